@@ -1,0 +1,74 @@
+"""Element types and tensor types, named as ONNX names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+OWN_DOMAIN = "ai.edgeopt"
+Array = npt.NDArray[np.generic]
+Dim = int | str | None
+Attribute = object
+
+
+class VerificationError(ValueError):
+    """A graph breaks a rule of the IR; the message shows the offending node with its neighbours."""
+
+
+_CODES = {"float32": "FLOAT", "float64": "DOUBLE"}
+_NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Element type by its ONNX name in lower case (``float32`` is ``float32``, not ``float``) and shape.
+
+    ``shape`` is None when the rank is unknown; a dimension is an int, a symbol or None when unknown.
+    ``proto`` carries what is not a tensor (sequence, optional, map) unchanged through the compiler.
+    """
+
+    dtype: str
+    shape: tuple[Dim, ...] | None = None
+    proto: bytes | None = None
+
+    @property
+    def static(self) -> bool:
+        """True when every dimension is a known integer."""
+        return self.proto is None and self.shape is not None and all(isinstance(d, int) for d in self.shape)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The static shape. Raises VerificationError when a dimension is not a known integer."""
+        if self.shape is None or not self.static:
+            raise VerificationError(f"the shape of {self} is not static")
+        return tuple(d for d in self.shape if isinstance(d, int))
+
+    def __str__(self) -> str:
+        if self.shape is None:
+            return f"{self.dtype}[*]"
+        return f"{self.dtype}[{','.join('?' if d is None else str(d) for d in self.shape)}]"
+
+
+def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
+    """The numpy type of an element type name. Raises VerificationError for unknown names."""
+    if dtype == "string":
+        return np.dtype(object)
+    try:
+        code = onnx_code(dtype)
+        return onnx.helper.tensor_dtype_to_np_dtype(code)
+    except (KeyError, ValueError) as error:
+        raise VerificationError(f"unknown element type '{dtype}'") from error
+
+
+def onnx_code(dtype: str) -> int:
+    """The TensorProto.DataType of an element type name."""
+    return int(onnx.TensorProto.DataType.Value(_CODES.get(dtype, dtype.upper())))
+
+
+def dtype_name(code: int) -> str:
+    """The element type name of a TensorProto.DataType."""
+    name = onnx.TensorProto.DataType.Name(code)
+    return _NAMES.get(name, name.lower())

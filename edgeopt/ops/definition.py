@@ -1,0 +1,66 @@
+"""How an operator of the domain ``ai.edgeopt`` is defined: its meaning is a body of standard ONNX nodes, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx import NodeProto, helper, numpy_helper
+
+from edgeopt.ir import Array, Attribute, Node
+
+
+@dataclass
+class Body:
+    """Collects the standard nodes of a function body. Inputs are named ``x0, x1, ...`` and outputs ``y0, y1, ...``."""
+
+    opset: int
+    nodes: list[NodeProto] = field(default_factory=list)
+
+    def op(self, name: str, inputs: Sequence[str], output: str = "", outputs: int = 1, **attributes: Attribute) -> str:
+        """Append one standard node; returns the name of its (first) output."""
+        first = output or f"t{len(self.nodes)}"
+        names = [first, *(f"{first}_{i}" for i in range(1, outputs))]
+        present = {k: v for k, v in attributes.items() if v is not None}
+        self.nodes.append(helper.make_node(name, list(inputs), names, **present))
+        return first
+
+    def constant(self, value: Array | Sequence[int] | float | int, dtype: str = "float32") -> str:
+        """Append a Constant node; returns the name of its output."""
+        array = np.asarray(value, dtype=dtype)
+        return self.op("Constant", [], value=numpy_helper.from_array(array))
+
+
+@dataclass(frozen=True)
+class OwnOp:
+    """An operator of ``ai.edgeopt``: ``build`` appends the standard nodes that mean ``node`` to a Body.
+
+    The body may depend on attributes, on which inputs are present and on input types; the exporter gives every variant a
+    model-local function of its own and keeps the attributes on the calling node.
+    """
+
+    name: str
+    build: Callable[[Node, Body], None]
+
+
+def activation(body: Body, node: Node, x: str, output: str) -> None:
+    """Append the activation named by the attributes ``activation``, ``alpha`` and ``beta`` of ``node`` (Identity if none).
+
+    ``Clip`` limits to [alpha, beta]; ``LeakyRelu`` and ``HardSigmoid`` take them as ONNX does; ``HardSwish`` is
+    x * max(0, min(1, x / 6 + 0.5)); ``Silu`` is x * sigmoid(x); the others (Relu, Sigmoid, Tanh) take none.
+    """
+    kind = node.text("activation", "")
+    if kind == "Clip":
+        low, high = (body.constant(node.real(k, 0.0)) for k in ("alpha", "beta"))
+        body.op("Clip", [x, low, high], output)
+    elif kind == "HardSwish":
+        body.op("Mul", [x, body.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)], output)
+    elif kind == "Silu":
+        body.op("Mul", [x, body.op("Sigmoid", [x])], output)
+    elif kind == "LeakyRelu":
+        body.op("LeakyRelu", [x], output, alpha=node.real("alpha", 0.01))
+    elif kind == "HardSigmoid":
+        body.op("HardSigmoid", [x], output, alpha=node.real("alpha", 0.2), beta=node.real("beta", 0.5))
+    else:
+        body.op(kind or "Identity", [x], output)

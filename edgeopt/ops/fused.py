@@ -1,0 +1,31 @@
+"""FusedConv and FusedGemm: convolution and matrix product with bias, residual and activation in one operator."""
+
+from __future__ import annotations
+
+from edgeopt.ir import Node
+from edgeopt.ops.definition import Body, OwnOp, activation
+
+CONV_ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+
+
+def _fused_conv(node: Node, body: Body) -> None:
+    """inputs X, W, B (optional), R (optional residual, shape of Y): Y = activation(Conv(X, W, B) + R)."""
+    ins = ["x0", "x1"] + (["x2"] if node.input(2) is not None else [])
+    conv = {k: node.attributes[k] for k in CONV_ATTRIBUTES if k in node.attributes}
+    y = body.op("Conv", ins, **conv)
+    if node.input(3) is not None:
+        y = body.op("Add", [y, "x3"])
+    activation(body, node, y, "y0")
+
+
+def _fused_gemm(node: Node, body: Body) -> None:
+    """inputs A [..., M, K], W [K, N], B (optional, [N]), R (optional, shape of Y): Y = activation(A @ W + B + R)."""
+    y = body.op("MatMul", ["x0", "x1"])
+    for index in (2, 3):
+        if node.input(index) is not None:
+            y = body.op("Add", [y, f"x{index}"])
+    activation(body, node, y, "y0")
+
+
+FUSED_CONV = OwnOp("FusedConv", _fused_conv)
+FUSED_GEMM = OwnOp("FusedGemm", _fused_gemm)

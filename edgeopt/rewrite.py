@@ -1,0 +1,112 @@
+"""Pass and its driver: fixed point, one count per rewrite, verification after each pass, provenance, and "why not"."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgeopt.ir import Graph, Node, verify
+
+PROVENANCE = "edgeopt.pass"
+MAX_SWEEPS = 100
+
+
+class PassError(RuntimeError):
+    """A pass broke a rule of the driver: it reported no change and made one, or it does not come to rest."""
+
+
+@dataclass
+class Context:
+    """State of one compilation as the passes see it: the count of rewrites, its limit, and the reasons for declining."""
+
+    level: int = 1
+    stop_after: int | None = None
+    count: int = 0
+    declined: list[tuple[str, str, str]] = field(default_factory=list)
+    fired: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _current: str = ""
+
+    @property
+    def exhausted(self) -> bool:
+        """True when ``--stop-after`` has been reached."""
+        return self.stop_after is not None and self.count >= self.stop_after
+
+    def decline(self, node: Node, reason: str) -> bool:
+        """Record why the current pass leaves ``node`` alone; returns False so that a guard reads ``return decline(...)``."""
+        entry = (self._current, repr(node), reason)
+        if entry not in self.declined:
+            self.declined.append(entry)
+        return False
+
+
+RewriteFunction = Callable[[Graph, Node, Context], bool]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One rewrite.
+
+    ``rewrite(graph, node, context)`` is called for each node whose operator is in ``roots`` (every node when empty), returns
+    True when it changed the graph, and makes at most one change a call. ``contract`` is what the pass promises.
+    """
+
+    name: str
+    rewrite: RewriteFunction
+    roots: tuple[str, ...] = ()
+    contract: Literal["exact", "approximate"] = "exact"
+
+    def __call__(self, graph: Graph, context: Context | None = None) -> int:
+        """Run this pass alone on ``graph`` to its fixed point; returns the number of rewrites."""
+        return run_pass(graph, self, context or Context())
+
+
+def run_pass(graph: Graph, pass_: Pass, context: Context) -> int:
+    """Apply ``pass_`` to its fixed point in ``graph`` and its subgraphs, verify, and return the number of rewrites.
+
+    Raises PassError when the pass does not come to rest or changes a graph without saying so.
+    """
+    started, before = time.perf_counter(), context.count
+    context._current = pass_.name
+    for _ in range(MAX_SWEEPS):
+        if sum([_sweep(inner, pass_, context) for inner in graph.walk()]) == 0:
+            break
+    else:
+        raise PassError(f"pass '{pass_.name}' still rewrites after {MAX_SWEEPS} sweeps")
+    fired = context.count - before
+    if fired:
+        verify(graph)
+    context.fired[pass_.name] = context.fired.get(pass_.name, 0) + fired
+    context.seconds[pass_.name] = context.seconds.get(pass_.name, 0.0) + time.perf_counter() - started
+    return fired
+
+
+def run_passes(graph: Graph, passes: Iterable[Pass], context: Context) -> int:
+    """Run ``passes`` in order; returns the number of rewrites."""
+    return sum([run_pass(graph, pass_, context) for pass_ in passes])
+
+
+def _sweep(graph: Graph, pass_: Pass, context: Context) -> int:
+    fired, known = 0, set(graph.nodes)
+    for node in list(graph.nodes):
+        if context.exhausted or node.graph is not graph or (pass_.roots and node.op not in pass_.roots):
+            continue
+        fired += _visit(graph, node, pass_, context, known)
+    return fired
+
+
+def _visit(graph: Graph, node: Node, pass_: Pass, context: Context, known: set[Node]) -> int:
+    version = graph.version
+    changed = pass_.rewrite(graph, node, context)
+    if changed != (graph.version != version):
+        made = "made none" if changed else "changed the graph"
+        raise PassError(f"pass '{pass_.name}' at {node!r} reported {'a' if changed else 'no'} change but {made}")
+    if changed:
+        context.count += 1
+        for new in graph.nodes:
+            if new not in known:
+                new.metadata.setdefault(PROVENANCE, pass_.name)
+                known.add(new)
+    return int(changed)
