@@ -1,0 +1,90 @@
+"""Runs one node: own operators by their body, control flow by walking the subgraph, the rest by ``onnx.reference``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from onnx import ModelProto, NodeProto, helper
+from onnx.reference import ReferenceEvaluator
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array, Node, TensorType, dtype_name, onnx_code
+from edgeopt.ops import control
+from edgeopt.ops.proto import ProtoWriter
+from edgeopt.ops.table import OWN_OPS, own_body
+from edgeopt.ops.tensors import value_info
+
+REFERENCE_IR_VERSION = 10
+
+
+def evaluate(node: Node, inputs: Sequence[Array | None], captured: Mapping[str, Array] | None = None) -> list[Array]:
+    """The outputs of ``node`` on ``inputs`` (None where an optional input is left out).
+
+    ``captured`` holds, by name, the values of enclosing graphs that a subgraph of If, Loop or Scan reads; constants need not
+    be in it. Evaluators are kept by the signature of the node, and arrays are fed as they are. Raises EdgeoptError that
+    names the node when the operator is unknown or fails on these inputs.
+    """
+    if node.is_op("If", "Loop", "Scan"):
+        return control.run(node, list(inputs), dict(captured or {}), evaluate)
+    try:
+        evaluator = _evaluator(_signature(node, inputs))
+        feed = {f"x{i}": array for i, array in enumerate(inputs) if array is not None}
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            results = evaluator.run(None, feed)
+    except Exception as error:  # whatever the reference implementation of one operator raises
+        raise EdgeoptError(f"{node!r} cannot be evaluated by the reference implementation: {_reason(error)}") from error
+    return [array if isinstance(array, (list, dict)) or array is None else np.asarray(array) for array in results]
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _signature(node: Node, inputs: Sequence[Array | None]) -> bytes:
+    """A model of this node alone, serialised: equal nodes on inputs of equal types share one evaluator."""
+    opsets = node.graph.root.opsets if node.graph is not None else {"": 21}
+    types = [None if array is None else _type_of(array) for array in inputs]
+    names = ["" if array is None else f"x{i}" for i, array in enumerate(inputs)]
+    outputs = [f"y{i}" if out.name else "" for i, out in enumerate(node.outputs)]
+    if node.domain and node.op in OWN_OPS and node.is_own(node.op):
+        nodes = own_body(node, opsets[""]).nodes
+    else:
+        nodes = [_standard(node, names, outputs, opsets)]
+    graph = helper.make_graph(
+        nodes,
+        "node",
+        [value_info(n, t) for n, t in zip(names, types, strict=True) if n],
+        [value_info(n, None) for n in outputs if n],
+    )
+    imports = [helper.make_opsetid(d, v) for d, v in {**opsets, node.domain: opsets.get(node.domain, 1)}.items()]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=REFERENCE_IR_VERSION)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _type_of(array: Array) -> TensorType | None:
+    if not isinstance(array, np.ndarray):
+        return None
+    code = helper.np_dtype_to_tensor_dtype(array.dtype) if array.dtype != object else onnx_code("string")
+    return TensorType(dtype_name(code), (None,) * array.ndim)
+
+
+def _standard(node: Node, names: list[str], outputs: list[str], opsets: dict[str, int]) -> NodeProto:
+    proto = ProtoWriter(opsets).node(node)
+    proto.ClearField("metadata_props")
+    proto.name = ""
+    del proto.input[:], proto.output[:]
+    proto.input.extend(names)
+    proto.output.extend(outputs)
+    return proto
+
+
+@lru_cache(maxsize=1024)
+def _evaluator(signature: bytes) -> ReferenceEvaluator:
+    model = ModelProto()
+    model.ParseFromString(signature)
+    return ReferenceEvaluator(model)

@@ -1,0 +1,39 @@
+"""The operators of ``ai.edgeopt``, and the schemas of the standard ones."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import onnx
+from onnx import AttributeProto
+
+from edgeopt.ir import Node
+from edgeopt.ops.definition import Body, OwnOp
+from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
+
+OWN_OPS: dict[str, OwnOp] = {own.name: own for own in (FUSED_CONV, FUSED_GEMM)}
+
+
+@lru_cache(maxsize=4096)
+def schema(op: str, domain: str, opset: int) -> onnx.defs.OpSchema | None:
+    """The schema of a standard operator at ``opset``, or None when there is none."""
+    try:
+        return onnx.defs.get_schema(op, opset, domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def attribute_kinds(op: str, domain: str, opset: int) -> dict[str, int]:
+    """Attribute name -> AttributeProto.AttributeType of a standard operator; empty for any other."""
+    known = schema(op, domain, opset)
+    if known is None:
+        return {}
+    return {name: AttributeProto.AttributeType.Value(a.type.name) for name, a in known.attributes.items()}
+
+
+def own_body(node: Node, opset: int) -> Body:
+    """The standard nodes that mean the own operator ``node``. Raises KeyError for an operator that is not ours."""
+    body = Body(opset)
+    OWN_OPS[node.op].build(node, body)
+    return body
