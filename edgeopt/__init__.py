@@ -1,1 +1,32 @@
-"""edgeopt: an optimizing compiler for neural networks that must run at the edge."""
+"""edgeopt: an optimizing compiler for neural networks that must run at the edge.
+
+The library loads its parts on first use, so that ``import edgeopt`` stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeopt.artifact import load
+    from edgeopt.compiler import compile
+    from edgeopt.errors import EdgeoptError
+    from edgeopt.runtime import CompiledModel
+
+__version__ = "0.1.0"
+__all__ = ["CompiledModel", "EdgeoptError", "compile", "load"]
+
+_HOMES = {
+    "compile": "edgeopt.compiler",
+    "load": "edgeopt.artifact",
+    "CompiledModel": "edgeopt.runtime",
+    "EdgeoptError": "edgeopt.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edgeopt' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,91 @@
+"""The compiled model on disk: a directory whose manifest holds the checksums of all that will be executed or decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.runtime import CompiledModel
+
+FORMAT = 1
+FILES = {"code": "model.o", "weights": "weights.bin", "model": "model.onnx"}
+
+
+def save(compiled: CompiledModel, directory: Path) -> None:
+    """Write the artifact aside, then rename it into place. Raises EdgeoptError when the disk refuses."""
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as error:
+        raise EdgeoptError(f"cannot write '{directory}': {error.strerror}") from error
+    try:
+        _write(compiled, aside)
+        aside.chmod(0o755)
+        _swap(aside, directory)
+    except OSError as error:
+        raise EdgeoptError(f"cannot write '{directory}': {error.strerror}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write(compiled: CompiledModel, directory: Path) -> None:
+    parts = {name: getattr(compiled, attribute) for attribute, name in FILES.items()}
+    for name, data in parts.items():
+        (directory / name).write_bytes(data)
+    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+    manifest = {"format": FORMAT, **compiled.manifest, "checksums": checksums}
+    (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _swap(aside: Path, directory: Path) -> None:
+    if directory.exists():
+        if not (directory / "manifest.json").exists() and any(directory.iterdir()):
+            raise EdgeoptError(f"'{directory}' exists and is not a compiled model; choose another -o or remove it")
+        old = aside.with_name(aside.name + ".old")
+        os.rename(directory, old)
+        os.rename(aside, directory)
+        shutil.rmtree(old)
+    else:
+        os.rename(aside, directory)
+
+
+def load(directory: str | Path) -> CompiledModel:
+    """Read an artifact and check every checksum before anything is executed.
+
+    Raises EdgeoptError when the directory is no artifact, of another format, or damaged.
+    """
+    directory = Path(directory)
+    manifest = _manifest(directory)
+    data = {}
+    for attribute, name in FILES.items():
+        data[attribute] = _checked(directory / name, manifest["checksums"].get(name, ""))
+    return CompiledModel(manifest, data["code"], data["weights"], data["model"])
+
+
+def _manifest(directory: Path) -> dict[str, object]:  # type: ignore[type-arg]
+    path = directory / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise EdgeoptError(f"'{directory}' is not a compiled model: cannot read {path.name} ({error})") from error
+    needed = {"format", "name", "target", "inputs", "outputs", "parts", "checksums", "arena_bytes", "scratch_bytes"}
+    if not isinstance(manifest, dict) or not needed <= set(manifest):
+        raise EdgeoptError(f"'{path}' lacks {sorted(needed - set(manifest))}; compile the model again")
+    if manifest["format"] != FORMAT:
+        raise EdgeoptError(f"'{directory}' has format {manifest['format']}, this edgeopt reads {FORMAT}; compile it again")
+    return manifest
+
+
+def _checked(path: Path, checksum: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EdgeoptError(f"the compiled model lacks '{path}': {error.strerror}; compile it again") from error
+    if hashlib.sha256(data).hexdigest() != checksum:
+        raise EdgeoptError(f"'{path}' is damaged (its checksum differs from the manifest); compile the model again")
+    return data

@@ -1,0 +1,119 @@
+"""From a Program to one object file for a Target: capture, link with the driver, optimise, emit. Cached by content."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+from numba import types
+from numba.core.types.abstract import Type
+
+from edgeopt.codegen.capture import capture, digest
+from edgeopt.codegen.driver import driver_ir, kernel_name
+from edgeopt.kernels.intrinsics import pointer
+from edgeopt.lower.program import Program, Step
+from edgeopt.target import Target
+
+
+def build(program: Program, target: Target) -> bytes:
+    """The object file of ``program`` for ``target``, taken from the cache when the same program was built before."""
+    key = _cache_key(program, target)
+    path = _cache_folder() / f"{key}.o"
+    if path.exists():
+        return path.read_bytes()
+    data = emit(link(program, target), target)
+    _store(path, data)
+    return data
+
+
+def link(program: Program, target: Target) -> llvm.ModuleRef:
+    """The driver and every kernel it calls in one module, optimised for ``target``."""
+    machine = target_machine(target)
+    module = _parse(driver_ir(program, program.scratch_bytes), machine)
+    for step in {kernel_name(s): s for s in program.native}.values():
+        module.link_in(_parse(_captured(step).replace("define internal", "define", 1), machine))
+    _internalise(module, program.name)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def emit(module: llvm.ModuleRef, target: Target) -> bytes:
+    """Machine code of an optimised module."""
+    return bytes(target_machine(target).emit_object(module))
+
+
+def target_machine(target: Target) -> llvm.TargetMachine:
+    """LLVM's code generator for ``target``: position independent, full optimisation."""
+    _initialise()
+    machine = llvm.Target.from_triple(target.triple)
+    return machine.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
+    )
+
+
+@cache
+def _initialise() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+_TEXTS: dict[str, str] = {}
+
+
+def _captured(step: Step) -> str:
+    name = kernel_name(step)
+    if name not in _TEXTS:
+        _TEXTS[name] = capture(step.call.function, _signature(step), name)
+    return _TEXTS[name]
+
+
+def _signature(step: Step) -> tuple[Type, ...]:
+    constants = [types.float32 if isinstance(c, float) else types.int64 for c in step.call.constants]
+    return (*(pointer(d) for d in step.dtypes), types.int64, types.int64, *constants)
+
+
+def _parse(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    head = f'target datalayout = "{machine.target_data}"\ntarget triple = "{machine.triple}"\n'
+    return llvm.parse_assembly(head + text)
+
+
+def _internalise(module: llvm.ModuleRef, name: str) -> None:
+    for function in module.functions:
+        if not function.is_declaration and not function.name.startswith(f"{name}_"):
+            function.linkage = "internal"
+
+
+@cache
+def _sources() -> str:
+    """A hash of everything outside the program that decides the code: kernels, code generation, numba and LLVM."""
+    root = Path(__file__).resolve().parent.parent
+    files = sorted([*(root / "kernels").glob("*.py"), *(root / "codegen").glob("*.py")])
+    return digest(numba.__version__, llvmlite.__version__, [f.read_bytes() for f in files])
+
+
+def _cache_key(program: Program, target: Target) -> str:
+    steps = [(kernel_name(s), s.call.constants, s.call.chunks, s.places) for s in program.native]
+    return digest(_sources(), target, program.name, program.scratch_bytes, steps)
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("EDGEOPT_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "edgeopt"
+
+
+def _store(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        aside.write_bytes(data)
+        aside.replace(path)
+    except OSError:
+        return  # the cache only saves time; a full or read-only disk must not fail a compilation

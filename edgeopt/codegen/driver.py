@@ -1,0 +1,161 @@
+"""LLVM IR of the driver: one function per distinct call, one per step, and the entry points over all steps.
+
+``ctx`` is {inputs, outputs, arena, weights, scratch} (five pointers). Entry points: ``NAME_steps(ctx, first, last)`` runs a
+range of steps on the calling thread; ``NAME_step(ctx, step, begin, end, thread)`` runs chunks of one step, for the pool.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+from edgeopt.codegen.capture import digest
+from edgeopt.ir import numpy_dtype
+from edgeopt.lower.program import Binding, Place, Program, Step
+
+FIELDS = {"input": 0, "output": 1, "arena": 2, "weights": 3, "scratch": 4}
+
+
+def kernel_name(step: Step) -> str:
+    """The symbol of the captured kernel function: its function, its factory key and its operand types."""
+    call = step.call
+    kinds = tuple(type(c).__name__ for c in call.constants)
+    return "kernel_" + digest(call.function.__module__, call.function.__qualname__, call.key, step.dtypes, kinds)
+
+
+def call_name(step: Step) -> str:
+    """The symbol of a kernel specialised to its constants."""
+    return "call_" + digest(kernel_name(step), step.call.constants)
+
+
+def driver_ir(program: Program, scratch_bytes: int) -> str:
+    """The driver's text; it refers to the captured kernels by ``kernel_name``."""
+    steps = program.native
+    specialised = {call_name(s): s for s in steps}
+    parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
+    parts += [_specialised(name, s) for name, s in specialised.items()]
+    parts += [_step(index, s, scratch_bytes) for index, s in enumerate(steps)]
+    return "\n".join([*parts, _dispatch(program), _range(program), samples_ir(program)])
+
+
+def _declaration(step: Step) -> str:
+    constants = ["float" if isinstance(c, float) else "i64" for c in step.call.constants]
+    arguments = ", ".join(["ptr"] * (2 + len(step.places)) + ["i64", "i64", *constants])
+    return f"declare i32 @{kernel_name(step)}({arguments})"
+
+
+def _specialised(name: str, step: Step) -> str:
+    pointers = "".join(f"ptr noalias %p{i}, " for i in range(len(step.places)))
+    actual = "".join(f"ptr %p{i}, " for i in range(len(step.places)))
+    constants = "".join(f", {_literal(c)}" for c in step.call.constants)
+    return f"""define internal void @{name}({pointers}i64 %begin, i64 %end) noinline {{
+  %result = alloca ptr
+  %error = alloca ptr
+  call i32 @{kernel_name(step)}(ptr %result, ptr %error, {actual}i64 %begin, i64 %end{constants})
+  ret void
+}}"""
+
+
+def _literal(constant: int | float) -> str:
+    if isinstance(constant, float):
+        single = struct.unpack("f", struct.pack("f", constant))[0]
+        return f"float 0x{struct.unpack('>Q', struct.pack('>d', single))[0]:016X}"
+    return f"i64 {int(constant)}"
+
+
+def _step(index: int, step: Step, scratch_bytes: int) -> str:
+    lines = [f"define internal void @step_{index}(ptr %ctx, i64 %begin, i64 %end, i64 %thread) noinline {{"]
+    for i, place in enumerate(step.places):
+        lines += _pointer(i, place, scratch_bytes)
+    actual = "".join(f"ptr %p{i}, " for i in range(len(step.places)))
+    return "\n".join([*lines, f"  call void @{call_name(step)}({actual}i64 %begin, i64 %end)", "  ret void", "}"])
+
+
+def _pointer(i: int, place: Place, scratch_bytes: int) -> list[str]:
+    lines = [f"  %f{i} = getelementptr ptr, ptr %ctx, i64 {FIELDS[place.kind]}", f"  %b{i} = load ptr, ptr %f{i}"]
+    if place.kind in ("input", "output"):
+        return [*lines, f"  %e{i} = getelementptr ptr, ptr %b{i}, i64 {place.offset}", f"  %p{i} = load ptr, ptr %e{i}"]
+    if place.kind == "scratch":
+        lines += [f"  %t{i} = mul i64 %thread, {scratch_bytes}", f"  %o{i} = add i64 %t{i}, {place.offset}"]
+        return [*lines, f"  %p{i} = getelementptr i8, ptr %b{i}, i64 %o{i}"]
+    return [*lines, f"  %p{i} = getelementptr i8, ptr %b{i}, i64 {place.offset}"]
+
+
+def _dispatch(program: Program) -> str:
+    count = len(program.native)
+    cases = "\n".join(f"    i64 {i}, label %s{i}" for i in range(count))
+    blocks = "\n".join(
+        f"s{i}:\n  call void @step_{i}(ptr %ctx, i64 %begin, i64 %end, i64 %thread)\n  ret void" for i in range(count)
+    )
+    return f"""define void @{program.name}_step(ptr %ctx, i64 %step, i64 %begin, i64 %end, i64 %thread) {{
+  switch i64 %step, label %none [
+{cases}
+  ]
+{blocks}
+none:
+  ret void
+}}"""
+
+
+def _range(program: Program) -> str:
+    chunks = [s.call.chunks for s in program.native] or [0]
+    table = ", ".join(f"i64 {c}" for c in chunks)
+    return f"""@{program.name}_chunks = constant [{len(chunks)} x i64] [{table}]
+define void @{program.name}_steps(ptr %ctx, i64 %first, i64 %last) {{
+entry:
+  br label %head
+head:
+  %i = phi i64 [ %first, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %i, %last
+  br i1 %more, label %body, label %done
+body:
+  %slot = getelementptr i64, ptr @{program.name}_chunks, i64 %i
+  %chunks = load i64, ptr %slot
+  call void @{program.name}_step(ptr %ctx, i64 %i, i64 0, i64 %chunks, i64 0)
+  %next = add i64 %i, 1
+  br label %head
+done:
+  ret void
+}}"""
+
+
+def samples_ir(program: Program) -> str:
+    """``NAME_samples(ctx, count, last)``: run all steps for ``count`` samples, moving every input and output on by its bytes."""
+    moves = []
+    for field_, bindings in ((0, program.inputs), (1, program.outputs)):
+        for index, binding in enumerate(bindings):
+            moves += _advance(f"{field_}_{index}", field_, index, sample_bytes(binding))
+    body = "\n".join(moves)
+    return f"""define void @{program.name}_samples(ptr %ctx, i64 %count, i64 %last) {{
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %body, label %done
+body:
+  call void @{program.name}_steps(ptr %ctx, i64 0, i64 %last)
+{body}
+  %next = add i64 %i, 1
+  br label %head
+done:
+  ret void
+}}"""
+
+
+def sample_bytes(binding: Binding) -> int:
+    """Bytes of one tensor of the compiled shape; 0 when it has no static shape."""
+    if not binding.type.static:
+        return 0
+    return math.prod(binding.type.dims) * numpy_dtype(binding.type.dtype).itemsize
+
+
+def _advance(tag: str, field_: int, index: int, size: int) -> list[str]:
+    return [
+        f"  %f{tag} = getelementptr ptr, ptr %ctx, i64 {field_}",
+        f"  %l{tag} = load ptr, ptr %f{tag}",
+        f"  %e{tag} = getelementptr ptr, ptr %l{tag}, i64 {index}",
+        f"  %p{tag} = load ptr, ptr %e{tag}",
+        f"  %n{tag} = getelementptr i8, ptr %p{tag}, i64 {size}",
+        f"  store ptr %n{tag}, ptr %e{tag}",
+    ]

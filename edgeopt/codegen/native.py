@@ -1,0 +1,38 @@
+"""Loads an object file into this process and calls its entry points."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+
+import llvmlite.binding as llvm
+
+from edgeopt.codegen.build import target_machine
+from edgeopt.target import Target
+
+_POINTERS = ctypes.c_void_p
+_INT = ctypes.c_int64
+
+
+class NativeModule:
+    """Entry points of a compiled program. Calls release the interpreter lock while they run."""
+
+    def __init__(self, data: bytes, name: str, target: Target) -> None:
+        ctypes.CDLL(None, mode=ctypes.RTLD_GLOBAL)
+        llvm.load_library_permanently("libm.so.6")
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(target))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(data))
+        self._engine.finalize_object()
+        self.steps = self._function(f"{name}_steps", _POINTERS, _INT, _INT)
+        self.samples = self._function(f"{name}_samples", _POINTERS, _INT, _INT)
+        self.address = self._engine.get_function_address
+
+    def _function(self, symbol: str, *arguments: type) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
+        prototype = ctypes.CFUNCTYPE(None, *arguments)
+        return prototype(self._engine.get_function_address(symbol))
+
+
+def aligned_bytes(size: int, alignment: int = 64) -> tuple[ctypes.Array[ctypes.c_char], int]:
+    """Zeroed memory and the address of its first aligned byte. Keep the memory alive as long as the address is used."""
+    memory = ctypes.create_string_buffer(size + alignment)
+    return memory, math.ceil(ctypes.addressof(memory) / alignment) * alignment

@@ -1,0 +1,152 @@
+"""Collects steps with symbolic operands while nodes are lowered, then resolves them to places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeopt.ir import Node, Value
+from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Temporary
+from edgeopt.lower.plan import Buffer, lower_bound, plan
+from edgeopt.lower.program import ALIGNMENT, Binding, HostStep, Place, Program, Step, WeightBlock
+from edgeopt.lower.storage import Storage, Store
+
+Symbol = Storage | Place | Buffer
+
+
+@dataclass
+class _Pending:
+    call: KernelCall
+    symbols: list[Symbol]
+    dtypes: tuple[str, ...]
+    node: Node
+
+
+@dataclass
+class _PendingHost:
+    node: Node
+    inputs: list[tuple[Value, Storage | None] | None]
+    outputs: list[tuple[Value, Storage | None]]
+    reason: str
+
+
+class Emission:
+    """Steps in order of execution; buffers learn their lifetimes as they are used."""
+
+    def __init__(self) -> None:
+        self._steps: list[_Pending | _PendingHost] = []
+        self._weights = WeightBlock()
+        self._buffers: dict[Buffer, None] = {}
+        self._scratch = 0
+
+    def calls(
+        self, node: Node, calls: Sequence[KernelCall], inputs: Sequence[Storage | None], outputs: Sequence[Storage]
+    ) -> None:
+        """Append the calls of one node. Temporaries of the same name are shared among them."""
+        shared: dict[str, Buffer] = {}
+        for call in calls:
+            scratch = 0
+            symbols: list[Symbol] = []
+            dtypes = []
+            for operand in call.operands:
+                if isinstance(operand, Temporary) and operand.per_thread:
+                    symbols.append(Place("scratch", scratch))
+                    scratch += operand.size + -operand.size % ALIGNMENT
+                else:
+                    symbols.append(self._symbol(operand, inputs, outputs, shared))
+                dtypes.append(_dtype(operand, inputs, outputs))
+            self._scratch = max(self._scratch, scratch)
+            self._steps.append(_Pending(call, symbols, tuple(dtypes), node))
+
+    def host(
+        self,
+        node: Node,
+        inputs: Sequence[Storage | None],
+        outputs: Sequence[Storage | None],
+        captured: Sequence[tuple[Value, Storage | None]],
+        reason: str,
+    ) -> None:
+        """Append a node that the host runs. ``captured`` are the outer values its subgraphs read."""
+        for storage in [*inputs, *outputs, *(s for _, s in captured)]:
+            if storage is not None:
+                self._touch(storage.buffer)
+        given = [None if v is None else (v, s) for v, s in zip(node.inputs, inputs, strict=True)]
+        made = list(zip(node.outputs, outputs, strict=True))
+        self._steps.append(_PendingHost(node, [*given, *captured], made, reason))
+
+    def finish(self, name: str, store: Store) -> Program:
+        """Plan the memory and resolve every operand."""
+        graph = store.graph
+        buffers = list(self._buffers)
+        arena = plan(buffers)
+        steps = [self._resolve(s) for s in self._steps]
+        outputs = [
+            Binding(v.name, v.type, Place("output", i) if store.exists(v) else None)  # type: ignore[arg-type]
+            for i, v in enumerate(graph.outputs)
+        ]
+        inputs = [Binding(v.name, v.type, Place("input", i)) for i, v in enumerate(graph.inputs)]  # type: ignore[arg-type]
+        bound = lower_bound(buffers)
+        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights.block())
+
+    def _symbol(
+        self, operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage], shared: dict[str, Buffer]
+    ) -> Symbol:
+        if isinstance(operand, Packed):
+            return self._weights.add(operand.array)
+        if isinstance(operand, Temporary):
+            buffer = shared.setdefault(operand.name, Buffer(operand.size, -1, -1))
+            self._touch(buffer)
+            return buffer
+        storage = _storage(operand, inputs, outputs)
+        if storage.place is None and storage.buffer is None:
+            assert storage.tensor.array is not None
+            storage.place = self._weights.add(storage.tensor.array)
+        self._touch(storage.buffer)
+        return storage
+
+    def _touch(self, buffer: Buffer | None) -> None:
+        if buffer is None:
+            return
+        self._buffers.setdefault(buffer)
+        buffer.first = len(self._steps) if buffer.first < 0 else buffer.first
+        buffer.last = len(self._steps)
+
+    def _resolve(self, step: _Pending | _PendingHost) -> Step | HostStep:
+        if isinstance(step, _PendingHost):
+            inputs = tuple(None if i is None else _binding(*i) for i in step.inputs)
+            return HostStep(step.node, inputs, tuple(_binding(*o) for o in step.outputs), step.reason)
+        places = tuple(_place(s) for s in step.symbols)
+        return Step(step.call, places, step.dtypes, step.node.name, step.node.op)
+
+
+def _storage(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage]) -> Storage:
+    assert isinstance(operand, (Input, Output))
+    found = inputs[operand.index] if isinstance(operand, Input) else outputs[operand.index]
+    assert found is not None
+    return found
+
+
+def _dtype(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage]) -> str:
+    if isinstance(operand, Packed):
+        return operand.array.dtype.name
+    if isinstance(operand, Temporary):
+        return operand.dtype
+    return _storage(operand, inputs, outputs).tensor.type.dtype
+
+
+def _place(symbol: Symbol) -> Place:
+    if isinstance(symbol, Place):
+        return symbol
+    if isinstance(symbol, Buffer):
+        return Place("arena", symbol.offset)
+    place = symbol.located()
+    assert place is not None
+    return place
+
+
+def _binding(value: Value, storage: Storage | None) -> Binding:
+    assert value.type is not None or storage is None
+    type_ = storage.tensor.type if storage is not None else value.type
+    return Binding(value.name, type_, storage.located() if storage is not None else None)  # type: ignore[arg-type]
+
+

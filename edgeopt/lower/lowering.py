@@ -1,0 +1,191 @@
+"""Lowering: a Graph becomes a Program. Each node gets a kernel, each value storage, each buffer an offset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Graph, Node, TensorType, Value
+from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
+from edgeopt.kernels.relayout import fill_halo, to_blocked, to_plain
+from edgeopt.lower.emission import Emission
+from edgeopt.lower.program import Place, Program
+from edgeopt.lower.select import blocked_layout, can_block, candidates, layout_of
+from edgeopt.lower.storage import Storage, Store
+from edgeopt.lower.table import TABLE
+from edgeopt.target import Target
+
+VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+
+
+def lower(graph: Graph, target: Target, name: str = "model", table: Sequence[Kernel] = TABLE) -> Program:
+    """The Program of ``graph`` for ``target``.
+
+    Raises EdgeoptError for a graph input without a static shape, and, when ``target`` is not the host, for the nodes that no
+    kernel serves (all of them in one message).
+    """
+    return _Lowering(graph, target, table).program(name)
+
+
+class _Lowering:
+    """State of one lowering: what is emitted so far, and where each value lies in each layout."""
+
+    def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel]) -> None:
+        self.graph, self.target, self.table = graph, target, table
+        self.emission, self.store = Emission(), Store(graph)
+
+    def program(self, name: str) -> Program:
+        """Lower every node, then plan the memory."""
+        for node in self.graph.nodes:
+            self._node(node)
+        for index, value in enumerate(self.graph.outputs):
+            self._finish_output(index, value)
+        program = self.emission.finish(name, self.store)
+        if program.fallbacks and not self.target.is_host:
+            raise EdgeoptError(_missing(program, self.target))
+        return program
+
+    def _node(self, node: Node) -> None:
+        reasons = [] if all(_servable(v) for v in [*node.inputs, *node.outputs]) else ["a shape is not static"]
+        if not reasons and self._view(node):
+            return
+        for kernel in candidates(self.table, node) if not reasons else ():
+            try:
+                return self._serve(node, kernel)
+            except Declined as reason:
+                reasons.append(f"{kernel.name}: {reason}")
+        self._host(node, "; ".join(reasons) or "no kernel for this operator")
+
+    def _view(self, node: Node) -> bool:
+        """A reshaping of plain storage needs no code: the output is another name of the input."""
+        source = node.input(0)
+        others_used = any(out.uses or self.graph.is_output(out) for out in node.outputs[1:])
+        if not node.is_op(*VIEWS) or source is None or others_used or self.graph.is_output(node.output):
+            return False
+        storage = self._read(source, node, plain=True)
+        assert node.output.type is not None
+        self.store.put(node.output, storage.viewed(node.output.type))
+        return True
+
+    def _serve(self, node: Node, kernel: Kernel) -> None:
+        """Emit the kernel's calls; raises Declined before anything is emitted."""
+        if kernel.layout == "blocked" and not self._wants_blocked(node, kernel):
+            raise Declined("its inputs lie plain")
+        inputs = [self._shape_of(kernel, i, v) for i, v in enumerate(node.inputs)]
+        outputs = [self._new(kernel, out) for out in node.outputs]
+        tensors = tuple(s.tensor if s is not None else None for s in inputs)
+        calls = kernel.select(Site(node, tensors, tuple(s.tensor for s in outputs), self.target))
+        actual = [None if v is None else self._read(v, node, plain=not s.blocked) for v, s in _pairs(node, inputs)]
+        self.emission.calls(node, calls, actual, outputs)
+        for value, storage in zip(node.outputs, outputs, strict=True):
+            self._fill(node, storage)
+            self.store.put(value, storage)
+
+    def _wants_blocked(self, node: Node, kernel: Kernel) -> bool:
+        first = node.input(0)
+        if first is None or not can_block(first.type) or not all(can_block(o.type) for o in node.outputs):
+            return False
+        return kernel.hot or any(v is not None and self.store.has_blocked(v) for v in node.inputs)
+
+    def _shape_of(self, kernel: Kernel, index: int, value: Value | None) -> Storage | None:
+        """The storage input ``index`` will have; a copy in another layout is made only once the kernel has accepted."""
+        if value is None:
+            return None
+        layout = layout_of(kernel, index, value, blocked_layout(self.table, value, self.target))
+        return self.store.sketch(value, layout)
+
+    def _new(self, kernel: Kernel, value: Value) -> Storage:
+        assert value.type is not None
+        blocked = kernel.layout in ("blocked", "stem") and can_block(value.type)
+        layout = blocked_layout(self.table, value, self.target) if blocked else PLAIN
+        return self.store.new(value, layout)
+
+    def _read(self, value: Value, node: Node, plain: bool) -> Storage:
+        """Storage of ``value`` in the wanted layout; a conversion is emitted at the first request."""
+        found = self.store.get(value, plain)
+        if found is not None:
+            return found
+        source = self.store.get(value, not plain)
+        if source is None:
+            raise EdgeoptError(f"{node!r} reads '{value.name}', which only exists on the host")
+        made = self.store.new(value, PLAIN if plain else blocked_layout(self.table, value, self.target))
+        call = to_plain(source.tensor, made.tensor) if plain else to_blocked(source.tensor, made.tensor)
+        self.emission.calls(node, (call,), [source], [made])
+        self._fill(node, made)
+        self.store.put(value, made)
+        return made
+
+    def _fill(self, node: Node, storage: Storage) -> None:
+        if storage.blocked and any(storage.tensor.layout.halo):
+            self.emission.calls(node, (fill_halo(storage.tensor),), [], [storage])
+
+    def _host(self, node: Node, reason: str) -> None:
+        inputs = [None if v is None else self._host_input(v, node) for v in node.inputs]
+        outputs = [self.store.new(out, PLAIN) if _servable(out) else None for out in node.outputs]
+        for value, storage in zip(node.outputs, outputs, strict=True):
+            if storage is not None:
+                self.store.put(value, storage)
+        captured = [v for v in outer_values(node) if v not in node.inputs]
+        storages = [self._host_input(v, node) for v in captured]
+        self.emission.host(node, inputs, outputs, list(zip(captured, storages, strict=True)), reason)
+
+    def _host_input(self, value: Value, node: Node) -> Storage | None:
+        return self._read(value, node, plain=True) if self.store.exists(value) else None
+
+    def _finish_output(self, index: int, value: Value) -> None:
+        """Bring output ``index`` to its place when its producer could not write there."""
+        place = Place("output", index)
+        if not self.store.exists(value):
+            return
+        storage = self.store.get(value, plain=True)
+        if storage is not None and storage.place == place:
+            return
+        made = self.store.at(value, place)
+        node = value.producer or Node("Identity", [value], [value], name=value.name)
+        if storage is None:
+            source = self._read_blocked(value)
+            return self.emission.calls(node, (to_plain(source.tensor, made.tensor),), [source], [made])
+        self.emission.calls(node, self._copy(node, storage, made), [storage], [made])
+
+    def _read_blocked(self, value: Value) -> Storage:
+        found = self.store.get(value, plain=False)
+        assert found is not None
+        return found
+
+    def _copy(self, node: Node, source: Storage, made: Storage) -> tuple[KernelCall, ...]:
+        identity = Node("Identity", [], [], name=node.name)
+        site = Site(identity, (source.tensor,), (made.tensor,), self.target)
+        return candidates(self.table, identity)[0].select(site)
+
+
+def outer_values(node: Node) -> list[Value]:
+    """Values of the enclosing graphs that the node's subgraphs read, once each."""
+    found: dict[Value, None] = {}
+    for inner in node.subgraphs:
+        own = {v for g in inner.walk() for v in [*g.inputs, *g.constants, *(o for n in g.nodes for o in n.outputs)]}
+        reads = [v for g in inner.walk() for v in [*(i for n in g.nodes for i in n.inputs), *g.outputs]]
+        found.update({v: None for v in reads if v is not None and v not in own})
+    return list(found)
+
+
+def _servable(value: Value | None) -> bool:
+    if value is None or value.name == "":
+        return True
+    kinds = ("float", "int", "uint", "bool")
+    return value.type is not None and value.type.static and value.type.dtype.startswith(kinds)
+
+
+def _pairs(node: Node, storages: Sequence[Storage | None]) -> list[tuple[Value | None, Storage]]:
+    return [(v, s) for v, s in zip(node.inputs, storages, strict=True)]  # type: ignore[misc]
+
+
+def _missing(program: Program, target: Target) -> str:
+    lines = [f"  {step.node!r}: {step.reason}" for step in program.fallbacks]
+    return f"target '{target.name}' has no kernel for {len(lines)} node(s):\n" + "\n".join(lines)
+
+
+def static_type(value: Value) -> TensorType:
+    """The type of a value that must be static. Raises EdgeoptError naming it and the option that binds it."""
+    if value.type is None or not value.type.static:
+        raise EdgeoptError(f"the shape of '{value.name}' is {value.type}; bind it with --shape {value.name}=...")
+    return value.type

@@ -1,0 +1,88 @@
+"""Where values lie: a plain and a blocked storage for each, made on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Graph, TensorType, Value, numpy_dtype
+from edgeopt.kernels.call import PLAIN, Layout, Tensor
+from edgeopt.lower.plan import Buffer
+from edgeopt.lower.program import Place
+
+
+@dataclass(eq=False)
+class Storage:
+    """A tensor in memory: at a fixed place, or in an arena buffer whose offset the plan decides."""
+
+    value: Value
+    tensor: Tensor
+    place: Place | None = None
+    buffer: Buffer | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """True for the channel-blocked layout."""
+        return self.tensor.layout.block > 0
+
+    def viewed(self, type_: TensorType) -> Storage:
+        """The same memory under another type."""
+        return Storage(self.value, Tensor(type_, PLAIN, self.tensor.array), self.place, self.buffer)
+
+    def located(self) -> Place | None:
+        """The final place; None before the plan or for constants, which the weight block places."""
+        return Place("arena", self.buffer.offset) if self.buffer is not None else self.place
+
+
+class Store:
+    """All storages of a graph. Graph inputs and outputs have fixed places, constants none until they are used."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._known: dict[tuple[Value, bool], Storage] = {}
+        for index, value in enumerate(graph.inputs):
+            if value.type is None or not value.type.static:
+                hint = f"bind it with --shape {value.name}=..."
+                raise EdgeoptError(f"the shape of input '{value.name}' is {value.type}, which is not static; {hint}")
+            self.put(value, Storage(value, Tensor(value.type), Place("input", index)))
+
+    def get(self, value: Value, plain: bool) -> Storage | None:
+        """The storage of ``value`` in one layout, or None."""
+        if plain and value.is_constant and (value, True) not in self._known and value.type is not None:
+            self.put(value, Storage(value, Tensor(value.type, PLAIN, value.array)))
+        return self._known.get((value, plain))
+
+    def exists(self, value: Value) -> bool:
+        """True when the value lies in memory in some layout (False when it only exists in Python on the host)."""
+        return self.get(value, True) is not None or self.get(value, False) is not None
+
+    def has_blocked(self, value: Value) -> bool:
+        """True when the value lies channel blocked."""
+        return (value, False) in self._known
+
+    def put(self, value: Value, storage: Storage) -> None:
+        """Register a storage."""
+        self._known[value, not storage.blocked] = storage
+
+    def sketch(self, value: Value, layout: Layout) -> Storage:
+        """The storage of ``value`` in ``layout``; an existing one, or one that is not registered yet."""
+        found = self.get(value, plain=not layout.block)
+        if found is not None:
+            return found
+        assert value.type is not None
+        return Storage(value, Tensor(value.type, layout))
+
+    def new(self, value: Value, layout: Layout) -> Storage:
+        """Fresh storage for a value: at its output's place when it is a plain graph output, else in the arena."""
+        if not layout.block and self.graph.is_output(value) and self.get(value, True) is None:
+            index = next(i for i, out in enumerate(self.graph.outputs) if out is value)
+            return self.at(value, Place("output", index))
+        type_ = value.type or TensorType("float32", (0,))
+        tensor = Tensor(type_, layout)
+        size = tensor.elements * max(1, numpy_dtype(type_.dtype).itemsize)
+        return Storage(value, tensor, None, Buffer(size, -1, -1))
+
+    def at(self, value: Value, place: Place) -> Storage:
+        """Plain storage at a fixed place."""
+        assert value.type is not None
+        return Storage(value, Tensor(value.type), place)
