@@ -1,0 +1,125 @@
+"""``edgeopt bisect``: which single rewrite changes the numbers of a model?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, working
+from edgeopt.cli.difference import TOLERANCE, compare
+
+if TYPE_CHECKING:
+    from edgeopt.ir import Array, Graph
+    from edgeopt.rewrite import Context
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING_FILE)
+@options.level
+@options.shapes
+@click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
+@click.option("--input", "source", type=options.EXISTING_FILE, help="npz file with one array per input.  [default: random]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
+@click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
+def bisect(
+    model: Path,
+    level: int,
+    shapes: dict[str, tuple[int, ...]],
+    passes: tuple[str, ...],
+    source: Path | None,
+    seed: int,
+    tolerance: float,
+) -> None:
+    """Find the first single rewrite after which MODEL.onnx gives other numbers; exit code 1 when there is one.
+
+    Every probe rewrites the model anew up to some count and runs the graph by the meaning of its operators, so the answer
+    concerns the rewrites alone; 'edgeopt verify' checks the compiled code.
+    """
+    search = Search(model, level, shapes, passes, source, seed, tolerance)
+    with working(f"bisecting {model.name}"):
+        culprit = search.first_wrong()
+    if culprit is None:
+        click.echo(f"no rewrite changes the outputs ({search.total} rewrites, tolerance {tolerance:g})")
+        return
+    click.echo(search.describe(culprit))
+    raise click.exceptions.Exit(1)
+
+
+@dataclass
+class Search:
+    """Bisection over the number of rewrites applied to ``model``."""
+
+    model: Path
+    level: int
+    shapes: dict[str, tuple[int, ...]]
+    passes: tuple[str, ...]
+    source: Path | None
+    seed: int
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        from edgeopt.interpret import interpret
+
+        graph, _ = self.rewritten(0)
+        self.inputs = self._inputs(graph)
+        self.expected = interpret(graph, self.inputs)
+        self.total = self.rewritten(None)[1].count
+
+    def _inputs(self, graph: Graph) -> dict[str, Array]:
+        from edgeopt.cli.samples import random_inputs, read_npz
+
+        if self.source is not None:
+            return read_npz(self.source, [value.name for value in graph.inputs])
+        return random_inputs({value.name: value.type for value in graph.inputs if value.type is not None}, 1, self.seed)[0]
+
+    def rewritten(self, count: int | None) -> tuple[Graph, Context]:
+        """The model after ``count`` rewrites (all when None)."""
+        from edgeopt.frontend import load
+        from edgeopt.pipeline import optimize
+        from edgeopt.rewrite import Context
+
+        graph, context = load(self.model, self.shapes), Context(level=self.level, stop_after=count)
+        optimize(graph, level=self.level, context=context, only=self.passes or None)
+        return graph, context
+
+    def wrong(self, count: int) -> bool:
+        """Whether the outputs differ after ``count`` rewrites; a graph that no longer runs differs too."""
+        from edgeopt.errors import EdgeoptError
+        from edgeopt.interpret import interpret
+
+        graph, _ = self.rewritten(count)
+        try:
+            actual = interpret(graph, self.inputs)
+        except EdgeoptError as error:
+            note(f"{count} rewrites: does not run: {error}")
+            return True
+        worst = max(row.error for row in compare([self.expected], [actual]))
+        note(f"{count} rewrites: error {worst:.2e} of the range")
+        return worst > self.tolerance
+
+    def first_wrong(self) -> int | None:
+        """The number of the first rewrite that changes the outputs, counted from 1; None when all keep them."""
+        return first_true(self.wrong, self.total) if self.wrong(self.total) else None
+
+    def describe(self, number: int) -> str:
+        """The pass of rewrite ``number`` and what it changed."""
+        (before, old), (after, new) = self.rewritten(number - 1), self.rewritten(number)
+        name = next(n for n, fired in new.fired.items() if fired > old.fired.get(n, 0))
+        lines = unified_diff(str(before).splitlines(), str(after).splitlines(), "before", "after", lineterm="", n=1)
+        head = f"rewrite {number} of {self.total}, by the pass '{name}', changes the outputs (--stop-after {number} shows it)"
+        return "\n".join([head, *lines])
+
+
+def first_true(test: Callable[[int], bool], last: int) -> int:
+    """The smallest n in 1..last with ``test(n)``, given ``test(0)`` is False, ``test(last)`` True, by halving."""
+    low, high = 0, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if test(middle) else (middle, high)
+    return high

@@ -1,0 +1,91 @@
+"""``edgeopt compile``: from an ONNX file to a compiled model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, print_table, working
+
+if TYPE_CHECKING:
+    from edgeopt.ir import Graph
+    from edgeopt.rewrite import Context
+    from edgeopt.runtime import CompiledModel
+
+
+@click.command("compile")
+@click.argument("model", type=options.EXISTING_FILE)
+@options.level
+@options.target
+@click.option("-o", "--output", type=options.NEW, help="Directory (or file, with --emit) to write.  [default: MODEL.edgeopt]")
+@options.shapes
+@click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
+@click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
+@click.option("--print-after", metavar="PASS|all", help="Print the graph on stderr after this pass, or after each.")
+@click.option("--explain", is_flag=True, help="Say which passes fired, and why the others declined.")
+@click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
+@click.option("--emit", type=click.Choice(["onnx"]), help="Write the optimized ONNX model instead of compiling it.")
+@click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
+def compile_(
+    model: Path,
+    level: int,
+    target: str,
+    output: Path | None,
+    shapes: dict[str, tuple[int, ...]],
+    passes: tuple[str, ...],
+    stop_after: int | None,
+    print_after: str | None,
+    explain: bool,
+    time_passes: bool,
+    emit: str | None,
+    portable: bool,
+) -> None:
+    """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
+    from edgeopt.compiler import compile as compile_graph
+    from edgeopt.frontend import load, save
+    from edgeopt.pipeline import optimize
+    from edgeopt.rewrite import Context
+
+    if portable and emit is None:
+        raise click.UsageError("--portable belongs to --emit onnx")
+    context = Context(level=level, stop_after=stop_after)
+    with working(f"compiling {model.name}"):
+        graph = load(model, shapes)
+        optimize(graph, level=level, context=context, only=passes or None, print_after=print_after)
+        _report(context, explain, time_passes)
+        if emit == "onnx":
+            path = output or model.with_name(f"{model.stem}.optimized.onnx")
+            save(graph, path, portable=portable)
+            note(f"wrote {path}: {_brief(graph)}")
+            return
+        compiled = compile_graph(graph, level=0, target=target)
+    directory = output or Path(f"{model.stem}.edgeopt")
+    compiled.save(directory)
+    _summarise(compiled, directory, graph)
+
+
+def _report(context: Context, explain: bool, time_passes: bool) -> None:
+    if explain:
+        print_table(("pass", "rewrites"), [(name, n) for name, n in context.fired.items() if n], numbers=(1,))
+        print_table(("pass", "left alone", "because"), context.declined)
+    if time_passes:
+        slowest = sorted(context.seconds.items(), key=lambda item: -item[1])
+        rows = [(name, context.fired.get(name, 0), f"{1000 * s:.1f}") for name, s in slowest]
+        print_table(("pass", "rewrites", "ms"), rows, numbers=(1, 2))
+
+
+def _summarise(compiled: CompiledModel, directory: Path, graph: Graph) -> None:
+    manifest = compiled.manifest
+    for line in manifest["notes"]:
+        note(f"note: {line}")
+    for fallback in manifest["fallbacks"]:
+        note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
+    weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
+    note(f"wrote {directory}: {_brief(graph)}, weights {weights:,.1f} kB, arena {arena:,.1f} kB")
+
+
+def _brief(graph: Graph) -> str:
+    return f"{len(graph.nodes)} nodes"

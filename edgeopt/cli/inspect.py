@@ -1,0 +1,49 @@
+"""``edgeopt inspect``: what a model is made of and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import print_table
+
+if TYPE_CHECKING:
+    from edgeopt.report import Layer, Totals
+
+SIZES = ("weights_bytes", "arena_bytes", "arena_lower_bound", "scratch_bytes")
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING)
+@options.shapes
+@options.as_json
+def inspect(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> None:
+    """Show each layer of MODEL.onnx or a compiled model: operator, output, multiply-accumulates, parameter bytes."""
+    from edgeopt.artifact import load as load_compiled
+    from edgeopt.frontend import load
+    from edgeopt.report import layers, totals
+
+    compiled = load_compiled(model) if model.is_dir() else None
+    graph = compiled.graph if compiled is not None else load(model, shapes)
+    rows = layers(graph)
+    sizes = {key: compiled.manifest[key] for key in SIZES} if compiled is not None else {}
+    if as_json:
+        options.print_json({"layers": [asdict(r) for r in rows], "totals": asdict(totals(rows)), **sizes})
+        return
+    _print(rows, totals(rows), sizes)
+
+
+def _print(rows: list[Layer], sums: Totals, sizes: dict[str, Any]) -> None:
+    columns = ("layer", "operator", "output", "MACs", "parameter bytes")
+    cells = [(r.name, r.op, r.output, "?" if r.macs is None else f"{r.macs:,}", f"{r.parameter_bytes:,}") for r in rows]
+    print_table(columns, cells, numbers=(3, 4))
+    print_table(("operator", "nodes"), sums.ops.items(), numbers=(1,))
+    click.echo(f"{sums.nodes} nodes, {sums.macs:,} MACs, {sums.parameter_bytes:,} parameter bytes")
+    if sums.unknown:
+        click.echo(f"the MACs of {sums.unknown} layers depend on unknown dimensions; bind them with --shape")
+    for key, value in sizes.items():
+        click.echo(f"{key.replace('_', ' ')}: {value:,}")

@@ -1,0 +1,47 @@
+"""Entry point of the ``edgeopt`` command: exit code 0 on success, 1 on failure with one message, 2 on wrong usage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgeopt.cli.bench import bench
+from edgeopt.cli.bisect import bisect
+from edgeopt.cli.compile import compile_
+from edgeopt.cli.inspect import inspect
+from edgeopt.cli.passes import passes
+from edgeopt.cli.run import run
+from edgeopt.cli.targets import targets
+from edgeopt.cli.verify import verify
+from edgeopt.errors import EdgeoptError
+
+
+class Commands(click.Group):
+    """A group that turns a failure into one message on stderr and exit code 1; ``--debug`` shows the traceback instead."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except EdgeoptError as error:
+            if ctx.params.get("debug"):
+                raise
+            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            name = type(error).__name__
+            raise click.ClickException(f"internal error, {name}: {error} ('edgeopt --debug ...' shows the traceback)") from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.version_option(package_name="edgeopt")
+def main(debug: bool) -> None:
+    """Compile ONNX neural networks to verified native code for the edge."""
+
+
+for command in (compile_, run, bench, inspect, verify, bisect, targets, passes):
+    main.add_command(command)

@@ -1,0 +1,66 @@
+"""Options that several commands share, and the parsing of their values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+EXISTING = click.Path(exists=True, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW = click.Path(path_type=Path)
+
+
+def parse_shapes(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """``("image=1,3,224,224", ...)`` as {"image": (1, 3, 224, 224)}; wrong text is a usage error."""
+    shapes = {}
+    for text in values:
+        name, equals, dims = text.rpartition("=")
+        sizes = [d.strip() for d in dims.split(",") if d.strip()]
+        if not equals or not name or not all(d.isdigit() for d in sizes):
+            raise click.BadParameter(f"'{text}' does not read NAME=1,3,224,224", ctx, parameter)
+        shapes[name] = tuple(int(d) for d in sizes)
+    return shapes
+
+
+def parse_names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """``"a,b"`` as ("a", "b"), nothing as ()."""
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+def level(command: Command) -> Command:
+    """``-O0`` to ``-O3``."""
+    text = "Optimization: 0 lowers only, 1 exact rewrites, 2 also measured kernel choice, 3 also approximations in a budget."
+    return click.option("-O", "level", type=click.IntRange(0, 3), default=1, show_default=True, help=text)(command)
+
+
+def shapes(command: Command) -> Command:
+    """``--shape NAME=1,3,224,224``, several times."""
+    text = "Bind the dimensions of an input. May be given once per input."
+    return click.option("--shape", "shapes", multiple=True, callback=parse_shapes, metavar="NAME=1,3,224,224", help=text)(command)
+
+
+def target(command: Command) -> Command:
+    """``--target NAME``."""
+    text = "Processor to compile for; 'edgeopt targets' lists them."
+    return click.option("--target", default="host", show_default=True, metavar="NAME|FILE.toml", help=text)(command)
+
+
+def threads(command: Command) -> Command:
+    """``--threads N``."""
+    return click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")(command)
+
+
+def as_json(command: Command) -> Command:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(command)
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print ``record`` on stdout for machines."""
+    click.echo(json.dumps(record, indent=2))

@@ -1,0 +1,50 @@
+"""Running the original model, independent of edgeopt: onnxruntime with optimizations off, or onnx.reference without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array
+
+Runner = Callable[[Mapping[str, Array]], dict[str, Array]]
+
+
+def original_runner(path: Path) -> tuple[str, Runner]:
+    """The name of the engine and a function from inputs to outputs. Raises EdgeoptError when the model cannot be opened."""
+    try:
+        return ("onnxruntime", _onnxruntime(path)) if find_spec("onnxruntime") else ("onnx.reference", _reference(path))
+    except Exception as error:
+        raise EdgeoptError(f"the original '{path}' cannot be opened: {error}") from error
+
+
+def _onnxruntime(path: Path) -> Runner:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    settings.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs()]
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+    return run
+
+
+def _reference(path: Path) -> Runner:
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(onnx.load(path))
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        outputs = evaluator.run(None, dict(inputs))
+        return {name: np.asarray(out) for name, out in zip(evaluator.output_names, outputs, strict=True)}
+
+    return run

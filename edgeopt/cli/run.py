@@ -1,0 +1,36 @@
+"""``edgeopt run``: a compiled model on the arrays of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, working
+
+
+@click.command()
+@click.argument("directory", type=options.EXISTING_DIRECTORY)
+@click.option("--input", "source", type=options.EXISTING_FILE, required=True, help="npz file with one array per input.")
+@click.option("--output", "destination", type=options.NEW, required=True, help="npz file to write, one array per output.")
+@options.threads
+def run(directory: Path, source: Path, destination: Path, threads: int) -> None:
+    """Run the compiled model in DIRECTORY; the leading axis of the arrays counts samples."""
+    import numpy as np
+
+    from edgeopt.artifact import load
+    from edgeopt.cli.samples import read_npz
+    from edgeopt.errors import EdgeoptError
+
+    model = load(directory)
+    inputs = read_npz(source, [about["name"] for about in model.manifest["inputs"]])
+    with working(f"running {directory.name}"):
+        outputs = model.run(inputs, threads=threads)
+    try:
+        with destination.open("wb") as file:
+            np.savez(file, **outputs)  # type: ignore[arg-type]
+    except OSError as error:
+        raise EdgeoptError(f"cannot write '{destination}': {error.strerror}") from error
+    shown = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in outputs.items())
+    note(f"wrote {destination}: {shown}")
