@@ -1,0 +1,85 @@
+"""IR to ONNX: a model that onnx.checker accepts and onnxruntime runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnx.inliner
+from onnx import ModelProto, TensorProto, helper
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import OWN_DOMAIN, Graph
+from edgeopt.ops.proto import ProtoWriter
+from edgeopt.ops.tensors import DATA_LIMIT
+
+FUNCTION_IR_VERSION = 8  # model-local functions came with this IR version
+MAX_FILE_BYTES = 2**31 - 2**20
+
+
+def export(graph: Graph, portable: bool = False) -> ModelProto:
+    """``graph`` as a ModelProto of its own opset and IR version.
+
+    Own operators become model-local functions of the domain ``ai.edgeopt`` (which needs IR version 8); ``portable`` inlines
+    them, for runtimes that read no functions.
+    """
+    writer = ProtoWriter(dict(graph.opsets))
+    proto = writer.graph(graph)
+    model = helper.make_model(
+        proto,
+        opset_imports=[helper.make_opsetid(d, v) for d, v in _imports(graph, bool(writer.functions)).items()],
+        ir_version=max(graph.ir_version, FUNCTION_IR_VERSION) if writer.functions else graph.ir_version,
+        functions=list(writer.functions.values()),
+        producer_name=graph.producer[0],
+        producer_version=graph.producer[1],
+    )
+    helper.set_model_props(model, graph.metadata)
+    return onnx.inliner.inline_local_functions(model) if portable and writer.functions else model
+
+
+def _imports(graph: Graph, own: bool) -> dict[str, int]:
+    used = {node.domain for inner in graph.walk() for node in inner.nodes}
+    imports = {**dict.fromkeys(sorted(used), 1), **graph.opsets}
+    if not own:
+        imports.pop(OWN_DOMAIN, None)
+    return imports
+
+
+def save(graph: Graph, path: str | os.PathLike[str], portable: bool = False) -> None:
+    """Write ``export(graph)`` to ``path``, aside first and then renamed, so that no half-written model is ever seen.
+
+    Above 2 GB the weights go to ``NAME.data`` next to it. Raises EdgeoptError when the folder cannot be written.
+    """
+    target = Path(path)
+    model = export(graph, portable)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            _write(model, Path(folder), target)
+    except OSError as error:
+        raise EdgeoptError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+def _write(model: ModelProto, folder: Path, target: Path) -> None:
+    written = folder / target.name
+    if model.ByteSize() > MAX_FILE_BYTES:
+        data = folder / f"{target.name}.data"
+        _move_weights(model, data)
+        os.replace(data, target.with_name(data.name))
+    written.write_bytes(model.SerializeToString())
+    os.replace(written, target)
+
+
+def _move_weights(model: ModelProto, data: Path) -> None:
+    with data.open("wb") as stream:
+        for tensor in model.graph.initializer:
+            if not tensor.HasField("raw_data") or len(tensor.raw_data) <= DATA_LIMIT:
+                continue
+            stream.write(b"\0" * (-stream.tell() % 4096))
+            entries = {"location": data.name, "offset": stream.tell(), "length": len(tensor.raw_data)}
+            stream.write(tensor.raw_data)
+            tensor.ClearField("raw_data")
+            tensor.data_location = TensorProto.EXTERNAL
+            for key, value in entries.items():
+                tensor.external_data.add(key=key, value=str(value))

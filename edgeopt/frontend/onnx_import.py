@@ -1,0 +1,110 @@
+"""ONNX file to IR: read, check, inline functions, raise the opset, build, bind shapes, infer types."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from onnx import FunctionProto, ModelProto
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend.build import build_graph
+from edgeopt.frontend.functions import inline_functions
+from edgeopt.frontend.model_check import check_model
+from edgeopt.frontend.model_file import read_model
+from edgeopt.frontend.notes import add_note
+from edgeopt.frontend.opset import raise_opset
+from edgeopt.frontend.shapes import bind_shapes
+from edgeopt.frontend.stored import StoredTensor
+from edgeopt.frontend.tensor_check import MAX_ELEMENTS
+from edgeopt.ir import OWN_DOMAIN, Graph, Value, VerificationError, verify
+from edgeopt.ops import infer_types
+from edgeopt.ops.proto import ProtoWriter
+
+
+def load(model: str | os.PathLike[str] | ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    """The Graph of an ONNX model of opset 7 to 28, given by its path or as a ModelProto, which is left untouched.
+
+    ``shapes`` binds inputs with symbolic dimensions, as in ``{"x": (1, 3, 224, 224)}``; a leading dimension that is not bound
+    becomes 1. Models below opset 13 are raised to 13. Both are noted: see ``notes``. External data is read when it is needed.
+    Raises EdgeoptError when the file is not a sound model or a dimension stays open.
+    """
+    if isinstance(model, ModelProto):
+        source, folder = ModelProto(), None
+        source.CopyFrom(model)
+    else:
+        folder = Path(model).parent
+        source = read_model(Path(model))
+    check_model(source, folder)
+    graph = _convert(source, folder)
+    bind_shapes(graph, shapes or {})
+    _infer(graph)
+    return graph
+
+
+def _convert(model: ModelProto, folder: Path | None) -> Graph:
+    """The untyped graph; a function with an own operator's name but another body is inlined, so that its meaning stays."""
+    functions = {f.name: f for f in model.functions if f.domain == OWN_DOMAIN}
+    original = ModelProto.FromString(model.SerializeToString()) if functions else model
+    graph = _convert_once(model, folder, set())
+    foreign = _foreign(graph, original, functions)
+    return _convert_once(original, folder, foreign) if foreign else graph
+
+
+def _convert_once(model: ModelProto, folder: Path | None, foreign: set[str]) -> Graph:
+    inlined = inline_functions(model, foreign)
+    raised, note = raise_opset(inlined)
+    graph = build_graph(raised, folder)
+    if note:
+        add_note(graph, note)
+    _check_built(graph)
+    return graph
+
+
+def _foreign(graph: Graph, model: ModelProto, functions: Mapping[str, FunctionProto]) -> set[str]:
+    calls = {node.output[0]: node.op_type for node in model.graph.node if node.domain == OWN_DOMAIN and node.output}
+    writer, foreign = ProtoWriter(graph.opsets), set()
+    for node in graph.nodes:
+        called = functions.get(calls.get(node.output.name, "")) if node.domain == OWN_DOMAIN else None
+        if called is None:
+            continue
+        writer.functions.clear()
+        writer.node(node)
+        (ours,) = writer.functions.values()
+        if list(ours.node) != list(called.node) or list(ours.input) != list(called.input):
+            foreign.add(called.name)
+    return foreign
+
+
+def _check_built(graph: Graph) -> None:
+    try:
+        verify(graph)
+    except VerificationError as error:
+        raise EdgeoptError(f"the model is not sound: {error}") from error
+    for inner in graph.walk():
+        for value in inner.constants:
+            if _has_nan(value):
+                add_note(graph, f"constant '{value.name}' holds NaN; outputs that depend on it will be NaN")
+
+
+def _has_nan(value: Value) -> bool:
+    """True for inline floating-point data with a NaN; external data is not read for this."""
+    stored = value.load
+    if not isinstance(stored, StoredTensor) or not stored.inline or value.type is None:
+        return False
+    if value.type.dtype not in ("float16", "float32", "float64"):
+        return False
+    array = stored()
+    return array.size > 0 and bool(np.isnan(np.min(array)))
+
+
+def _infer(graph: Graph) -> None:
+    infer_types(graph)
+    values = [v for inner in graph.walk() for node in inner.nodes for v in node.outputs]
+    for value in values:
+        if value.type is not None and value.type.static and np.prod(value.type.dims, dtype=object) > MAX_ELEMENTS:
+            raise EdgeoptError(f"{value.producer!r} computes '{value.name}' of {value.type}, more than any machine holds")
+    if any(v.name and (v.type is None or not v.type.static) for v in values):
+        infer_types(graph, strict=True)
