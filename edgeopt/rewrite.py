@@ -10,6 +10,7 @@ from typing import Literal
 from edgeopt.ir import Graph, Node, verify
 
 PROVENANCE = "edgeopt.pass"
+ORIGIN = "edgeopt.from"
 MAX_SWEEPS = 100
 
 
@@ -19,13 +20,18 @@ class PassError(RuntimeError):
 
 @dataclass
 class Context:
-    """State of one compilation as the passes see it: the count of rewrites, its limit, and the reasons for declining."""
+    """State of one compilation as the passes see it: the count of rewrites, its limit, and the reasons for declining.
+
+    ``declined`` lists (pass, node, reason) of the last run of each pass, which are the reasons that hold for the final graph.
+    ``fired`` and ``seconds`` are totals by pass, ``last`` counts the rewrites of the last run.
+    """
 
     level: int = 1
     stop_after: int | None = None
     count: int = 0
     declined: list[tuple[str, str, str]] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     _current: str = ""
 
@@ -40,6 +46,17 @@ class Context:
         if entry not in self.declined:
             self.declined.append(entry)
         return False
+
+    def begin(self, name: str) -> None:
+        """Start a run of the pass ``name``: its earlier reasons no longer hold."""
+        self._current = name
+        self.declined[:] = [entry for entry in self.declined if entry[0] != name]
+
+    def end(self, name: str, fired: int, seconds: float) -> None:
+        """Book a run of the pass ``name``."""
+        self.last[name] = fired
+        self.fired[name] = self.fired.get(name, 0) + fired
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 RewriteFunction = Callable[[Graph, Node, Context], bool]
@@ -69,7 +86,7 @@ def run_pass(graph: Graph, pass_: Pass, context: Context) -> int:
     Raises PassError when the pass does not come to rest or changes a graph without saying so.
     """
     started, before = time.perf_counter(), context.count
-    context._current = pass_.name
+    context.begin(pass_.name)
     for _ in range(MAX_SWEEPS):
         if sum([_sweep(inner, pass_, context) for inner in graph.walk()]) == 0:
             break
@@ -78,8 +95,7 @@ def run_pass(graph: Graph, pass_: Pass, context: Context) -> int:
     fired = context.count - before
     if fired:
         verify(graph)
-    context.fired[pass_.name] = context.fired.get(pass_.name, 0) + fired
-    context.seconds[pass_.name] = context.seconds.get(pass_.name, 0.0) + time.perf_counter() - started
+    context.end(pass_.name, fired, time.perf_counter() - started)
     return fired
 
 
@@ -98,15 +114,24 @@ def _sweep(graph: Graph, pass_: Pass, context: Context) -> int:
 
 
 def _visit(graph: Graph, node: Node, pass_: Pass, context: Context, known: set[Node]) -> int:
-    version = graph.version
+    version = graph.root.version
     changed = pass_.rewrite(graph, node, context)
-    if changed != (graph.version != version):
+    if changed != (graph.root.version != version):
         made = "made none" if changed else "changed the graph"
         raise PassError(f"pass '{pass_.name}' at {node!r} reported {'a' if changed else 'no'} change but {made}")
     if changed:
         context.count += 1
-        for new in graph.nodes:
-            if new not in known:
-                new.metadata.setdefault(PROVENANCE, pass_.name)
-                known.add(new)
+        _stamp(graph, pass_, known)
     return int(changed)
+
+
+def _stamp(graph: Graph, pass_: Pass, known: set[Node]) -> None:
+    """Note on each new node the pass that made it and the original nodes it stands for."""
+    present = set(graph.nodes)
+    gone = [name for node in known - present for name in node.metadata.get(ORIGIN, node.name).split(",")]
+    for new in [node for node in graph.nodes if node not in known]:
+        new.metadata.setdefault(PROVENANCE, pass_.name)
+        if gone:
+            new.metadata.setdefault(ORIGIN, ",".join(sorted(set(gone))))
+    known.clear()
+    known.update(present)

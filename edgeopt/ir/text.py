@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeopt.ir.graph import Attribute, Graph, Node, Value
-from edgeopt.ir.types import Array
+from edgeopt.ir.graph import Graph, Node, Value
+from edgeopt.ir.types import Array, Attribute
 
 
 def graph_text(graph: Graph, indent: str = "") -> str:

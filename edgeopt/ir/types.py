@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
 OWN_DOMAIN = "ai.edgeopt"
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 Dim = int | str | None
 Attribute = object
 
@@ -70,5 +71,5 @@ def onnx_code(dtype: str) -> int:
 
 def dtype_name(code: int) -> str:
     """The element type name of a TensorProto.DataType."""
-    name = onnx.TensorProto.DataType.Name(code)
+    name: str = onnx.TensorProto.DataType.Name(code)
     return _NAMES.get(name, name.lower())

@@ -1,0 +1,117 @@
+"""The table of contents of the compiler: every pass in its order, the level it starts at, and one line of why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Graph
+from edgeopt.passes import (
+    canonicalize_conv,
+    canonicalize_gemm,
+    canonicalize_matmul,
+    canonicalize_reshape,
+    common_subexpressions,
+    constant_folding,
+    dead_code,
+    decompose_batch_norm,
+    eliminate_identity,
+    eliminate_noop,
+    explicit_padding,
+    fold_pad_into_conv,
+    fold_pad_into_pool,
+    fold_scale_after,
+    fold_scale_before,
+    fold_shape,
+    fold_shift_after,
+    fold_shift_before,
+    fuse_activation,
+    fuse_residual,
+    merge_casts,
+    merge_reshapes,
+    merge_transposes,
+    pool_to_global,
+    reduce_mean_to_global_pool,
+    refine_types,
+    transpose_to_reshape,
+)
+from edgeopt.rewrite import Context, Pass, PassError, run_pass
+
+MAX_ROUNDS = 20
+PrintAfter = Callable[[str, Graph], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pass of the pipeline: it runs from ``level`` on; ``why`` says what it is there for."""
+
+    pass_: Pass
+    level: int
+    why: str
+
+
+PIPELINE: tuple[Stage, ...] = (
+    Stage(constant_folding.PASS, 1, "what is known now is not computed at run time"),
+    Stage(fold_shape.PASS, 1, "shape arithmetic of exporters disappears once shapes are static"),
+    Stage(refine_types.PASS, 1, "shapes that folding made known reach the passes below"),
+    Stage(eliminate_identity.PASS, 1, "nodes that do nothing hide the patterns of others"),
+    Stage(eliminate_noop.PASS, 1, "casts, transposes, pads and slices that change nothing cost a copy each"),
+    Stage(merge_casts.PASS, 1, "one conversion instead of two"),
+    Stage(canonicalize_reshape.PASS, 1, "one operator for renaming axes instead of four"),
+    Stage(merge_reshapes.PASS, 1, "one renaming instead of a chain"),
+    Stage(merge_transposes.PASS, 1, "a transpose and its inverse cancel"),
+    Stage(transpose_to_reshape.PASS, 1, "a transpose that keeps the order in memory is free as a reshape"),
+    Stage(pool_to_global.PASS, 1, "the global form needs no window arithmetic"),
+    Stage(reduce_mean_to_global_pool.PASS, 1, "one kernel for one meaning"),
+    Stage(explicit_padding.PASS, 1, "kernels and passes see numbers instead of a mode"),
+    Stage(canonicalize_conv.PASS, 1, "the operator that bias, residual and activation fuse into"),
+    Stage(canonicalize_gemm.PASS, 1, "one operator for Gemm and MatMul; transposition and factors move into the weight"),
+    Stage(canonicalize_matmul.PASS, 1, "one operator for Gemm and MatMul"),
+    Stage(decompose_batch_norm.PASS, 1, "a factor and an offset per channel, which neighbours take in"),
+    Stage(fold_pad_into_conv.PASS, 1, "saves a copy of the map"),
+    Stage(fold_pad_into_pool.PASS, 1, "saves a copy of the map"),
+    Stage(fold_scale_after.PASS, 1, "saves a pass over the map"),
+    Stage(fold_shift_after.PASS, 1, "saves a pass over the map"),
+    Stage(fold_scale_before.PASS, 1, "saves a pass over the map"),
+    Stage(fold_shift_before.PASS, 1, "saves a pass over the map"),
+    Stage(fuse_residual.PASS, 1, "the sum is taken while the tile is in registers"),
+    Stage(fuse_activation.PASS, 1, "the activation is applied while the tile is in registers"),
+    Stage(common_subexpressions.PASS, 1, "the same value is computed once"),
+    Stage(dead_code.PASS, 1, "what nobody reads is not computed and not shipped"),
+)
+
+
+def optimize(
+    graph: Graph,
+    level: int = 1,
+    context: Context | None = None,
+    only: Sequence[str] | None = None,
+    print_after: PrintAfter | None = None,
+) -> Context:
+    """Rewrite ``graph`` in place with the passes of ``level`` until none fires, and return what happened.
+
+    ``only`` restricts the passes by name; their order stays that of the pipeline. ``print_after(name, graph)`` is called after
+    each run of a pass that changed the graph. Raises EdgeoptError for an unknown name in ``only``, PassError when the passes do
+    not come to rest together.
+    """
+    context = context or Context(level=level)
+    stages = [s for s in PIPELINE if s.level <= level and (only is None or s.pass_.name in only)]
+    unknown = sorted(set(only or ()) - {s.pass_.name for s in PIPELINE})
+    if unknown:
+        raise EdgeoptError(f"unknown passes: {', '.join(unknown)}; `edgeopt passes` lists those there are")
+    for _ in range(MAX_ROUNDS):
+        if not sum([_run(graph, stage.pass_, context, print_after) for stage in stages]):
+            return context
+    raise PassError(f"the passes still rewrite after {MAX_ROUNDS} rounds; the last ones were {_recent(context)}")
+
+
+def _run(graph: Graph, pass_: Pass, context: Context, print_after: PrintAfter | None) -> int:
+    fired = run_pass(graph, pass_, context)
+    if fired and print_after is not None:
+        print_after(pass_.name, graph)
+    return fired
+
+
+def _recent(context: Context) -> str:
+    return ", ".join(name for name, count in context.last.items() if count)
