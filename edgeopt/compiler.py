@@ -14,7 +14,7 @@ from edgeopt.frontend import export, load
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.program import Binding, HostStep, Program
-from edgeopt.pipeline import optimize
+from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime import CompiledModel
 from edgeopt.target import Target
@@ -29,16 +29,19 @@ def compile(
     target: str | Target = "host",
     shapes: Mapping[str, Sequence[int]] | None = None,
     context: Context | None = None,
+    only: Sequence[str] | None = None,
+    print_after: PrintAfter | None = None,
 ) -> CompiledModel:
     """Compile ``model`` at optimisation ``level`` for ``target``.
 
-    ``shapes`` binds symbolic dimensions of inputs. A Graph is changed in place. ``context`` receives what the passes did.
+    ``shapes`` binds symbolic dimensions of inputs. A Graph is changed in place. ``context`` receives what the passes did;
+    ``only`` and ``print_after`` are handed to ``edgeopt.pipeline.optimize``.
     Raises EdgeoptError for a model that cannot be read or lowered.
     """
     graph = model if isinstance(model, Graph) else load(model, shapes)
     facts = target if isinstance(target, Target) else find_target(target)
     if level > 0:
-        context = optimize(graph, level=level, context=context)
+        context = optimize(graph, level, context, only, print_after)
     program = lower(graph, facts, SYMBOL)
     manifest = _manifest(graph, program, facts, level, context)
     return CompiledModel(manifest, build(program, facts), program.weights, export(graph).SerializeToString(), graph)
