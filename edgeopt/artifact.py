@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.runtime import CompiledModel
+from edgeopt.runtime import CompiledModel, Manifest
 
 FORMAT = 1
 FILES = {"code": "model.o", "weights": "weights.bin", "model": "model.onnx"}
@@ -67,7 +67,7 @@ def load(directory: str | Path) -> CompiledModel:
     return CompiledModel(manifest, data["code"], data["weights"], data["model"])
 
 
-def _manifest(directory: Path) -> dict[str, object]:  # type: ignore[type-arg]
+def _manifest(directory: Path) -> Manifest:
     path = directory / "manifest.json"
     try:
         manifest = json.loads(path.read_text())
@@ -78,7 +78,7 @@ def _manifest(directory: Path) -> dict[str, object]:  # type: ignore[type-arg]
         raise EdgeoptError(f"'{path}' lacks {sorted(needed - set(manifest))}; compile the model again")
     if manifest["format"] != FORMAT:
         raise EdgeoptError(f"'{directory}' has format {manifest['format']}, this edgeopt reads {FORMAT}; compile it again")
-    return manifest
+    return dict(manifest)
 
 
 def _checked(path: Path, checksum: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.codegen.native import NativeModule, aligned_bytes
+from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
 from edgeopt.ops import evaluate
@@ -30,13 +31,15 @@ class CompiledModel:
         self.manifest, self.code, self.weights, self.model = manifest, code, weights, model
         self._graph = graph
         self._native: NativeModule | None = None
+        self._pool: WorkerPool | None = None
 
     @property
     def graph(self) -> Graph:
         """The optimised graph, read from the model's ONNX form at first need."""
         if self._graph is None:
-            from edgeopt.frontend import load
             from onnx import load_model_from_string
+
+            from edgeopt.frontend import load
 
             self._graph = load(load_model_from_string(self.model))
         return self._graph
@@ -116,25 +119,45 @@ class CompiledModel:
 
     def _call_samples(self, count: int, threads: int) -> None:
         assert self._native is not None
-        self._native.samples(self._context, count, self.manifest["parts"][0]["last"])
+        self._native.samples(self._context, self._workers(threads), count, self.manifest["parts"][0]["last"])
+
+    def _steps(self, first: int, last: int, threads: int) -> None:
+        assert self._native is not None
+        pool = self._workers(threads)
+        if pool is None:
+            self._native.steps(self._context, first, last)
+        else:
+            self._native.parallel(self._context, pool, first, last)
+
+    def _workers(self, threads: int) -> int | None:
+        """The address of a pool of ``threads`` - 1 awake workers; None for one thread. Threads are made once."""
+        assert self._native is not None
+        if threads <= 1:
+            return None
+        limit = max(1, self.manifest["target"]["cores"])
+        if threads > limit:
+            raise EdgeoptError(f"{threads} threads were asked for; the model is compiled for at most {limit}")
+        if self._pool is None or self._pool.workers != threads - 1:
+            self._pool = WorkerPool(self._native.worker, len(self.manifest["kernels"]), threads - 1)
+        self._pool.wake()
+        return self._pool.address
 
     # -- models with host steps
 
     def _run_with_host(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> list[Array | None]:
         batches = [[np.split(a, count)[k] if count > 1 else a for a in arrays] for k in range(count)]
-        pieces = [self._run_once(b, [np.split(o, count)[k] for o in outputs]) for k, b in enumerate(batches)]
+        pieces = [self._run_once(b, [np.split(o, count)[k] for o in outputs], threads) for k, b in enumerate(batches)]
         if count == 1:
             return pieces[0]
-        return [np.concatenate([p[i] for p in pieces if p[i] is not None]) for i in range(len(outputs))]  # type: ignore[misc]
+        return [np.concatenate([p[i] for p in pieces if p[i] is not None]) for i in range(len(outputs))]
 
-    def _run_once(self, arrays: list[Array], outputs: list[Array]) -> list[Array | None]:
-        assert self._native is not None
+    def _run_once(self, arrays: list[Array], outputs: list[Array], threads: int) -> list[Array | None]:
         arrays = [np.ascontiguousarray(a) for a in arrays]
         self._bind(arrays, outputs)
         loose: dict[str, Array] = {}
         for part in self.manifest["parts"]:
             if "last" in part:
-                self._native.steps(self._context, part["first"], part["last"])
+                self._steps(part["first"], part["last"], threads)
             else:
                 self._run_host(part, arrays, outputs, loose)
         about = self.manifest["outputs"]
@@ -151,7 +174,7 @@ class CompiledModel:
             else:
                 self._view(binding, arrays, outputs, loose)[...] = result
 
-    def _view(self, binding: Manifest, arrays: list[Array], outputs: list[Array], loose: dict[str, Array]) -> Array:
+    def _view(self, binding: Manifest, arrays: list[Array], outputs: list[Array], loose: dict[str, Array]) -> Any:
         if binding["place"] is None:
             return loose[binding["name"]] if binding["name"] in loose else self._constant(binding["name"])
         kind, offset = binding["place"]
@@ -162,8 +185,8 @@ class CompiledModel:
         dtype, shape = numpy_dtype(binding["dtype"]), binding["shape"]
         base = self._arena if kind == "arena" else self._constants
         size = int(np.prod(shape)) * dtype.itemsize
-        memory = (ctypes.c_char * size).from_address(base[1] + offset)
-        return np.frombuffer(memory, dtype).reshape(shape)
+        memory = (ctypes.c_uint8 * size).from_address(base[1] + offset)
+        return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
 
     def _node(self, name: str) -> Node:
         return next(node for node in self.graph.nodes if node.name == name)

@@ -15,7 +15,9 @@ def to_blocked(source: Tensor, made: Tensor) -> KernelCall:
     return KernelCall(_to_blocked, (Input(0), Output(0)), constants, chunks=n * made.blocks)
 
 
-def _to_blocked(x: Any, y: Any, begin: int, end: int, c: int, h: int, w: int, b: int, cb: int, plane: int, row: int, org: int):  # type: ignore[no-untyped-def]
+def _to_blocked(
+    x: Any, y: Any, begin: int, end: int, c: int, h: int, w: int, b: int, cb: int, plane: int, row: int, org: int
+) -> None:
     for chunk in range(begin, end):
         n, block = chunk // cb, chunk % cb
         target = offset(y, (chunk * plane + org) * b)
@@ -36,7 +38,9 @@ def to_plain(source: Tensor, made: Tensor) -> KernelCall:
     return KernelCall(_to_plain, (Input(0), Output(0)), constants, chunks=n * source.blocks)
 
 
-def _to_plain(x: Any, y: Any, begin: int, end: int, c: int, h: int, w: int, b: int, cb: int, plane: int, row: int, org: int):  # type: ignore[no-untyped-def]
+def _to_plain(
+    x: Any, y: Any, begin: int, end: int, c: int, h: int, w: int, b: int, cb: int, plane: int, row: int, org: int
+) -> None:
     for chunk in range(begin, end):
         n, block = chunk // cb, chunk % cb
         source = offset(x, (chunk * plane + org) * b)
@@ -54,7 +58,9 @@ def fill_halo(made: Tensor) -> KernelCall:
     return KernelCall(_fill_halo, (Output(0),), constants, chunks=made.shape[0] * made.blocks)
 
 
-def _fill_halo(y: Any, begin: int, end: int, b: int, plane: int, row: int, top: int, left: int, bottom: int, right: int, h: int):  # type: ignore[no-untyped-def]
+def _fill_halo(
+    y: Any, begin: int, end: int, b: int, plane: int, row: int, top: int, left: int, bottom: int, right: int, h: int
+) -> None:
     for chunk in range(begin, end):
         base = offset(y, chunk * plane * b)
         for i in range(top * row * b):

@@ -33,7 +33,7 @@ def build(program: Program, target: Target) -> bytes:
 def link(program: Program, target: Target) -> llvm.ModuleRef:
     """The driver and every kernel it calls in one module, optimised for ``target``."""
     machine = target_machine(target)
-    module = _parse(driver_ir(program, program.scratch_bytes), machine)
+    module = _parse(driver_ir(program, target), machine)
     for step in {kernel_name(s): s for s in program.native}.values():
         module.link_in(_parse(_captured(step).replace("define internal", "define", 1), machine))
     _internalise(module, program.name)

@@ -16,8 +16,7 @@ from numba.core import codegen, cpu
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.core.types import void
-from numba.core.types import Dispatcher
+from numba.core.types import Dispatcher, void
 from numba.core.types.abstract import Type
 
 from edgeopt.errors import EdgeoptError
@@ -25,7 +24,7 @@ from edgeopt.errors import EdgeoptError
 FAST_MATH = {"contract", "reassoc", "nsz"}
 
 
-class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
+class _Library(codegen.JITCodeLibrary):
     def _optimize_functions(self, module: Any) -> None:
         pass
 
@@ -36,11 +35,11 @@ class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
         self._finalized = True
 
 
-class _Codegen(codegen.JITCPUCodegen):  # type: ignore[misc]
+class _Codegen(codegen.JITCPUCodegen):
     _library_class = _Library
 
 
-class _Context(cpu.CPUContext):  # type: ignore[misc]
+class _Context(cpu.CPUContext):
     def init(self) -> None:
         super().init()
         self._internal_codegen = _Codegen("edgeopt")

@@ -10,8 +10,10 @@ import math
 import struct
 
 from edgeopt.codegen.capture import digest
+from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
 from edgeopt.lower.program import Binding, Place, Program, Step
+from edgeopt.target import Target
 
 FIELDS = {"input": 0, "output": 1, "arena": 2, "weights": 3, "scratch": 4}
 
@@ -28,14 +30,14 @@ def call_name(step: Step) -> str:
     return "call_" + digest(kernel_name(step), step.call.constants)
 
 
-def driver_ir(program: Program, scratch_bytes: int) -> str:
+def driver_ir(program: Program, target: Target) -> str:
     """The driver's text; it refers to the captured kernels by ``kernel_name``."""
     steps = program.native
     specialised = {call_name(s): s for s in steps}
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
     parts += [_specialised(name, s) for name, s in specialised.items()]
-    parts += [_step(index, s, scratch_bytes) for index, s in enumerate(steps)]
-    return "\n".join([*parts, _dispatch(program), _range(program), samples_ir(program)])
+    parts += [_step(index, s, program.scratch_bytes) for index, s in enumerate(steps)]
+    return "\n".join([*parts, _dispatch(program), _range(program), _samples(program), pool_ir(program.name, target)])
 
 
 def _declaration(step: Step) -> str:
@@ -119,22 +121,33 @@ done:
 }}"""
 
 
-def samples_ir(program: Program) -> str:
-    """``NAME_samples(ctx, count, last)``: run all steps for ``count`` samples, moving every input and output on by its bytes."""
+def _samples(program: Program) -> str:
+    """``NAME_samples(ctx, pool, count, last)``: all steps for ``count`` samples, with the threads of ``pool`` unless it is null.
+
+    Every input and output pointer moves on by its bytes after a sample.
+    """
     moves = []
     for field_, bindings in ((0, program.inputs), (1, program.outputs)):
         for index, binding in enumerate(bindings):
             moves += _advance(f"{field_}_{index}", field_, index, sample_bytes(binding))
     body = "\n".join(moves)
-    return f"""define void @{program.name}_samples(ptr %ctx, i64 %count, i64 %last) {{
+    return f"""define void @{program.name}_samples(ptr %ctx, ptr %pool, i64 %count, i64 %last) {{
 entry:
+  %alone = icmp eq ptr %pool, null
   br label %head
 head:
-  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %i = phi i64 [ 0, %entry ], [ %next, %tail ]
   %more = icmp slt i64 %i, %count
   br i1 %more, label %body, label %done
 body:
+  br i1 %alone, label %one, label %many
+one:
   call void @{program.name}_steps(ptr %ctx, i64 0, i64 %last)
+  br label %tail
+many:
+  call void @{program.name}_parallel(ptr %ctx, ptr %pool, i64 0, i64 %last)
+  br label %tail
+tail:
 {body}
   %next = add i64 %i, 1
   br label %head

@@ -24,8 +24,9 @@ class NativeModule:
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(data))
         self._engine.finalize_object()
         self.steps = self._function(f"{name}_steps", _POINTERS, _INT, _INT)
-        self.samples = self._function(f"{name}_samples", _POINTERS, _INT, _INT)
-        self.address = self._engine.get_function_address
+        self.samples = self._function(f"{name}_samples", _POINTERS, _POINTERS, _INT, _INT)
+        self.parallel = self._function(f"{name}_parallel", _POINTERS, _POINTERS, _INT, _INT)
+        self.worker = self._function(f"{name}_worker", _POINTERS, _INT)
 
     def _function(self, symbol: str, *arguments: type) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
         prototype = ctypes.CFUNCTYPE(None, *arguments)

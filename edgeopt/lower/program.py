@@ -15,7 +15,7 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Place:
-    """Where an operand lies: ``offset`` bytes into the arena, the weights or the per-thread scratch, or input/output ``offset``."""
+    """Where an operand lies: ``offset`` bytes into arena, weights or per-thread scratch, or input or output number ``offset``."""
 
     kind: Literal["arena", "weights", "scratch", "input", "output"]
     offset: int

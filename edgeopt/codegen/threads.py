@@ -1,0 +1,61 @@
+"""The worker threads of a compiled model: parked in Python between bursts, spinning in native code during them."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from collections.abc import Callable
+
+from edgeopt.codegen.native import aligned_bytes
+from edgeopt.codegen.pool import POOL_BYTES
+
+_EXIT_FLAG = 128
+
+
+class WorkerPool:
+    """``count`` workers that help the calling thread with a model of ``steps`` steps.
+
+    They inherit no pinning of their own and end with the pool.
+    """
+
+    def __init__(self, worker: Callable[[int, int], None], steps: int, count: int) -> None:
+        self.workers = count
+        self._memory, self.address = aligned_bytes(POOL_BYTES)
+        ctypes.c_int64.from_address(self.address).value = (steps - 1) << 32 | 0xFFFFFFFF
+        self._gates = [threading.Semaphore(0) for _ in range(count)]
+        self._parked = [True] * count
+        self._state = (self._memory, self.address)
+        for index in range(count):
+            arguments = (worker, self._state, self._gates[index], self._parked, index)
+            threading.Thread(target=_serve, args=arguments, daemon=True, name=f"edgeopt-worker-{index + 1}").start()
+        self._finalizer = weakref.finalize(self, _end, self._state, self._gates)
+
+    def wake(self) -> None:
+        """Let every parked worker look for chunks."""
+        for index, gate in enumerate(self._gates):
+            if self._parked[index]:
+                self._parked[index] = False
+                gate.release()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._finalizer()
+
+
+def _serve(
+    worker: Callable[[int, int], None], state: tuple[object, int], gate: threading.Semaphore, parked: list[bool], index: int
+) -> None:
+    address = state[1]
+    while True:
+        gate.acquire()
+        if ctypes.c_int64.from_address(address + _EXIT_FLAG).value:
+            return
+        worker(address, index + 1)
+        parked[index] = True
+
+
+def _end(state: tuple[object, int], gates: list[threading.Semaphore]) -> None:
+    ctypes.c_int64.from_address(state[1] + _EXIT_FLAG).value = 1
+    for gate in gates:
+        gate.release()

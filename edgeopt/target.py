@@ -1,0 +1,130 @@
+"""A target is data: the facts code generation and kernel choice ask for. No kernel or pass tests a target's name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import llvmlite.binding as llvm
+
+from edgeopt.errors import EdgeoptError
+
+
+@dataclass(frozen=True)
+class Target:
+    """Facts of a processor.
+
+    ``vector_bytes`` and ``vector_registers`` describe the widest register file; ``dot4`` names the 8-bit dot product
+    (``vpdpbusd``, ``sdot`` or empty) and ``lookup`` the byte table look-up (``vpermb``, ``pshufb``, ``tbl``, ``vtbl``);
+    caches are bytes per core (``l3`` shared), ``bandwidth`` is bytes/s from memory to one core, ``frequency`` Hz.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: str = ""
+    vector_bytes: int = 16
+    vector_registers: int = 16
+    fma: bool = True
+    dot4: str = ""
+    lookup: str = ""
+    l1: int = 32 << 10
+    l2: int = 512 << 10
+    l3: int = 0
+    cores: int = 1
+    frequency: float = 1.5e9
+    bandwidth: float = 4e9
+    pointer_bytes: int = 8
+    description: str = ""
+
+    @property
+    def lanes(self) -> int:
+        """float32 elements in a vector."""
+        return self.vector_bytes // 4
+
+    @property
+    def is_host(self) -> bool:
+        """True when this process can execute the target's code."""
+        return bool(self.triple.split("-")[0] == llvm.get_process_triple().split("-")[0])
+
+
+def target(name: str) -> Target:
+    """The target called ``name``, or described by the TOML file ``name``. Raises EdgeoptError for unknown names."""
+    if name == "host":
+        return host()
+    if name.endswith(".toml"):
+        return _from_file(Path(name))
+    known = builtin()
+    if name not in known:
+        raise EdgeoptError(f"unknown target '{name}'; known are host, {', '.join(known)}, or a TOML file that describes one")
+    return known[name]
+
+
+@cache
+def builtin() -> dict[str, Target]:
+    """The targets that ship with edgeopt, by name."""
+    table = tomllib.loads(resources.files("edgeopt").joinpath("targets.toml").read_text())
+    return {name: _from_table(name, facts) for name, facts in table.items()}
+
+
+def _from_file(path: Path) -> Target:
+    try:
+        return _from_table(path.stem, tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise EdgeoptError(f"cannot read the target file '{path}': {error}") from error
+
+
+def _from_table(name: str, facts: Mapping[str, object]) -> Target:
+    known = {f.name: f for f in fields(Target)}
+    for key, value in facts.items():
+        default = known[key].default if key in known else None
+        if key not in known or (default is not None and isinstance(default, str) != isinstance(value, str)):
+            raise EdgeoptError(f"target '{name}': unknown or wrongly typed fact '{key} = {value}'")
+    for key in ("triple", "cpu"):
+        if key not in facts:
+            raise EdgeoptError(f"target '{name}': the fact '{key}' is missing")
+    return Target(name=name, **facts)  # type: ignore[arg-type]
+
+
+@cache
+def host() -> Target:
+    """The processor this process runs on, from LLVM's feature list and the kernel's cache description."""
+    features = llvm.get_host_cpu_features()
+    wide, avx2 = features.get("avx512f", False), features.get("avx2", False)
+    neon = llvm.get_process_triple().startswith("aarch64")
+    return Target(
+        name="host",
+        triple=llvm.get_process_triple(),
+        cpu=llvm.get_host_cpu_name(),
+        features=features.flatten(),
+        vector_bytes=64 if wide else 32 if avx2 else 16,
+        vector_registers=32 if wide or neon else 16,
+        fma=features.get("fma", False) or neon,
+        dot4="vpdpbusd" if features.get("avx512vnni") else "sdot" if features.get("dotprod") else "",
+        lookup="vpermb" if features.get("avx512vbmi") else "pshufb" if avx2 else "tbl" if neon else "",
+        l1=_cache_bytes(0, 32 << 10),
+        l2=_cache_bytes(2, 512 << 10),
+        l3=_cache_bytes(3, 0),
+        cores=_cores(),
+        frequency=3.0e9,
+        bandwidth=20e9,
+        description="this machine",
+    )
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cache_bytes(index: int, default: int) -> int:
+    path = Path(f"/sys/devices/system/cpu/cpu0/cache/index{index}/size")
+    try:
+        return int(path.read_text().strip().rstrip("K")) << 10
+    except (OSError, ValueError):
+        return default

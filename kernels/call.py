@@ -1,0 +1,179 @@
+"""What a kernel is to the rest of the compiler: a function on raw pointers, its operands and its parallel extent.
+
+A kernel function has the signature ``kernel(pointer, ..., begin, end, constant, ...)``: one pointer per operand, the half
+open range of chunks it has to compute, then the constants of the call. The driver calls it with literal constants and LLVM
+specialises the inlined body, so one function serves all shapes; a factory may also build a function per shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgeopt.ir import Array, Node, TensorType
+from edgeopt.target import Target
+
+
+class Declined(Exception):
+    """A kernel cannot serve a site; the message is the reason, for ``--explain`` and for errors that list nodes."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a tensor lies in memory: plain (row major, ``block`` 0) or channel blocked with a halo.
+
+    The blocked address of element n, c, h, w of a tensor N, C, H, W is
+    ``(((n * ceil(C / B) + c // B) * (top + H + bottom) + top + h) * (left + W + right) + left + w) * B + c % B``.
+    The halo holds zeros. Lanes beyond C in the last block hold finite values that consumers multiply by zero weights.
+    """
+
+    block: int = 0
+    halo: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+PLAIN = Layout()
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An operand as a kernel sees it: type, layout, and its data when it is a constant."""
+
+    type: TensorType
+    layout: Layout = PLAIN
+    array: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The static shape."""
+        return self.type.dims
+
+    @property
+    def elements(self) -> int:
+        """Elements of storage, halo and unused lanes included."""
+        if not self.layout.block:
+            return _product(self.shape)
+        return self.shape[0] * self.blocks * self.plane * self.layout.block
+
+    @property
+    def blocks(self) -> int:
+        """Channel blocks of a blocked tensor."""
+        return -(-self.shape[1] // self.layout.block)
+
+    @property
+    def row(self) -> int:
+        """Positions in a row of a blocked tensor, halo included."""
+        return self.shape[3] + self.layout.halo[1] + self.layout.halo[3]
+
+    @property
+    def plane(self) -> int:
+        """Positions in a plane of a blocked tensor, halo included."""
+        return (self.shape[2] + self.layout.halo[0] + self.layout.halo[2]) * self.row
+
+    @property
+    def origin(self) -> int:
+        """Position of element h = w = 0 within a plane of a blocked tensor."""
+        return self.layout.halo[0] * self.row + self.layout.halo[1]
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for dim in shape:
+        total *= dim
+    return total
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node to lower: its operands with their layouts, and the target."""
+
+    node: Node
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    target: Target
+
+    def given(self, index: int) -> Tensor:
+        """Input ``index``. Raises Declined when it is left out."""
+        tensor = self.inputs[index] if index < len(self.inputs) else None
+        if tensor is None:
+            raise Declined(f"input {index} is missing")
+        return tensor
+
+    def optional(self, index: int) -> Tensor | None:
+        """Input ``index`` or None."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def constant(self, index: int) -> Array:
+        """The data of input ``index``. Raises Declined when it is not a constant."""
+        array = self.given(index).array
+        if array is None:
+            raise Declined(f"input {index} is not a constant")
+        return array
+
+
+@dataclass(frozen=True)
+class Input:
+    """Operand: input ``index`` of the node."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Operand: output ``index`` of the node."""
+
+    index: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Operand: data made at compile time (weights in the order the kernel reads them). Shared when the bytes are equal."""
+
+    array: Array
+
+
+@dataclass(frozen=True)
+class Temporary:
+    """Operand: scratch memory. ``name`` lets several calls of one node share it; ``per_thread`` gives each thread its own."""
+
+    name: str
+    size: int
+    per_thread: bool = False
+    dtype: str = "float32"
+
+
+Operand = Input | Output | Packed | Temporary
+
+
+@dataclass(frozen=True, eq=False)
+class KernelCall:
+    """One call of a kernel function. ``chunks`` is the extent over which threads share the work.
+
+    ``key`` identifies a function made by a factory (its parameters); plain module-level functions leave it empty.
+    """
+
+    function: Callable[..., None]
+    operands: tuple[Operand, ...]
+    constants: tuple[int | float, ...] = ()
+    chunks: int = 1
+    key: tuple[object, ...] = ()
+    label: str = ""
+
+
+Select = Callable[[Site], tuple[KernelCall, ...]]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An entry of the kernel table: the calls for a site, or Declined.
+
+    ``layout`` is what the kernel's activations lie in: ``plain``, ``blocked``, or ``stem`` (plain in, blocked out).
+    ``hot`` kernels pull their operands into the blocked layout; the others follow their first input.
+    ``halo`` says how much zero border (top, left, bottom, right) a blocked input needs.
+    """
+
+    name: str
+    ops: tuple[str, ...]
+    select: Select
+    layout: str = "plain"
+    hot: bool = False
+    halo: Callable[[Node], tuple[int, int, int, int]] = field(default=lambda node: (0, 0, 0, 0))
