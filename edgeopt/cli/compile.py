@@ -12,6 +12,7 @@ from edgeopt.cli.console import note, print_table, working
 
 if TYPE_CHECKING:
     from edgeopt.ir import Graph
+    from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
     from edgeopt.runtime import CompiledModel
 
@@ -44,7 +45,7 @@ def compile_(
     portable: bool,
 ) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
-    from edgeopt.compiler import compile as compile_graph
+    from edgeopt.compiler import compile as compile_model
     from edgeopt.frontend import load, save
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
@@ -52,19 +53,37 @@ def compile_(
     if portable and emit is None:
         raise click.UsageError("--portable belongs to --emit onnx")
     context = Context(level=level, stop_after=stop_after)
+    only, shown = passes or None, _printer(print_after)
     with working(f"compiling {model.name}"):
-        graph = load(model, shapes)
-        optimize(graph, level=level, context=context, only=passes or None, print_after=print_after)
-        _report(context, explain, time_passes)
         if emit == "onnx":
-            path = output or model.with_name(f"{model.stem}.optimized.onnx")
+            graph = load(model, shapes)
+            optimize(graph, level, context, only, shown)
+            path = output or Path(f"{model.stem}.optimized.onnx")
             save(graph, path, portable=portable)
-            note(f"wrote {path}: {_brief(graph)}")
-            return
-        compiled = compile_graph(graph, level=0, target=target)
-    directory = output or Path(f"{model.stem}.edgeopt")
-    compiled.save(directory)
-    _summarise(compiled, directory, graph)
+            note(f"wrote {path}: {len(graph.nodes)} nodes")
+        else:
+            compiled = compile_model(model, level, target, shapes, context, only, shown)
+            directory = output or Path(f"{model.stem}.edgeopt")
+            compiled.save(directory)
+            _summarise(compiled, directory)
+    _report(context, explain, time_passes)
+
+
+def _printer(name: str | None) -> PrintAfter | None:
+    """Prints the graph on stderr after the pass ``name``, or after every pass for ``all``."""
+    from edgeopt.errors import EdgeoptError
+    from edgeopt.pipeline import PIPELINE
+
+    if name is None:
+        return None
+    if name != "all" and name not in {stage.pass_.name for stage in PIPELINE}:
+        raise EdgeoptError(f"--print-after: unknown pass '{name}'; `edgeopt passes` lists those there are")
+
+    def show(pass_: str, graph: Graph) -> None:
+        if name in ("all", pass_):
+            note(f"# after {pass_}\n{graph}")
+
+    return show
 
 
 def _report(context: Context, explain: bool, time_passes: bool) -> None:
@@ -73,19 +92,15 @@ def _report(context: Context, explain: bool, time_passes: bool) -> None:
         print_table(("pass", "left alone", "because"), context.declined)
     if time_passes:
         slowest = sorted(context.seconds.items(), key=lambda item: -item[1])
-        rows = [(name, context.fired.get(name, 0), f"{1000 * s:.1f}") for name, s in slowest]
+        rows = [(name, context.fired.get(name, 0), f"{1000 * seconds:.1f}") for name, seconds in slowest]
         print_table(("pass", "rewrites", "ms"), rows, numbers=(1, 2))
 
 
-def _summarise(compiled: CompiledModel, directory: Path, graph: Graph) -> None:
+def _summarise(compiled: CompiledModel, directory: Path) -> None:
     manifest = compiled.manifest
     for line in manifest["notes"]:
         note(f"note: {line}")
     for fallback in manifest["fallbacks"]:
         note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
     weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
-    note(f"wrote {directory}: {_brief(graph)}, weights {weights:,.1f} kB, arena {arena:,.1f} kB")
-
-
-def _brief(graph: Graph) -> str:
-    return f"{len(graph.nodes)} nodes"
+    note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, weights {weights:,.1f} kB, arena {arena:,.1f} kB")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def note(text: str) -> None:
@@ -27,11 +28,11 @@ def working(text: str) -> Iterator[None]:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: Sequence[int] = ()) -> None:
-    """Print a table on stdout; ``numbers`` are the columns to align right. Never cut when stdout is not a terminal."""
+    """Print a table on stdout; ``numbers`` are the columns to align right. Text is folded, never cut."""
     table = Table(title=title or None, title_justify="left")
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=160)).print(table, markup=False)
+    (terminal if terminal.is_terminal else Console(width=160)).print(table)

@@ -1,0 +1,103 @@
+"""Which part of edgeopt may import which: the architecture, held by reading every import statement."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Layer -> the parts of edgeopt it may import (its own part is always allowed, except for passes, which never import each other).
+ALLOWED = {
+    "edgeopt.ir": (),
+    "edgeopt.errors": (),
+    "edgeopt.rewrite": ("edgeopt.ir",),
+    "edgeopt.ops": ("edgeopt.ir", "edgeopt.errors"),
+    "edgeopt.frontend": ("edgeopt.ir", "edgeopt.ops", "edgeopt.errors"),
+    "edgeopt.interpret": ("edgeopt.ir", "edgeopt.ops", "edgeopt.errors"),
+    "edgeopt.passes": ("edgeopt.ir", "edgeopt.ops", "edgeopt.rewrite", "edgeopt.errors"),
+    "edgeopt.target": ("edgeopt.errors",),
+    "edgeopt.kernels": ("edgeopt.ir", "edgeopt.target", "edgeopt.errors"),
+}
+KNOWS_PASSES = "edgeopt.pipeline"
+KNOWS_KERNELS = "edgeopt.lower"
+BUILDING_BLOCKS = ("edgeopt.kernels.call", "edgeopt.kernels.intrinsics", "edgeopt.kernels.emit")
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Every module of the package with its dotted name; the links lead into passes/ and kernels/."""
+    for folder in (ROOT / "edgeopt", ROOT / "edgeopt" / "passes", ROOT / "edgeopt" / "kernels"):
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imports(source: str) -> set[str]:
+    """Everything ``source`` imports, with names taken from a module as ``module.name``; imports for type checking count."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names}
+    return found
+
+
+def inside(name: str, part: str) -> bool:
+    """Whether the dotted ``name`` is ``part`` or lies in it."""
+    return name == part or name.startswith(part + ".")
+
+
+def violations(module: str, source: str) -> list[str]:
+    """What ``module`` imports against the rules."""
+    wrong = []
+    for name in sorted(imports(source)):
+        if name.startswith(".") or inside(name, "passes") or inside(name, "kernels"):
+            wrong.append(f"{module} imports {name}: write edgeopt.<part>")
+        elif inside(name, "edgeopt") and not _allowed(module, name):
+            wrong.append(f"{module} imports {name}")
+    return wrong
+
+
+def _allowed(module: str, name: str) -> bool:
+    if inside(name, "edgeopt.cli"):
+        return inside(module, "edgeopt.cli")
+    if inside(name, "edgeopt.passes"):
+        return inside(module, KNOWS_PASSES)
+    if inside(name, "edgeopt.kernels") and not inside(module, "edgeopt.kernels"):
+        return inside(module, KNOWS_KERNELS) or any(inside(name, block) for block in BUILDING_BLOCKS)
+    layer = next((part for part in ALLOWED if inside(module, part)), None)
+    return layer is None or inside(name, layer) or any(inside(name, part) for part in ALLOWED[layer])
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(m, p, id=m) for m, p in modules()])
+def test_imports_stay_in_their_layer(module: str, path: Path) -> None:
+    assert violations(module, path.read_text()) == []
+
+
+def test_every_layer_is_seen() -> None:
+    seen = [module for module, _ in modules()]
+    for part in ALLOWED:
+        assert any(inside(module, part) for module in seen), part
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("edgeopt.ir.graph", "from edgeopt.ops import evaluate"),
+        ("edgeopt.passes.fold", "from edgeopt.passes.other import PASS"),
+        ("edgeopt.passes.fold", "import edgeopt.target"),
+        ("edgeopt.passes.fold", "from edgeopt import passes"),
+        ("edgeopt.kernels.conv", "def f() -> None:\n    from edgeopt.ops import evaluate"),
+        ("edgeopt.compiler", "from edgeopt.passes import dead_code"),
+        ("edgeopt.compiler", "from edgeopt.kernels import conv"),
+        ("edgeopt.runtime", "from edgeopt.cli.console import note"),
+        ("edgeopt.pipeline", "from passes import dead_code"),
+        ("edgeopt.lower.select", "from . import plan"),
+    ],
+)
+def test_a_forbidden_import_is_caught(module: str, source: str) -> None:
+    assert violations(module, source) != []
