@@ -79,10 +79,9 @@ def _from_file(path: Path) -> Target:
 
 
 def _from_table(name: str, facts: Mapping[str, object]) -> Target:
-    known = {f.name: f for f in fields(Target)}
+    texts = {f.name: f.type == "str" for f in fields(Target) if f.name != "name"}
     for key, value in facts.items():
-        default = known[key].default if key in known else None
-        if key not in known or (default is not None and isinstance(default, str) != isinstance(value, str)):
+        if key not in texts or texts[key] != isinstance(value, str):
             raise EdgeoptError(f"target '{name}': unknown or wrongly typed fact '{key} = {value}'")
     for key in ("triple", "cpu"):
         if key not in facts:
