@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from edgeopt.cli.bench import bench
 from edgeopt.cli.bisect import bisect
 from edgeopt.cli.compile import compile_
+from edgeopt.cli.console import note
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.passes import passes
 from edgeopt.cli.run import run
@@ -22,7 +24,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except EdgeoptError as error:
@@ -34,6 +38,10 @@ class Commands(click.Group):
                 raise
             name = type(error).__name__
             raise click.ClickException(f"internal error, {name}: {error} ('edgeopt --debug ...' shows the traceback)") from error
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    note(f"warning: {message}")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
