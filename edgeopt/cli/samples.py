@@ -19,11 +19,15 @@ LABELS = "labels"
 
 def read_npz(path: Path, inputs: Sequence[str]) -> dict[str, Array]:
     """The arrays of ``path`` called like ``inputs``. Raises EdgeoptError when one is missing or the file is not an npz."""
+    if not zipfile.is_zipfile(path):
+        raise EdgeoptError(
+            f"'{path}' is not an npz archive; numpy.savez(path, {inputs[0] if inputs else 'input'}=array) writes one"
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise EdgeoptError(f"cannot read '{path}' as an npz archive: {error}") from error
+        raise EdgeoptError(f"cannot read the npz archive '{path}': {error}") from error
     missing = [name for name in inputs if name not in arrays]
     if missing:
         raise EdgeoptError(f"'{path}' has no array for the input {missing[0]!r}; it has {', '.join(arrays) or 'none'}")

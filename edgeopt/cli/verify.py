@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def verify(
         rows = compare(expected, [model.run(sample) for sample in inputs])
     passed = all(row.error <= tolerance for row in rows)
     if as_json:
-        records = [asdict(row) for row in rows]
+        records = [asdict(row) | {"error": row.error if isfinite(row.error) else None} for row in rows]
         options.print_json({"engine": engine, "tolerance": tolerance, "passed": passed, "outputs": records})
     else:
         cells = [(r.output, f"{r.error:.2e}", "-" if r.decisions is None else f"{100 * r.decisions:.2f} %") for r in rows]
