@@ -58,6 +58,16 @@ def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), generate
 
 
+@intrinsic
+def fmod(context: Any, a: Any, b: Any) -> Any:
+    """The remainder of a / b that has the sign of a (the C library's ``fmod``)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.frem(*arguments)
+
+    return a(a, a), generate
+
+
 @inline
 def exp(x: Any) -> Any:
     """e to the x."""
