@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx_graphsurgeon as gs
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx_graphsurgeon.logger.logger import G_LOGGER, LoggerSuppress
@@ -111,7 +112,8 @@ def constant_tensor(node: NodeProto) -> TensorProto | None:
         return None
     attribute = node.attribute[0]
     if attribute.type == AttributeProto.TENSOR:
-        return attribute.t
+        tensor: TensorProto = attribute.t
+        return tensor
     if attribute.type == AttributeProto.SPARSE_TENSOR:
         return densify(attribute.sparse_tensor)
     return _plain_tensor(attribute)
@@ -120,6 +122,4 @@ def constant_tensor(node: NodeProto) -> TensorProto | None:
 def _plain_tensor(attribute: AttributeProto) -> TensorProto:
     dtype = {"i": "int64", "f": "float32", "s": "object"}[attribute.name.removeprefix("value_")[0]]
     value = helper.get_attribute_value(attribute)
-    import numpy as np
-
     return numpy_helper.from_array(np.asarray(value, dtype=dtype))

@@ -47,7 +47,7 @@ def _detach(tensor: TensorProto) -> TensorProto:
     held = TensorProto()
     held.CopyFrom(tensor)
     for name in _DATA_FIELDS:
-        tensor.ClearField(name)  # type: ignore[arg-type]
+        tensor.ClearField(name)
     tensor.ClearField("data_location")
     return held
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -39,7 +39,7 @@ def _check_body(function: FunctionProto, known: set[Key], shared: Mapping[str, i
     function.node.extend(body.node)
 
 
-def _check_size(nodes: object, functions: Mapping[Key, FunctionProto]) -> None:
+def _check_size(nodes: Iterable[NodeProto], functions: Mapping[Key, FunctionProto]) -> None:
     sizes: dict[Key, int] = {}
     active: set[Key] = set()
 
@@ -57,6 +57,6 @@ def _check_size(nodes: object, functions: Mapping[Key, FunctionProto]) -> None:
             active.remove(key)
         return sizes[key]
 
-    total = sum(size_of(node) for node in nodes)  # type: ignore[attr-defined]
+    total = sum(size_of(node) for node in nodes)
     if total > MAX_INLINED_NODES:
         raise EdgeoptError(f"the functions of the model unfold to {total} nodes, more than {MAX_INLINED_NODES}")

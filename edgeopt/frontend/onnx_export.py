@@ -12,10 +12,9 @@ from onnx import ModelProto, TensorProto, helper
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import OWN_DOMAIN, Graph
-from edgeopt.ops.proto import ProtoWriter
+from edgeopt.ops.proto import FUNCTION_IR_VERSION, ProtoWriter
 from edgeopt.ops.tensors import DATA_LIMIT
 
-FUNCTION_IR_VERSION = 8  # model-local functions came with this IR version
 MAX_FILE_BYTES = 2**31 - 2**20
 
 

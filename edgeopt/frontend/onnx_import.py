@@ -101,10 +101,8 @@ def _has_nan(value: Value) -> bool:
 
 
 def _infer(graph: Graph) -> None:
-    infer_types(graph)
+    infer_types(graph, strict=True)
     values = [v for inner in graph.walk() for node in inner.nodes for v in node.outputs]
     for value in values:
         if value.type is not None and value.type.static and np.prod(value.type.dims, dtype=object) > MAX_ELEMENTS:
             raise EdgeoptError(f"{value.producer!r} computes '{value.name}' of {value.type}, more than any machine holds")
-    if any(v.name and (v.type is None or not v.type.static) for v in values):
-        infer_types(graph, strict=True)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from edgeopt.errors import EdgeoptError
 
 MAX_ELEMENTS = 2**40
-_PACKED_BITS = {
+_PACKED_BITS: dict[int, int] = {
     TensorProto.INT4: 4,
     TensorProto.UINT4: 4,
     TensorProto.FLOAT4E2M1: 4,

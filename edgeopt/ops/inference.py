@@ -5,12 +5,16 @@ from __future__ import annotations
 from onnx import GraphProto, ModelProto, helper, shape_inference
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import OWN_DOMAIN, Graph, Node, TensorType, Value
-from edgeopt.ops.proto import ProtoWriter
+from edgeopt.ir import Graph, Node, TensorType, Value
+from edgeopt.ops.branches import settle_branches
+from edgeopt.ops.propagation import Known, known_values
+from edgeopt.ops.proto import ProtoWriter, captured_values, live_branch
 from edgeopt.ops.tensors import constant_proto, tensor_type, value_info
 
 Types = dict[str, TensorType]
-FUNCTION_IR_VERSION = 8
+# A branch that is never taken may be ill-typed, so a misfit inside one condemns no model.
+CONTROL_FLOW = ("If", "Loop", "Scan")
+MAX_ROUNDS = 20  # each round may find a shape that the next one computes with
 
 
 def infer(node: Node) -> list[TensorType | None]:
@@ -35,13 +39,8 @@ def infer(node: Node) -> list[TensorType | None]:
 
 def _read(node: Node) -> dict[str, Value]:
     """Everything ``node`` reads, by name, including what its subgraphs capture from enclosing graphs."""
-    read = {v.name: v for v in node.inputs if v is not None}
-    for graph in node.subgraphs:
-        inner = [g for g in graph.walk()]
-        own = {id(v) for g in inner for v in [*g.inputs, *g.constants, *(o for n in g.nodes for o in n.outputs)]}
-        used = [v for g in inner for v in [*g.outputs, *(i for n in g.nodes for i in n.inputs if i is not None)]]
-        read.update((v.name, v) for v in used if id(v) not in own)
-    return read
+    captured = [v for graph in node.subgraphs for v in captured_values(graph)]
+    return {v.name: v for v in [*node.inputs, *captured] if v is not None}
 
 
 def infer_types(graph: Graph, strict: bool = False) -> None:
@@ -50,24 +49,36 @@ def infer_types(graph: Graph, strict: bool = False) -> None:
     A value that inference cannot type keeps the type it had. With ``strict`` an operator whose inputs do not fit raises
     EdgeoptError that names it; otherwise its outputs stay as they were.
     """
-    writer = ProtoWriter(dict(graph.opsets), data=False, types=False)
-    model = _run(writer.graph(graph), writer, strict)
-    _assign(graph, model.graph)
+    known: Known = {}
+    for _ in range(MAX_ROUNDS):
+        _infer_once(graph, known)
+        before, known = len(known), {} if _all_static(graph) else known_values(graph)
+        if len(known) <= before and not settle_branches(graph, known):
+            break
+    if strict and not _all_static(graph):
+        _infer_once(graph, known, strict)
+
+
+def _infer_once(graph: Graph, known: Known, strict: bool = False) -> None:
+    writer = ProtoWriter(dict(graph.opsets), data=False, types=False, known=known)
+    _assign(graph, _run(writer.graph(graph), writer, strict).graph, known)
+
+
+def _all_static(graph: Graph) -> bool:
+    values = (v for inner in graph.walk() for node in inner.nodes for v in node.outputs if v.name)
+    return all(v.type is not None and (v.type.static or v.type.proto is not None) for v in values)
 
 
 def _run(graph: GraphProto, writer: ProtoWriter, strict: bool = False) -> ModelProto:
-    imports = {**writer.opsets, OWN_DOMAIN: 1}
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid(d, v) for d, v in imports.items()],
-        ir_version=FUNCTION_IR_VERSION,
-        functions=list(writer.functions.values()),
-    )
+    model = writer.model(graph)
     try:
         return shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict, data_prop=True)
     except (shape_inference.InferenceError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().replace("[ShapeInferenceError] ", "")
-        raise EdgeoptError(f"the shapes of graph '{graph.name}' do not fit together: {reason}; check the model and its shapes")
+        reason = " ".join(str(error).replace("[ShapeInferenceError] ", "").splitlines()[0].split())
+        if strict and any(f"(op_type:{op}," in reason for op in CONTROL_FLOW):
+            return model
+        what = f"the shapes of graph '{graph.name}' do not fit together: {reason}; check the model and its shapes"
+        raise EdgeoptError(what) from error
 
 
 def _graph_types(graph: GraphProto) -> Types:
@@ -75,16 +86,17 @@ def _graph_types(graph: GraphProto) -> Types:
     return {name: type_ for name, type_ in found if type_ is not None}
 
 
-def _assign(graph: Graph, proto: GraphProto) -> None:
+def _assign(graph: Graph, proto: GraphProto, known: Known) -> None:
     types = _graph_types(proto)
     for node, written in zip(graph.nodes, proto.node, strict=False):
         for value in node.outputs:
             value.type = _sharper(value.type, types.get(value.name))
-        inner = {a.name: a.g for a in written.attribute}
+        inner = {a.name: a.g for a in written.attribute if a.HasField("g")}
+        live = live_branch(node, known)
         for name, attribute in node.attributes.items():
-            if isinstance(attribute, Graph):
+            if isinstance(attribute, Graph) and live in ("", name):
                 _assign_inputs(attribute, inner[name])
-                _assign(attribute, inner[name])
+                _assign(attribute, inner[name], known)
 
 
 def _assign_inputs(graph: Graph, proto: GraphProto) -> None:

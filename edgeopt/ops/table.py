@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import onnx
-from onnx import AttributeProto
 
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp
@@ -29,7 +28,7 @@ def attribute_kinds(op: str, domain: str, opset: int) -> dict[str, int]:
     known = schema(op, domain, opset)
     if known is None:
         return {}
-    return {name: AttributeProto.AttributeType.Value(a.type.name) for name, a in known.attributes.items()}
+    return {name: int(a.type.value) for name, a in known.attributes.items()}  # type: ignore[attr-defined]
 
 
 def own_body(node: Node, opset: int) -> Body:
