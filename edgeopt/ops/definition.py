@@ -64,3 +64,9 @@ def activation(body: Body, node: Node, x: str, output: str) -> None:
         body.op("HardSigmoid", [x], output, alpha=node.real("alpha", 0.2), beta=node.real("beta", 0.5))
     else:
         body.op(kind or "Identity", [x], output)
+
+
+def element_type(node: Node) -> str:
+    """The element type of the first input of ``node``; float32 when it is unknown."""
+    value = node.input(0)
+    return value.type.dtype if value is not None and value.type is not None else "float32"

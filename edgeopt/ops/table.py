@@ -7,10 +7,13 @@ from functools import lru_cache
 import onnx
 
 from edgeopt.ir import Node
+from edgeopt.ops.activations import GELU, HARD_SWISH, SILU
 from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
+from edgeopt.ops.normalization import LAYER_NORMALIZATION
 
-OWN_OPS: dict[str, OwnOp] = {own.name: own for own in (FUSED_CONV, FUSED_GEMM)}
+_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, LAYER_NORMALIZATION)
+OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 
 
 @lru_cache(maxsize=4096)
