@@ -8,6 +8,7 @@ Subgraphs of If, Loop and Scan are attributes; values of an outer graph are used
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -179,7 +180,7 @@ class Graph:
     def fresh(self, stem: str) -> str:
         """A value or node name that no other has, derived from ``stem``."""
         self.root._serial += 1
-        return f"{stem.split('~')[0]}~{self.root._serial}"
+        return f"{re.sub(r'~[0-9]+', '', stem)}~{self.root._serial}"
 
     def constant(self, name: str, array: Array, dtype: str | None = None) -> Value:
         """Add a constant; its name is made unique. ``dtype`` names an element type numpy lacks (int4, bfloat16)."""
