@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.runtime import CompiledModel, Manifest
+from edgeopt.manifest import Manifest
+from edgeopt.runtime import CompiledModel
 
 FORMAT = 1
-FILES = {"code": "model.o", "weights": "weights.bin", "model": "model.onnx"}
 
 
 def save(compiled: CompiledModel, directory: Path) -> None:
@@ -34,10 +34,9 @@ def save(compiled: CompiledModel, directory: Path) -> None:
 
 
 def _write(compiled: CompiledModel, directory: Path) -> None:
-    parts = {name: getattr(compiled, attribute) for attribute, name in FILES.items()}
-    for name, data in parts.items():
+    for name, data in compiled.files.items():
         (directory / name).write_bytes(data)
-    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in compiled.files.items()}
     manifest = {"format": FORMAT, **compiled.manifest, "checksums": checksums}
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
@@ -61,10 +60,8 @@ def load(directory: str | Path) -> CompiledModel:
     """
     directory = Path(directory)
     manifest = _manifest(directory)
-    data = {}
-    for attribute, name in FILES.items():
-        data[attribute] = _checked(directory / name, manifest["checksums"].get(name, ""))
-    return CompiledModel(manifest, data["code"], data["weights"], data["model"])
+    files = {name: _checked(directory / Path(name).name, checksum) for name, checksum in manifest["checksums"].items()}
+    return CompiledModel(manifest, files)
 
 
 def _manifest(directory: Path) -> Manifest:

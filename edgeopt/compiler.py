@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from onnx import ModelProto
 
 from edgeopt.codegen.build import build
 from edgeopt.frontend import export, load
 from edgeopt.ir import Graph
+from edgeopt.library import library_files
 from edgeopt.lower.lowering import lower
-from edgeopt.lower.program import Binding, HostStep, Program
+from edgeopt.manifest import describe
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
-from edgeopt.runtime import CompiledModel
+from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
@@ -31,64 +31,36 @@ def compile(
     context: Context | None = None,
     only: Sequence[str] | None = None,
     print_after: PrintAfter | None = None,
+    emit: str | None = None,
 ) -> CompiledModel:
     """Compile ``model`` at optimisation ``level`` for ``target``.
 
     ``shapes`` binds symbolic dimensions of inputs. A Graph is changed in place. ``context`` receives what the passes did;
-    ``only`` and ``print_after`` are handed to ``edgeopt.pipeline.optimize``.
+    ``only`` and ``print_after`` are handed to ``edgeopt.pipeline.optimize``. Another target than the host gets a C library
+    (``libmodel.a``, ``model.h``, ``example.c``, and ``libmodel.so`` where a linker is installed) instead of code to run in this
+    process; ``emit="c-library"`` adds one for the host.
     Raises EdgeoptError for a model that cannot be read or lowered.
     """
     graph = model if isinstance(model, Graph) else load(model, shapes)
     facts = target if isinstance(target, Target) else find_target(target)
     if level > 0:
         context = optimize(graph, level, context, only, print_after)
-    program = lower(graph, facts, SYMBOL)
-    manifest = _manifest(graph, program, facts, level, context)
-    return CompiledModel(manifest, build(program, facts), program.weights, export(graph).SerializeToString(), graph)
+    symbol = _identifier(model) if emit == "c-library" or not facts.is_host else SYMBOL
+    program = lower(graph, facts, symbol)
+    files = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
+    notes: list[str] = []
+    if symbol != SYMBOL:
+        made, notes = library_files(program, facts)
+        files.update(made)
+    if facts.is_host:
+        files[CODE] = build(program, facts)
+    manifest = describe(graph, program, facts, level, context)
+    manifest["notes"] += notes
+    return CompiledModel(manifest, files, graph)
 
 
-def _manifest(graph: Graph, program: Program, target: Target, level: int, context: Context | None) -> dict[str, Any]:
-    return {
-        "name": program.name,
-        "model": graph.name,
-        "level": level,
-        "target": dataclasses.asdict(target),
-        "inputs": [_binding(b) for b in program.inputs],
-        "outputs": [_binding(b) for b in program.outputs],
-        "arena_bytes": program.arena_bytes,
-        "arena_lower_bound": program.lower_bound,
-        "scratch_bytes": program.scratch_bytes,
-        "weights_bytes": len(program.weights),
-        "parts": _parts(program),
-        "fallbacks": [{"op": s.node.op, "node": s.node.name, "reason": s.reason} for s in program.fallbacks],
-        "kernels": [{"node": s.node, "op": s.op, "kernel": _kernel_label(s.call.function, s.call.label)} for s in program.native],
-        "passes": {name: n for name, n in (context.fired if context else {}).items() if n},
-        "notes": [*graph.metadata.get("edgeopt.notes", "").splitlines(), *program.notes],
-    }
-
-
-def _kernel_label(function: Any, label: str) -> str:
-    return label or f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
-
-
-def _parts(program: Program) -> list[dict[str, Any]]:
-    """Runs of native steps and single host steps, in order."""
-    parts: list[dict[str, Any]] = []
-    native = 0
-    for step in program.steps:
-        if isinstance(step, HostStep):
-            inputs = [None if b is None else _binding(b) for b in step.inputs]
-            parts.append({"node": step.node.name, "inputs": inputs, "outputs": [_binding(b) for b in step.outputs]})
-            continue
-        if not parts or "last" not in parts[-1]:
-            parts.append({"first": native, "last": native})
-        native += 1
-        parts[-1]["last"] = native
-    return parts or [{"first": 0, "last": 0}]
-
-
-def _binding(binding: Binding) -> dict[str, Any]:
-    type_ = binding.type
-    place = None if binding.place is None else [binding.place.kind, binding.place.offset]
-    shape = list(type_.dims) if type_ is not None and type_.static else None
-    return {"name": binding.name, "dtype": type_.dtype if type_ is not None else "", "shape": shape, "place": place}
+def _identifier(model: str | Path | ModelProto | Graph) -> str:
+    """A C identifier from the model's file name."""
+    stem = Path(model).stem if isinstance(model, (str, Path)) else model.name if isinstance(model, Graph) else model.graph.name
+    word = re.sub(r"[^0-9A-Za-z]+", "_", stem).strip("_").lower() or "model"
+    return f"model_{word}" if word[0].isdigit() else word

@@ -14,21 +14,23 @@ from edgeopt.codegen.native import NativeModule, aligned_bytes
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
+from edgeopt.manifest import Manifest
 from edgeopt.ops import evaluate
 from edgeopt.target import Target
 
-Manifest = dict[str, Any]
+CODE, WEIGHTS, MODEL = "model.o", "weights.bin", "model.onnx"
 
 
 class CompiledModel:
     """A model ready to run.
 
-    ``manifest`` describes inputs, outputs, memory, target, notes and fallbacks; ``graph`` is the optimised graph (None until
+    ``manifest`` describes inputs, outputs, memory, target, notes and fallbacks; ``files`` holds code, weights, the model as ONNX
+    and, for another target, what an embedded project links; ``graph`` is the optimised graph (None until
     a host step or the exporter asks for it when the model was loaded from disk).
     """
 
-    def __init__(self, manifest: Manifest, code: bytes, weights: bytes, model: bytes, graph: Graph | None = None) -> None:
-        self.manifest, self.code, self.weights, self.model = manifest, code, weights, model
+    def __init__(self, manifest: Manifest, files: dict[str, bytes], graph: Graph | None = None) -> None:
+        self.manifest, self.files = manifest, files
         self._graph = graph
         self._native: NativeModule | None = None
         self._pool: WorkerPool | None = None
@@ -41,7 +43,7 @@ class CompiledModel:
 
             from edgeopt.frontend import load
 
-            self._graph = load(load_model_from_string(self.model))
+            self._graph = load(load_model_from_string(self.files[MODEL]))
         return self._graph
 
     def run(self, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
@@ -50,8 +52,8 @@ class CompiledModel:
         Arrays have the compiled shapes, or a leading axis that is a multiple of the compiled batch: then the samples are run
         one batch after the other inside the native call. Raises EdgeoptError for missing, unknown or misshapen inputs.
         """
-        arrays = self._checked(inputs)
-        count = self._samples(arrays)
+        arrays = self.checked(inputs)
+        count = self.samples(arrays)
         self._prepare()
         outputs = [self._output_array(o, count) for o in self.manifest["outputs"]]
         if len(self.manifest["parts"]) == 1 and "last" in self.manifest["parts"][0]:
@@ -70,14 +72,15 @@ class CompiledModel:
 
     # -- inputs and outputs
 
-    def _checked(self, inputs: Mapping[str, Array]) -> list[Array]:
+    def checked(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """The inputs in the order of the model, contiguous. Raises EdgeoptError for missing, unknown or mistyped ones."""
         known = {i["name"]: i for i in self.manifest["inputs"]}
         for name in set(known) ^ set(inputs):
             what = "is missing" if name in known else "is not an input of this model"
             raise EdgeoptError(f"input '{name}' {what}; the inputs are {_signature(self.manifest['inputs'])}")
         return [_converted(inputs[name], about) for name, about in known.items()]
 
-    def _samples(self, arrays: list[Array]) -> int:
+    def samples(self, arrays: list[Array]) -> int:
         """How many batches the inputs hold: 1, or the common multiple of the leading axis."""
         about = self.manifest["inputs"]
         if all(a.shape == tuple(i["shape"]) for a, i in zip(arrays, about, strict=True)):
@@ -102,10 +105,13 @@ class CompiledModel:
         if self._native is not None:
             return
         target = Target(**self.manifest["target"])
-        self._native = NativeModule(self.code, self.manifest["name"], target)
+        if CODE not in self.files or not target.is_host:
+            raise EdgeoptError(f"the model is compiled for '{target.name}' and cannot run in this process; try --emulate")
+        weights = self.files[WEIGHTS]
+        self._native = NativeModule(self.files[CODE], self.manifest["name"], target)
         self._arena = aligned_bytes(self.manifest["arena_bytes"])
-        self._constants = aligned_bytes(len(self.weights))
-        ctypes.memmove(self._constants[1], self.weights, len(self.weights))
+        self._constants = aligned_bytes(len(weights))
+        ctypes.memmove(self._constants[1], weights, len(weights))
         self._scratch = aligned_bytes(self.manifest["scratch_bytes"] * max(1, target.cores))
         for fallback in self.manifest["fallbacks"]:
             warnings.warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}", stacklevel=3)

@@ -44,7 +44,8 @@ def _to_plain(
     for chunk in range(begin, end):
         n, block = chunk // cb, chunk % cb
         source = offset(x, (chunk * plane + org) * b)
-        for k in range(min(b, c - block * b)):
+        left = c - block * b
+        for k in range(b if b < left else left):
             target = offset(y, (n * c + block * b + k) * h * w)
             for i in range(h):
                 for j in range(w):

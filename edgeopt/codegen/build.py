@@ -19,24 +19,31 @@ from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
 
 
-def build(program: Program, target: Target) -> bytes:
-    """The object file of ``program`` for ``target``, taken from the cache when the same program was built before."""
-    key = _cache_key(program, target)
+LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
+PROCESS = ("run", "steps", "samples", "parallel", "worker")
+
+
+def build(program: Program, target: Target, library: bool = False) -> bytes:
+    """The object file of ``program`` for ``target``, taken from the cache when the same program was built before.
+
+    A ``library`` exports the C entry points only; otherwise the entry points of the Python runtime, threads included.
+    """
+    key = digest(_cache_key(program, target), library, digest(program.weights) if library else "")
     path = _cache_folder() / f"{key}.o"
     if path.exists():
         return path.read_bytes()
-    data = emit(link(program, target), target)
+    data = emit(link(program, target, library), target)
     _store(path, data)
     return data
 
 
-def link(program: Program, target: Target) -> llvm.ModuleRef:
+def link(program: Program, target: Target, library: bool = False) -> llvm.ModuleRef:
     """The driver and every kernel it calls in one module, optimised for ``target``."""
     machine = target_machine(target)
-    module = _parse(driver_ir(program, target), machine)
+    module = _parse(driver_ir(program, target, library), machine)
     for step in {kernel_name(s): s for s in program.native}.values():
         module.link_in(_parse(_captured(step).replace("define internal", "define", 1), machine))
-    _internalise(module, program.name)
+    _internalise(module, {f"{program.name}_{suffix}" for suffix in (LIBRARY if library else PROCESS)})
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
@@ -85,10 +92,10 @@ def _parse(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     return llvm.parse_assembly(head + text)
 
 
-def _internalise(module: llvm.ModuleRef, name: str) -> None:
-    for function in module.functions:
-        if not function.is_declaration and not function.name.startswith(f"{name}_"):
-            function.linkage = "internal"
+def _internalise(module: llvm.ModuleRef, public: set[str]) -> None:
+    for symbol in [*module.functions, *module.global_variables]:
+        if not symbol.is_declaration and symbol.name not in public:
+            symbol.linkage = "internal"
 
 
 @cache

@@ -1,6 +1,6 @@
 """LLVM IR of the driver: one function per distinct call, one per step, and the entry points over all steps.
 
-``ctx`` is {inputs, outputs, arena, weights, scratch} (five pointers). Entry points: ``NAME_steps(ctx, first, last)`` runs a
+``ctx`` is {inputs, outputs, arena, weights, scratch} (five pointers). Besides the C entry points there are ``NAME_steps(ctx, first, last)`` runs a
 range of steps on the calling thread; ``NAME_step(ctx, step, begin, end, thread)`` runs chunks of one step, for the pool.
 """
 
@@ -10,6 +10,7 @@ import math
 import struct
 
 from edgeopt.codegen.capture import digest
+from edgeopt.codegen.entry import entry_ir
 from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
 from edgeopt.lower.program import Binding, Place, Program, Step
@@ -30,14 +31,15 @@ def call_name(step: Step) -> str:
     return "call_" + digest(kernel_name(step), step.call.constants)
 
 
-def driver_ir(program: Program, target: Target) -> str:
-    """The driver's text; it refers to the captured kernels by ``kernel_name``."""
+def driver_ir(program: Program, target: Target, library: bool = False) -> str:
+    """The driver's text; it refers to the captured kernels by ``kernel_name``. A library has no threads and no sample loop."""
     steps = program.native
     specialised = {call_name(s): s for s in steps}
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
     parts += [_specialised(name, s) for name, s in specialised.items()]
     parts += [_step(index, s, program.scratch_bytes) for index, s in enumerate(steps)]
-    return "\n".join([*parts, _dispatch(program), _range(program), _samples(program), pool_ir(program.name, target)])
+    parts += [_dispatch(program), _range(program), entry_ir(program, target)]
+    return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program.name, target)])
 
 
 def _declaration(step: Step) -> str:
@@ -102,7 +104,7 @@ none:
 def _range(program: Program) -> str:
     chunks = [s.call.chunks for s in program.native] or [0]
     table = ", ".join(f"i64 {c}" for c in chunks)
-    return f"""@{program.name}_chunks = constant [{len(chunks)} x i64] [{table}]
+    return f"""@{program.name}_chunks = internal constant [{len(chunks)} x i64] [{table}]
 define void @{program.name}_steps(ptr %ctx, i64 %first, i64 %last) {{
 entry:
   br label %head

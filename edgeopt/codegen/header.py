@@ -1,0 +1,143 @@
+"""The C side of a library: ``model.h``, a complete ``example.c`` and its Makefile."""
+
+from __future__ import annotations
+
+import math
+
+from edgeopt.codegen.entry import ERRORS, arena_bytes
+from edgeopt.ir import numpy_dtype
+from edgeopt.lower.program import ALIGNMENT, Binding, Program
+
+_TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t", "float16": "uint16_t", "bfloat16": "uint16_t"}
+
+
+def header(program: Program) -> str:
+    """``model.h``: C99, usable from C++."""
+    name, upper = program.name, program.name.upper()
+    codes = ", ".join(f"{upper}_{code} = {value}" for code, value in ERRORS.items())
+    descriptors = [_descriptor(upper, "INPUT", i, b) for i, b in enumerate(program.inputs)]
+    descriptors += [_descriptor(upper, "OUTPUT", i, b) for i, b in enumerate(program.outputs)]
+    return f"""#ifndef {upper}_H
+#define {upper}_H
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {upper}_ALIGNMENT {ALIGNMENT}
+#define {upper}_ARENA_BYTES {arena_bytes(program)}
+#define {upper}_WEIGHTS_BYTES {len(program.weights)}
+#define {upper}_INPUTS {len(program.inputs)}
+#define {upper}_OUTPUTS {len(program.outputs)}
+{chr(10).join(descriptors)}
+
+enum {{ {codes} }};
+
+extern const size_t {name}_arena_bytes;
+extern const size_t {name}_weights_bytes;
+
+/* Checks the bytes of weights.bin and decodes them into weights ({upper}_WEIGHTS_BYTES, aligned). */
+int {name}_init(const void *file, size_t bytes, void *weights);
+
+/* Runs the network once. arena and weights are aligned to {upper}_ALIGNMENT; the arena needs no preparation and holds nothing
+   between calls, so that several threads may run with an arena each. */
+int {name}_run(const void *const *inputs, void *const *outputs, void *arena, const void *weights);
+
+#ifdef __cplusplus
+}}
+#endif
+#endif
+"""
+
+
+def c_type(dtype: str) -> str:
+    """The C type of an element type name."""
+    return _TYPES.get(dtype, f"{dtype}_t")
+
+
+def _descriptor(upper: str, kind: str, index: int, binding: Binding) -> str:
+    dims = binding.type.dims
+    prefix = f"{upper}_{kind}_{index}"
+    size = math.prod(dims) * numpy_dtype(binding.type.dtype).itemsize
+    return "\n".join(
+        [
+            f"/* {binding.name.replace('*/', '')}: {c_type(binding.type.dtype)} [{', '.join(map(str, dims))}] */",
+            f"#define {prefix}_ELEMENTS {math.prod(dims)}",
+            f"#define {prefix}_BYTES {size}",
+        ]
+    )
+
+
+def example(program: Program) -> str:
+    """``example.c``: reads weights.bin and one raw file per input, writes one raw file per output."""
+    name, upper = program.name, program.name.upper()
+    ins = "\n".join(_buffer("input", i, b) for i, b in enumerate(program.inputs))
+    outs = "\n".join(_buffer("output", i, b) for i, b in enumerate(program.outputs))
+    in_list = ", ".join(f"input_{i}" for i in range(len(program.inputs)))
+    out_list = ", ".join(f"output_{i}" for i in range(len(program.outputs)))
+    in_sizes = ", ".join(f"{upper}_INPUT_{i}_BYTES" for i in range(len(program.inputs)))
+    out_sizes = ", ".join(f"{upper}_OUTPUT_{i}_BYTES" for i in range(len(program.outputs)))
+    return f"""/* usage: example WEIGHTS INPUT... OUTPUT...   (raw little-endian files; one argument per input and output) */
+#include <stdio.h>
+#include <stdlib.h>
+#include "model.h"
+
+static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
+static _Alignas({upper}_ALIGNMENT) unsigned char weights[{upper}_WEIGHTS_BYTES + 1];
+static unsigned char file[{upper}_WEIGHTS_BYTES + 1];
+{ins}
+{outs}
+
+static size_t read_file(const char *path, void *data, size_t size) {{
+  FILE *stream = fopen(path, "rb");
+  if (!stream) {{ perror(path); exit(1); }}
+  size = fread(data, 1, size, stream);
+  fclose(stream);
+  return size;
+}}
+
+static void write_file(const char *path, const void *data, size_t size) {{
+  FILE *stream = fopen(path, "wb");
+  if (!stream || fwrite(data, 1, size, stream) != size || fclose(stream)) {{ perror(path); exit(1); }}
+}}
+
+int main(int argc, char **argv) {{
+  const void *inputs[] = {{{in_list}}};
+  void *outputs[] = {{{out_list}}};
+  const size_t in_bytes[] = {{{in_sizes}}}, out_bytes[] = {{{out_sizes}}};
+  if (argc != 2 + {upper}_INPUTS + {upper}_OUTPUTS) {{
+    fprintf(stderr, "usage: %s WEIGHTS INPUT... OUTPUT...\\n", argv[0]);
+    return 2;
+  }}
+  int code = {name}_init(file, read_file(argv[1], file, {upper}_WEIGHTS_BYTES), weights);
+  for (int i = 0; i < {upper}_INPUTS && !code; i++)
+    if (read_file(argv[2 + i], (void *)(size_t)inputs[i], in_bytes[i]) != in_bytes[i]) code = {upper}_ERROR_SIZE;
+  if (!code) code = {name}_run(inputs, outputs, arena, weights);
+  if (code) {{ fprintf(stderr, "{name}: error %d\\n", code); return 1; }}
+  for (int i = 0; i < {upper}_OUTPUTS; i++) write_file(argv[2 + {upper}_INPUTS + i], outputs[i], out_bytes[i]);
+  return 0;
+}}
+"""
+
+
+def _buffer(kind: str, index: int, binding: Binding) -> str:
+    return f"static {c_type(binding.type.dtype)} {kind}_{index}[{max(1, math.prod(binding.type.dims))}];"
+
+
+def makefile(compiler: str) -> str:
+    """A Makefile that builds the example; ``CC`` overrides the compiler."""
+    return f"""CC ?= {compiler}
+ifeq ($(origin CC),default)
+CC = {compiler}
+endif
+CFLAGS ?= -O2 -std=c11 -Wall -Wextra -Werror
+
+example: example.c model.h libmodel.a
+\t$(CC) $(CFLAGS) -o $@ example.c libmodel.a -lm
+
+clean:
+\trm -f example
+
+.PHONY: clean
+"""

@@ -1,0 +1,85 @@
+"""Finds a C compiler for a target among those installed, links with it, and writes static archives without one."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.target import Target
+
+_PREFIXES = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
+_ZIG = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
+TIMEOUT = 120
+
+
+def prefix(target: Target) -> str:
+    """The GNU name of the target's architecture, such as ``aarch64-linux-gnu``."""
+    architecture = target.triple.split("-")[0]
+    return _PREFIXES.get(architecture, architecture)
+
+
+def compiler(target: Target) -> list[str] | None:
+    """The command of a C compiler for ``target``, or None: GCC for the target, the host's for the host, clang, or ziglang."""
+    cross = shutil.which(f"{prefix(target)}-gcc")
+    if cross:
+        return [cross]
+    native = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if target.is_host and native:
+        return [native]
+    if shutil.which("clang") and shutil.which("ld.lld"):
+        return ["clang", f"--target={target.triple}", "-fuse-ld=lld"]
+    if importlib.util.find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "cc", "-target", _ZIG.get(target.triple.split("-")[0], target.triple)]
+    return None
+
+
+def missing(target: Target) -> str:
+    """What to install when ``compiler`` finds nothing."""
+    package = f"gcc-{prefix(target)}"
+    return f"no C compiler for {target.triple} was found; install Debian's {package}, or clang and lld, or pip's ziglang"
+
+
+def shared_library(code: bytes, target: Target) -> bytes | None:
+    """The object file ``code`` linked to a shared library, or None when no compiler for ``target`` is installed."""
+    command = compiler(target)
+    if command is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
+        made, given = Path(folder) / "libmodel.so", Path(folder) / "model.o"
+        given.write_bytes(code)
+        invoke([*command, "-shared", "-o", str(made), str(given), "-lm"], Path(folder))
+        return made.read_bytes()
+
+
+def invoke(command: list[str], folder: Path) -> None:
+    """Run a tool in ``folder``. Raises EdgeoptError with its last words when it fails."""
+    try:
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EdgeoptError(f"cannot run '{command[0]}': {error}") from error
+    if result.returncode:
+        raise EdgeoptError(f"'{' '.join(command[:3])} ...' failed with {result.returncode}: {result.stderr.strip()[-500:]}")
+
+
+def archive(member: str, data: bytes, symbols: list[str]) -> bytes:
+    """A static library (System V ar format) that holds one object file and the index of its ``symbols``."""
+    names = b"".join(s.encode() + b"\0" for s in symbols)
+    names += b"\0" * (len(names) % 2)
+    size = 4 + 4 * len(symbols) + len(names)
+    at = len(_MAGIC) + _HEADER_BYTES + size
+    index = struct.pack(f">{1 + len(symbols)}I", len(symbols), *[at] * len(symbols)) + names
+    return _MAGIC + _member("/", index) + _member(f"{member}/", data)
+
+
+_MAGIC, _HEADER_BYTES = b"!<arch>\n", 60
+
+
+def _member(name: str, data: bytes) -> bytes:
+    header = f"{name:<16}{0:<12}{0:<6}{0:<6}{'644':<8}{len(data):<10}`\n".encode()
+    return header + data + (b"\n" if len(data) % 2 else b"")

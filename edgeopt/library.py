@@ -1,0 +1,25 @@
+"""The files of a compiled model that an embedded project links: object, archives, header, example."""
+
+from __future__ import annotations
+
+from edgeopt.codegen.build import LIBRARY, build
+from edgeopt.codegen.header import example, header, makefile
+from edgeopt.codegen.toolchain import archive, compiler, missing, prefix, shared_library
+from edgeopt.lower.program import Program
+from edgeopt.target import Target
+
+
+def library_files(program: Program, target: Target) -> tuple[dict[str, bytes], list[str]]:
+    """The files by name, and notes about what could not be made because no linker for ``target`` is installed."""
+    code = build(program, target, library=True)
+    symbols = [f"{program.name}_{suffix}" for suffix in LIBRARY]
+    files = {
+        "libmodel.a": archive("model.o", code, symbols),
+        "model.h": header(program).encode(),
+        "example.c": example(program).encode(),
+        "Makefile": makefile("cc" if target.is_host else f"{prefix(target)}-gcc").encode(),
+    }
+    shared = shared_library(code, target)
+    if shared is not None:
+        return {**files, "libmodel.so": shared}, []
+    return files, [f"libmodel.so was not linked: {missing(target)}"] if compiler(target) is None else []
