@@ -29,6 +29,7 @@ def _activations(kind: Scalar) -> dict[str, Formula]:
     softplus = inline(lambda x: (zero if x < zero else x) + log1p(exp(-fabs(x))))
     unit = inline(lambda x: zero if x < zero else (one if x > one else x))
     return {
+        "Identity": lambda x, a, b: x,
         "Relu": lambda x, a, b: zero if x < zero else x,
         "LeakyRelu": lambda x, a, b: a * x if x < zero else x,
         "ThresholdedRelu": lambda x, a, b: x if x > a else zero,
@@ -139,4 +140,4 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (KernelCall(function, (Input(0), Output(0)), constants, cells.chunks, key),)
 
 
-KERNEL = Kernel("unary", tuple(n for n in _NAMES if n not in ("Clip", "Gelu tanh")), _select)
+KERNEL = Kernel("unary", tuple(n for n in _NAMES if n not in ("Identity", "Clip", "Gelu tanh")), _select)
