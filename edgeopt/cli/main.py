@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgeopt import __version__
 from edgeopt.cli.bench import bench
 from edgeopt.cli.bisect import bisect
 from edgeopt.cli.compile import compile_
@@ -46,7 +47,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: objec
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
-@click.version_option(package_name="edgeopt")
+@click.version_option(__version__)
 def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 

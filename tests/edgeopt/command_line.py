@@ -1,0 +1,25 @@
+"""The command line as the tests call it, and the digits network they call it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from edgeopt.cli.main import main
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+DIGITS, EVALUATION = EXAMPLES / "digits.onnx", EXAMPLES / "digits.eval.npz"
+
+
+def edgeopt(*arguments: str | Path) -> Result:
+    """Run one command in this process; stdout and stderr are kept apart."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def compiled(folder: Path, *options: str) -> Path:
+    """The digits network compiled into ``folder``."""
+    directory = folder / "digits.edgeopt"
+    result = edgeopt("compile", DIGITS, "-o", directory, *options)
+    assert result.exit_code == 0, result.stderr
+    return directory

@@ -1,0 +1,101 @@
+"""edgeopt verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from edgeopt.cli import originals
+from edgeopt.cli.difference import compare
+from edgeopt.frontend import load
+from edgeopt.interpret import interpret
+from edgeopt.ir import Array
+from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled, edgeopt
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("verify"))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """The digits network with one weight of the head changed."""
+    model = onnx.load(DIGITS)
+    (head,) = [w for w in model.graph.initializer if w.name == "gemm_19.bias"]
+    changed = numpy_helper.to_array(head).copy()
+    changed[0] += 0.05
+    head.CopyFrom(numpy_helper.from_array(changed, head.name))
+    onnx.save(model, tmp_path / "other.onnx")
+    return tmp_path / "other.onnx"
+
+
+def test_the_compiled_model_agrees(directory: Path) -> None:
+    result = edgeopt("verify", DIGITS, directory)
+    assert result.exit_code == 0 and "logits" in result.stdout, result.stderr
+
+
+def test_another_model_does_not(directory: Path, other: Path) -> None:
+    result = edgeopt("verify", other, directory, "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1 and report["passed"] is False
+    assert report["outputs"][0]["error"] > 1e-4
+
+
+def test_the_reference_evaluator_serves_without_onnxruntime(
+    directory: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(originals, "find_spec", lambda name: None)
+    result = edgeopt("verify", DIGITS, directory, "--samples", "1", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["engine"] == "onnx.reference"
+    assert edgeopt("verify", other, directory, "--samples", "1").exit_code == 1
+
+
+def test_given_inputs_are_used(directory: Path) -> None:
+    result = edgeopt("verify", DIGITS, directory, "--input", EVALUATION)
+    assert result.exit_code == 0 and "100.00 %" in result.stdout
+
+
+def test_a_test_data_set_brings_its_outputs(directory: Path, tmp_path: Path) -> None:
+    x = np.load(EVALUATION)["image"][:1]
+    y = interpret(load(DIGITS), {"image": x})["logits"]
+    for shift, code in ((0.0, 0), (0.5, 1)):
+        _write(tmp_path / "input_0.pb", x)
+        _write(tmp_path / "output_0.pb", y + np.float32(shift))
+        assert edgeopt("verify", DIGITS, directory, "--input", tmp_path).exit_code == code
+
+
+def test_an_incomplete_test_data_set_is_refused(directory: Path, tmp_path: Path) -> None:
+    result = edgeopt("verify", DIGITS, directory, "--input", tmp_path)
+    assert result.exit_code == 1 and "input" in result.stderr
+
+
+def _write(path: Path, array: Array) -> None:
+    path.write_bytes(numpy_helper.from_array(np.asarray(array)).SerializeToString())
+
+
+def error(expected: Array, actual: Array) -> float:
+    return compare([{"y": expected}], [{"y": actual}])[0].error
+
+
+def test_what_counts_as_an_error() -> None:
+    ramp = np.arange(11, dtype=np.float32)
+    assert error(ramp, ramp) == 0
+    assert error(ramp, ramp + np.float32(0.5)) == pytest.approx(0.05)
+    assert error(ramp, ramp[:-1]) == np.inf
+    assert error(ramp, np.where(ramp > 9, np.nan, ramp)) == np.inf
+    assert error(np.array([np.nan, 1.0]), np.array([np.nan, 1.0])) == 0
+    assert error(np.array([1, 200], np.uint8), np.array([2, 199], np.uint8)) == 0
+    assert error(np.array([1, 200], np.uint8), np.array([3, 200], np.uint8)) > 0
+    assert error(np.array([7]), np.array([8])) > 0
+
+
+def test_decisions_are_compared_over_all_samples() -> None:
+    expected = [{"y": np.array([[0.0, 1.0]])}, {"y": np.array([[1.0, 0.0]])}]
+    actual = [{"y": np.array([[0.0, 1.0]])}, {"y": np.array([[0.0, 1.0]])}]
+    assert compare(expected, actual)[0].decisions == 0.5
