@@ -1,0 +1,225 @@
+"""The vector emitter: writes LLVM IR for one vector width, from the facts of a Target, inside numba intrinsics.
+
+Values are LLVM vectors of ``lanes`` float32 (or as many int32, or four times as many bytes). Loops carry vectors in
+registers and are never unrolled by LLVM, which would keep shared operands alive and spill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from edgeopt.target import Target
+
+F32, I8, I16, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+BYTES_PTR = ir.PointerType(I8)
+Value = Any
+
+
+def integer(value: int) -> ir.Constant:
+    """An i64 constant."""
+    return ir.Constant(I64, value)
+
+
+class Emitter:
+    """Emits vector code at the position of ``builder``. Pointers are to elements; offsets count elements."""
+
+    def __init__(self, target: Target, builder: Any) -> None:
+        self.target, self.builder, self.lanes = target, builder, target.lanes
+        self.vector = ir.VectorType(F32, self.lanes)
+        self.int_vector = ir.VectorType(I32, self.lanes)
+
+    def at(self, pointer: Value, offset: Value | int) -> Value:
+        """The pointer ``offset`` elements further."""
+        count = integer(offset) if isinstance(offset, int) else offset
+        return self.builder.gep(pointer, [count])
+
+    def load(self, pointer: Value, offset: int = 0) -> Value:
+        """A vector of floats, from memory without alignment."""
+        return self.load_as(self.vector, pointer, offset)
+
+    def load_as(self, kind: Any, pointer: Value, offset: int = 0) -> Value:
+        """A vector of type ``kind`` (or a scalar) from ``offset`` elements after ``pointer``."""
+        place = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
+        return self.builder.load(place, align=_element_bytes(kind))
+
+    def store(self, value: Value, pointer: Value, offset: int = 0) -> None:
+        """Store a vector without alignment."""
+        place = self.builder.bitcast(self.at(pointer, offset), value.type.as_pointer())
+        self.builder.store(value, place, align=_element_bytes(value.type))
+
+    def load_first(self, pointer: Value, count: int) -> Value:
+        """The first ``count`` floats at ``pointer``; the other lanes are zero and their memory is not touched."""
+        if count >= self.lanes:
+            return self.load(pointer)
+        place = self.builder.bitcast(pointer, self.vector.as_pointer())
+        kind = ir.FunctionType(self.vector, [place.type, I32, self._mask(count).type, self.vector])
+        function = self._declare(f"llvm.masked.load.v{self.lanes}f32.p0", kind)
+        return self.builder.call(function, [place, ir.Constant(I32, 4), self._mask(count), self.constant(0.0)])
+
+    def store_first(self, value: Value, pointer: Value, count: int) -> None:
+        """Store the first ``count`` lanes only."""
+        if count >= self.lanes:
+            return self.store(value, pointer)
+        place = self.builder.bitcast(pointer, self.vector.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, place.type, I32, self._mask(count).type])
+        function = self._declare(f"llvm.masked.store.v{self.lanes}f32.p0", kind)
+        self.builder.call(function, [value, place, ir.Constant(I32, 4), self._mask(count)])
+
+    def broadcast(self, pointer: Value, offset: int = 0) -> Value:
+        """The float at ``offset`` in every lane."""
+        return self.splat(self.load_as(F32, pointer, offset))
+
+    def splat(self, scalar: Value) -> Value:
+        """A scalar in every lane."""
+        kind = ir.VectorType(scalar.type, self.lanes)
+        one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(I32, 0))
+        return self.shuffle(one, one, [0] * self.lanes)
+
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """Lanes of a (0 ..) and b (after those of a)."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
+
+    def constant(self, value: float) -> ir.Constant:
+        """A float32 constant in every lane."""
+        return ir.Constant(self.vector, [float(np.float32(value))] * self.lanes)
+
+    def integers(self, value: int) -> ir.Constant:
+        """An int32 constant in every lane."""
+        return ir.Constant(self.int_vector, [value] * self.lanes)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """a * b + c, in one rounding where the target has the instruction."""
+        if not self.target.fma:
+            return self.add(self.mul(a, b), c)
+        return self.call("fma", a, b, c)
+
+    def add(self, a: Value, b: Value) -> Value:
+        """a + b."""
+        return self.builder.fadd(a, b)
+
+    def sub(self, a: Value, b: Value) -> Value:
+        """a - b."""
+        return self.builder.fsub(a, b)
+
+    def mul(self, a: Value, b: Value) -> Value:
+        """a * b."""
+        return self.builder.fmul(a, b)
+
+    def div(self, a: Value, b: Value) -> Value:
+        """a / b."""
+        return self.builder.fdiv(a, b)
+
+    def maximum(self, a: Value, b: Value) -> Value:
+        """The greater; b where a is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def minimum(self, a: Value, b: Value) -> Value:
+        """The lesser; b where a is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def call(self, name: str, *arguments: Value) -> Value:
+        """An overloaded LLVM intrinsic of one type, such as ``fma``, ``rint``, ``sqrt`` or ``fabs``."""
+        kind = arguments[0].type
+        suffix = f"v{kind.count}f32" if isinstance(kind, ir.VectorType) else "f32"
+        function = self._declare(f"llvm.{name}.{suffix}", ir.FunctionType(kind, [kind] * len(arguments)))
+        return self.builder.call(function, arguments)
+
+    def exp(self, x: Value) -> Value:
+        """e^x with relative error below 2e-7, clamped to [-87.3, 88]: x = n ln 2 + r, 2^n by exponent, e^r by polynomial."""
+        x = self.maximum(self.minimum(x, self.constant(88.0)), self.constant(-87.3))
+        n = self.call("rint", self.mul(x, self.constant(1.44269504)))
+        r = self.fma(n, self.constant(-0.693359375), x)
+        r = self.fma(n, self.constant(2.12194440e-4), r)
+        total = self.constant(1.9875691500e-4)
+        for term in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
+            total = self.fma(total, r, self.constant(term))
+        total = self.add(self.fma(total, self.mul(r, r), r), self.constant(1.0))
+        exponent = self.builder.add(self.builder.fptosi(n, self.int_vector), self.integers(127))
+        power = self.builder.bitcast(self.builder.shl(exponent, self.integers(23)), self.vector)
+        return self.mul(total, power)
+
+    def reduce_add(self, x: Value) -> Value:
+        """The sum of the lanes, as a scalar, halving the vector at each step."""
+        count = x.type.count
+        while count > 1:
+            count //= 2
+            low, high = (self.shuffle(x, x, range(first, first + count)) for first in (0, count))
+            x = self.builder.fadd(low, high) if x.type.element == F32 else self.builder.add(low, high)
+        return self.builder.extract_element(x, ir.Constant(I32, 0))
+
+    def loop(self, count: Value | int, carried: Sequence[Value], body: Callable[..., Sequence[Value]]) -> list[Value]:
+        """``for i in range(count): carried = body(i, *carried)``, at least one iteration, carried values in registers."""
+        if isinstance(count, int) and count == 1:
+            return list(body(integer(0), *carried))
+        before = self.builder.block
+        head = self.builder.append_basic_block("tile")
+        after = self.builder.append_basic_block("tile.end")
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        index = self.builder.phi(I64)
+        phis = [self.builder.phi(value.type) for value in carried]
+        results = list(body(index, *phis))
+        following = self.builder.add(index, integer(1))
+        limit = integer(count) if isinstance(count, int) else count
+        branch = self.builder.cbranch(self.builder.icmp_signed("<", following, limit), head, after)
+        branch.set_metadata("llvm.loop", self._no_unrolling())
+        last = self.builder.block
+        for phi, first, value in zip([index, *phis], [integer(0), *carried], [following, *results], strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(value, last)
+        self.builder.position_at_end(after)
+        return results
+
+    def fence(self) -> None:
+        """A compiler-only barrier: keeps LLVM from holding values of one side for the other; costs no instruction."""
+        self.builder.fence("acq_rel", "singlethread")
+
+    def dot4(self, total: Value, unsigned: Value, signed: Value) -> Value:
+        """total[i] + sum over j < 4 of unsigned[4 i + j] * signed[4 i + j], exact in int32; bytes u8 times s8."""
+        if self.target.dot4 == "vpdpbusd" and self.lanes in (8, 16):
+            name = f"llvm.x86.avx512.vpdpbusd.{self.lanes * 32}"
+            kinds = [total.type, unsigned.type, signed.type]
+            return self.builder.call(self._declare(name, ir.FunctionType(total.type, kinds)), [total, unsigned, signed])
+        for tap in range(4):
+            picks = range(tap, 4 * self.lanes, 4)
+            a = self.builder.zext(self.shuffle(unsigned, unsigned, picks), self.int_vector)
+            b = self.builder.sext(self.shuffle(signed, signed, picks), self.int_vector)
+            total = self.builder.add(total, self.builder.mul(a, b))
+        return total
+
+    def lookup(self, table: Value, index: Value) -> Value:
+        """table[index[i]] for byte vectors of one register, index below the vector's bytes (for ``pshufb`` below 16)."""
+        names = {"vpermb": "llvm.x86.avx512.permvar.qi.512", "tbl": "llvm.aarch64.neon.tbl1.v16i8"}
+        if self.target.lookup == "pshufb" and self.lanes == 8:
+            names["pshufb"] = "llvm.x86.avx2.pshuf.b"
+        if self.target.lookup in names:
+            function = self._declare(names[self.target.lookup], ir.FunctionType(index.type, [table.type, index.type]))
+            return self.builder.call(function, [table, index])
+        result = ir.Constant(index.type, ir.Undefined)
+        for lane in range(index.type.count):
+            place = self.builder.zext(self.builder.extract_element(index, ir.Constant(I32, lane)), I32)
+            result = self.builder.insert_element(result, self.builder.extract_element(table, place), ir.Constant(I32, lane))
+        return result
+
+    def _mask(self, count: int) -> ir.Constant:
+        return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(i < count) for i in range(self.lanes)])
+
+    def _declare(self, name: str, kind: ir.FunctionType) -> Value:
+        known = self.builder.module.globals.get(name)
+        return known if known is not None else ir.Function(self.builder.module, kind, name)
+
+    def _no_unrolling(self) -> Value:
+        module = self.builder.module
+        switch = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+        mark = module.add_metadata([switch, module.add_metadata([ir.MetaDataString(module, f"loop {len(module.metadata)}")])])
+        mark.operands = (mark, switch)
+        return mark
+
+
+def _element_bytes(kind: Any) -> int:
+    element = kind.element if isinstance(kind, ir.VectorType) else kind
+    return 4 if element == F32 else int(element.width) // 8

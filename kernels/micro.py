@@ -1,0 +1,107 @@
+"""One register tile, from which convolutions, matrix products and the Winograd product are made.
+
+    y[p, v] = activation(bias[v] + sum over k of x[pixel(p) + step(k)] * w[k, v] + residual[p, v])
+
+It is an implicit matrix product: pixels and k-steps are affine in memory, a tile of pixels x output vectors stays in
+registers over the whole sum, weights are read in sequence as vectors and inputs as broadcasts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from edgeopt.kernels.emit import Emitter, Value, integer
+from edgeopt.kernels.epilogue import Activation
+from edgeopt.target import Target
+
+STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop over k: ``count`` iterations, ``stride`` elements of x apart; ``last`` is the count in the final outermost one."""
+
+    count: int
+    stride: int
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a register tile computes. All offsets count elements and are relative to the pointers the tile is called with.
+
+    ``pixels`` are the offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and
+    ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k. Weights lie in the
+    order of k with the output vectors innermost, the bias in the order of the output vectors.
+    """
+
+    pixels: tuple[int, ...]
+    places: tuple[int, ...]
+    vectors: tuple[int, ...]
+    loops: tuple[Loop, ...]
+    steps: tuple[int, ...]
+    residual: tuple[int, ...] = ()
+    residual_vectors: tuple[int, ...] = ()
+    activation: Activation = Activation()
+    bias: bool = True
+
+    def registers(self) -> int:
+        """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
+        return len(self.pixels) * len(self.vectors) + len(self.vectors) + 1
+
+
+def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+    """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
+    start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(len(tile.vectors))]
+    total = _nest(e, tile, 0, x, None, [w, *(start * len(tile.pixels))])[1:]
+    for p, place in enumerate(tile.places):
+        for v, vector in enumerate(tile.vectors):
+            value = total[p * len(tile.vectors) + v]
+            if tile.residual:
+                value = e.add(value, e.load(r, tile.residual[p] + tile.residual_vectors[v]))
+            e.store(tile.activation.apply(e, value), y, place + vector)
+
+
+def _nest(e: Emitter, tile: Tile, level: int, x: Value, final: Value | None, carried: list[Value]) -> list[Value]:
+    if level == len(tile.loops):
+        return _body(e, tile, x, carried)
+    loop = tile.loops[level]
+    count: Value | int = loop.count
+    if loop.last and final is not None:
+        count = e.builder.select(final, integer(loop.last), integer(loop.count))
+
+    def body(index: Value, *values: Value) -> list[Value]:
+        here = e.at(x, e.builder.mul(index, integer(loop.stride)))
+        last = e.builder.icmp_signed("==", index, integer(loop.count - 1)) if level == 0 else final
+        return _nest(e, tile, level + 1, here, last, list(values))
+
+    return e.loop(count, carried, body)
+
+
+def _body(e: Emitter, tile: Tile, x: Value, carried: list[Value]) -> list[Value]:
+    w, total, count = carried[0], carried[1:], len(tile.vectors)
+    for k, step in enumerate(tile.steps):
+        weights = [e.load(w, (k * count + v) * e.lanes) for v in range(count)]
+        for p, pixel in enumerate(tile.pixels):
+            value = e.broadcast(x, pixel + step)
+            for v in range(count):
+                total[p * count + v] = e.fma(value, weights[v], total[p * count + v])
+    return [e.at(w, len(tile.steps) * count * e.lanes), *total]
+
+
+def tile_function(target: Target, tile: Tile) -> Any:
+    """The tile as a function ``(x, w, b, r, y)`` that numba kernels call; r is ignored without a residual."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def run(context: Any, x: Any, w: Any, b: Any, r: Any, y: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            emit_tile(Emitter(target, builder), tile, *arguments)
+            return context.get_dummy_value()
+
+        return types.void(x, w, b, r, y), generate
+
+    return run

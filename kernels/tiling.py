@@ -1,0 +1,40 @@
+"""Register tiles by rule: how many pixels and output vectors a tile has, and how a map is covered with tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeopt.target import Target
+
+ENOUGH = 8  # accumulators that hide the latency of a fused multiply-add
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """``pixels`` x ``vectors`` in a tile, ``across`` tiles in a row; the last tile of a row is moved left to end with it."""
+
+    pixels: int
+    vectors: int
+    across: int
+
+
+def choose(target: Target, width: int, vectors: int, unit: int = 1) -> Tiling:
+    """The cheapest tiling of rows of ``width`` pixels for ``vectors`` output vectors, by counted issue slots.
+
+    ``unit`` vectors make a channel block, which a tile never splits.
+
+    A tile needs pixels * vectors accumulators, a register for each weight vector and one for the broadcast input.
+    """
+    options = [
+        Tiling(pixels, count, -(-width // pixels))
+        for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
+        if vectors % count == 0
+        for pixels in range(1, max(1, min(width, (target.vector_registers - count - 1) // count)) + 1)
+    ]
+    return min(options, key=lambda t: _cost(t, vectors))
+
+
+def _cost(tiling: Tiling, vectors: int) -> float:
+    accumulators = tiling.pixels * tiling.vectors
+    slots = max(accumulators, ENOUGH) + 0.125 * (tiling.pixels + tiling.vectors) + 0.5
+    return tiling.across * (vectors // tiling.vectors) * slots
