@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,18 +18,21 @@ if TYPE_CHECKING:
     from edgeopt.runtime import CompiledModel
 
 
+EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
+
+
 @click.command("compile")
 @click.argument("model", type=options.EXISTING_FILE)
 @options.level
 @options.target
-@click.option("-o", "--output", type=options.NEW, help="Directory (or file, with --emit) to write.  [default: MODEL.edgeopt]")
+@click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
 @options.shapes
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
 @click.option("--print-after", metavar="PASS|all", help="Print the graph on stderr after this pass, or after each.")
 @click.option("--explain", is_flag=True, help="Say which passes fired, and why the others declined.")
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
-@click.option("--emit", type=click.Choice(["onnx"]), help="Write the optimized ONNX model instead of compiling it.")
+@click.option("--emit", type=click.Choice(["onnx", "c-library"]), help=EMIT)
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
 def compile_(
     model: Path,
@@ -46,11 +50,11 @@ def compile_(
 ) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
     from edgeopt.compiler import compile as compile_model
-    from edgeopt.frontend import load, save
+    from edgeopt.frontend import load, notes, save
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
 
-    if portable and emit is None:
+    if portable and emit != "onnx":
         raise click.UsageError("--portable belongs to --emit onnx")
     context = Context(level=level, stop_after=stop_after)
     only, shown = passes or None, _printer(print_after)
@@ -60,9 +64,10 @@ def compile_(
             optimize(graph, level, context, only, shown)
             path = output or Path(f"{model.stem}.optimized.onnx")
             save(graph, path, portable=portable)
+            _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
-            compiled = compile_model(model, level, target, shapes, context, only, shown)
+            compiled = compile_model(model, level, target, shapes, context, only, shown, emit)
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)
             _summarise(compiled, directory)
@@ -96,10 +101,14 @@ def _report(context: Context, explain: bool, time_passes: bool) -> None:
         print_table(("pass", "rewrites", "ms"), rows, numbers=(1, 2))
 
 
+def _print_notes(lines: Iterable[str]) -> None:
+    for line in lines:
+        note(f"note: {line}")
+
+
 def _summarise(compiled: CompiledModel, directory: Path) -> None:
     manifest = compiled.manifest
-    for line in manifest["notes"]:
-        note(f"note: {line}")
+    _print_notes(manifest["notes"])
     for fallback in manifest["fallbacks"]:
         note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
     weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000

@@ -56,6 +56,11 @@ def threads(command: Command) -> Command:
     return click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")(command)
 
 
+def emulate(command: Command) -> Command:
+    """``--emulate``."""
+    return click.option("--emulate", is_flag=True, help="Run a model compiled for another processor under qemu.")(command)
+
+
 def as_json(command: Command) -> Command:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(command)

@@ -28,22 +28,31 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Random samples, without --input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random samples.")
 @click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
+@options.emulate
 @options.as_json
 def verify(
-    original: Path, directory: Path, source: Path | None, samples: int, seed: int, tolerance: float, as_json: bool
+    original: Path,
+    directory: Path,
+    source: Path | None,
+    samples: int,
+    seed: int,
+    tolerance: float,
+    emulate: bool,
+    as_json: bool,
 ) -> None:
     """Compare ORIGINAL.onnx with the compiled model in DIRECTORY; exit code 0 when they agree, 1 when not.
 
     The original runs in onnxruntime with optimizations off, or in onnx.reference where onnxruntime is not installed.
     """
     from edgeopt.artifact import load
+    from edgeopt.cli.execution import execution
     from edgeopt.cli.originals import original_runner
 
     model = load(directory)
     engine, runner = original_runner(original)
-    with working(f"comparing with {engine}"):
+    with working(f"comparing with {engine}"), execution(model, emulate) as execute:
         inputs, expected = _samples(model, runner, source, samples, seed)
-        rows = compare(expected, [model.run(sample) for sample in inputs])
+        rows = compare(expected, [execute(sample) for sample in inputs])
     passed = all(row.error <= tolerance for row in rows)
     if as_json:
         records = [asdict(row) | {"error": row.error if isfinite(row.error) else None} for row in rows]
