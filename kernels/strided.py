@@ -88,6 +88,15 @@ def grid(shape: Shape, *strides: Shape) -> Grid:
     return Grid((1,) * missing + tuple(extents), tuple((0,) * missing + tuple(m) for m in merged))
 
 
+def outer(shape: Shape, *strides: Shape) -> tuple[list[int], list[list[int]]]:
+    """``shape`` merged to exactly four dimensions, and the strides of every operand, for ``locate``. Raises Declined."""
+    extents, merged = merge(shape, *strides)
+    missing = 4 - len(extents)
+    if missing < 0:
+        raise Declined(f"{len(extents)} independent outer dimensions, at most 4 are supported")
+    return [1] * missing + extents, [[0] * missing + m for m in merged]
+
+
 def _split(extent: int) -> int:
     """The number of equal chunks a flat loop is cut into: the smallest divisor that leaves no more than 4096 elements."""
     for chunks in range(-(-extent // _CHUNK), max(extent // 64, 1)):

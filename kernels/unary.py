@@ -84,6 +84,7 @@ def _mathematics(kind: Scalar) -> dict[str, Formula]:
 
 
 _INTEGER: dict[str, Formula] = {
+    "Identity": lambda x, a, b: x,
     "Relu": lambda x, a, b: x if x > 0 else 0 * x,
     "Abs": lambda x, a, b: x if x > 0 else -x,
     "Neg": lambda x, a, b: -x,
