@@ -82,7 +82,8 @@ class CompiledModel:
 
     def samples(self, arrays: list[Array]) -> int:
         """How many batches the inputs hold: 1, or the common multiple of the leading axis."""
-        about = self.manifest["inputs"]
+        about = [i for i in self.manifest["inputs"] if i["place"] is not None]
+        arrays = [a for a in arrays if isinstance(a, np.ndarray)] if len(about) < len(arrays) else arrays
         if all(a.shape == tuple(i["shape"]) for a, i in zip(arrays, about, strict=True)):
             return 1
         ratios = {_ratio(a.shape, tuple(i["shape"])) for a, i in zip(arrays, about, strict=True)}
@@ -118,10 +119,11 @@ class CompiledModel:
 
     def _bind(self, arrays: list[Array], outputs: list[Array]) -> None:
         """Fill the context {inputs, outputs, arena, weights, scratch} of the driver."""
-        self._inputs = (ctypes.c_void_p * max(1, len(arrays)))(*(a.ctypes.data for a in arrays))
+        addresses = [a.ctypes.data if i["place"] else 0 for a, i in zip(arrays, self.manifest["inputs"], strict=True)]
+        self._inputs = (ctypes.c_void_p * max(1, len(arrays)))(*addresses)
         self._outputs = (ctypes.c_void_p * max(1, len(outputs)))(*(a.ctypes.data for a in outputs))
-        addresses = (self._arena[1], self._constants[1], self._scratch[1])
-        self._context = (ctypes.c_void_p * 5)(ctypes.addressof(self._inputs), ctypes.addressof(self._outputs), *addresses)
+        memory = (self._arena[1], self._constants[1], self._scratch[1])
+        self._context = (ctypes.c_void_p * 5)(ctypes.addressof(self._inputs), ctypes.addressof(self._outputs), *memory)
 
     def _call_samples(self, count: int, threads: int) -> None:
         assert self._native is not None
@@ -158,9 +160,10 @@ class CompiledModel:
         return [np.concatenate([p[i] for p in pieces if p[i] is not None]) for i in range(len(outputs))]
 
     def _run_once(self, arrays: list[Array], outputs: list[Array], threads: int) -> list[Array | None]:
-        arrays = [np.ascontiguousarray(a) for a in arrays]
+        about = self.manifest["inputs"]
+        arrays = [np.ascontiguousarray(a) if i["place"] else a for a, i in zip(arrays, about, strict=True)]
         self._bind(arrays, outputs)
-        loose: dict[str, Array] = {}
+        loose = {i["name"]: a for a, i in zip(arrays, about, strict=True) if i["place"] is None}
         for part in self.manifest["parts"]:
             if "last" in part:
                 self._steps(part["first"], part["last"], threads)
@@ -208,6 +211,8 @@ def _ratio(actual: tuple[int, ...], compiled: tuple[int, ...]) -> int:
 
 
 def _converted(array: Array, about: Manifest) -> Array:
+    if about["place"] is None:
+        return array
     wanted = numpy_dtype(about["dtype"])
     array = np.asarray(array)
     if array.dtype != wanted:

@@ -18,7 +18,6 @@ from edgeopt.kernels.intrinsics import pointer
 from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
 
-
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
 PROCESS = ("run", "steps", "samples", "parallel", "worker")
 

@@ -16,7 +16,7 @@ from numba.core import codegen, cpu
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.core.types import Dispatcher, void
+from numba.core.types import BaseTuple, Dispatcher, void
 from numba.core.types.abstract import Type
 
 from edgeopt.errors import EdgeoptError
@@ -52,16 +52,18 @@ class _Context(cpu.CPUContext):
             source = _python_source(fn, sig.args)
             if source is None:
                 raise
-            return lambda builder, args: self.compile_internal(builder, source, sig, args)
+            return lambda builder, args, loc=None: self.compile_internal(builder, source, sig, args)
 
 
 def _python_source(fn: Any, arguments: tuple[Type, ...]) -> Callable[..., Any] | None:
     """The Python function behind a jitted function or an overload (``max``, ``min``, ...)."""
     if isinstance(fn, Dispatcher):
         return fn.dispatcher.py_func  # type: ignore[no-any-return]
+    starred = len(arguments) == 1 and isinstance(arguments[0], BaseTuple)  # an implementation with *args takes one tuple
+    wanted = tuple(arguments[0]) if starred else tuple(arguments)
     for template in getattr(fn, "templates", ()):
         for _, (dispatcher, actual) in getattr(template, "_impl_cache", {}).items():
-            if dispatcher is not None and tuple(actual) == tuple(arguments):
+            if dispatcher is not None and tuple(actual) == wanted:
                 return dispatcher.py_func  # type: ignore[no-any-return]
     return None
 
@@ -91,6 +93,8 @@ def capture(function: Callable[..., None], signature: tuple[Type, ...], name: st
     with global_compiler_lock:
         cpu_target.typing_context.refresh()
         result = compile_extra(cpu_target.typing_context, _context(), function, signature, void, _flags(), {})
+        if not result.library._finalized:
+            result.library.finalize()  # links the functions that the kernel calls
         text = str(result.library._final_module)
     return _clean(text, result.fndesc.mangled_name, name)
 

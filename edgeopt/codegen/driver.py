@@ -1,7 +1,8 @@
 """LLVM IR of the driver: one function per distinct call, one per step, and the entry points over all steps.
 
-``ctx`` is {inputs, outputs, arena, weights, scratch} (five pointers). Besides the C entry points there are ``NAME_steps(ctx, first, last)`` runs a
-range of steps on the calling thread; ``NAME_step(ctx, step, begin, end, thread)`` runs chunks of one step, for the pool.
+``ctx`` is {inputs, outputs, arena, weights, scratch} (five pointers). Besides the C entry points there are
+``NAME_steps(ctx, first, last)``, which runs a range of steps on the calling thread, and
+``NAME_step(ctx, step, begin, end, thread)``, which runs chunks of one step, for the pool.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ done:
 
 def sample_bytes(binding: Binding) -> int:
     """Bytes of one tensor of the compiled shape; 0 when it has no static shape."""
-    if not binding.type.static:
+    if binding.type is None or not binding.type.static:
         return 0
     return math.prod(binding.type.dims) * numpy_dtype(binding.type.dtype).itemsize
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from edgeopt.codegen.entry import ERRORS, arena_bytes
-from edgeopt.ir import numpy_dtype
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import TensorType, numpy_dtype
 from edgeopt.lower.program import ALIGNMENT, Binding, Program
 
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t", "float16": "uint16_t", "bfloat16": "uint16_t"}
@@ -57,12 +58,13 @@ def c_type(dtype: str) -> str:
 
 
 def _descriptor(upper: str, kind: str, index: int, binding: Binding) -> str:
-    dims = binding.type.dims
+    type_ = known(binding)
+    dims = type_.dims
     prefix = f"{upper}_{kind}_{index}"
-    size = math.prod(dims) * numpy_dtype(binding.type.dtype).itemsize
+    size = math.prod(dims) * numpy_dtype(type_.dtype).itemsize
     return "\n".join(
         [
-            f"/* {binding.name.replace('*/', '')}: {c_type(binding.type.dtype)} [{', '.join(map(str, dims))}] */",
+            f"/* {binding.name.replace('*/', '')}: {c_type(type_.dtype)} [{', '.join(map(str, dims))}] */",
             f"#define {prefix}_ELEMENTS {math.prod(dims)}",
             f"#define {prefix}_BYTES {size}",
         ]
@@ -122,7 +124,15 @@ int main(int argc, char **argv) {{
 
 
 def _buffer(kind: str, index: int, binding: Binding) -> str:
-    return f"static {c_type(binding.type.dtype)} {kind}_{index}[{max(1, math.prod(binding.type.dims))}];"
+    type_ = known(binding)
+    return f"static {c_type(type_.dtype)} {kind}_{index}[{max(1, math.prod(type_.dims))}];"
+
+
+def known(binding: Binding) -> TensorType:
+    """The type of an input or output, which a C interface needs. Raises EdgeoptError when it is not a static tensor."""
+    if binding.type is None or not binding.type.static:
+        raise EdgeoptError(f"'{binding.name}' is {binding.type}; a C library needs tensors of static shape (use --shape)")
+    return binding.type
 
 
 def makefile(compiler: str) -> str:

@@ -80,11 +80,8 @@ class Emission:
         buffers = list(self._buffers)
         arena = plan(buffers)
         steps = [self._resolve(s) for s in self._steps]
-        outputs = [
-            Binding(v.name, v.type, Place("output", i) if store.exists(v) else None)  # type: ignore[arg-type]
-            for i, v in enumerate(graph.outputs)
-        ]
-        inputs = [Binding(v.name, v.type, Place("input", i)) for i, v in enumerate(graph.inputs)]  # type: ignore[arg-type]
+        outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]
+        inputs = [Binding(v.name, v.type, Place("input", i) if store.exists(v) else None) for i, v in enumerate(graph.inputs)]
         bound = lower_bound(buffers)
         return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights.block())
 
@@ -145,8 +142,8 @@ def _place(symbol: Symbol) -> Place:
 
 
 def _binding(value: Value, storage: Storage | None) -> Binding:
-    assert value.type is not None or storage is None
-    type_ = storage.tensor.type if storage is not None else value.type
-    return Binding(value.name, type_, storage.located() if storage is not None else None)  # type: ignore[arg-type]
+    if storage is None:
+        return Binding(value.name, value.type, None)
+    return Binding(value.name, storage.tensor.type, storage.located())
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import Graph, Node, TensorType, Value
+from edgeopt.ir import Graph, Node, Value
 from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
 from edgeopt.kernels.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.select import blocked_layout, can_block, candidates, layout_of
-from edgeopt.lower.storage import Storage, Store
+from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.target import Target
 
@@ -171,8 +171,7 @@ def outer_values(node: Node) -> list[Value]:
 def _servable(value: Value | None) -> bool:
     if value is None or value.name == "":
         return True
-    kinds = ("float", "int", "uint", "bool")
-    return value.type is not None and value.type.static and value.type.dtype.startswith(kinds)
+    return value.type is not None and value.type.static and not on_host_only(value.type)
 
 
 def _pairs(node: Node, storages: Sequence[Storage | None]) -> list[tuple[Value | None, Storage]]:
@@ -182,10 +181,3 @@ def _pairs(node: Node, storages: Sequence[Storage | None]) -> list[tuple[Value |
 def _missing(program: Program, target: Target) -> str:
     lines = [f"  {step.node!r}: {step.reason}" for step in program.fallbacks]
     return f"target '{target.name}' has no kernel for {len(lines)} node(s):\n" + "\n".join(lines)
-
-
-def static_type(value: Value) -> TensorType:
-    """The type of a value that must be static. Raises EdgeoptError naming it and the option that binds it."""
-    if value.type is None or not value.type.static:
-        raise EdgeoptError(f"the shape of '{value.name}' is {value.type}; bind it with --shape {value.name}=...")
-    return value.type

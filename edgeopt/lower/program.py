@@ -37,7 +37,7 @@ class Binding:
     """A named tensor at a place, as the runtime and the host operators see it."""
 
     name: str
-    type: TensorType
+    type: TensorType | None
     place: Place | None
 
 

@@ -41,6 +41,8 @@ class Store:
         self.graph = graph
         self._known: dict[tuple[Value, bool], Storage] = {}
         for index, value in enumerate(graph.inputs):
+            if on_host_only(value.type):
+                continue
             if value.type is None or not value.type.static:
                 hint = f"bind it with --shape {value.name}=..."
                 raise EdgeoptError(f"the shape of input '{value.name}' is {value.type}, which is not static; {hint}")
@@ -86,3 +88,9 @@ class Store:
         """Plain storage at a fixed place."""
         assert value.type is not None
         return Storage(value, Tensor(value.type), place)
+
+
+def on_host_only(type_: TensorType | None) -> bool:
+    """True for sequences, optionals, strings and other types that only Python holds."""
+    numeric = ("float32", "float64", "float16", "int", "uint", "bool")
+    return type_ is not None and (type_.proto is not None or not type_.dtype.startswith(numeric))
