@@ -57,9 +57,8 @@ def window(node: Node, source: Sequence[int], result: Sequence[int], kernel: Seq
     rank = len(kernel)
     begin, end = paddings(node, source, result, kernel)
     strides, dilations = node.integers("strides", [1] * rank), node.integers("dilations", [1] * rank)
-    return Window(
-        three(source, 1), three(result, 1), three(kernel, 1), three(strides, 1), three(dilations, 1), three(begin, 0), three(end, 0)
-    )
+    extents = (three(source, 1), three(result, 1), three(kernel, 1))
+    return Window(*extents, three(strides, 1), three(dilations, 1), three(begin, 0), three(end, 0))
 
 
 @inline

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from edgeopt.kernels import binary, concat, conv_blocked, conv_direct, copy, transpose, unary
+from edgeopt.kernels import (
+    binary,
+    cast,
+    choose,
+    concat,
+    conv_direct,
+    conv_transpose,
+    copy,
+    matmul_plain,
+    pool,
+    reduce,
+    softmax,
+    transpose,
+    unary,
+)
 from edgeopt.kernels.call import Kernel
 
 TABLE: tuple[Kernel, ...] = (
-    conv_blocked.KERNEL,
     conv_direct.KERNEL,
+    conv_transpose.KERNEL,
+    pool.KERNEL,
+    *matmul_plain.KERNELS,
     unary.KERNEL,
     *binary.KERNELS,
-    *concat.KERNELS,
+    *choose.KERNELS,
+    cast.KERNEL,
+    softmax.KERNEL,
+    reduce.KERNEL,
     *copy.KERNELS,
     *transpose.KERNELS,
+    *concat.KERNELS,
 )
