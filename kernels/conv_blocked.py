@@ -80,10 +80,11 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     packed = pack(weight, block, tiling.vectors * site.target.lanes)
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
-    operands = [Input(0), Packed(packed), Packed(bias), *([Input(3)] if residual is not None else []), Output()]
+    added = (Input(3),) if residual is not None else ()
+    operands = (Input(0), Packed(packed), Packed(bias), *added, Output())
     chunks = x.shape[0] * walk.groups * walk.blocks
     function = conv_function(site.target, tile, walk)
-    return (KernelCall(function, tuple(operands), (), chunks, ("conv_blocked", site.target, tile, walk)),)
+    return (KernelCall(function, operands, (), chunks, ("conv_blocked", site.target, tile, walk)),)
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:

@@ -96,7 +96,7 @@ def _body(e: Emitter, tile: Tile, x: Value, carried: list[Value]) -> list[Value]
 def tile_function(target: Target, tile: Tile) -> Any:
     """The tile as a function ``(x, w, b, r, y)`` that numba kernels call; r is ignored without a residual."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def run(context: Any, x: Any, w: Any, b: Any, r: Any, y: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             emit_tile(Emitter(target, builder), tile, *arguments)

@@ -29,9 +29,9 @@ def single(
     op: str,
     data: Mapping[str, Array],
     constants: Sequence[Array | None] = (),
+    attributes: Mapping[str, Attribute] | None = None,
     domain: str = "",
     extra: Sequence[Array] = (),
-    **attributes: Attribute,
 ) -> Graph:
     """A graph of one node: inputs from ``data`` first, then ``constants``; ``extra`` are names of data after the constants."""
     graph = Graph("single", opsets={"": 21, "ai.edgeopt": 1})

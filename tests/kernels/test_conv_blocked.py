@@ -24,28 +24,21 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] 
 def test_agrees_with_reference(case: str) -> None:
     shape, weight, attributes = CASES[case]
     data = {"x": uniform(*shape)}
-    check(single("Conv", data, [uniform(*weight), uniform(weight[0])], **attributes), data, [KERNEL])
+    check(single("Conv", data, [uniform(*weight), uniform(weight[0])], attributes), data, [KERNEL])
 
 
 @pytest.mark.parametrize("channels", [1, 7, 8, 9, 15, 16, 17, 31, 32, 33])
 def test_channels_around_the_vector_width(channels: int) -> None:
     data = {"x": uniform(1, channels, 6, 5)}
     weight = uniform(34 - channels, channels, 3, 3)
-    check(single("Conv", data, [weight], pads=[1, 1, 1, 1]), data, [KERNEL])
+    check(single("Conv", data, [weight], {"pads": [1, 1, 1, 1]}), data, [KERNEL])
 
 
 @pytest.mark.parametrize("kind", ["", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh"])
 def test_residual_and_activation(kind: str) -> None:
     data = {"x": uniform(1, 24, 7, 9), "r": uniform(1, 20, 7, 9)}
-    extra: dict[str, Attribute] = {"alpha": -0.5, "beta": 0.75} if kind == "Clip" else {}
-    graph = single(
-        "FusedConv",
-        data,
-        [uniform(20, 24, 3, 3), uniform(20)],
-        OWN_DOMAIN,
-        [data["r"]],
-        pads=[1, 1, 1, 1],
-        activation=kind,
-        **extra,
-    )
+    attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "activation": kind}
+    if kind == "Clip":
+        attributes |= {"alpha": -0.5, "beta": 0.75}
+    graph = single("FusedConv", data, [uniform(20, 24, 3, 3), uniform(20)], attributes, OWN_DOMAIN, [data["r"]])
     check(graph, data, [KERNEL], tolerance=2e-5)
