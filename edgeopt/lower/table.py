@@ -7,6 +7,7 @@ from edgeopt.kernels import (
     cast,
     choose,
     concat,
+    conv_blocked,
     conv_direct,
     conv_transpose,
     copy,
@@ -20,6 +21,7 @@ from edgeopt.kernels import (
 from edgeopt.kernels.call import Kernel
 
 TABLE: tuple[Kernel, ...] = (
+    conv_blocked.KERNEL,
     conv_direct.KERNEL,
     conv_transpose.KERNEL,
     pool.KERNEL,
