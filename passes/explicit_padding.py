@@ -2,9 +2,9 @@
 
     Conv, FusedConv, MaxPool, AveragePool {auto_pad=SAME_UPPER | SAME_LOWER | VALID}   ->   {pads=...}
 
-    total = max(0, (ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size)    (ONNX, operator Conv)
+    total = (ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size    (ONNX, operator Conv)
 
-half of it on each side, the odd one at the end for SAME_UPPER. Not with an unknown size.
+half of it on each side, the odd one at the end for SAME_UPPER. Not with an unknown size or a negative total.
 """
 
 from edgeopt.ir import Graph, Node
@@ -24,6 +24,8 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     ones = (1,) * len(kernel)
     steps = zip(shape[2:], kernel, node.integers("strides", ones), node.integers("dilations", ones), strict=True)
     totals = [0 if mode == "VALID" else _total(*axis) for axis in steps]
+    if min(totals) < 0:
+        return context.decline(node, "its stride skips pixels at the border, for which runtimes disagree")
     short, long = [t // 2 for t in totals], [t - t // 2 for t in totals]
     del node.attributes["auto_pad"]
     node.attributes["pads"] = (*long, *short) if mode == "SAME_LOWER" else (*short, *long)
@@ -32,7 +34,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
 
 
 def _total(size: int, kernel: int, stride: int, dilation: int) -> int:
-    return max(0, (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size)
+    return (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size
 
 
 def _kernel(node: Node) -> tuple[int, ...] | None:
