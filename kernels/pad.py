@@ -1,0 +1,87 @@
+"""Pad in every mode. A constant border is a fill and a strided copy; the other modes read through index tables per axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
+from edgeopt.kernels.copy import copy_call, fill_call
+from edgeopt.kernels.elements import static
+from edgeopt.kernels.strided import RANK, Shape, quotient, remainder, row_major
+
+
+def _through_tables(
+    x: Any, table: Any, y: Any, begin: Any, end: Any, d1: Any, d2: Any, d3: Any, m: Any, n: Any,
+    t1: Any, t2: Any, t3: Any, t4: Any, t5: Any,
+) -> None:  # fmt: skip
+    for chunk in range(begin, end):
+        second = quotient(chunk, d3)
+        first = quotient(second, d2)
+        source = table[t3 + remainder(chunk, d3)] + table[t2 + remainder(second, d2)]
+        source += table[t1 + remainder(first, d1)] + table[quotient(first, d1)]
+        for j in range(m):
+            line = source + table[t4 + j]
+            for i in range(n):
+                y[(chunk * m + j) * n + i] = x[line + table[t5 + i]]
+
+
+def table_call(shape: Shape, tables: list[Array]) -> KernelCall:
+    """Output element (i, j, ...) is input element tables[0][i] + tables[1][j] + ...; six axes at most. Raises Declined."""
+    missing = RANK - len(shape)
+    if missing < 0:
+        raise Declined(f"{len(shape)} dimensions, at most {RANK} are supported")
+    extents = (1,) * missing + tuple(shape)
+    parts = [np.zeros(1, np.int64)] * missing + tables
+    starts = np.cumsum([0, *extents[:-1]])
+    packed = Packed(np.concatenate(parts).astype(np.int32))
+    constants = (*extents[1:], *(int(s) for s in starts[1:]))
+    return KernelCall(_through_tables, (Input(0), packed, Output(0)), constants, int(np.prod(extents[:4])))
+
+
+def _pads(site: Site) -> tuple[list[int], list[int]]:
+    rank = len(site.given(0).shape)
+    given = [int(v) for v in site.constant(1).reshape(-1)]
+    axes = [int(a) % rank for a in site.constant(3).reshape(-1)] if site.optional(3) else list(range(rank))
+    begin, end = [0] * rank, [0] * rank
+    for place, axis in enumerate(axes):
+        begin[axis], end[axis] = given[place], given[place + len(axes)]
+    return begin, end
+
+
+def _constant(site: Site, begin: list[int], end: list[int]) -> tuple[KernelCall, ...]:
+    x, y = site.given(0), site.outputs[0]
+    inner, outer = row_major(x.shape), row_major(y.shape)
+    box = [e + min(b, 0) + min(a, 0) for e, b, a in zip(x.shape, begin, end, strict=True)]
+    source = sum(max(-b, 0) * s for b, s in zip(begin, inner, strict=True))
+    target = sum(max(b, 0) * s for b, s in zip(begin, outer, strict=True))
+    fill = fill_call(site, Input(2) if site.optional(2) else 0)
+    if min(box, default=1) <= 0:
+        return (fill,)
+    return (fill, copy_call(Input(0), Output(0), box, (inner, outer), (source, target)))
+
+
+def _table(extent: int, begin: int, result: int, mode: str) -> Array:
+    places = np.arange(result) - begin
+    if mode == "edge":
+        return places.clip(0, extent - 1)
+    if mode == "wrap":
+        return places % extent
+    period = max(2 * extent - 2, 1)
+    folded = places % period
+    return np.minimum(folded, period - folded)
+
+
+def _select(site: Site) -> tuple[KernelCall, ...]:
+    x, y, mode = site.given(0), site.outputs[0], site.node.text("mode", "constant")
+    static(x, y)
+    begin, end = _pads(site)
+    if mode == "constant":
+        return _constant(site, begin, end)
+    steps = zip(x.shape, begin, y.shape, row_major(x.shape), strict=True)
+    return (table_call(y.shape, [_table(e, b, r, mode) * s for e, b, r, s in steps]),)
+
+
+KERNEL = Kernel("pad", ("Pad",), _select)
