@@ -10,9 +10,10 @@ from edgeopt.ir import Node
 from edgeopt.ops.activations import GELU, HARD_SWISH, SILU
 from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
+from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
 
-_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, LAYER_NORMALIZATION)
+_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION)
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 
 
