@@ -83,6 +83,17 @@ class Emitter:
         """Lanes of a (0 ..) and b (after those of a)."""
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
 
+    def transpose(self, rows: Sequence[Value]) -> list[Value]:
+        """A square of vectors transposed, by exchanging ever larger blocks."""
+        made, step = list(rows), 1
+        while step < len(rows):
+            for i in (i for i in range(len(rows)) if not i & step):
+                a, b, n = made[i], made[i + step], self.lanes
+                made[i] = self.shuffle(a, b, [n + k - step if k & step else k for k in range(n)])
+                made[i + step] = self.shuffle(a, b, [n + k if k & step else k + step for k in range(n)])
+            step *= 2
+        return made
+
     def constant(self, value: float) -> ir.Constant:
         """A float32 constant in every lane."""
         return ir.Constant(self.vector, [float(np.float32(value))] * self.lanes)

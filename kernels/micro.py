@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from numba import types
-from numba.extending import intrinsic
-
 from edgeopt.kernels.emit import Emitter, Value, integer
 from edgeopt.kernels.epilogue import Activation
+from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
 STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
@@ -96,12 +94,7 @@ def _body(e: Emitter, tile: Tile, x: Value, carried: list[Value]) -> list[Value]
 def tile_function(target: Target, tile: Tile) -> Any:
     """The tile as a function ``(x, w, b, r, y)`` that numba kernels call; r is ignored without a residual."""
 
-    @intrinsic
-    def run(context: Any, x: Any, w: Any, b: Any, r: Any, y: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            emit_tile(Emitter(target, builder), tile, *arguments)
-            return context.get_dummy_value()
+    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+        emit_tile(e, tile, x, w, b, r, y)
 
-        return types.void(x, w, b, r, y), generate
-
-    return run
+    return vector_function(target, 5, emit)

@@ -109,7 +109,7 @@ class _Lowering:
         if source is None:
             raise EdgeoptError(f"{node!r} reads '{value.name}', which only exists on the host")
         made = self.store.new(value, PLAIN if plain else blocked_layout(self.table, value, self.target))
-        call = to_plain(source.tensor, made.tensor) if plain else to_blocked(source.tensor, made.tensor)
+        call = to_plain(source.tensor, made.tensor, self.target) if plain else to_blocked(source.tensor, made.tensor, self.target)
         self.emission.calls(node, (call,), [source], [made])
         self._fill(node, made)
         self.store.put(value, made)
@@ -117,7 +117,7 @@ class _Lowering:
 
     def _fill(self, node: Node, storage: Storage) -> None:
         if storage.blocked and any(storage.tensor.layout.halo):
-            self.emission.calls(node, (fill_halo(storage.tensor),), [], [storage])
+            self.emission.calls(node, (fill_halo(storage.tensor, self.target),), [], [storage])
 
     def _host(self, node: Node, reason: str) -> None:
         inputs = [None if v is None else self._host_input(v, node) for v in node.inputs]
@@ -144,7 +144,7 @@ class _Lowering:
         node = value.producer or Node("Identity", [value], [value], name=value.name)
         if storage is None:
             source = self._read_blocked(value)
-            return self.emission.calls(node, (to_plain(source.tensor, made.tensor),), [source], [made])
+            return self.emission.calls(node, (to_plain(source.tensor, made.tensor, self.target),), [source], [made])
         self.emission.calls(node, self._copy(node, storage, made), [storage], [made])
 
     def _read_blocked(self, value: Value) -> Storage:
