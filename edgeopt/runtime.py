@@ -146,7 +146,7 @@ class CompiledModel:
         if threads > limit:
             raise EdgeoptError(f"{threads} threads were asked for; the model is compiled for at most {limit}")
         if self._pool is None or self._pool.workers != threads - 1:
-            self._pool = WorkerPool(self._native.worker, len(self.manifest["kernels"]), threads - 1)
+            self._pool = WorkerPool(self._native, len(self.manifest["kernels"]), threads - 1)
         self._pool.wake()
         return self._pool.address
 

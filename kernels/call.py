@@ -133,7 +133,10 @@ class Packed:
 
 @dataclass(frozen=True)
 class Temporary:
-    """Operand: scratch memory. ``name`` lets several calls of one node share it; ``per_thread`` gives each thread its own."""
+    """Operand: scratch memory for ``size`` elements of ``dtype``.
+
+    ``name`` lets several calls of one node share it; ``per_thread`` gives each thread its own.
+    """
 
     name: str
     size: int

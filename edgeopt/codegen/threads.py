@@ -5,9 +5,8 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Callable
 
-from edgeopt.codegen.native import aligned_bytes
+from edgeopt.codegen.native import NativeModule, aligned_bytes
 from edgeopt.codegen.pool import POOL_BYTES
 
 _EXIT_FLAG = 128
@@ -19,17 +18,19 @@ class WorkerPool:
     They inherit no pinning of their own and end with the pool.
     """
 
-    def __init__(self, worker: Callable[[int, int], None], steps: int, count: int) -> None:
+    def __init__(self, native: NativeModule, steps: int, count: int) -> None:
         self.workers = count
         self._memory, self.address = aligned_bytes(POOL_BYTES)
         ctypes.c_int64.from_address(self.address).value = (steps - 1) << 32 | 0xFFFFFFFF
         self._gates = [threading.Semaphore(0) for _ in range(count)]
         self._parked = [True] * count
         self._state = (self._memory, self.address)
+        threads = []
         for index in range(count):
-            arguments = (worker, self._state, self._gates[index], self._parked, index)
-            threading.Thread(target=_serve, args=arguments, daemon=True, name=f"edgeopt-worker-{index + 1}").start()
-        self._finalizer = weakref.finalize(self, _end, self._state, self._gates)
+            arguments = (native, self._state, self._gates[index], self._parked, index)
+            threads.append(threading.Thread(target=_serve, args=arguments, daemon=True, name=f"edgeopt-worker-{index + 1}"))
+            threads[-1].start()
+        self._finalizer = weakref.finalize(self, _end, self._state, self._gates, threads)
 
     def wake(self) -> None:
         """Let every parked worker look for chunks."""
@@ -44,18 +45,20 @@ class WorkerPool:
 
 
 def _serve(
-    worker: Callable[[int, int], None], state: tuple[object, int], gate: threading.Semaphore, parked: list[bool], index: int
+    native: NativeModule, state: tuple[object, int], gate: threading.Semaphore, parked: list[bool], index: int
 ) -> None:
     address = state[1]
     while True:
         gate.acquire()
         if ctypes.c_int64.from_address(address + _EXIT_FLAG).value:
             return
-        worker(address, index + 1)
+        native.worker(address, index + 1)
         parked[index] = True
 
 
-def _end(state: tuple[object, int], gates: list[threading.Semaphore]) -> None:
+def _end(state: tuple[object, int], gates: list[threading.Semaphore], threads: list[threading.Thread]) -> None:
     ctypes.c_int64.from_address(state[1] + _EXIT_FLAG).value = 1
     for gate in gates:
         gate.release()
+    for thread in threads:
+        thread.join()  # the code they run must not be unloaded under them

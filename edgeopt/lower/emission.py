@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeopt.ir import Node, Value
+from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Temporary
 from edgeopt.lower.plan import Buffer, lower_bound, plan
 from edgeopt.lower.program import ALIGNMENT, Binding, HostStep, Place, Program, Step, WeightBlock
@@ -51,7 +51,7 @@ class Emission:
             for operand in call.operands:
                 if isinstance(operand, Temporary) and operand.per_thread:
                     symbols.append(Place("scratch", scratch))
-                    scratch += operand.size + -operand.size % ALIGNMENT
+                    scratch += _bytes(operand) + -_bytes(operand) % ALIGNMENT
                 else:
                     symbols.append(self._symbol(operand, inputs, outputs, shared))
                 dtypes.append(_dtype(operand, inputs, outputs))
@@ -91,7 +91,7 @@ class Emission:
         if isinstance(operand, Packed):
             return self._weights.add(operand.array)
         if isinstance(operand, Temporary):
-            buffer = shared.setdefault(operand.name, Buffer(operand.size, -1, -1))
+            buffer = shared.setdefault(operand.name, Buffer(_bytes(operand), -1, -1))
             self._touch(buffer)
             return buffer
         storage = _storage(operand, inputs, outputs)
@@ -129,6 +129,10 @@ def _dtype(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence
     if isinstance(operand, Temporary):
         return operand.dtype
     return _storage(operand, inputs, outputs).tensor.type.dtype
+
+
+def _bytes(operand: Temporary) -> int:
+    return operand.size * numpy_dtype(operand.dtype).itemsize
 
 
 def _place(symbol: Symbol) -> Place:
