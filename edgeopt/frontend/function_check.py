@@ -12,6 +12,8 @@ from edgeopt.frontend.node_check import NodeChecker
 from edgeopt.frontend.structure import order_graph, subgraphs
 
 MAX_INLINED_NODES = 1_000_000
+MAX_DEPTH = 100
+MAX_DOMAIN_VERSION = 2**31 - 1
 Key = tuple[str, str]
 
 
@@ -31,6 +33,8 @@ def check_functions(model: ModelProto, folder: Path | None) -> None:
 
 def _check_body(function: FunctionProto, known: set[Key], shared: Mapping[str, int], folder: Path | None) -> None:
     opsets = {entry.domain: entry.version for entry in function.opset_import} or dict(shared)
+    if any(not 1 <= version <= MAX_DOMAIN_VERSION for version in opsets.values()):
+        raise EdgeoptError(f"the function '{function.name}' imports an impossible opset version")
     body = GraphProto(name=function.name, node=function.node)
     body.input.extend(ValueInfoProto(name=name) for name in function.input)
     body.output.extend(ValueInfoProto(name=name) for name in function.output)
@@ -51,6 +55,8 @@ def _check_size(nodes: Iterable[NodeProto], functions: Mapping[Key, FunctionProt
     def function_size(key: Key) -> int:
         if key in active:
             raise EdgeoptError(f"the function '{key[1]}' of the domain '{key[0]}' calls itself; a model must be acyclic")
+        if len(active) > MAX_DEPTH:
+            raise EdgeoptError(f"the functions of the model call each other more than {MAX_DEPTH} deep; inline them first")
         if key not in sizes:
             active.add(key)
             sizes[key] = sum(size_of(n) for n in functions[key].node)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import GraphProto, ModelProto
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.frontend.function_check import check_functions
+from edgeopt.frontend.function_check import MAX_DOMAIN_VERSION, check_functions
 from edgeopt.frontend.node_check import NodeChecker, check_sparse, check_type
 from edgeopt.frontend.stored import densify
 from edgeopt.frontend.structure import order_graph, subgraphs
@@ -29,6 +30,7 @@ def check_model(model: ModelProto, folder: Path | None) -> None:
         raise EdgeoptError(
             f"the model has IR version {model.ir_version}, 1 to {onnx.IR_VERSION} are read; it is no ONNX model or a newer one"
         )
+    _check_texts(model, "model")
     if not model.graph.output:
         raise EdgeoptError(f"graph '{model.graph.name}' has no outputs; there is nothing to compile")
     _rename_default_domain(model)
@@ -46,6 +48,17 @@ def graphs(graph: GraphProto) -> Iterator[GraphProto]:
     for node in graph.node:
         for inner in subgraphs(node):
             yield from graphs(inner)
+
+
+def _check_texts(message: Message, where: str) -> None:
+    """Protobuf hands text that is not UTF-8 over as bytes, which no later step expects."""
+    for field, value in message.ListFields():
+        values = list(value) if field.is_repeated and field.type in (field.TYPE_MESSAGE, field.TYPE_STRING) else [value]
+        for item in values:
+            if field.type == field.TYPE_MESSAGE:
+                _check_texts(item, field.name)
+            elif field.type == field.TYPE_STRING and isinstance(item, bytes):
+                raise EdgeoptError(f"a text in the {where} of the model is not valid UTF-8 ({item[:40]!r}); the file is damaged")
 
 
 def _rename_default_domain(model: ModelProto) -> None:
@@ -69,6 +82,8 @@ def _rename_node(node: onnx.NodeProto) -> None:
 def _opsets(model: ModelProto) -> dict[str, int]:
     opsets: dict[str, int] = {}
     for entry in model.opset_import:
+        if not 1 <= entry.version <= MAX_DOMAIN_VERSION:
+            raise EdgeoptError(f"the model imports the impossible version {entry.version} of the domain '{entry.domain}'")
         if opsets.setdefault(entry.domain, entry.version) != entry.version:
             raise EdgeoptError(f"the model imports two versions of the domain '{entry.domain}'; one is allowed")
     version = opsets.get("")

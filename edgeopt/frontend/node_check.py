@@ -14,6 +14,7 @@ from edgeopt.frontend.structure import describe
 from edgeopt.frontend.tensor_check import MAX_ELEMENTS, check_tensor, element_bits
 from edgeopt.ops.table import OWN_OPS, attribute_kinds, schema
 
+MAX_SPARSE = 2**28  # elements of a sparse tensor, which is made dense
 STANDARD_DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training")
 OWN_DOMAIN = "ai.edgeopt"
 _SINGLE = onnx.defs.OpSchema.FormalParameterOption.Single
@@ -95,7 +96,7 @@ def check_sparse(sparse: onnx.SparseTensorProto, where: str) -> None:
     total = 1
     for dim in sparse.dims:
         total *= max(dim, 0)
-    if total > MAX_ELEMENTS or any(d < 0 for d in sparse.dims) or dims not in ([count], [count, len(sparse.dims)]):
+    if total > MAX_SPARSE or any(d < 0 for d in sparse.dims) or dims not in ([count], [count, len(sparse.dims)]):
         raise EdgeoptError(f"{where}: the sparse tensor of shape {list(sparse.dims)} has {count} values and indices {dims}")
     if sparse.indices.data_type != onnx.TensorProto.INT64:
         raise EdgeoptError(f"{where}: the indices of a sparse tensor must be int64")

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from edgeopt.errors import EdgeoptError
 
-MAX_ELEMENTS = 2**40
+MAX_ELEMENTS = 2**36
 _PACKED_BITS: dict[int, int] = {
     TensorProto.INT4: 4,
     TensorProto.UINT4: 4,

@@ -1,114 +1,149 @@
-"""Types by ONNX shape inference: of one node, and of a whole graph. Own operators are typed through their bodies."""
+"""Types by ONNX shape inference, one node at a time and in order, with the small values that are known by then.
+
+One node at a time, so that a misfit is found at its node, and so that native code never walks a whole graph: its data
+propagation allocates a dimension for every element of an integer vector, however long.
+"""
 
 from __future__ import annotations
 
-from onnx import GraphProto, ModelProto, helper, shape_inference
+import re
+from functools import lru_cache
+
+from onnx import ModelProto, TensorProto, helper, shape_inference
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, TensorType, Value
-from edgeopt.ops.branches import settle_branches
-from edgeopt.ops.propagation import Known, known_values
-from edgeopt.ops.proto import ProtoWriter, captured_values, live_branch
-from edgeopt.ops.tensors import constant_proto, tensor_type, value_info
+from edgeopt.ops.merge import merge_types, sharper
+from edgeopt.ops.propagation import Known, live_branch, note_constant, note_node
+from edgeopt.ops.proto import ProtoWriter, captured_values
+from edgeopt.ops.tensors import constant_proto, tensor_proto, tensor_type, value_info
 
-Types = dict[str, TensorType]
-# A branch that is never taken may be ill-typed, so a misfit inside one condemns no model.
-CONTROL_FLOW = ("If", "Loop", "Scan")
-MAX_ROUNDS = 20  # each round may find a shape that the next one computes with
+Types = list[TensorType | None]
 
 
-def infer(node: Node) -> list[TensorType | None]:
+def infer(node: Node) -> Types:
     """The types of the outputs of ``node`` from the types of its inputs and its small constants; None where unknown."""
-    opsets = dict(node.graph.root.opsets) if node.graph is not None else {"": 21}
-    writer = ProtoWriter(opsets, data=False, types=False)
-    proto = writer.node(node)
-    values = list(_read(node).values())
-    outputs = [f"~y{i}" if out.name else "" for i, out in enumerate(node.outputs)]
-    del proto.output[:]
-    proto.output.extend(outputs)
-    graph = helper.make_graph(
-        [proto],
-        "node",
-        [value_info(v.name, v.type) for v in values if not v.is_constant],
-        [value_info(name, None) for name in outputs if name],
-        [constant_proto(v, data=False) for v in values if v.is_constant],
-    )
-    types = _graph_types(_run(graph, writer).graph)
-    return [types.get(name) for name in outputs]
-
-
-def _read(node: Node) -> dict[str, Value]:
-    """Everything ``node`` reads, by name, including what its subgraphs capture from enclosing graphs."""
-    captured = [v for graph in node.subgraphs for v in captured_values(graph)]
-    return {v.name: v for v in [*node.inputs, *captured] if v is not None}
+    known: Known = {}
+    for value in node.inputs:
+        if value is not None and value.is_constant:
+            note_constant(value, known)
+    return _infer_node(node, known)[0]
 
 
 def infer_types(graph: Graph, strict: bool = False) -> None:
     """Fill and update the type of every value of ``graph`` and of its subgraphs, from its inputs and constants.
 
     A value that inference cannot type keeps the type it had. With ``strict`` an operator whose inputs do not fit raises
-    EdgeoptError that names it; otherwise its outputs stay as they were.
+    EdgeoptError that names it; otherwise its outputs stay as they were. A branch of an If that cannot run at these shapes
+    does not count: the If has the type of the other one.
     """
-    known: Known = {}
-    for _ in range(MAX_ROUNDS):
-        _infer_once(graph, known)
-        before, known = len(known), {} if _all_static(graph) else known_values(graph)
-        if len(known) <= before and not settle_branches(graph, known):
-            break
-    if strict and not _all_static(graph):
-        _infer_once(graph, known, strict)
+    _type_graph(graph, {}, strict)
 
 
-def _infer_once(graph: Graph, known: Known, strict: bool = False) -> None:
-    writer = ProtoWriter(dict(graph.opsets), data=False, types=False, known=known)
-    _assign(graph, _run(writer.graph(graph), writer, strict).graph, known)
+def _type_graph(graph: Graph, known: Known, strict: bool) -> str:
+    """Type ``graph``; returns what does not fit in it, or ''."""
+    for value in graph.constants:
+        note_constant(value, known)
+    misfits = [_type_node(node, known, strict) for node in graph.nodes]
+    return next(filter(None, misfits), "")
 
 
-def _all_static(graph: Graph) -> bool:
-    values = (v for inner in graph.walk() for node in inner.nodes for v in node.outputs if v.name)
-    return all(v.type is not None and (v.type.static or v.type.proto is not None) for v in values)
+def _type_node(node: Node, known: Known, strict: bool) -> str:
+    if node.is_op("If"):
+        types, misfit = _type_branches(node, known)
+    else:
+        types, misfit = _infer_node(node, known)
+        if misfit and strict and not node.subgraphs:
+            raise EdgeoptError(f"the inputs of {node!r} do not fit together: {misfit}; check the model and its shapes")
+        for inner in node.subgraphs:
+            _type_graph(inner, known, False)
+    for out, type_ in zip(node.outputs, types, strict=False):
+        out.type = sharper(out.type, type_)
+    if len(node.outputs) == 1 and not node.subgraphs:
+        note_node(node, known)
+    return misfit
 
 
-def _run(graph: GraphProto, writer: ProtoWriter, strict: bool = False) -> ModelProto:
-    model = writer.model(graph)
+def _type_branches(node: Node, known: Known) -> tuple[Types, str]:
+    live = live_branch(node, known)
+    branches = [g for name, g in node.attributes.items() if isinstance(g, Graph) and live in ("", name)]
+    misfits = [_type_graph(branch, known, False) for branch in branches]
+    sound = [branch for branch, misfit in zip(branches, misfits, strict=True) if not misfit]
+    if not sound:
+        return [None] * len(node.outputs), next(iter(misfits), "it has no branches")
+    if live:
+        _pass_known(node, sound[0], known)
+    columns = zip(*([out.type for out in branch.outputs] for branch in sound), strict=False)
+    return [merge_types(list(column)) for column in columns], ""
+
+
+def _pass_known(node: Node, branch: Graph, known: Known) -> None:
+    for out, result in zip(node.outputs, branch.outputs, strict=False):
+        if id(result) in known:
+            known[id(out)] = known[id(result)]
+
+
+def _infer_node(node: Node, known: Known) -> tuple[Types, str]:
+    """The output types of one node (the bodies of Loop and Scan get the types of their inputs), and what does not fit."""
+    opsets = dict(node.graph.root.opsets) if node.graph is not None else {"": 21}
+    writer = ProtoWriter(opsets, data=False, types=False)
+    values = _read(node)
+    names = {id(v): v.name if node.subgraphs else f"x{i}" for i, v in enumerate(values)}
+    proto = writer.node(node)
+    proto.name = ""
+    proto.ClearField("metadata_props")
+    del proto.input[:], proto.output[:]
+    proto.input.extend("" if v is None else names[id(v)] for v in node.inputs)
+    outputs = [f"~y{i}" if out.name else "" for i, out in enumerate(node.outputs)]
+    proto.output.extend(outputs)
+    free = [v for v in values if id(v) not in known and not v.is_constant]
+    graph = helper.make_graph(
+        [proto],
+        "node",
+        [value_info(names[id(v)], v.type) for v in free],
+        [value_info(name, None) for name in outputs if name],
+        [tensor_proto(names[id(v)], known[id(v)]) for v in values if id(v) in known]
+        + [_bare_constant(v, names[id(v)]) for v in values if v.is_constant and id(v) not in known],
+    )
+    typed = all(v.type is not None and (v.type.proto is not None or v.type.shape is not None) for v in values)
+    result, misfit = _run(writer.model(graph).SerializeToString(deterministic=True), typed)
+    _type_bodies(node, result)
+    types = {info.name: tensor_type(info.type) for info in result.graph.output}
+    return [types.get(name) for name in outputs], misfit
+
+
+def _bare_constant(value: Value, name: str) -> TensorProto:
+    proto = constant_proto(value, data=False)
+    proto.name = name
+    return proto
+
+
+def _read(node: Node) -> list[Value]:
+    """Everything ``node`` reads, once, including what its subgraphs capture from enclosing graphs."""
+    captured = [v for graph in node.subgraphs for v in captured_values(graph)]
+    return list({id(v): v for v in [*node.inputs, *captured] if v is not None}.values())
+
+
+def _type_bodies(node: Node, result: ModelProto) -> None:
+    written = {a.name: a.g for a in result.graph.node[0].attribute if a.HasField("g")}
+    for name, graph in node.attributes.items():
+        if isinstance(graph, Graph):
+            for value, info in zip(graph.inputs, written[name].input, strict=True):
+                value.type = sharper(value.type, tensor_type(info.type))
+
+
+@lru_cache(maxsize=4096)
+def _run(model: bytes, typed: bool) -> tuple[ModelProto, str]:
+    """The model with its types, and what does not fit; equal nodes on inputs of equal types are inferred once."""
+    source = ModelProto.FromString(model)
+    if not typed:
+        return shape_inference.infer_shapes(source), ""
     try:
-        return shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict, data_prop=True)
+        return shape_inference.infer_shapes(source, check_type=True, strict_mode=True), ""
     except (shape_inference.InferenceError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).replace("[ShapeInferenceError] ", "").splitlines()[0].split())
-        if strict and any(f"(op_type:{op}," in reason for op in CONTROL_FLOW):
-            return model
-        what = f"the shapes of graph '{graph.name}' do not fit together: {reason}; check the model and its shapes"
-        raise EdgeoptError(what) from error
+        return source, _reason(error)
 
 
-def _graph_types(graph: GraphProto) -> Types:
-    found = ((info.name, tensor_type(info.type)) for info in [*graph.value_info, *graph.output])
-    return {name: type_ for name, type_ in found if type_ is not None}
-
-
-def _assign(graph: Graph, proto: GraphProto, known: Known) -> None:
-    types = _graph_types(proto)
-    for node, written in zip(graph.nodes, proto.node, strict=False):
-        for value in node.outputs:
-            value.type = _sharper(value.type, types.get(value.name))
-        inner = {a.name: a.g for a in written.attribute if a.HasField("g")}
-        live = live_branch(node, known)
-        for name, attribute in node.attributes.items():
-            if isinstance(attribute, Graph) and live in ("", name):
-                _assign_inputs(attribute, inner[name])
-                _assign(attribute, inner[name], known)
-
-
-def _assign_inputs(graph: Graph, proto: GraphProto) -> None:
-    for value, info in zip(graph.inputs, proto.input, strict=True):
-        value.type = _sharper(value.type, tensor_type(info.type))
-
-
-def _sharper(old: TensorType | None, new: TensorType | None) -> TensorType | None:
-    """``new`` where it says more; what it leaves open is kept from ``old`` of the same rank."""
-    if new is None or (old is not None and new.shape is None and new.proto is None):
-        return old
-    if old is None or old.shape is None or new.shape is None or len(old.shape) != len(new.shape):
-        return new
-    dims = tuple(o if not isinstance(n, int) and o is not None else n for o, n in zip(old.shape, new.shape, strict=True))
-    return TensorType(new.dtype, dims)
+def _reason(error: Exception) -> str:
+    first = next(iter(str(error).splitlines()), "")
+    return re.sub(r"^.*\((?:op_type|node name)[^)]*\):|\[\w+Error\]", "", first).strip() or type(error).__name__

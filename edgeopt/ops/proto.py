@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
 
-from edgeopt.ir import OWN_DOMAIN, Array, Graph, Node, TensorType, Value
+from edgeopt.ir import OWN_DOMAIN, Graph, Node, TensorType, Value
 from edgeopt.ops.attributes import attribute_proto
 from edgeopt.ops.table import OWN_OPS, attribute_kinds, own_body, schema
-from edgeopt.ops.tensors import constant_proto, tensor_proto, value_info
+from edgeopt.ops.tensors import constant_proto, value_info
 
 FUNCTION_IR_VERSION = 8  # model-local functions came with this IR version
 
@@ -20,20 +20,18 @@ class ProtoWriter:
     """Writes graphs of one model.
 
     ``data`` False leaves the data of large constants out, which suffices for shape inference. ``types`` False leaves out
-    what shape inference will find. ``known`` replaces nodes by the Constant they amount to, by ``id`` of their only output.
-    ``functions`` collects the functions of own operators: ``FusedConv_0``, ``FusedConv_1``.
+    what shape inference will find. ``functions`` collects the functions of own operators: ``FusedConv_0``, ``FusedConv_1``.
     """
 
     opsets: dict[str, int]
     data: bool = True
     types: bool = True
-    known: Mapping[int, Array] = field(default_factory=dict)
     functions: dict[bytes, FunctionProto] = field(default_factory=dict)
 
     def graph(self, graph: Graph) -> GraphProto:
         """``graph`` as a GraphProto; an output that is no node's own output here passes through an Identity."""
         carriers, outputs = self._outputs(graph)
-        nodes = [self._known(node) or self.node(node) for node in graph.nodes]
+        nodes = [self.node(node) for node in graph.nodes]
         return helper.make_graph(
             [*nodes, *carriers],
             graph.name,
@@ -61,15 +59,7 @@ class ProtoWriter:
                 yield from (value_info(v.name, v.type) for v in node.outputs if _worth(v, graph))
 
     def _inferable(self, node: Node) -> bool:
-        if node.is_op("If") and not self.types:
-            return False
         return node.domain == OWN_DOMAIN or schema(node.op, node.domain, self.opsets.get(node.domain, 1)) is not None
-
-    def _known(self, node: Node) -> NodeProto | None:
-        array = self.known.get(id(node.output)) if len(node.outputs) == 1 else None
-        if array is None:
-            return None
-        return helper.make_node("Constant", [], [node.output.name], value=tensor_proto("", array))
 
     def node(self, node: Node) -> NodeProto:
         """``node`` as a NodeProto with its metadata; an own operator calls its function."""
@@ -79,9 +69,7 @@ class ProtoWriter:
         proto.input.extend("" if v is None else v.name for v in node.inputs)
         proto.output.extend(v.name for v in node.outputs)
         kinds = attribute_kinds(node.op, node.domain, self.opsets.get(node.domain, 1))
-        live = live_branch(node, self.known)
         for name, value in node.attributes.items():
-            value = node.attributes[live] if live else value
             proto.attribute.append(attribute_proto(name, value, kinds.get(name), self.graph))
         for key, text in node.metadata.items():
             proto.metadata_props.add(key=key, value=text)
@@ -109,14 +97,6 @@ class ProtoWriter:
             function.name = f"{node.op}_{sum(f.name.startswith(node.op + '_') for f in self.functions.values())}"
             self.functions[key] = function
         return self.functions[key].name
-
-
-def live_branch(node: Node, known: Mapping[int, Array]) -> str:
-    """The branch that an If takes in every run, '' when that is open. The other one may be ill-typed, as exporters leave it."""
-    condition = known.get(id(node.input(0))) if node.is_op("If") else None
-    if condition is None or condition.size != 1:
-        return ""
-    return "then_branch" if bool(condition.reshape(())) else "else_branch"
 
 
 def captured_values(graph: Graph) -> list[Value]:
