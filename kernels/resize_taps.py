@@ -1,0 +1,93 @@
+"""The taps of Resize along one axis: where each output position reads and with what weights (ONNX operator Resize-19)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeopt.ir import Array, Node
+from edgeopt.kernels.call import Declined
+
+Reals = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Taps:
+    """``index`` and ``weight`` [outputs, taps] and ``bias`` [outputs]."""
+
+    index: Array
+    weight: Array
+    bias: Array
+
+
+def taps(node: Node, source: int, result: int, scale: float, region: tuple[float, float]) -> Taps:
+    """Taps of ``node`` from ``source`` to ``result`` positions. Raises Declined for unknown modes."""
+    place = _coordinates(node, source, result, scale, region)
+    outside = np.zeros(result, np.bool_)
+    if node.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        outside = (place < 0) | (place > source - 1)
+    mode = node.text("mode", "nearest")
+    if mode == "nearest":
+        index, weight = _nearest(node, place)[:, None], np.ones((result, 1))
+    else:
+        index, weight = _window(node, mode, place, scale)
+    if node.integer("exclude_outside", 0):
+        weight = np.where((index < 0) | (index >= source), 0.0, weight)
+        total = weight.sum(axis=1, keepdims=True)
+        weight = weight / np.where(total == 0, 1.0, total)
+    weight = np.where(outside[:, None], 0.0, weight)
+    bias = np.where(outside, node.real("extrapolation_value", 0.0), 0.0)
+    return Taps(index.clip(0, source - 1), weight, bias)
+
+
+def _coordinates(node: Node, source: int, result: int, scale: float, region: tuple[float, float]) -> Reals:
+    """The source position of every output position."""
+    mode, y = node.text("coordinate_transformation_mode", "half_pixel"), np.arange(result, dtype=np.float64)
+    width = scale * source
+    start, stop = (np.float32(v) for v in region)
+    if mode == "asymmetric":
+        return y / scale
+    if mode == "align_corners":
+        return np.zeros(result) if width == 1 else y * (source - 1) / (width - 1)
+    if mode == "tf_crop_and_resize":
+        middle = np.full(result, (stop - start) * (source - 1) / 2)
+        return (middle if width == 1 else y * (stop - start) * (source - 1) / (width - 1)) + start * (source - 1)
+    if mode == "pytorch_half_pixel" and width == 1:
+        return np.full(result, -0.5)
+    if mode == "half_pixel_symmetric":
+        return source / 2 * (1 - result / width) + (y + 0.5) / scale - 0.5
+    if mode not in ("half_pixel", "pytorch_half_pixel"):
+        raise Declined(f"coordinate transformation '{mode}'")
+    return (y + 0.5) / scale - 0.5
+
+
+def _nearest(node: Node, place: Reals) -> npt.NDArray[np.int64]:
+    mode = node.text("nearest_mode", "round_prefer_floor")
+    if mode == "floor":
+        return np.floor(place).astype(np.int64)
+    if mode == "ceil":
+        return np.ceil(place).astype(np.int64)
+    if mode == "round_prefer_floor":
+        return np.ceil(place - 0.5).astype(np.int64)
+    return np.floor(place + 0.5).astype(np.int64)
+
+
+def _window(node: Node, mode: str, place: Reals, scale: float) -> tuple[npt.NDArray[np.int64], Reals]:
+    """Indices (not yet clipped) and weights of linear or cubic interpolation; antialiasing widens the filter by 1 / scale."""
+    shrink = min(scale, 1.0) if node.integer("antialias", 0) else 1.0
+    radius = 1 if mode == "linear" else 2
+    reach = -int(np.floor(-radius / shrink) + 1)
+    below = np.ceil(place).astype(np.int64) - 1
+    index = below[:, None] + np.arange(-reach, reach + 2)
+    distance = np.abs(index - place[:, None]) * shrink
+    weight = np.clip(1 - distance, 0, 1) if mode == "linear" else _cubic(distance, node.real("cubic_coeff_a", -0.75))
+    return index, weight / weight.sum(axis=1, keepdims=True)
+
+
+def _cubic(t: Reals, a: float) -> Reals:
+    """R. Keys, "Cubic convolution interpolation for digital image processing", 1981, equation 4 with parameter a."""
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
