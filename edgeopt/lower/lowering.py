@@ -10,7 +10,7 @@ from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
 from edgeopt.kernels.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.program import Place, Program
-from edgeopt.lower.select import blocked_layout, can_block, candidates, layout_of
+from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, layout_of
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.target import Target
@@ -47,7 +47,7 @@ class _Lowering:
 
     def _node(self, node: Node) -> None:
         reasons = [] if all(_servable(v) for v in [*node.inputs, *node.outputs]) else ["a shape is not static"]
-        if not reasons and self._view(node):
+        if not reasons and (self._view(node) or self._joined(node)):
             return
         for kernel in candidates(self.table, node) if not reasons else ():
             try:
@@ -66,6 +66,15 @@ class _Lowering:
         assert node.output.type is not None
         self.store.put(node.output, storage.viewed(node.output.type))
         return True
+
+    def _joined(self, node: Node) -> bool:
+        """A concatenation whose parts all lie in their channels of its output already needs no code."""
+        whole = self.store.get(node.output, plain=False) if node.is_op("Concat") else None
+        parts = [self.store.get(v, plain=False) for v in node.inputs if v is not None]
+        if whole is None or all(p is not None and p.buffer is whole.buffer for p in parts):
+            return whole is not None
+        self.store.forget_blocked(node.output)  # a part lies elsewhere, so the whole has to be put together after all
+        return False
 
     def _serve(self, node: Node, kernel: Kernel) -> None:
         """Emit the kernel's calls; raises Declined before anything is emitted."""
@@ -98,6 +107,9 @@ class _Lowering:
         assert value.type is not None
         blocked = kernel.layout in ("blocked", "stem") and can_block(value.type)
         layout = blocked_layout(self.table, value, self.target) if blocked else PLAIN
+        whole = joined(value, self.target) if blocked else None
+        if whole is not None and whole is not value:
+            return self.store.part(value, whole, layout)
         return self.store.new(value, layout)
 
     def _read(self, value: Value, node: Node, plain: bool) -> Storage:

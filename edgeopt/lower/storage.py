@@ -13,12 +13,13 @@ from edgeopt.lower.program import Place
 
 @dataclass(eq=False)
 class Storage:
-    """A tensor in memory: at a fixed place, or in an arena buffer whose offset the plan decides."""
+    """A tensor in memory: at a fixed place, or ``delta`` bytes into an arena buffer whose offset the plan decides."""
 
     value: Value
     tensor: Tensor
     place: Place | None = None
     buffer: Buffer | None = None
+    delta: int = 0
 
     @property
     def blocked(self) -> bool:
@@ -27,11 +28,11 @@ class Storage:
 
     def viewed(self, type_: TensorType) -> Storage:
         """The same memory under another type."""
-        return Storage(self.value, Tensor(type_, PLAIN, self.tensor.array), self.place, self.buffer)
+        return Storage(self.value, Tensor(type_, PLAIN, self.tensor.array), self.place, self.buffer, self.delta)
 
     def located(self) -> Place | None:
         """The final place; None before the plan or for constants, which the weight block places."""
-        return Place("arena", self.buffer.offset) if self.buffer is not None else self.place
+        return Place("arena", self.buffer.offset + self.delta) if self.buffer is not None else self.place
 
 
 class Store:
@@ -66,6 +67,10 @@ class Store:
         """Register a storage."""
         self._known[value, not storage.blocked] = storage
 
+    def forget_blocked(self, value: Value) -> None:
+        """Drop the blocked storage of a value that was reserved and not filled."""
+        del self._known[value, False]
+
     def sketch(self, value: Value, layout: Layout) -> Storage:
         """The storage of ``value`` in ``layout``; an existing one, or one that is not registered yet."""
         found = self.get(value, plain=not layout.block)
@@ -83,6 +88,18 @@ class Store:
         tensor = Tensor(type_, layout)
         size = tensor.elements * max(1, numpy_dtype(type_.dtype).itemsize)
         return Storage(value, tensor, None, Buffer(size, -1, -1))
+
+    def part(self, value: Value, whole: Value, layout: Layout) -> Storage:
+        """Storage of one input of a channel concatenation inside its output, which is made at the first request."""
+        storage = self.get(whole, plain=False)
+        if storage is None:
+            storage = self.new(whole, layout)
+            self.put(whole, storage)
+        assert value.type is not None and whole.producer is not None
+        tensor, parts = Tensor(value.type, layout), whole.producer.inputs
+        before = [v.type.dims[1] for v in parts[: parts.index(value)] if v is not None and v.type is not None]
+        delta = storage.delta + sum(before) * tensor.plane * numpy_dtype(value.type.dtype).itemsize
+        return Storage(value, tensor, None, storage.buffer, delta)
 
     def at(self, value: Value, place: Place) -> Storage:
         """Plain storage at a fixed place."""
