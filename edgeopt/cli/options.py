@@ -35,7 +35,7 @@ def parse_names(ctx: click.Context, parameter: click.Parameter, value: str | Non
 
 def level(command: Command) -> Command:
     """``-O0`` to ``-O3``."""
-    text = "Optimization: 0 lowers only, 1 exact rewrites, 2 also measured kernel choice, 3 also approximations in a budget."
+    text = "Optimization: 0 lowers only, 1 rewrites exactly; 'edgeopt passes' says what 2 and 3 add."
     return click.option("-O", "level", type=click.IntRange(0, 3), default=1, show_default=True, help=text)(command)
 
 

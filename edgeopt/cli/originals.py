@@ -17,10 +17,19 @@ Runner = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 def original_runner(path: Path) -> tuple[str, Runner]:
     """The name of the engine and a function from inputs to outputs. Raises EdgeoptError when the model cannot be opened."""
+    engine, make = ("onnxruntime", _onnxruntime) if find_spec("onnxruntime") else ("onnx.reference", _reference)
     try:
-        return ("onnxruntime", _onnxruntime(path)) if find_spec("onnxruntime") else ("onnx.reference", _reference(path))
+        runner = make(path)
     except Exception as error:
-        raise EdgeoptError(f"the original '{path}' cannot be opened: {error}") from error
+        raise EdgeoptError(f"{engine} cannot open the original '{path}': {error}") from error
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            return runner(inputs)
+        except Exception as error:
+            raise EdgeoptError(f"{engine} cannot run the original '{path}' on these inputs: {error}") from error
+
+    return engine, run
 
 
 def _onnxruntime(path: Path) -> Runner:

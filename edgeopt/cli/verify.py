@@ -78,5 +78,14 @@ def _samples(
         inputs, expected = read_test_data(source, names, [o["name"] for o in model.manifest["outputs"]])
         return [inputs], [expected]
     types = {i["name"]: TensorType(i["dtype"], tuple(i["shape"])) for i in about}
-    given = random_inputs(types, samples, seed) if source is None else [read_npz(source, names)]
+    given = random_inputs(types, samples, seed) if source is None else _batches(model, read_npz(source, names))
     return given, [runner(sample) for sample in given]
+
+
+def _batches(model: CompiledModel, inputs: Sample) -> list[Sample]:
+    """``inputs`` cut along the leading axis into pieces of the compiled shapes, which the original takes whatever its batch."""
+    import numpy as np
+
+    count = model.samples(model.checked(inputs))
+    pieces = {name: np.split(array, count) if count > 1 else [array] for name, array in inputs.items()}
+    return [{name: pieces[name][k] for name in inputs} for k in range(count)]

@@ -63,3 +63,8 @@ def test_damaged_code_is_not_run(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
     result = edgeopt("run", tmp_path, "--input", EVALUATION, "--output", tmp_path / "y.npz")
     assert result.exit_code == 1 and "not a compiled model" in result.stderr
+
+
+def test_an_unwritable_output_is_one_message(directory: Path, tmp_path: Path) -> None:
+    result = edgeopt("run", directory, "--input", EVALUATION, "--output", tmp_path / "nowhere" / "y.npz")
+    assert result.exit_code == 1 and "cannot write" in result.stderr and "Traceback" not in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,34 @@ def test_the_reference_evaluator_serves_without_onnxruntime(
 def test_given_inputs_are_used(directory: Path) -> None:
     result = edgeopt("verify", DIGITS, directory, "--input", EVALUATION)
     assert result.exit_code == 0 and "100.00 %" in result.stdout
+
+
+def test_an_original_of_fixed_batch_takes_many_samples(directory: Path, tmp_path: Path) -> None:
+    model = onnx.load(DIGITS)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, tmp_path / "one.onnx")
+    result = edgeopt("verify", tmp_path / "one.onnx", directory, "--input", EVALUATION)
+    assert result.exit_code == 0, result.stderr
+
+
+def test_an_original_with_other_inputs_is_one_message(directory: Path, tmp_path: Path) -> None:
+    model = onnx.load(DIGITS)
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 2
+    onnx.save(model, tmp_path / "two.onnx")
+    result = edgeopt("verify", tmp_path / "two.onnx", directory)
+    assert result.exit_code == 1 and "two.onnx" in result.stderr and "internal" not in result.stderr
+
+
+def test_an_arm_model_agrees_under_emulation(tmp_path: Path) -> None:
+    for tool in ("qemu-aarch64", "aarch64-linux-gnu-gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    directory = compiled(tmp_path, "-O2", "--target", "arm")
+    result = edgeopt("verify", DIGITS, directory, "--emulate", "--samples", "2")
+    assert result.exit_code == 0, result.stdout + result.stderr
+    refused = edgeopt("verify", DIGITS, directory)
+    assert refused.exit_code == 1 and "--emulate" in refused.stderr
 
 
 def test_a_test_data_set_brings_its_outputs(directory: Path, tmp_path: Path) -> None:
