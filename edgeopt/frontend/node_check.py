@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from edgeopt.ops.table import OWN_OPS, attribute_kinds, schema
 MAX_SPARSE = 2**28  # elements of a sparse tensor, which is made dense
 STANDARD_DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training")
 OWN_DOMAIN = "ai.edgeopt"
+_TERM = r"[A-Za-z ]*(\.\.\.)?[A-Za-z ]*"
+EQUATION = re.compile(f"{_TERM}(,{_TERM})*(->{_TERM})?")
 _SINGLE = onnx.defs.OpSchema.FormalParameterOption.Single
 _FIELDS = {
     AttributeProto.FLOAT: ("f", False),
@@ -66,6 +69,7 @@ class NodeChecker:
             raise EdgeoptError(f"{where} is {what} opset {version}; export the model with an opset that has it")
         _check_arity(node, known, where)
         _check_names(node, known, version, where)
+        _check_equation(node, where)
 
     def _check_attribute(self, attribute: AttributeProto, where: str) -> None:
         what = f"{where}: attribute '{attribute.name}'"
@@ -126,6 +130,13 @@ def _check_texts(attribute: AttributeProto, what: str) -> None:
             text.decode()
     except UnicodeDecodeError as error:
         raise EdgeoptError(f"{what} is not valid UTF-8 text") from error
+
+
+def _check_equation(node: NodeProto, where: str) -> None:
+    """The native parser of Einsum equations never ends on some that are malformed."""
+    for attribute in node.attribute:
+        if node.op_type == "Einsum" and attribute.name == "equation" and not EQUATION.fullmatch(attribute.s.decode()):
+            raise EdgeoptError(f"{where} has the malformed equation {attribute.s.decode()!r}")
 
 
 def _check_arity(node: NodeProto, known: onnx.defs.OpSchema, where: str) -> None:

@@ -55,6 +55,8 @@ def _convert(model: ModelProto, folder: Path | None) -> Graph:
 
 def _convert_once(model: ModelProto, folder: Path | None, foreign: set[str]) -> Graph:
     inlined = inline_functions(model, foreign)
+    if model.functions:
+        check_model(inlined, folder)  # attributes that functions handed to their nodes have their values only now
     raised, note = raise_opset(inlined)
     graph = build_graph(raised, folder)
     if note:

@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, helper, shape_inference
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, TensorType, Value
 from edgeopt.ops.merge import merge_types, sharper
+from edgeopt.ops.misfit import misfit as misfit_of
 from edgeopt.ops.propagation import Known, live_branch, note_constant, note_node
 from edgeopt.ops.proto import ProtoWriter, captured_values
 from edgeopt.ops.tensors import constant_proto, tensor_proto, tensor_type, value_info
@@ -52,7 +53,8 @@ def _type_node(node: Node, known: Known, strict: bool) -> str:
     if node.is_op("If"):
         types, misfit = _type_branches(node, known)
     else:
-        types, misfit = _infer_node(node, known)
+        types, reason = _infer_node(node, known)
+        misfit = reason or misfit_of(node)
         if misfit and strict and not node.subgraphs:
             raise EdgeoptError(f"the inputs of {node!r} do not fit together: {misfit}; check the model and its shapes")
         for inner in node.subgraphs:
