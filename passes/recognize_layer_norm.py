@@ -72,15 +72,16 @@ def _is_square(variance: Node, centred: Value) -> bool:
 def _emit(graph: Graph, node: Node, x: Value, axis: int, epsilon: float) -> None:
     assert node.output.type is not None
     normal: TensorType = node.output.type
-    last, scale = _affine(node, "Mul", normal.dims[axis:])
-    last, bias = _affine(last, "Add", normal.dims[axis:]) if scale is not None else (node, None)
+    scaled, scale = _affine(node, "Mul", normal.dims[axis:])
+    last, bias = _affine(scaled, "Add", normal.dims[axis:]) if scale is not None else (node, None)
     ones = np.ones(normal.dims[axis:], np.float32)
     inputs = [x, scale or graph.constant(f"{node.name}.scale", ones), *([bias] if bias is not None else [])]
     domain = "" if graph.root.opset >= STANDARD_SINCE else OWN_DOMAIN
     attributes = {"axis": axis, "epsilon": epsilon}
     made = graph.make("LayerNormalization", inputs, [normal], last, domain, node.name, attributes)
     graph.replace(last.output, made.output)
-    graph.erase(last)
+    for dead in dict.fromkeys((last, scaled, node)):
+        graph.erase(dead)
 
 
 def _affine(node: Node, op: str, shape: tuple[int, ...]) -> tuple[Node, Value | None]:

@@ -58,11 +58,11 @@ def keeps_numbers(graph: Graph, rewrite: Callable[[Graph, Context], int]) -> int
     return fired
 
 
-def before_and_after(graph: Graph, pass_: Pass) -> str:
-    """The golden text: the graph before and after the pass."""
+def before_and_after(graph: Graph, name: str) -> str:
+    """The golden text: the graph before and after the pass ``name``."""
     before = str(graph)
-    pass_(graph)
-    return f"{before}\n\n--- after {pass_.name} ---\n\n{graph}"
+    load_pass(name)(graph)
+    return f"{before}\n\n--- after {name} ---\n\n{graph}"
 
 
 def reasons(graph: Graph, name: str) -> list[str]:

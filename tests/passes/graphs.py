@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ def shape(value: Value) -> tuple[int, ...]:
     return dims
 
 
-def _axes(draft: Draft, *axes: int) -> tuple[list[Value], dict[str, object]]:
+def _axes(draft: Draft, *axes: int) -> tuple[list[Value], dict[str, Any]]:
     """Axes of a reduction as the opset takes them: (inputs, attributes)."""
     return ([draft.ints(*axes)], {}) if draft.graph.opset >= 18 else ([], {"axes": axes})
 
@@ -70,7 +71,7 @@ def inline_if(draft: Draft, x: Value) -> Value:
 
 def eliminate_identity(draft: Draft, x: Value) -> Value:
     op = draft.choice.pick(["Identity", "Dropout", "Sum", "Concat"])
-    return draft.op("Neg", draft.op(op, x, **({"axis": 1} if op == "Concat" else {})))
+    return draft.op("Neg", draft.op(op, x, axis=1) if op == "Concat" else draft.op(op, x))
 
 
 def eliminate_noop(draft: Draft, x: Value) -> Value:
@@ -187,7 +188,8 @@ def explicit_padding(draft: Draft, x: Value) -> Value:
 
 def recognize_hard_sigmoid(draft: Draft, x: Value) -> Value:
     clip = draft.op("Clip", draft.op("Add", draft.constant(3.0), x), draft.constant(0.0), draft.constant(6.0))
-    return draft.op("Div", clip, draft.constant(6.0)) if draft.choice.integer(0, 1) else draft.op("Mul", clip, draft.constant(1 / 6))
+    op, factor = draft.choice.pick([("Div", 6.0), ("Mul", 1 / 6)])
+    return draft.op(op, clip, draft.constant(factor))
 
 
 def recognize_hard_swish(draft: Draft, x: Value) -> Value:
@@ -233,7 +235,7 @@ def recognize_layer_norm(draft: Draft, x: Value) -> Value:
 
 
 def division_to_product(draft: Draft, x: Value) -> Value:
-    return draft.op("Div", x, draft.constant([draft.choice.pick([0.5, 2.0, -4.0]) for _ in range(shape(x)[3])]))
+    return draft.op("Div", x, draft.constant(np.array([draft.choice.pick([0.5, 2.0, -4.0]) for _ in range(shape(x)[3])])))
 
 
 def canonicalize_conv(draft: Draft, x: Value) -> Value:
@@ -242,7 +244,7 @@ def canonicalize_conv(draft: Draft, x: Value) -> Value:
 
 def canonicalize_gemm(draft: Draft, x: Value) -> Value:
     matrix = draft.op("Flatten", x)
-    rows, k, n = *shape(matrix), draft.choice.integer(1, 4)
+    k, n = shape(matrix)[1], draft.choice.integer(1, 4)
     transposed = draft.choice.integer(0, 1)
     weight = draft.weight(n, k) if transposed else draft.weight(k, n)
     kind = draft.choice.integer(0, 2)
@@ -394,3 +396,15 @@ def around(draw: st.DrawFn, name: str) -> Graph:
 def nodes(graph: Graph, op: str) -> list[Node]:
     """The nodes of operator ``op``."""
     return [node for node in graph.nodes if node.op == op]
+
+
+def sketch(opset: int = 13) -> tuple[Draft, Value]:
+    """An empty draft with one input [1, 3, 6, 5], for graphs written out by hand."""
+    draft = Draft(Seeded(0), opset)
+    return draft, draft.input((1, 3, 6, 5))
+
+
+def closed(draft: Draft, *outputs: Value) -> Graph:
+    """The graph of ``draft`` with these outputs."""
+    draft.graph.outputs = list(outputs)
+    return draft.graph

@@ -1,0 +1,27 @@
+"""move_transposes: the golden text, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.passes.checks import before_and_after, reasons
+from tests.passes.graphs import closed, pattern_graph, sketch
+
+NAME = "move_transposes"
+
+
+def test_golden(golden: Callable[[str, str], None]) -> None:
+    golden(NAME, before_and_after(pattern_graph(NAME, 0), NAME))
+
+
+def test_leaves_what_saves_nothing() -> None:
+    draft, x = sketch()
+    y = draft.op("Relu", draft.op("Transpose", x, perm=(0, 2, 3, 1)))
+    assert any("saves no element" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_a_broadcast_of_lower_rank() -> None:
+    draft, x = sketch()
+    t = draft.op("Add", draft.op("Transpose", x, perm=(0, 2, 3, 1)), draft.input((3,)))
+    y = draft.op("Transpose", t, perm=(0, 3, 1, 2))
+    assert reasons(closed(draft, y), NAME) == []

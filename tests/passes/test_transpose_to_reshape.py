@@ -1,0 +1,20 @@
+"""transpose_to_reshape: the golden text, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.passes.checks import before_and_after, reasons
+from tests.passes.graphs import closed, pattern_graph, sketch
+
+NAME = "transpose_to_reshape"
+
+
+def test_golden(golden: Callable[[str, str], None]) -> None:
+    golden(NAME, before_and_after(pattern_graph(NAME, 0), NAME))
+
+
+def test_leaves_axes_that_move() -> None:
+    draft, x = sketch()
+    y = draft.op("Transpose", x, perm=(0, 2, 3, 1))
+    assert reasons(closed(draft, y), NAME) == []
