@@ -18,7 +18,7 @@ def onnxruntime(model: Path, inputs: Mapping[str, Array], threads: int) -> Infer
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4
     session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
     arrays = dict(inputs)
     return lambda: session.run(None, arrays)

@@ -37,7 +37,7 @@ def _onnxruntime(path: Path) -> Runner:
 
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4
     session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs()]
 
