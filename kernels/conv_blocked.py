@@ -15,7 +15,7 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
 from edgeopt.kernels.epilogue import Activation, activation_of
-from edgeopt.kernels.intrinsics import inline, offset
+from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import STEPS, Loop, Tile, tile_function
 from edgeopt.kernels.plane_window import PlaneWindow, conv_halo, conv_window
 from edgeopt.kernels.tiling import Tiling, choose
@@ -80,8 +80,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     packed = pack(weight, block, tiling.vectors * site.target.lanes)
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
-    added = (Input(3),) if residual is not None else ()
-    operands = (Input(0), Packed(packed), Packed(bias), *added, Output())
+    added = Input(3) if residual is not None else Output()
+    operands = (Input(0), Packed(packed), Packed(bias), added, Output())
     chunks = x.shape[0] * walk.groups * walk.blocks
     function = conv_function(site.target, tile, walk)
     return (KernelCall(function, operands, (), chunks, ("conv_blocked", site.target, tile, walk)),)
@@ -175,7 +175,7 @@ def _run(target: Target, tiles: int, tiling: Tiling, work: int, x: Tensor, other
 
 
 def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
-    """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; without r when the tile adds no residual."""
+    """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
     run = tile_function(target, tile)
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, shared, outer = walk.run, walk.blocks, walk.groups, walk.shared, walk.weights_outer
@@ -184,8 +184,7 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
     y0, yn, yg, yr, yp = ys.start, ys.image, ys.group, ys.row, ys.pixel
     r0, rn, rg, rr, rp = rs.start, rs.image, rs.group, rs.row, rs.pixel
 
-    @inline
-    def body(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
+    def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             image, rest = chunk // (blocks * groups), chunk % (blocks * groups)
             group = rest // blocks if outer else rest % groups
@@ -202,17 +201,7 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
                 xt, yt, rt = row * xr + column * xp, row * yr + column * yp, row * rr + column * rp
                 run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt))
 
-    if tile.residual:
-
-        def with_residual(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
-            body(x, w, b, r, y, begin, end)
-
-        return with_residual
-
-    def without_residual(x: Any, w: Any, b: Any, y: Any, begin: int, end: int) -> None:
-        body(x, w, b, y, y, begin, end)
-
-    return without_residual
+    return convolve
 
 
 def pack(weight: Array, block: int, count: int) -> Array:

@@ -14,12 +14,16 @@ Halo = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class PlaneWindow:
-    """Kernel extent, strides, dilations (each vertical, horizontal) and pads (top, left, bottom, right)."""
+    """Kernel extent, strides, dilations (each vertical, horizontal) and pads (top, left, bottom, right).
+
+    ``halo`` is the border that the windows touch: it may be less than the pads, or more where a pool rounds its size up.
+    """
 
     kernel: tuple[int, int]
     strides: tuple[int, int]
     dilations: tuple[int, int]
     pads: Halo
+    halo: Halo
 
 
 def plane_window(node: Node, kernel: Sequence[int]) -> PlaneWindow:
@@ -31,8 +35,15 @@ def plane_window(node: Node, kernel: Sequence[int]) -> PlaneWindow:
     strides, dilations = node.integers("strides", (1, 1)), node.integers("dilations", (1, 1))
     if min(*begin, *end) < 0:
         raise Declined("negative pads")
-    pads = (begin[0], begin[1], end[0], end[1])
-    return PlaneWindow((kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1]), pads)
+    spans = [(r - 1) * s + (k - 1) * d + 1 for r, s, k, d in zip(result, strides, kernel, dilations, strict=True)]
+    over = [max(0, span - size - first) for span, size, first in zip(spans, source, begin, strict=True)]
+    return PlaneWindow(
+        kernel=(kernel[0], kernel[1]),
+        strides=(strides[0], strides[1]),
+        dilations=(dilations[0], dilations[1]),
+        pads=(begin[0], begin[1], end[0], end[1]),
+        halo=(begin[0], begin[1], over[0], over[1]),
+    )
 
 
 def conv_window(node: Node) -> PlaneWindow:
@@ -46,6 +57,6 @@ def conv_window(node: Node) -> PlaneWindow:
 def conv_halo(node: Node) -> Halo:
     """The zero border a convolution needs around its input; none where it declines."""
     try:
-        return conv_window(node).pads
+        return conv_window(node).halo
     except Declined:
         return 0, 0, 0, 0
