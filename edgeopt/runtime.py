@@ -161,7 +161,7 @@ class CompiledModel:
 
     def _run_once(self, arrays: list[Array], outputs: list[Array], threads: int) -> list[Array | None]:
         about = self.manifest["inputs"]
-        arrays = [np.ascontiguousarray(a) if i["place"] else a for a, i in zip(arrays, about, strict=True)]
+        arrays = [_contiguous(a) if i["place"] else a for a, i in zip(arrays, about, strict=True)]
         self._bind(arrays, outputs)
         loose = {i["name"]: a for a, i in zip(arrays, about, strict=True) if i["place"] is None}
         for part in self.manifest["parts"]:
@@ -217,7 +217,11 @@ def _converted(array: Array, about: Manifest) -> Array:
     array = np.asarray(array)
     if array.dtype != wanted:
         raise EdgeoptError(f"input '{about['name']}' is {array.dtype}, the model wants {wanted}; convert it")
-    return np.ascontiguousarray(array)
+    return _contiguous(array)
+
+
+def _contiguous(array: Array) -> Array:
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)  # which would give a scalar an axis
 
 
 def _signature(about: list[Manifest]) -> str:
