@@ -188,9 +188,9 @@ class CompiledModel:
             return loose[binding["name"]] if binding["name"] in loose else self._constant(binding["name"])
         kind, offset = binding["place"]
         if kind == "input":
-            return arrays[offset]
+            return arrays[offset].reshape(binding["shape"])
         if kind == "output":
-            return outputs[offset]
+            return outputs[offset].reshape(binding["shape"])
         dtype, shape = numpy_dtype(binding["dtype"]), binding["shape"]
         base = self._arena if kind == "arena" else self._constants
         size = int(np.prod(shape)) * dtype.itemsize
