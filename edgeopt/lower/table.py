@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from edgeopt.kernels import (
+    batch_normalization,
     binary,
     cast,
     choose,
     concat,
     conv_blocked,
+    conv_depthwise,
     conv_direct,
     conv_transpose,
     copy,
+    gather,
+    global_pool_blocked,
+    lrn,
     matmul_plain,
+    normalization,
+    normalize_axes,
+    pad,
     pointwise_blocked,
     pool,
+    pool_blocked,
     reduce,
+    resize,
     softmax,
     transpose,
     unary,
 )
 from edgeopt.kernels.call import Kernel
 
-TABLE: tuple[Kernel, ...] = (
-    conv_blocked.KERNEL,
-    conv_direct.KERNEL,
-    conv_transpose.KERNEL,
-    pool.KERNEL,
-    *matmul_plain.KERNELS,
-    *pointwise_blocked.KERNELS,
-    unary.KERNEL,
-    *binary.KERNELS,
-    *choose.KERNELS,
-    cast.KERNEL,
-    softmax.KERNEL,
-    reduce.KERNEL,
-    *copy.KERNELS,
-    *transpose.KERNELS,
-    *concat.KERNELS,
+HOT: tuple[ModuleType, ...] = (conv_depthwise, conv_blocked, pool_blocked, global_pool_blocked, pointwise_blocked)
+
+PLAIN: tuple[ModuleType, ...] = (
+    conv_direct,
+    conv_transpose,
+    pool,
+    matmul_plain,
+    unary,
+    binary,
+    choose,
+    cast,
+    softmax,
+    reduce,
+    copy,
+    transpose,
+    concat,
+    gather,
+    pad,
+    resize,
+    lrn,
+    batch_normalization,
+    normalization,
+    normalize_axes,
 )
+
+
+def _entries(module: ModuleType) -> tuple[Kernel, ...]:
+    return tuple(module.KERNELS) if hasattr(module, "KERNELS") else (module.KERNEL,)
+
+
+TABLE: tuple[Kernel, ...] = tuple(kernel for module in (*HOT, *PLAIN) for kernel in _entries(module))
