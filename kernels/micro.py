@@ -33,8 +33,9 @@ class Tile:
     """What a register tile computes. All offsets count elements and are relative to the pointers the tile is called with.
 
     ``pixels`` are the offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and
-    ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k. Weights lie in the
-    order of k with the output vectors innermost, the bias in the order of the output vectors.
+    ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k, ``tail`` holds the steps
+    left over, relative to x. Weights lie in the order of k, ``weight_step`` apart (0: packed, one vector after the other), the
+    bias in the order of the output vectors. ``valid`` lanes of the last vector exist in memory (0: all).
     """
 
     pixels: tuple[int, ...]
@@ -45,7 +46,9 @@ class Tile:
     residual: tuple[int, ...] = ()
     residual_vectors: tuple[int, ...] = ()
     activation: Activation = Activation()
-    bias: bool = True
+    tail: tuple[int, ...] = ()
+    weight_step: int = 0
+    valid: int = 0
 
     def registers(self) -> int:
         """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
@@ -54,19 +57,23 @@ class Tile:
 
 def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
     """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
-    start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(len(tile.vectors))]
-    total = _nest(e, tile, 0, x, None, [w, *(start * len(tile.pixels))])[1:]
+    count = len(tile.vectors)
+    carried = [w, *([e.load(b, v * e.lanes) for v in range(count)] * len(tile.pixels))]
+    if tile.loops:
+        carried = _nest(e, tile, 0, x, None, carried)
+    total = _body(e, tile, tile.tail, x, carried)[1:]
     for p, place in enumerate(tile.places):
         for v, vector in enumerate(tile.vectors):
-            value = total[p * len(tile.vectors) + v]
+            lanes = tile.valid if tile.valid and v == count - 1 else e.lanes
+            value = total[p * count + v]
             if tile.residual:
-                value = e.add(value, e.load(r, tile.residual[p] + tile.residual_vectors[v]))
-            e.store(tile.activation.apply(e, value), y, place + vector)
+                value = e.add(value, e.load_first(e.at(r, tile.residual[p] + tile.residual_vectors[v]), lanes))
+            e.store_first(tile.activation.apply(e, value), e.at(y, place + vector), lanes)
 
 
 def _nest(e: Emitter, tile: Tile, level: int, x: Value, final: Value | None, carried: list[Value]) -> list[Value]:
     if level == len(tile.loops):
-        return _body(e, tile, x, carried)
+        return _body(e, tile, tile.steps, x, carried)
     loop = tile.loops[level]
     count: Value | int = loop.count
     if loop.last and final is not None:
@@ -80,15 +87,21 @@ def _nest(e: Emitter, tile: Tile, level: int, x: Value, final: Value | None, car
     return e.loop(count, carried, body)
 
 
-def _body(e: Emitter, tile: Tile, x: Value, carried: list[Value]) -> list[Value]:
+def _body(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
     w, total, count = carried[0], carried[1:], len(tile.vectors)
-    for k, step in enumerate(tile.steps):
-        weights = [e.load(w, (k * count + v) * e.lanes) for v in range(count)]
+    stride = tile.weight_step or count * e.lanes
+    for k, step in enumerate(steps):
+        weights = [_weight(e, tile, w, k * stride, v) for v in range(count)]
         for p, pixel in enumerate(tile.pixels):
             value = e.broadcast(x, pixel + step)
             for v in range(count):
                 total[p * count + v] = e.fma(value, weights[v], total[p * count + v])
-    return [e.at(w, len(tile.steps) * count * e.lanes), *total]
+    return [e.at(w, len(steps) * stride), *total]
+
+
+def _weight(e: Emitter, tile: Tile, w: Value, offset: int, v: int) -> Value:
+    lanes = tile.valid if tile.weight_step and tile.valid and v == len(tile.vectors) - 1 else e.lanes
+    return e.load_first(e.at(w, offset + v * e.lanes), lanes)
 
 
 def tile_function(target: Target, tile: Tile) -> Any:

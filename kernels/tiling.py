@@ -18,17 +18,17 @@ class Tiling:
     across: int
 
 
-def choose(target: Target, width: int, vectors: int, unit: int = 1) -> Tiling:
+def choose(target: Target, width: int, vectors: int, unit: int = 1, divided: bool = True) -> Tiling:
     """The cheapest tiling of rows of ``width`` pixels for ``vectors`` output vectors, by counted issue slots.
 
-    ``unit`` vectors make a channel block, which a tile never splits.
+    ``unit`` vectors make a channel block, which a tile never splits. ``divided``: tiles divide the vectors without rest.
 
     A tile needs pixels * vectors accumulators, a register for each weight vector and one for the broadcast input.
     """
     options = [
         Tiling(pixels, count, -(-width // pixels))
         for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
-        if vectors % count == 0
+        if vectors % count == 0 or not divided
         for pixels in range(1, max(1, min(width, (target.vector_registers - count - 1) // count)) + 1)
     ]
     return min(options, key=lambda t: _cost(t, vectors))
@@ -37,4 +37,4 @@ def choose(target: Target, width: int, vectors: int, unit: int = 1) -> Tiling:
 def _cost(tiling: Tiling, vectors: int) -> float:
     accumulators = tiling.pixels * tiling.vectors
     slots = max(accumulators, ENOUGH) + 0.125 * (tiling.pixels + tiling.vectors) + 0.5
-    return tiling.across * (vectors // tiling.vectors) * slots
+    return tiling.across * -(-vectors // tiling.vectors) * slots
