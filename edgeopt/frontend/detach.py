@@ -28,7 +28,7 @@ def rewrite_detached(model: ModelProto, rewrite: Callable[[ModelProto], ModelPro
         result = rewrite(model)
     except Exception as error:  # native code raises anything from RuntimeError to its own classes
         reason = " ".join(str(error).split())[:300]
-        raise EdgeoptError(f"{what}: {reason}; export the model again") from error
+        raise EdgeoptError(f"{what}: {reason}; export the model with a newer opset and without functions") from error
     for tensor in result.graph.initializer:
         if tensor.name in held:
             tensor.CopyFrom(held[tensor.name])

@@ -107,3 +107,6 @@ def _check_values(graph: GraphProto, folder: Path | None) -> None:
         graph.input.extend(kept)
     for info in [*graph.input, *graph.output, *graph.value_info]:
         check_type(info.type, f"value '{info.name}'")
+        for dim in info.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:  # exporters write -1 for an open dimension; native code takes it for a size
+                dim.ClearField("dim_value")
