@@ -48,6 +48,8 @@ def _activations(kind: Scalar) -> dict[str, Formula]:
         "Erf": lambda x, a, b: erf(x),
         "Gelu": lambda x, a, b: half * x * (one + erf(x * root)),
         "Gelu tanh": lambda x, a, b: half * x * (one + tanh(pipe * (x + cubic * x * x * x))),
+        "Affine": lambda x, a, b: a * x + b,
+        "ScaledTanh": lambda x, a, b: a * tanh(b * x),
         "Shrink": lambda x, a, b: x + b if x < -a else (x - b if x > a else zero),
         "Clip": lambda x, a, b: a if x < a else (b if x > b else x),
     }
@@ -92,6 +94,7 @@ _INTEGER: dict[str, Formula] = {
     "BitwiseNot": lambda x, a, b: ~x,
 }
 _BOOLEAN: dict[str, Formula] = {"Not": lambda x, a, b: x == 0}
+_BUILDING_BLOCKS = ("Identity", "Clip", "Gelu tanh", "Affine", "ScaledTanh")
 _NAMES = {**_activations(np.float32), **_mathematics(np.float32), **_INTEGER, **_BOOLEAN}
 
 
@@ -141,4 +144,4 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (KernelCall(function, (Input(0), Output(0)), constants, cells.chunks, key),)
 
 
-KERNEL = Kernel("unary", tuple(n for n in _NAMES if n not in ("Identity", "Clip", "Gelu tanh")), _select)
+KERNEL = Kernel("unary", tuple(n for n in _NAMES if n not in _BUILDING_BLOCKS), _select)
