@@ -136,6 +136,39 @@ def slice_of_concat(draft: Draft, x: Value) -> Value:
     return draft.op("Slice", joined, draft.ints(start), draft.ints(end), draft.ints(axis))
 
 
+def gather_to_slice(draft: Draft, x: Value) -> Value:
+    n, c, h, w = shape(x)
+    if draft.choice.integer(0, 1):
+        index = draft.constant(draft.choice.pick([0, 1, -1]), "int64")
+        return draft.op("Gather", x, index, axis=draft.choice.integer(1, 3))
+    wide = draft.op("Concat", x, draft.op("Neg", x), axis=1)
+    pairs = draft.op("Reshape", wide, draft.ints(n * c, 2, h * w))
+    halves = draft.op("Reshape", draft.op("Transpose", pairs, perm=(1, 0, 2)), draft.ints(2, n, c, h, w))
+    return draft.op("Gather", halves, draft.constant(draft.choice.integer(0, 1), "int64"), axis=0)
+
+
+def merge_constant_operands(draft: Draft, x: Value) -> Value:
+    op = draft.choice.pick(["Add", "Mul"])
+    first = draft.op(op, x, draft.choice.pick([draft.constant(0.5), draft.weight(shape(x)[3])]))
+    return draft.op(op, draft.weight(*draft.choice.pick([(), (1,)])), first)
+
+
+def move_activation_up(draft: Draft, x: Value) -> Value:
+    y = draft.conv(x)
+    n, c, h, w = shape(y)
+    turned = bool(draft.choice.integer(0, 1))
+    moved = draft.op("Transpose", y, perm=TO_NHWC) if turned else draft.op("Reshape", y, draft.ints(n, c, h * w))
+    op = draft.choice.pick(["Relu", "Sigmoid", "Clip"])
+    return draft.op(op, moved, draft.constant(-0.5)) if op == "Clip" else draft.op(op, moved)
+
+
+def reshape_around_softmax(draft: Draft, x: Value) -> Value:
+    n, c, h, w = shape(x)
+    op = draft.choice.pick(["Softmax", "LogSoftmax"])
+    matrix = draft.op(op, draft.op("Reshape", x, draft.ints(n * c * h, w)), axis=draft.choice.pick([1, -1]))
+    return draft.op("Reshape", matrix, draft.ints(n, c, h, w))
+
+
 def merge_transposes(draft: Draft, x: Value) -> Value:
     second = draft.choice.pick([TO_NCHW, (3, 2, 1, 0), (0, 1, 3, 2)])
     return draft.op("Transpose", draft.op("Transpose", x, perm=TO_NHWC), perm=second)
@@ -361,13 +394,14 @@ def dead_code(draft: Draft, x: Value) -> Value:
 PATTERNS: dict[str, Pattern] = {
     f.__name__: f
     for f in (
-        canonicalize_conv, canonicalize_gemm, canonicalize_matmul, canonicalize_reshape, common_subexpressions, constant_folding,
-        dead_code, decompose_batch_norm, division_to_product, eliminate_identity, eliminate_noop, explicit_padding,
-        fold_pad_into_conv, fold_pad_into_pool, fold_scale_after, fold_scale_before, fold_shape, fold_shift_after,
-        fold_shift_before, fuse_activation, fuse_residual, inline_if, merge_casts, merge_concats, merge_reshapes, merge_slices,
-        merge_transposes, move_transposes, pool_to_global, recognize_gelu, recognize_hard_sigmoid, recognize_hard_swish,
-        recognize_layer_norm, recognize_mish, recognize_silu, reduce_mean_to_global_pool, refine_types,
-        reshape_around_gemm, reshape_before_global_pool, slice_of_concat, split_to_slice, transpose_to_reshape,
+        canonicalize_conv, canonicalize_gemm, canonicalize_matmul, canonicalize_reshape, common_subexpressions,
+        constant_folding, dead_code, decompose_batch_norm, division_to_product, eliminate_identity, eliminate_noop,
+        explicit_padding, fold_pad_into_conv, fold_pad_into_pool, fold_scale_after, fold_scale_before, fold_shape,
+        fold_shift_after, fold_shift_before, fuse_activation, fuse_residual, gather_to_slice, inline_if, merge_casts,
+        merge_concats, merge_constant_operands, merge_reshapes, merge_slices, merge_transposes, move_activation_up,
+        move_transposes, pool_to_global, recognize_gelu, recognize_hard_sigmoid, recognize_hard_swish, recognize_layer_norm,
+        recognize_mish, recognize_silu, reduce_mean_to_global_pool, refine_types, reshape_around_gemm, reshape_around_softmax,
+        reshape_before_global_pool, slice_of_concat, split_to_slice, transpose_to_reshape,
     )
 }  # fmt: skip
 

@@ -1,0 +1,21 @@
+"""move_activation_up: the golden text, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.passes.checks import before_and_after, reasons
+from tests.passes.graphs import closed, pattern_graph, sketch
+
+NAME = "move_activation_up"
+
+
+def test_golden(golden: Callable[[str, str], None]) -> None:
+    golden(NAME, before_and_after(pattern_graph(NAME, 0), NAME))
+
+
+def test_leaves_a_rearranged_tensor_with_other_readers() -> None:
+    draft, x = sketch()
+    r = draft.op("Transpose", draft.conv(x), perm=(0, 2, 3, 1))
+    y = draft.op("Add", draft.op("Relu", r), r)
+    assert any("2 readers" in reason for reason in reasons(closed(draft, y), NAME))
