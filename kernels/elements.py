@@ -62,12 +62,24 @@ def float_to_bfloat(x: Any) -> Any:
 _load_plain = inline(lambda p, i: p[i])
 _load_half = inline(lambda p, i: half_to_float(p[i]))
 _load_bfloat = inline(lambda p, i: bfloat_to_float(p[i]))
+_load_int4 = inline(lambda p, i: np.int8(np.int8(p[i] << 4) >> 4))
+_load_uint4 = inline(lambda p, i: np.uint8(p[i] & 15))
+_load_int2 = inline(lambda p, i: np.int8(np.int8(p[i] << 6) >> 6))
+_load_uint2 = inline(lambda p, i: np.uint8(p[i] & 3))
+_LOADERS = {
+    "float16": _load_half,
+    "bfloat16": _load_bfloat,
+    "int4": _load_int4,
+    "uint4": _load_uint4,
+    "int2": _load_int2,
+    "uint2": _load_uint2,
+}
 
 
 @cache
 def loader(dtype: str) -> Callable[..., Any]:
     """The inline function (pointer, index) -> value in the type ``scalar(dtype)``."""
-    return {"float16": _load_half, "bfloat16": _load_bfloat}.get(dtype, _load_plain)
+    return _LOADERS.get(dtype, _load_plain)
 
 
 @cache
@@ -90,7 +102,7 @@ def scalar(dtype: str) -> Scalar:
 
 
 def storage(dtype: str) -> Scalar:
-    """The type that holds an element in memory (sub-byte integers lie one to a byte). Raises Declined for other types."""
+    """The type that holds an element in memory (sub-byte integers lie one to a byte, whose other bits are free). Raises Declined for other types."""
     if dtype in ("float32", "float64", *INTEGERS):
         return np.dtype(dtype).type
     try:

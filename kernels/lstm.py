@@ -12,7 +12,16 @@ from typing import Any
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Operand, Site
 from edgeopt.kernels.elements import loader, scalar, storer
 from edgeopt.kernels.intrinsics import inline
-from edgeopt.kernels.recurrent import Direction, Recurrence, directions, lengths, optional_input, optional_output, recurrence, state
+from edgeopt.kernels.recurrent import (
+    Direction,
+    Recurrence,
+    directions,
+    lengths,
+    optional_input,
+    optional_output,
+    recurrence,
+    state,
+)
 from edgeopt.kernels.unary import formula
 
 
