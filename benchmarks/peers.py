@@ -1,0 +1,153 @@
+"""Whole networks against other engines, interleaved in one process: ``python -m benchmarks.peers MODEL... [--threads 1 2]``.
+
+Every round runs each engine once, so that all of them see the same machine. Ratios are the best peer's minimum over ours; medians
+are given too. Outputs are compared before anything is timed. Writes JSON, and a plot where matplotlib is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.engines import ENGINES, Array, Run
+
+PEERS = ("onnxruntime", "openvino")
+
+
+@dataclass
+class Result:
+    """Times of one network at one number of threads, in milliseconds, and the largest deviation of an output from a peer's."""
+
+    network: str
+    threads: int
+    minimum: dict[str, float] = field(default_factory=dict)
+    median: dict[str, float] = field(default_factory=dict)
+    deviation: float = 0.0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """The best peer's minimum over ours; nan without a peer."""
+        peers = [self.minimum[p] for p in PEERS if p in self.minimum]
+        return min(peers) / self.minimum["edgeopt"] if peers else float("nan")
+
+
+def random_inputs(path: Path) -> dict[str, Array]:
+    """Normal random arrays for the inputs of a model, open dimensions set to 1."""
+    import onnx
+
+    rng = np.random.default_rng(0)
+    graph = onnx.load(path, load_external_data=False).graph
+    known = {t.name for t in graph.initializer}
+    made: dict[str, Array] = {}
+    for info in graph.input:
+        if info.name not in known:
+            shape = [d.dim_value or 1 for d in info.type.tensor_type.shape.dim]
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+            made[info.name] = rng.standard_normal(shape).astype(dtype)
+    return made
+
+
+def measure(path: Path, threads: int, engines: Sequence[str], seconds: float, settings: Mapping[str, Any]) -> Result:
+    """Prepare every engine, compare outputs, then take turns for ``seconds`` per engine."""
+    result, inputs = Result(path.stem, threads), random_inputs(path)
+    runs: dict[str, Run] = {}
+    for name in engines:
+        try:
+            runs[name] = ENGINES[name](path, inputs, threads, **(settings if name == "edgeopt" else {}))
+            runs[name]()
+        except Exception as error:  # a peer that is not installed or refuses the model is reported, not fatal
+            if name == "edgeopt":
+                raise
+            result.failed[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
+            runs.pop(name, None)
+    result.deviation = _deviation(runs)
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    end = time.perf_counter() + seconds * len(runs)
+    while time.perf_counter() < end or len(times["edgeopt"]) < 5:
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - started))
+    result.minimum = {name: min(t) for name, t in times.items()}
+    result.median = {name: statistics.median(t) for name, t in times.items()}
+    return result
+
+
+def _deviation(runs: Mapping[str, Run]) -> float:
+    """The largest difference of our outputs from the first peer's, relative to the range of the output."""
+    other = next((runs[p] for p in PEERS if p in runs), None)
+    if other is None:
+        return float("nan")
+    pairs = zip(runs["edgeopt"](), other(), strict=True)
+    return max(float(np.abs(a.astype(float) - b.astype(float)).max() / max(np.ptp(b.astype(float)), 1e-30)) for a, b in pairs)
+
+
+def show(results: Sequence[Result], engines: Sequence[str]) -> None:
+    """Print the table and the geometric mean of the ratios."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("network", "threads", *[f"{e} ms" for e in engines], "ratio", "deviation", title="minimum (median), batch 1")
+    for r in results:
+        cells = [f"{r.minimum[e]:.3f} ({r.median[e]:.3f})" if e in r.minimum else "-" for e in engines]
+        table.add_row(r.network, str(r.threads), *cells, f"{r.ratio:.2f}", f"{r.deviation:.1e}")
+    console = Console(width=150)
+    console.print(table)
+    for threads in sorted({r.threads for r in results}):
+        ratios = [r.ratio for r in results if r.threads == threads]
+        console.print(f"{threads} thread(s): geometric mean {float(np.exp(np.mean(np.log(ratios)))):.2f}, least {min(ratios):.2f}")
+    for r in results:
+        for name, reason in r.failed.items():
+            console.print(f"{r.network}: {name} left out: {reason}")
+
+
+def plot(results: Sequence[Result], path: Path) -> None:
+    """Bars of the ratios."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 0.35 * len(results) + 1.2))
+    labels = [f"{r.network} x{r.threads}" for r in results]
+    axes.barh(labels, [r.ratio for r in results], color=["#3b6ea5" if r.ratio >= 1 else "#c44e52" for r in results])
+    axes.axvline(1.0, color="black", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.set_xlabel("best of " + " and ".join(PEERS) + " / edgeopt (minimum time)")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    """Measure every model at every number of threads."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1])
+    parser.add_argument("--engines", nargs="+", default=["edgeopt", *PEERS], choices=list(ENGINES))
+    parser.add_argument("--seconds", type=float, default=3.0, help="time per engine and network")
+    parser.add_argument("--level", type=int, default=2)
+    parser.add_argument("--target", default="host")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    a = parser.parse_args()
+    settings = {"level": a.level, "target": a.target}
+    engines = list(dict.fromkeys(["edgeopt", *a.engines]))
+    results = [measure(path, threads, engines, a.seconds, settings) for path in a.models for threads in a.threads]
+    show(results, engines)
+    if a.json:
+        a.json.write_text(json.dumps([{**asdict(r), "ratio": r.ratio} for r in results], indent=1) + "\n")
+    if a.plot:
+        plot(results, a.plot)
+
+
+if __name__ == "__main__":
+    main()
