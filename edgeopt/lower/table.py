@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from edgeopt.kernels import (
+    arg_reduce,
     batch_normalization,
     binary,
     cast,
@@ -16,6 +17,7 @@ from edgeopt.kernels import (
     conv_integer,
     conv_transpose,
     copy,
+    fill,
     gather,
     global_pool_blocked,
     gru,
@@ -32,7 +34,10 @@ from edgeopt.kernels import (
     quantize,
     reduce,
     resize,
+    scan_axis,
+    scatter,
     softmax,
+    top_k,
     transpose,
     unary,
 )
@@ -66,6 +71,11 @@ PLAIN: tuple[ModuleType, ...] = (
     quantize,
     conv_integer,
     matmul_integer,
+    arg_reduce,
+    fill,
+    scan_axis,
+    scatter,
+    top_k,
 )
 
 
