@@ -104,7 +104,8 @@ def show(results: Sequence[Result], engines: Sequence[str]) -> None:
     console.print(table)
     for threads in sorted({r.threads for r in results}):
         ratios = [r.ratio for r in results if r.threads == threads]
-        console.print(f"{threads} thread(s): geometric mean {float(np.exp(np.mean(np.log(ratios)))):.2f}, least {min(ratios):.2f}")
+        mean = float(np.exp(np.mean(np.log(ratios))))
+        console.print(f"{threads} thread(s): geometric mean {mean:.2f}, least {min(ratios):.2f}")
     for r in results:
         for name, reason in r.failed.items():
             console.print(f"{r.network}: {name} left out: {reason}")
