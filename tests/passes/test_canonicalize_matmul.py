@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, reasons
-from tests.passes.graphs import closed, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
 
 NAME = "canonicalize_matmul"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgeopt.ir import TensorType
+from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, reasons
-from tests.passes.graphs import closed, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
 
 NAME = "canonicalize_reshape"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgeopt.rewrite import Context
+from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, load_pass, reasons
-from tests.passes.graphs import closed, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
 
 NAME = "fold_pad_into_conv"
 

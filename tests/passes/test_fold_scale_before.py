@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, reasons
-from tests.passes.graphs import closed, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
 
 NAME = "fold_scale_before"
 

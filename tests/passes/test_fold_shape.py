@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from edgeopt.ir import TensorType
 from edgeopt.rewrite import Context
+from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, load_pass
-from tests.passes.graphs import closed, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
 
 NAME = "fold_shape"
 

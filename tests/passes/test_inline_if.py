@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, reasons
-from tests.passes.graphs import closed, inline_if, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
+from tests.passes.structure_patterns import inline_if
 
 NAME = "inline_if"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.passes.building import closed, mean, sketch
 from tests.passes.checks import before_and_after, reasons
-from tests.passes.graphs import closed, mean, pattern_graph, sketch
+from tests.passes.graphs import pattern_graph
 
 NAME = "reduce_mean_to_global_pool"
 
