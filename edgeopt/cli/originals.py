@@ -12,12 +12,20 @@ import onnx
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 
+ONNXRUNTIME, REFERENCE = "onnxruntime", "onnx.reference"
 Runner = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
-def original_runner(path: Path) -> tuple[str, Runner]:
-    """The name of the engine and a function from inputs to outputs. Raises EdgeoptError when the model cannot be opened."""
-    engine, make = ("onnxruntime", _onnxruntime) if find_spec("onnxruntime") else ("onnx.reference", _reference)
+def original_runner(path: Path, engine: str | None = None) -> tuple[str, Runner]:
+    """The engine, chosen when not given, and a function from inputs to outputs.
+
+    Raises EdgeoptError when the engine is absent or cannot open the model; so does the function when it cannot run it.
+    """
+    installed = find_spec("onnxruntime") is not None
+    if engine == ONNXRUNTIME and not installed:
+        raise EdgeoptError("onnxruntime is not installed: pip install onnxruntime, or leave --engine away")
+    engine = engine or (ONNXRUNTIME if installed else REFERENCE)
+    make = _onnxruntime if engine == ONNXRUNTIME else _reference
     try:
         runner = make(path)
     except Exception as error:

@@ -55,6 +55,13 @@ def test_the_reference_evaluator_serves_without_onnxruntime(
     result = edgeopt("verify", DIGITS, directory, "--samples", "1", "--json")
     assert result.exit_code == 0 and json.loads(result.stdout)["engine"] == "onnx.reference"
     assert edgeopt("verify", other, directory, "--samples", "1").exit_code == 1
+    refused = edgeopt("verify", DIGITS, directory, "--engine", "onnxruntime")
+    assert refused.exit_code == 1 and "not installed" in refused.stderr
+
+
+def test_the_engine_can_be_chosen(directory: Path) -> None:
+    result = edgeopt("verify", DIGITS, directory, "--samples", "1", "--engine", "onnx.reference", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["engine"] == "onnx.reference"
 
 
 def test_given_inputs_are_used(directory: Path) -> None:
