@@ -8,14 +8,16 @@ from pathlib import Path
 
 import onnx
 import onnx.inliner
+from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, helper
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.frontend.detach import rewrite_detached
 from edgeopt.ir import OWN_DOMAIN, Graph
 from edgeopt.ops.proto import FUNCTION_IR_VERSION, ProtoWriter
 from edgeopt.ops.tensors import DATA_LIMIT
 
-MAX_FILE_BYTES = 2**31 - 2**20
+MAX_WEIGHT_BYTES = 2**31 - 2**27  # leaves 128 MB of the 2 GB of a file to nodes and names
 
 
 def export(graph: Graph, portable: bool = False) -> ModelProto:
@@ -35,7 +37,9 @@ def export(graph: Graph, portable: bool = False) -> ModelProto:
         producer_version=graph.producer[1],
     )
     helper.set_model_props(model, graph.metadata)
-    return onnx.inliner.inline_local_functions(model) if portable and writer.functions else model
+    if not (portable and writer.functions):
+        return model
+    return rewrite_detached(model, onnx.inliner.inline_local_functions, "the own operators cannot be inlined")
 
 
 def _imports(graph: Graph, own: bool) -> dict[str, int]:
@@ -58,11 +62,14 @@ def save(graph: Graph, path: str | os.PathLike[str], portable: bool = False) -> 
             _write(model, Path(folder), target)
     except OSError as error:
         raise EdgeoptError(f"{target} cannot be written: {error.strerror or error}") from error
+    except EncodeError as error:
+        raise EdgeoptError(f"{target} cannot be written: its subgraphs hold more than 2 GB of constants") from error
 
 
 def _write(model: ModelProto, folder: Path, target: Path) -> None:
     written = folder / target.name
-    if model.ByteSize() > MAX_FILE_BYTES:
+    # Protobuf cannot even count the bytes of a message above 2 GB, so the weights are counted.
+    if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_WEIGHT_BYTES:
         data = folder / f"{target.name}.data"
         _move_weights(model, data)
         os.replace(data, target.with_name(data.name))

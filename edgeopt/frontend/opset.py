@@ -43,4 +43,6 @@ def _convert(model: ModelProto) -> ModelProto:
         raise RuntimeError("the converter of onnx crashed on it")
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
-    return ModelProto.FromString(done.stdout)
+    converted = ModelProto()
+    converted.ParseFromString(done.stdout)
+    return converted

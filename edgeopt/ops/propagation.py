@@ -16,8 +16,8 @@ Known = dict[int, Array]
 SHAPE_ARITHMETIC = frozenset(
     ("Abs", "Add", "And", "ArgMax", "ArgMin", "Cast", "Ceil", "Clip", "Concat", "CumSum", "Div", "Equal", "Flatten", "Floor")
     + ("Gather", "GatherElements", "GatherND", "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min")
-    + ("Mod", "Mul", "Neg", "NonZero", "Not", "Or", "Pow", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Round")
-    + ("ScatterElements", "ScatterND", "Shape", "Sign", "Size", "Slice", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose")
+    + ("Mod", "Mul", "Neg", "NonZero", "Not", "Or", "Pow", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape")
+    + ("Round", "ScatterElements", "ScatterND", "Shape", "Sign", "Size", "Slice", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose")
     + ("Unsqueeze", "Where", "Xor")
 )
 SIZED = frozenset(("ConstantOfShape", "Expand", "Range", "Tile"))

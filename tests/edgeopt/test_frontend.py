@@ -175,7 +175,7 @@ def test_save_writes_one_file_and_leaves_nothing_else(tmp_path: Path) -> None:
 
 def test_a_large_model_is_saved_with_external_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = load(_wide())
-    monkeypatch.setattr("edgeopt.frontend.onnx_export.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("edgeopt.frontend.onnx_export.MAX_WEIGHT_BYTES", 1000)
     save(graph, tmp_path / "out.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.onnx", "out.onnx.data"]
     onnx.checker.check_model(str(tmp_path / "out.onnx"), full_check=True)

@@ -15,6 +15,8 @@ from edgeopt.frontend import load
 from tests.edgeopt.small_models import branches, convolution, function, info, model
 
 Edit = Callable[[ModelProto], object]
+EXTRA = helper.make_attribute("a", 1)
+WHOLE = info("x", [1, 3, 8, 8], TensorProto.INT64)
 
 
 def cycle(proto: ModelProto) -> None:
@@ -67,9 +69,9 @@ CASES: list[tuple[str, Callable[[], ModelProto], Edit, str]] = [
     ("unknown element type", convolution, lambda m: setattr(m.graph.initializer[0], "data_type", 99), "element type 99"),
     ("unknown operator", convolution, lambda m: setattr(m.graph.node[1], "op_type", "Relux"), "Relux 'relu' is unknown in opset"),
     ("no operator", convolution, lambda m: setattr(m.graph.node[1], "op_type", ""), "has no operator"),
-    ("unknown domain", convolution, lambda m: setattr(m.graph.node[1], "domain", "x.y"), "domain 'x.y', which the model does not"),
-    ("unknown attribute", convolution, lambda m: m.graph.node[1].attribute.append(helper.make_attribute("a", 1)), "attribute 'a'"),
-    ("attribute of a wrong type", convolution, lambda m: setattr(m.graph.node[0].attribute[0], "type", 2), "must be of type INTS"),
+    ("unknown domain", convolution, lambda m: setattr(m.graph.node[1], "domain", "x.y"), "domain 'x.y', which the model"),
+    ("unknown attribute", convolution, lambda m: m.graph.node[1].attribute.append(EXTRA), "attribute 'a'"),
+    ("attribute of a wrong type", convolution, lambda m: setattr(m.graph.node[0].attribute[0], "type", 2), "must be of type"),
     ("missing attribute", branches, lambda m: m.graph.node[0].attribute.pop(), "lacks the attribute 'then_branch'"),
     ("too many inputs", convolution, lambda m: m.graph.node[1].input.append("x"), "has 2 inputs where 1 to 1 are allowed"),
     ("missing input", convolution, lambda m: m.graph.node[0].input.__setitem__(1, ""), "lacks its input 'W'"),
@@ -78,8 +80,8 @@ CASES: list[tuple[str, Callable[[], ModelProto], Edit, str]] = [
     ("no opset", convolution, lambda m: m.ClearField("opset_import"), "uses opset None"),
     ("two opsets", convolution, lambda m: m.opset_import.add(domain="", version=13), "two versions of the domain ''"),
     ("IR version", convolution, lambda m: setattr(m, "ir_version", 99), "IR version 99"),
-    ("shapes that do not fit", convolution, lambda m: m.graph.input[0].CopyFrom(info("x", [1, 5, 8, 8])), "inputs of Conv 'conv'"),
-    ("types that do not fit", convolution, lambda m: m.graph.input[0].CopyFrom(info("x", [1, 3, 8, 8], TensorProto.INT64)), "Conv"),
+    ("shapes that do not fit", convolution, lambda m: m.graph.input[0].CopyFrom(info("x", [1, 5, 8, 8])), "Conv 'conv' do not"),
+    ("types that do not fit", convolution, lambda m: m.graph.input[0].CopyFrom(WHOLE), "Conv"),
     ("function that calls itself", function, two_cycles_of_functions, "'SquareAdd' of the domain 'custom' calls itself"),
     ("functions that explode", function, explosion_of_functions, "unfold to"),
     ("function defined twice", function, lambda m: m.functions.append(m.functions[0]), "is defined twice"),

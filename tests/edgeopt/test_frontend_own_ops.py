@@ -51,7 +51,7 @@ CASES: dict[str, tuple[Graph, Array]] = {
 
 def layer_norm(x: Array, axes: tuple[int, ...]) -> Array:
     """Layer normalisation by its definition."""
-    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)  # type: ignore[call-overload]
+    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
     result: Array = (x - mean) / np.sqrt(variance + 1e-5)
     return result
 
