@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Site
-from edgeopt.kernels.elements import FLOATS, loader, require, scalar, static, storer
+from edgeopt.kernels.elements import FLOATS, loader, require, scalar, static, storer, wanted
 from edgeopt.kernels.intrinsics import sqrt
 from edgeopt.kernels.strided import remainder
 
@@ -35,7 +35,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     x, node = site.given(0), site.node
     static(x)
     require(x, *FLOATS)
-    if node.integer("training_mode", 0) or len(site.outputs) > 1:
+    if node.integer("training_mode", 0) or wanted(site, 1):
         raise Declined("training mode")
     channels = x.shape[1] if len(x.shape) > 1 else 1
     key = (x.type.dtype, site.given(1).type.dtype, site.given(3).type.dtype)

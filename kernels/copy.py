@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site
-from edgeopt.kernels.elements import static, storage
+from edgeopt.kernels.elements import static, storage, wanted
 from edgeopt.kernels.strided import grid, locate, row_major
 
 Shape = Sequence[int]
@@ -73,7 +73,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
 def _select_dropout(site: Site) -> tuple[KernelCall, ...]:
     if site.optional(2) is not None and bool(site.constant(2)):
         raise Declined("training mode")
-    masks = (fill_call(site, 1, 1),) if len(site.outputs) > 1 else ()
+    masks = (fill_call(site, 1, 1),) if wanted(site, 1) else ()
     return (flat_copy(site), *masks)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.kernels.call import Declined, Tensor
+from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.intrinsics import bits_to_float, float_to_bits, inline
 
 Scalar = type[np.generic]
@@ -120,6 +120,11 @@ _STORAGE: dict[str, Scalar] = {
     "int2": np.int8,
     "uint2": np.uint8,
 }
+
+
+def wanted(site: Site, index: int) -> bool:
+    """True when somebody asked for output ``index``."""
+    return index < len(site.node.outputs) and site.node.outputs[index].name != ""
 
 
 def require(tensor: Tensor, *dtypes: str) -> None:

@@ -23,10 +23,11 @@ def inline(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _ELEMENTS = {"bool": types.uint8, "float16": types.uint16, "bfloat16": types.uint16}
+_ELEMENTS |= {"int4": types.int8, "uint4": types.uint8, "int2": types.int8, "uint2": types.uint8}
 
 
 def pointer(dtype: str) -> types.CPointer:
-    """The numba pointer type for elements of ``dtype`` (bool and 16-bit floats are seen as unsigned integers)."""
+    """The numba pointer type for elements of ``dtype`` (bool, 16-bit floats and sub-byte integers are seen as integers)."""
     return types.CPointer(_ELEMENTS.get(dtype) or getattr(types, dtype))
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import numpy_dtype
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site
-from edgeopt.kernels.elements import FLOATS, loader, require, scalar, static, storer
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
+from edgeopt.kernels.elements import FLOATS, loader, require, scalar, static, storer, wanted
 from edgeopt.kernels.intrinsics import sqrt
 from edgeopt.kernels.strided import remainder
 
@@ -59,14 +59,13 @@ def _call(site: Site, sizes: tuple[int, int, int, int], steps: tuple[int, ...]) 
     if any(w is not None and w.type.dtype != dtype for w in site.inputs[1:]):
         raise Declined("scale and bias differ in element type from the input")
     rows, period, m, n = sizes
-    kept = [Output(i) if len(site.outputs) > i else Output(0) for i in (1, 2)]
-    if len(site.outputs) == 2:
-        raise Declined("two of the three outputs")
-    statistics = site.outputs[1].type.dtype if len(site.outputs) > 1 else dtype
+    keep = wanted(site, 1) or wanted(site, 2)
+    statistics = "float64" if dtype == "float64" else "float32"
+    kept = [Output(i) if wanted(site, i) else Temporary(f"output{i}", rows if keep else 1, dtype=statistics) for i in (1, 2)]
     bias: Operand = Input(2) if site.optional(2) else Packed(np.zeros(1, numpy_dtype(dtype)))
     operands: tuple[Operand, ...] = (Input(0), Input(1), bias, Output(0), *kept)
     shift = steps if site.optional(2) else (0, 0, 0)
-    constants = (node.real("epsilon", 1e-5), n, int(len(site.outputs) > 1), m, period, *steps, *shift)
+    constants = (node.real("epsilon", 1e-5), n, int(keep), m, period, *steps, *shift)
     key = (dtype, statistics, node.op != "RMSNormalization")
     return (KernelCall(_kernel(*key), operands, constants, rows, key),)
 

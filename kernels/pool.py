@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Output, Site, Temporary
-from edgeopt.kernels.elements import FLOATS, loader, require, scalar, static, storer
+from edgeopt.kernels.elements import FLOATS, loader, require, scalar, static, storer, wanted
 from edgeopt.kernels.intrinsics import fabs, inline
 from edgeopt.kernels.strided import quotient, remainder
 from edgeopt.kernels.window import Window, first_place, first_tap, last_place, last_tap, window
@@ -116,7 +116,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     x, y, shape, node = site.given(0), site.outputs[0], _window(site), site.node
     dtype = x.type.dtype
     chunks = y.shape[0] * y.shape[1] * shape.result[0] * shape.result[1]
-    if len(site.outputs) > 1:
+    if wanted(site, 1):
         constants = (node.integer("storage_order", 0), *shape.constants)
         return (KernelCall(_indices(dtype), (Input(0), Output(0), Output(1)), constants, chunks, (dtype,)),)
     if node.op != "MaxPool":

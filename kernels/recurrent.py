@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeopt.ir import numpy_dtype
 from edgeopt.kernels.call import Declined, Input, Operand, Output, Packed, Site, Temporary
-from edgeopt.kernels.elements import FLOATS, require, scalar, static
+from edgeopt.kernels.elements import FLOATS, require, scalar, static, wanted
 
 _ALPHA = {"LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "HardSigmoid": 0.2, "Elu": 1.0, "Affine": 1.0, "ScaledTanh": 1.0}
 _BETA = {"HardSigmoid": 0.5, "Affine": 0.0, "ScaledTanh": 1.0}
@@ -113,7 +113,7 @@ def lengths(site: Site, sizes: Recurrence) -> Operand:
 
 def optional_output(site: Site, index: int, size: int) -> Operand:
     """Output ``index``, or scratch memory when nobody asked for it."""
-    if index < len(site.node.outputs) and site.node.outputs[index].name:
+    if wanted(site, index):
         return Output(index)
     return Temporary(f"output{index}", size, dtype=numpy_dtype(site.given(0).type.dtype).name)
 

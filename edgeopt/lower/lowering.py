@@ -104,7 +104,6 @@ class _Lowering:
         return self.store.sketch(value, layout)
 
     def _new(self, kernel: Kernel, value: Value) -> Storage:
-        assert value.type is not None
         blocked = kernel.layout in ("blocked", "stem") and can_block(value.type)
         layout = blocked_layout(self.table, value, self.target) if blocked else PLAIN
         whole = joined(value, self.target) if blocked else None
