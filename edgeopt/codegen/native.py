@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import mmap
 
 import llvmlite.binding as llvm
 
@@ -12,6 +13,7 @@ from edgeopt.target import Target
 
 _POINTERS = ctypes.c_void_p
 _INT = ctypes.c_int64
+HUGE_PAGE = 2 << 20
 
 
 class NativeModule:
@@ -33,7 +35,16 @@ class NativeModule:
         return prototype(self._engine.get_function_address(symbol))
 
 
-def aligned_bytes(size: int, alignment: int = 64) -> tuple[ctypes.Array[ctypes.c_char], int]:
-    """Zeroed memory and the address of its first aligned byte. Keep the memory alive as long as the address is used."""
-    memory = ctypes.create_string_buffer(size + alignment)
-    return memory, math.ceil(ctypes.addressof(memory) / alignment) * alignment
+def aligned_bytes(size: int, alignment: int = 64) -> tuple[object, int]:
+    """Zeroed memory and the address of its first aligned byte. Keep the memory alive as long as the address is used.
+
+    Large blocks ask for huge pages: without them weights stream from memory at half the speed or less.
+    """
+    large = size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE")
+    if not large:
+        small = ctypes.create_string_buffer(size + alignment)
+        return small, math.ceil(ctypes.addressof(small) / alignment) * alignment
+    memory = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    return memory, math.ceil(start / HUGE_PAGE) * HUGE_PAGE
