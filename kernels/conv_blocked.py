@@ -37,6 +37,14 @@ class Strides:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The input of a walk: its strides and the elements of one image."""
+
+    strides: Strides
+    elements: int
+
+
+@dataclass(frozen=True)
 class Walk:
     """How tiles of output pixels and groups of output vectors are visited.
 
@@ -76,7 +84,11 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     vectors = y.blocks * block // site.target.lanes
     tiling = choose(site.target, width, vectors // group, block // site.target.lanes)
     tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
-    walk = make_walk(site.target, (x, y, residual or y), window, tiling, (height, width), group, weight.shape[1])
+    start = x.origin - window.pads[0] * x.row - window.pads[1]
+    strides = _strides(x, start, -(-weight.shape[1] // block), window.strides)
+    depth = -(-weight.shape[1] // STEPS) * STEPS * window.kernel[0] * window.kernel[1]
+    source = Source(strides, x.elements // x.shape[0])
+    walk = make_walk(site.target, source, y, residual or y, tiling, (height, width), group, depth)
     packed = pack(weight, block, tiling.vectors * site.target.lanes)
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
@@ -109,37 +121,29 @@ def make_tile(
     return Tile(
         pixels=tuple(i * window.strides[1] * block for i in range(tiling.pixels)),
         places=tuple(i * block for i in range(tiling.pixels)),
-        vectors=_vectors(target, y, tiling.vectors),
+        vectors=vector_offsets(target, y, tiling.vectors),
         loops=tuple(loop for i, loop in enumerate(loops) if i == 0 or loop.count > 1),
         steps=tuple(range(steps)),
         residual=tuple(i * block for i in range(tiling.pixels)) if r is not None else (),
-        residual_vectors=_vectors(target, r, tiling.vectors) if r is not None else (),
+        residual_vectors=vector_offsets(target, r, tiling.vectors) if r is not None else (),
         activation=act,
     )
 
 
-def _vectors(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
+def vector_offsets(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
+    """The offsets of ``count`` consecutive output vectors of one pixel of a blocked tensor."""
     per_block = y.layout.block // target.lanes
     return tuple(v // per_block * y.plane * y.layout.block + v % per_block * target.lanes for v in range(count))
 
 
 def make_walk(
-    target: Target,
-    tensors: tuple[Tensor, Tensor, Tensor],
-    window: PlaneWindow,
-    tiling: Tiling,
-    size: tuple[int, int],
-    group: int,
-    channels: int,
+    target: Target, source: Source, y: Tensor, r: Tensor, tiling: Tiling, size: tuple[int, int], group: int, depth: int
 ) -> Walk:
-    """The walk over an output of ``size`` (height, width) of the tensors x, y, r, with ``channels`` inputs in a group."""
-    x, y, r = tensors
-    block, lanes = x.layout.block, target.lanes
-    count, depth = tiling.vectors * lanes, -(-channels // STEPS) * STEPS * window.kernel[0] * window.kernel[1]
-    groups, tiles = y.blocks * block // count, size[0] * tiling.across
-    run = _run(target, tiles, tiling, depth * lanes, x, groups * x.shape[0])
+    """The walk over an output of ``size`` (height, width), summed over ``depth`` products, of ``group`` convolution groups."""
+    count = tiling.vectors * target.lanes
+    groups, tiles = y.blocks * y.layout.block // count, size[0] * tiling.across
+    run = _run(target, tiles, tiling, depth * target.lanes, source.elements, groups * y.shape[0])
     blocks = -(-tiles // run)
-    start = x.origin - window.pads[0] * x.row - window.pads[1]
     return Walk(
         tiles=tiles,
         across=tiling.across,
@@ -149,12 +153,12 @@ def make_walk(
         blocks=blocks,
         groups=groups,
         shared=groups // group,
-        weights_outer=x.elements * groups <= depth * groups * count * blocks,
+        weights_outer=source.elements * groups <= depth * groups * count * blocks,
         weights=depth * count,
         biases=count,
-        x=_strides(x, start, -(-channels // block), window.strides),
-        y=_strides(y, y.origin, count // block, (1, 1)),
-        r=_strides(r, r.origin, count // block, (1, 1)),
+        x=source.strides,
+        y=_strides(y, y.origin, count // y.layout.block, (1, 1)),
+        r=_strides(r, r.origin, count // r.layout.block, (1, 1)),
     )
 
 
@@ -164,14 +168,13 @@ def _strides(t: Tensor, start: int, blocks: int, steps: tuple[int, int]) -> Stri
     return Strides(start * block, image, group, steps[0] * t.row * block, steps[1] * block)
 
 
-def _run(target: Target, tiles: int, tiling: Tiling, work: int, x: Tensor, others: int) -> int:
+def _run(target: Target, tiles: int, tiling: Tiling, work: int, elements: int, others: int) -> int:
     """Tiles in a chunk: their input fits half the second cache, and there is enough parallel work but no crumbs."""
-    rows = -(-tiles // tiling.across)
-    fitting = max(1, target.l2 // 2 * tiles // (4 * x.elements // x.shape[0] + 1))
+    fitting = max(1, target.l2 // 2 * tiles // (4 * elements))
     crumb = max(1, CRUMB // (work * tiling.pixels * tiling.vectors))
     shares = max(1, -(-tiles * others // CHUNKS))
     run = min(tiles, fitting, max(crumb, shares))
-    return min(tiles, -(-run // tiling.across) * tiling.across) if rows > 1 else run
+    return min(tiles, -(-run // tiling.across) * tiling.across) if tiles > tiling.across else run
 
 
 def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
