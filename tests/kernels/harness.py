@@ -55,7 +55,7 @@ def run(
     assert not program.fallbacks, [f.reason for f in program.fallbacks]
     native = NativeModule(build(program, facts), "single", facts)
     arena, constants, scratch = (aligned_bytes(n) for n in (program.arena_bytes, len(program.weights), program.scratch_bytes))
-    ctypes.memmove(constants[1], program.weights, len(program.weights))
+    ctypes.memmove(constants[1], bytes(program.weights), len(program.weights))
     ctypes.memset(arena[1], 0xFF, program.arena_bytes)
     made = [np.full(v.type.dims, np.nan, np.float32) for v in graph.outputs if v.type is not None]
     inputs = (ctypes.c_void_p * len(data))(*(a.ctypes.data for a in data.values()))
