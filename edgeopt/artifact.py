@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.lower.program import aligned
 from edgeopt.manifest import Manifest
 from edgeopt.runtime import CompiledModel
 
@@ -60,7 +61,9 @@ def load(directory: str | Path) -> CompiledModel:
     """
     directory = Path(directory)
     manifest = _manifest(directory)
-    files = {name: _checked(directory / Path(name).name, checksum) for name, checksum in manifest["checksums"].items()}
+    files: dict[str, bytes | memoryview] = {}
+    for name, checksum in manifest["checksums"].items():
+        files[name] = _checked(directory / Path(name).name, checksum)
     return CompiledModel(manifest, files)
 
 
@@ -78,11 +81,13 @@ def _manifest(directory: Path) -> Manifest:
     return dict(manifest)
 
 
-def _checked(path: Path, checksum: str) -> bytes:
+def _checked(path: Path, checksum: str) -> memoryview:
     try:
-        data = path.read_bytes()
+        data = aligned(path.stat().st_size)
+        with path.open("rb") as file:
+            read = file.readinto(data)
     except OSError as error:
         raise EdgeoptError(f"the compiled model lacks '{path}': {error.strerror}; compile it again") from error
-    if hashlib.sha256(data).hexdigest() != checksum:
+    if read != len(data) or hashlib.sha256(data).hexdigest() != checksum:
         raise EdgeoptError(f"'{path}' is damaged (its checksum differs from the manifest); compile the model again")
     return data

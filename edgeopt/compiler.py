@@ -47,7 +47,7 @@ def compile(
         context = optimize(graph, level, context, only, print_after)
     symbol = _identifier(model) if emit == "c-library" or not facts.is_host else SYMBOL
     program = lower(graph, facts, symbol)
-    files = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
+    files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
     notes: list[str] = []
     if symbol != SYMBOL:
         made, notes = library_files(program, facts)

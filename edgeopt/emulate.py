@@ -65,7 +65,7 @@ class Emulator:
 
 
 def emulator(target: Target) -> list[str]:
-    """The command that executes programs of ``target`` here: nothing on the host itself, else qemu with the target's libraries."""
+    """The command in front of programs of ``target``: nothing on the host itself, else qemu with the target's libraries."""
     if target.is_host:
         return []
     name = _QEMU.get(target.triple.split("-")[0], "")

@@ -14,6 +14,7 @@ from edgeopt.codegen.native import NativeModule, aligned_bytes
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
+from edgeopt.lower.program import ALIGNMENT, aligned
 from edgeopt.manifest import Manifest
 from edgeopt.ops import evaluate
 from edgeopt.target import Target
@@ -29,7 +30,7 @@ class CompiledModel:
     a host step or the exporter asks for it when the model was loaded from disk).
     """
 
-    def __init__(self, manifest: Manifest, files: dict[str, bytes], graph: Graph | None = None) -> None:
+    def __init__(self, manifest: Manifest, files: dict[str, bytes | memoryview], graph: Graph | None = None) -> None:
         self.manifest, self.files = manifest, files
         self._graph = graph
         self._native: NativeModule | None = None
@@ -43,7 +44,7 @@ class CompiledModel:
 
             from edgeopt.frontend import load
 
-            self._graph = load(load_model_from_string(self.files[MODEL]))
+            self._graph = load(load_model_from_string(bytes(self.files[MODEL])))
         return self._graph
 
     def run(self, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
@@ -109,10 +110,9 @@ class CompiledModel:
         if CODE not in self.files or not target.is_host:
             raise EdgeoptError(f"the model is compiled for '{target.name}' and cannot run in this process; try --emulate")
         weights = self.files[WEIGHTS]
-        self._native = NativeModule(self.files[CODE], self.manifest["name"], target)
+        self._native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target)
         self._arena = aligned_bytes(self.manifest["arena_bytes"])
-        self._constants = aligned_bytes(len(weights))
-        ctypes.memmove(self._constants[1], weights, len(weights))
+        self._constants = _readable(weights)
         self._scratch = aligned_bytes(self.manifest["scratch_bytes"] * max(1, target.cores))
         for fallback in self.manifest["fallbacks"]:
             warnings.warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}", stacklevel=3)
@@ -218,6 +218,16 @@ def _converted(array: Array, about: Manifest) -> Array:
     if array.dtype != wanted:
         raise EdgeoptError(f"input '{about['name']}' is {array.dtype}, the model wants {wanted}; convert it")
     return _contiguous(array)
+
+
+def _readable(weights: bytes | memoryview) -> tuple[object, int]:
+    """The weights and their address, copied only when they are not aligned for the kernels."""
+    address = np.frombuffer(weights, np.uint8).ctypes.data if len(weights) else 0
+    if address % ALIGNMENT:
+        copy = aligned(len(weights))
+        copy[:] = weights
+        return copy, np.frombuffer(copy, np.uint8).ctypes.data
+    return weights, address
 
 
 def _contiguous(array: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import cache
 from pathlib import Path
@@ -27,7 +28,7 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
 
     A ``library`` exports the C entry points only; otherwise the entry points of the Python runtime, threads included.
     """
-    key = digest(_cache_key(program, target), library, digest(program.weights) if library else "")
+    key = digest(_cache_key(program, target), library, hashlib.sha256(program.weights).digest() if library else "")
     path = _cache_folder() / f"{key}.o"
     if path.exists():
         return path.read_bytes()

@@ -59,8 +59,8 @@ def _python_source(fn: Any, arguments: tuple[Type, ...]) -> Callable[..., Any] |
     """The Python function behind a jitted function or an overload (``max``, ``min``, ...)."""
     if isinstance(fn, Dispatcher):
         return fn.dispatcher.py_func  # type: ignore[no-any-return]
-    starred = len(arguments) == 1 and isinstance(arguments[0], BaseTuple)  # an implementation with *args takes one tuple
-    wanted = tuple(arguments[0]) if starred else tuple(arguments)
+    # an implementation with *args takes one tuple
+    wanted = tuple(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], BaseTuple) else tuple(arguments)
     for template in getattr(fn, "templates", ()):
         for _, (dispatcher, actual) in getattr(template, "_impl_cache", {}).items():
             if dispatcher is not None and tuple(actual) == wanted:

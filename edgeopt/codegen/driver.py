@@ -39,7 +39,7 @@ def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
     parts += [_specialised(name, s) for name, s in specialised.items()]
     parts += [_step(index, s, program.scratch_bytes) for index, s in enumerate(steps)]
-    parts += [_dispatch(program), _range(program), entry_ir(program, target)]
+    parts += [_dispatch(program), _range(program), entry_ir(program, target, library)]
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program.name, target)])
 
 

@@ -62,7 +62,7 @@ class Program:
     arena_bytes: int
     scratch_bytes: int
     lower_bound: int
-    weights: bytes
+    weights: memoryview
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -89,11 +89,22 @@ class WeightBlock:
         data = np.ascontiguousarray(array).tobytes()
         if data not in self._known:
             self._known[data] = self._size
-            padding = -len(data) % ALIGNMENT
-            self._chunks.append(data + b"\0" * padding)
-            self._size += len(data) + padding
+            self._chunks.append(data)
+            self._size += len(data) + -len(data) % ALIGNMENT
         return Place("weights", self._known[data])
 
-    def block(self) -> bytes:
-        """Everything that was added."""
-        return b"".join(self._chunks)
+    def block(self) -> memoryview:
+        """Everything that was added, in memory aligned for the kernels."""
+        made = aligned(self._size)
+        end = 0
+        for chunk in self._chunks:
+            made[end : end + len(chunk)] = chunk
+            end += len(chunk) + -len(chunk) % ALIGNMENT
+        return made
+
+
+def aligned(size: int) -> memoryview:
+    """Zeroed bytes whose address is a multiple of ALIGNMENT."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].data
