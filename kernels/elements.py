@@ -102,7 +102,10 @@ def scalar(dtype: str) -> Scalar:
 
 
 def storage(dtype: str) -> Scalar:
-    """The type that holds an element in memory (sub-byte integers lie one to a byte, whose other bits are free). Raises Declined for other types."""
+    """The type that holds an element in memory; sub-byte integers lie one to a byte, whose other bits are free.
+
+    Raises Declined for other types.
+    """
     if dtype in ("float32", "float64", *INTEGERS):
         return np.dtype(dtype).type
     try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.ir import Array, Node
+from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.elements import FLOATS, loader, scalar, static, storer
 from edgeopt.kernels.intrinsics import inline, rint
@@ -37,13 +37,13 @@ def _axes(site: Site) -> list[Axis]:
     x, y, node = site.given(0), site.outputs[0], site.node
     rank = len(x.shape)
     places = [a % rank for a in node.integers("axes", range(rank))]
-    if site.optional(2) is not None and site.constant(2).size:
+    if site.optional(3) is None:
         scales = [float(v) for v in site.constant(2).reshape(-1).astype(np.float32)]
     else:
-        scales = _scales_from_sizes(node, [int(v) for v in site.constant(3)], [x.shape[p] for p in places])
-    roi = site.constant(1).astype(np.float64).reshape(-1) if site.optional(1) else np.zeros(0)
-    if not roi.size:
-        roi = np.repeat([0.0, 1.0], len(places))
+        scales = _scales_from_sizes(site, places)
+    roi = np.repeat([0.0, 1.0], len(places))
+    if node.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        roi = site.constant(1).astype(np.float64).reshape(-1)
     made = [Axis(p, s, float(roi[i]), float(roi[i + len(places)])) for i, (p, s) in enumerate(zip(places, scales, strict=True))]
     return [a for a in made if not _identity(a, x.shape[a.place], y.shape[a.place])]
 
@@ -52,11 +52,11 @@ def _identity(axis: Axis, source: int, result: int) -> bool:
     return isclose(axis.scale, 1.0) and source == result and axis.start == 0.0 and axis.stop == 1.0
 
 
-def _scales_from_sizes(node: Node, sizes: list[int], source: list[int]) -> list[float]:
-    scales = [size / extent for size, extent in zip(sizes, source, strict=True)]
-    policy = node.text("keep_aspect_ratio_policy", "stretch")
+def _scales_from_sizes(site: Site, places: list[int]) -> list[float]:
+    x, y, policy = site.given(0), site.outputs[0], site.node.text("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
-        return scales
+        return [y.shape[p] / x.shape[p] for p in places]
+    scales = [int(size) / x.shape[p] for size, p in zip(site.constant(3), places, strict=True)]
     return [min(scales) if policy == "not_larger" else max(scales)] * len(scales)
 
 

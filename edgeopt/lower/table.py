@@ -17,9 +17,11 @@ from edgeopt.kernels import (
     conv_integer,
     conv_transpose,
     copy,
+    einsum,
     fill,
     gather,
     global_pool_blocked,
+    grid_sample,
     gru,
     lrn,
     lstm,
@@ -34,6 +36,7 @@ from edgeopt.kernels import (
     quantize,
     reduce,
     resize,
+    roi_align,
     scan_axis,
     scatter,
     softmax,
@@ -76,6 +79,9 @@ PLAIN: tuple[ModuleType, ...] = (
     scan_axis,
     scatter,
     top_k,
+    grid_sample,
+    roi_align,
+    einsum,
 )
 
 
