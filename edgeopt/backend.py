@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, numpy_helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType
 
 from edgeopt.compiler import compile
@@ -25,8 +25,13 @@ class EdgeoptRep(BackendRep):
         names = [i["name"] for i in self.compiled.manifest["inputs"]]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            outputs = self.compiled.run(dict(zip(names, inputs, strict=True)))
+            outputs = self.compiled.run(dict(zip(names, map(_array, inputs), strict=True)))
         return tuple(outputs[o["name"]] for o in self.compiled.manifest["outputs"])
+
+
+def _array(value: Any) -> Any:
+    """Element types that numpy lacks come as TensorProto."""
+    return numpy_helper.to_array(value) if isinstance(value, TensorProto) else value
 
 
 class EdgeoptBackend(Backend):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto, numpy_helper
 
 CORE = """Add AveragePool BatchNormalization Clip Concat Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Exp Flatten
 Gather Gelu Gemm GlobalAveragePool GlobalMaxPool GRU HardSigmoid HardSwish Identity LayerNormalization LeakyRelu LRN LSTM MatMul
@@ -73,6 +74,7 @@ def run_case(case: Any) -> Outcome:
 def check(actual: Iterable[Any], expected: Iterable[Any], rtol: float, atol: float) -> None:
     """Raises AssertionError when an output differs in type, shape or value."""
     for got, wanted in zip(actual, expected, strict=True):
+        wanted = numpy_helper.to_array(wanted) if isinstance(wanted, TensorProto) else wanted
         if isinstance(wanted, (list, dict)) or wanted is None:
             assert type(got) is type(wanted), f"a {type(wanted).__name__} was expected"
             if isinstance(wanted, list):

@@ -16,8 +16,9 @@ from numba.core import codegen, cpu
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.core.types import BaseTuple, Dispatcher, void
+from numba.core.types import Dispatcher, void
 from numba.core.types.abstract import Type
+from numba.core.types.containers import BaseTuple
 
 from edgeopt.errors import EdgeoptError
 
