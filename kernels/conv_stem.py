@@ -48,10 +48,13 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         pixels=tuple(i * window.strides[1] for i in range(tiling.pixels)),
         places=tuple(i * y.layout.block for i in range(tiling.pixels)),
         vectors=vector_offsets(target, y, tiling.vectors),
-        loops=(Loop(image.channels, image.height * image.width), Loop(window.kernel[0], window.dilations[0] * image.width)),
-        steps=tuple(k * window.dilations[1] for k in range(window.kernel[1])),
+        loops=(
+            Loop(image.channels, image.height * image.width),
+            Loop(window.kernel[0], window.dilations[0] * image.width),
+            Loop(window.kernel[1], window.dilations[1]),
+        ),
+        steps=(0,),
         activation=activation_of(site.node),
-        overlap=True,
     )
     strides = Strides(0, image.channels * image.height * image.width, 0, window.strides[0] * image.width, window.strides[1])
     source = Source(strides, strides.image)

@@ -185,10 +185,6 @@ class Emitter:
         self.builder.position_at_end(after)
         return results
 
-    def fence(self) -> None:
-        """A compiler-only barrier: keeps LLVM from holding values of one side for the other; costs no instruction."""
-        self.builder.fence("acq_rel", "singlethread")
-
     def dot4(self, total: Value, unsigned: Value, signed: Value) -> Value:
         """total[i] + sum over j < 4 of unsigned[4 i + j] * signed[4 i + j], exact in int32; bytes u8 times s8."""
         if self.target.dot4 == "vpdpbusd" and self.lanes in (8, 16):

@@ -35,8 +35,8 @@ class Tile:
     ``pixels`` are the offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and
     ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k, ``tail`` holds the steps
     left over, relative to x. Weights lie in the order of k, ``weight_step`` apart (0: packed, one vector after the other), the
-    bias in the order of the output vectors. ``valid`` lanes of the last vector exist in memory (0: all). Where the steps of
-    neighbouring pixels ``overlap``, fences keep LLVM from holding every broadcast in a register.
+    bias in the order of the output vectors. ``valid`` lanes of the last vector exist in memory (0: all). Steps of one body must
+    not meet the same element through different pixels: LLVM would hold every broadcast in a register and spill.
     """
 
     pixels: tuple[int, ...]
@@ -50,7 +50,6 @@ class Tile:
     tail: tuple[int, ...] = ()
     weight_step: int = 0
     valid: int = 0
-    overlap: bool = False
 
     def registers(self) -> int:
         """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
@@ -93,8 +92,6 @@ def _body(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: lis
     w, total, count = carried[0], carried[1:], len(tile.vectors)
     stride = tile.weight_step or count * e.lanes
     for k, step in enumerate(steps):
-        if tile.overlap and k % 2 == 0:
-            e.fence()
         weights = [_weight(e, tile, w, k * stride, v) for v in range(count)]
         for p, pixel in enumerate(tile.pixels):
             value = e.broadcast(x, pixel + step)

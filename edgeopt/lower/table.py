@@ -15,11 +15,14 @@ from edgeopt.kernels import (
     conv_depthwise,
     conv_direct,
     conv_integer,
+    conv_stem,
     conv_transpose,
     copy,
     einsum,
     fill,
     gather,
+    gemm,
+    gemv,
     global_pool_blocked,
     grid_sample,
     gru,
@@ -46,12 +49,14 @@ from edgeopt.kernels import (
 )
 from edgeopt.kernels.call import Kernel
 
-HOT: tuple[ModuleType, ...] = (conv_depthwise, conv_blocked, pool_blocked, global_pool_blocked, pointwise_blocked)
+HOT: tuple[ModuleType, ...] = (conv_stem, conv_depthwise, conv_blocked, pool_blocked, global_pool_blocked, pointwise_blocked)
 
 PLAIN: tuple[ModuleType, ...] = (
     conv_direct,
     conv_transpose,
     pool,
+    gemv,
+    gemm,
     matmul_plain,
     unary,
     binary,
