@@ -15,6 +15,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Node, TensorType, dtype_name, onnx_code
 from edgeopt.ops import control
 from edgeopt.ops.proto import ProtoWriter
+from edgeopt.ops.reference_convolution import ConvTranspose
 from edgeopt.ops.reference_pooling import AveragePool, GlobalMaxPool, MaxPool
 from edgeopt.ops.table import OWN_OPS, own_body
 from edgeopt.ops.tensors import value_info
@@ -97,4 +98,4 @@ def _standard(node: Node, names: list[str], outputs: list[str], opsets: dict[str
 def _evaluator(signature: bytes) -> ReferenceEvaluator:
     model = ModelProto()
     model.ParseFromString(signature)
-    return ReferenceEvaluator(model, new_ops=[MaxPool, AveragePool, GlobalMaxPool])
+    return ReferenceEvaluator(model, new_ops=[AveragePool, ConvTranspose, GlobalMaxPool, MaxPool])

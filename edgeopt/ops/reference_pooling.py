@@ -34,12 +34,12 @@ class Window:
         return max(0, reach - size - self.begin - self.end)
 
 
-class MaxPool(OnnxMaxPool):  # type: ignore[misc]
+class MaxPool(OnnxMaxPool):
     """Y[n, c, o] = the largest of X[n, c] in the window that starts at o * stride - begin."""
 
-    def _run(self, x: Array, **attributes: Any) -> tuple[Array, ...]:
+    def _run(self, x: Array, **attributes: Any) -> tuple[Array, ...]:  # type: ignore[override]
         if len([name for name in self.output if name]) > 1:
-            found: tuple[Array, ...] = super()._run(x, **attributes)
+            found: tuple[Array, ...] = super()._run(x, **attributes)  # type: ignore[no-untyped-call]
             return found
         windows = _windows_of(x.shape[2:], attributes)
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min

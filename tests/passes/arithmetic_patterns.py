@@ -118,7 +118,9 @@ def _product(draft: Draft, x: Value) -> tuple[Value, tuple[int, ...]]:
         y = draft.own("FusedGemm", x, draft.weight(shape(x)[3], 3), *([draft.weight(3)] if draft.choice.integer(0, 1) else []))
         return y, (3,)
     if kind == 1:
-        y = draft.op("ConvTranspose", x, draft.weight(shape(x)[1], 2, 2, 2), kernel_shape=(2, 2), strides=(2, 1))
+        group = draft.choice.pick([1, shape(x)[1]])
+        weight = draft.weight(shape(x)[1], 2, 2, 2)
+        y = draft.op("ConvTranspose", x, weight, kernel_shape=(2, 2), strides=(2, 1), group=group)
     else:
         y = draft.conv(x, bias=bool(draft.choice.integer(0, 1)), group=draft.choice.pick([1, shape(x)[1]]))
     return y, (shape(y)[1], 1, 1)
@@ -147,7 +149,8 @@ def fold_scale_before(draft: Draft, x: Value) -> Value:
         return draft.own("FusedGemm", draft.op("Mul", x, draft.weight(shape(x)[3])), draft.weight(shape(x)[3], 2))
     scaled = draft.op(draft.choice.pick(["Mul", "Div"]), x, per_channel(draft, x))
     if kind == 1:
-        return draft.op("ConvTranspose", scaled, draft.weight(shape(x)[1], 2, 2, 2), kernel_shape=(2, 2))
+        group = draft.choice.pick([1, shape(x)[1]])
+        return draft.op("ConvTranspose", scaled, draft.weight(shape(x)[1], 2, 2, 2), kernel_shape=(2, 2), group=group)
     return _consumer(draft, scaled, None)
 
 
