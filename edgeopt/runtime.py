@@ -83,8 +83,8 @@ class CompiledModel:
 
     def samples(self, arrays: list[Array]) -> int:
         """How many batches the inputs hold: 1, or the common multiple of the leading axis."""
-        about = [i for i in self.manifest["inputs"] if i["place"] is not None]
-        arrays = [a for a in arrays if isinstance(a, np.ndarray)] if len(about) < len(arrays) else arrays
+        placed = [(a, i) for a, i in zip(arrays, self.manifest["inputs"], strict=True) if i["place"] is not None]
+        arrays, about = [a for a, _ in placed], [i for _, i in placed]
         if all(a.shape == tuple(i["shape"]) for a, i in zip(arrays, about, strict=True)):
             return 1
         ratios = {_ratio(a.shape, tuple(i["shape"])) for a, i in zip(arrays, about, strict=True)}

@@ -85,7 +85,8 @@ class _Lowering:
         tensors = tuple(s.tensor if s is not None else None for s in inputs)
         calls = kernel.select(Site(node, tensors, tuple(s.tensor for s in outputs), self.target))
         actual = [None if v is None else self._read(v, node, plain=not s.blocked) for v, s in _pairs(node, inputs)]
-        self.emission.calls(node, calls, actual, outputs)
+        if any(s.tensor.elements for s in outputs):
+            self.emission.calls(node, calls, actual, outputs)
         for value, storage in zip(node.outputs, outputs, strict=True):
             self._fill(node, storage)
             self.store.put(value, storage)
