@@ -57,7 +57,7 @@ class Emitter:
             return self.load(pointer)
         place = self.builder.bitcast(pointer, self.vector.as_pointer())
         kind = ir.FunctionType(self.vector, [place.type, I32, self._mask(count).type, self.vector])
-        function = self._declare(f"llvm.masked.load.v{self.lanes}f32.p0", kind)
+        function = self.declare(f"llvm.masked.load.v{self.lanes}f32.p0", kind)
         return self.builder.call(function, [place, ir.Constant(I32, 4), self._mask(count), self.constant(0.0)])
 
     def store_first(self, value: Value, pointer: Value, count: int) -> None:
@@ -66,7 +66,7 @@ class Emitter:
             return self.store(value, pointer)
         place = self.builder.bitcast(pointer, self.vector.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [self.vector, place.type, I32, self._mask(count).type])
-        function = self._declare(f"llvm.masked.store.v{self.lanes}f32.p0", kind)
+        function = self.declare(f"llvm.masked.store.v{self.lanes}f32.p0", kind)
         self.builder.call(function, [value, place, ir.Constant(I32, 4), self._mask(count)])
 
     def broadcast(self, pointer: Value, offset: int = 0) -> Value:
@@ -136,7 +136,7 @@ class Emitter:
         """An overloaded LLVM intrinsic of one type, such as ``fma``, ``rint``, ``sqrt`` or ``fabs``."""
         kind = arguments[0].type
         suffix = f"v{kind.count}f32" if isinstance(kind, ir.VectorType) else "f32"
-        function = self._declare(f"llvm.{name}.{suffix}", ir.FunctionType(kind, [kind] * len(arguments)))
+        function = self.declare(f"llvm.{name}.{suffix}", ir.FunctionType(kind, [kind] * len(arguments)))
         return self.builder.call(function, arguments)
 
     def exp(self, x: Value) -> Value:
@@ -190,7 +190,7 @@ class Emitter:
         if self.target.dot4 == "vpdpbusd" and self.lanes in (8, 16):
             name = f"llvm.x86.avx512.vpdpbusd.{self.lanes * 32}"
             kinds = [total.type, unsigned.type, signed.type]
-            return self.builder.call(self._declare(name, ir.FunctionType(total.type, kinds)), [total, unsigned, signed])
+            return self.builder.call(self.declare(name, ir.FunctionType(total.type, kinds)), [total, unsigned, signed])
         for tap in range(4):
             picks = range(tap, 4 * self.lanes, 4)
             a = self.builder.zext(self.shuffle(unsigned, unsigned, picks), self.int_vector)
@@ -204,7 +204,7 @@ class Emitter:
         if self.target.lookup == "pshufb" and self.lanes == 8:
             names["pshufb"] = "llvm.x86.avx2.pshuf.b"
         if self.target.lookup in names:
-            function = self._declare(names[self.target.lookup], ir.FunctionType(index.type, [table.type, index.type]))
+            function = self.declare(names[self.target.lookup], ir.FunctionType(index.type, [table.type, index.type]))
             return self.builder.call(function, [table, index])
         result = ir.Constant(index.type, ir.Undefined)
         for lane in range(index.type.count):
@@ -215,7 +215,8 @@ class Emitter:
     def _mask(self, count: int) -> ir.Constant:
         return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(i < count) for i in range(self.lanes)])
 
-    def _declare(self, name: str, kind: ir.FunctionType) -> Value:
+    def declare(self, name: str, kind: ir.FunctionType) -> Value:
+        """The external function (an LLVM intrinsic) called ``name``, declared once."""
         known = self.builder.module.globals.get(name)
         return known if known is not None else ir.Function(self.builder.module, kind, name)
 
