@@ -1,0 +1,1 @@
+"""Data sets, runs on many samples, calibration and measures of error."""

@@ -1,0 +1,1 @@
+"""Choice of approximations inside a budget."""
