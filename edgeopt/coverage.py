@@ -77,7 +77,7 @@ def check(actual: Iterable[Any], expected: Iterable[Any], rtol: float, atol: flo
         wanted = numpy_helper.to_array(wanted) if isinstance(wanted, TensorProto) else wanted
         if isinstance(wanted, (list, dict)) or wanted is None:
             assert type(got) is type(wanted), f"a {type(wanted).__name__} was expected"
-            if isinstance(wanted, list):
+            if isinstance(wanted, list) and isinstance(got, list):
                 check(got, wanted, rtol, atol)
             continue
         wanted = np.asarray(wanted)

@@ -14,7 +14,7 @@ import numpy as np
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.intrinsics import bits_to_float, float_to_bits, inline
 
-Scalar = type[np.generic]
+Scalar = type[Any]
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _RESCALE = np.float32(2.0**112)

@@ -68,7 +68,7 @@ def reciprocal_counts(node: Node, window: PlaneWindow, x: Tensor, y: Tensor) -> 
         padded = node.integer("count_include_pad", 0)
         low, high = (-window.pads[axis], size + window.pads[2 + axis]) if padded else (0, size)
         sides.append(((taps >= low) & (taps < high)).sum(1))
-    return (1 / np.outer(*sides)).astype(np.float32)
+    return np.asarray(1 / np.outer(*sides), np.float32)
 
 
 def _function(target: Target, tiles: tuple[WindowTile, ...], planes: Planes, kind: str) -> Callable[..., None]:

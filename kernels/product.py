@@ -75,7 +75,7 @@ def _gemm(site: Site, a: Tensor, w: Tensor, y: Tensor) -> tuple[Product, Terms]:
         raise Declined("its left operand is transposed")
     if w.array is None and (node.integer("transB", 0) or alpha != 1.0):
         raise Declined("its right operand is computed, and transposed or scaled")
-    product = Product(1, *y.shape[:1], a.shape[1], y.shape[1], True)
+    product = Product(1, y.shape[0], a.shape[1], y.shape[1], True)
     matrix = None if w.array is None else (w.array.T if node.integer("transB", 0) else w.array) * np.float32(alpha)
     whole = addend is not None and addend.array is None and addend.shape == y.shape and beta == 1.0
     bias = np.zeros(0, np.float32) if whole else _bias(site, 2, beta, product)

@@ -28,7 +28,7 @@ def limits(dtype: str) -> tuple[int, int]:
     """The smallest and largest value of a quantised element type. Raises Declined for others."""
     if dtype not in QUANTIZED:
         raise Declined(f"quantised element type {dtype}")
-    info = ml_dtypes.iinfo(numpy_dtype(dtype))
+    info = ml_dtypes.iinfo(numpy_dtype(dtype))  # type: ignore[no-untyped-call]
     return int(info.min), int(info.max)
 
 

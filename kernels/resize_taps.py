@@ -53,7 +53,8 @@ def _coordinates(node: Node, source: int, result: int, scale: float, region: tup
         return np.zeros(result) if width == 1 else y * (source - 1) / (width - 1)
     if mode == "tf_crop_and_resize":
         middle = np.full(result, (stop - start) * (source - 1) / 2)
-        return (middle if width == 1 else y * (stop - start) * (source - 1) / (width - 1)) + start * (source - 1)
+        inner = middle if width == 1 else y * (stop - start) * (source - 1) / (width - 1)
+        return np.asarray(inner + start * (source - 1), np.float64)
     if mode == "pytorch_half_pixel" and width == 1:
         return np.full(result, -0.5)
     if mode == "half_pixel_symmetric":

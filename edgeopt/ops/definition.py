@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
@@ -22,7 +23,7 @@ class Body:
         """Append one standard node; returns the name of its (first) output."""
         first = output or f"t{len(self.nodes)}"
         names = [first, *(f"{first}_{i}" for i in range(1, outputs))]
-        present = {k: v for k, v in attributes.items() if v is not None}
+        present: dict[str, Any] = {k: v for k, v in attributes.items() if v is not None}
         self.nodes.append(helper.make_node(name, list(inputs), names, **present))
         return first
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
 
@@ -11,7 +13,7 @@ CONV_ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "st
 def _fused_conv(node: Node, body: Body) -> None:
     """inputs X, W, B (optional), R (optional residual, shape of Y): Y = activation(Conv(X, W, B) + R)."""
     ins = ["x0", "x1"] + (["x2"] if node.input(2) is not None else [])
-    conv = {k: node.attributes[k] for k in CONV_ATTRIBUTES if k in node.attributes}
+    conv: dict[str, Any] = {k: node.attributes[k] for k in CONV_ATTRIBUTES if k in node.attributes}
     y = body.op("Conv", ins, **conv)
     if node.input(3) is not None:
         y = body.op("Add", [y, "x3"])
