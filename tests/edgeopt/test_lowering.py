@@ -1,0 +1,85 @@
+"""Lowering: native where a kernel exists, the host elsewhere, concatenations in place, one error for another target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+import edgeopt
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend import load
+from edgeopt.ir import Array, Graph
+from edgeopt.lower.lowering import lower
+from edgeopt.target import host, target
+from tests.edgeopt import small_models
+from tests.edgeopt.small_models import info, model, weight
+
+
+def graph_of(name: str) -> Graph:
+    return load({"branches": small_models.branches, "convolution": small_models.convolution}[name]())
+
+
+def concatenation(channels: int) -> Graph:
+    """Two convolutions of ``channels`` outputs each, concatenated and convolved again."""
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["p"], "first"),
+        helper.make_node("Conv", ["x", "b"], ["q"], "second"),
+        helper.make_node("Concat", ["p", "q"], ["c"], "join", axis=1),
+        helper.make_node("Conv", ["c", "w"], ["y"], "last", pads=[1, 1, 1, 1]),
+    ]
+    constants = [weight("a", channels, 16, 1, 1), weight("b", channels, 16, 1, 1), weight("w", 16, 2 * channels, 3, 3)]
+    return load(model(nodes, [info("x", [1, 16, 7, 9])], [info("y", [1, 16, 7, 9])], constants))
+
+
+def run_both(graph: Graph, inputs: dict[str, Array]) -> tuple[Array, Array]:
+    from edgeopt.interpret import interpret
+
+    expected = interpret(graph, inputs)
+    actual = edgeopt.compile(graph, level=0).run(inputs)
+    name = graph.outputs[0].name
+    return actual[name], expected[name]
+
+
+@pytest.mark.parametrize("channels", [32, 20])
+def test_concatenation_in_place_and_put_together(channels: int) -> None:
+    graph = concatenation(channels)
+    program = lower(graph, host())
+    copies = [step for step in program.native if step.op == "Concat"]
+    assert bool(copies) == (channels % 16 != 0)
+    x = np.random.default_rng(1).normal(size=(1, 16, 7, 9)).astype(np.float32)
+    actual, expected = run_both(graph, {"x": x})
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.ptp(expected))
+
+
+def test_an_operator_without_a_kernel_runs_on_the_host_with_a_warning() -> None:
+    graph = graph_of("branches")
+    compiled = edgeopt.compile(graph, level=0)
+    inputs: dict[str, Array] = {"x": np.ones((2, 2), np.float32), "flag": np.asarray(True)}
+    if not compiled.manifest["fallbacks"]:
+        pytest.skip("If has a kernel by now")
+    with pytest.warns(UserWarning, match="If 'choose' runs on the host"):
+        outputs = compiled.run(inputs)
+    from edgeopt.interpret import interpret
+
+    np.testing.assert_allclose(outputs["y"], interpret(graph, inputs)["y"])
+
+
+def test_another_target_lists_every_node_without_a_kernel() -> None:
+    nodes = [helper.make_node("NonZero", ["x"], ["a"], "one"), helper.make_node("NonZero", ["x"], ["b"], "two")]
+    outputs = [info("a", [None, None], TensorProto.INT64), info("b", [None, None], TensorProto.INT64)]
+    graph = load(model(nodes, [info("x", [2, 3])], outputs))
+    with pytest.raises(EdgeoptError, match="(?s)no kernel for 2 node.*'one'.*'two'"):
+        lower(graph, target("cortex-a53"))
+
+
+def test_an_open_input_shape_names_the_option() -> None:
+    graph = graph_of("convolution")
+    object.__setattr__(graph.inputs[0].type, "shape", (1, "channels", 8, 8))
+    with pytest.raises(EdgeoptError, match="--shape x="):
+        lower(graph, host())
+
+
+def test_the_arena_is_close_to_its_lower_bound() -> None:
+    program = lower(concatenation(32), host())
+    assert program.arena_bytes <= 1.1 * program.lower_bound
