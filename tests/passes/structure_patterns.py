@@ -81,7 +81,8 @@ def merge_reshapes(draft: Draft, x: Value) -> Value:
 def merge_slices(draft: Draft, x: Value) -> Value:
     first = draft.op("Slice", x, draft.ints(1), draft.ints(99), draft.ints(2), draft.ints(draft.choice.integer(1, 2)))
     axis = draft.choice.pick([2, 3, -1])
-    return draft.op("Slice", first, draft.ints(draft.choice.pick([0, 1, -1])), draft.ints(99), draft.ints(axis))
+    start, step = draft.choice.pick([0, 1, -1]), draft.choice.integer(1, 2)
+    return draft.op("Slice", first, draft.ints(start), draft.ints(99), draft.ints(axis), draft.ints(step))
 
 
 def merge_concats(draft: Draft, x: Value) -> Value:

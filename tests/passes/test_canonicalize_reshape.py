@@ -27,3 +27,9 @@ def test_leaves_an_unknown_shape() -> None:
     y = draft.op("Reshape", x, draft.ints(1, -1, 5))
     y.type = TensorType("float32", (1, None, 5))
     assert any("unknown" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_an_empty_axis() -> None:
+    draft, _ = sketch(opset=17)
+    y = draft.op("Reshape", draft.input((0, 3, 2)), draft.ints(0, 6), allowzero=1)
+    assert any("empty axis" in reason for reason in reasons(closed(draft, y), NAME))

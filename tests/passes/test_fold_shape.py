@@ -7,7 +7,7 @@ from collections.abc import Callable
 from edgeopt.ir import TensorType
 from edgeopt.rewrite import Context
 from tests.passes.building import closed, sketch
-from tests.passes.checks import before_and_after, load_pass
+from tests.passes.checks import before_and_after, keeps_numbers, load_pass
 from tests.passes.graphs import pattern_graph
 
 NAME = "fold_shape"
@@ -24,3 +24,10 @@ def test_leaves_a_shape_that_is_not_known() -> None:
     context = Context()
     assert load_pass(NAME)(closed(draft, y), context) == 0
     assert "not static" in context.declined[0][2]
+
+
+def test_takes_part_of_a_shape() -> None:
+    draft, x = sketch(opset=17)
+    graph = closed(draft, draft.op("Shape", x, start=1, end=-1))
+    assert keeps_numbers(graph, load_pass(NAME)) == 1
+    assert [c.array.tolist() for c in graph.constants] == [[3, 6]]

@@ -26,3 +26,10 @@ def test_leaves_an_irregular_part() -> None:
     r = draft.op("Reshape", draft.op("Transpose", x, perm=(0, 2, 3, 1)), draft.ints(2, 1, 3, 3, 5))
     y = draft.op("Gather", r, draft.constant(1, "int64"), axis=0)
     assert any("no regular part" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_a_part_that_runs_over_the_end_of_a_row() -> None:
+    draft, _ = sketch()
+    rows = draft.op("Reshape", draft.input((1, 4, 2, 2)), draft.ints(2, 1, 2, 1, 4))
+    y = draft.op("Gather", rows, draft.constant(0, "int64"), axis=0)
+    assert any("no regular part" in reason for reason in reasons(closed(draft, y), NAME))

@@ -19,3 +19,9 @@ def test_leaves_a_cast_that_rounds() -> None:
     draft, x = sketch()
     y = draft.op("Cast", draft.op("Cast", x, to=6), to=1)
     assert any("loses values" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_long_integers_through_double_precision() -> None:
+    draft, _ = sketch()
+    y = draft.op("Cast", draft.op("Cast", draft.input((4,), "int64"), to=11), to=7)
+    assert any("loses values" in reason for reason in reasons(closed(draft, y), NAME))

@@ -20,3 +20,10 @@ def test_leaves_a_rearranged_tensor_with_other_readers() -> None:
     r = draft.op("Transpose", draft.conv(x), perm=(0, 2, 3, 1))
     y = draft.op("Add", draft.op("Relu", r), r)
     assert any("2 readers" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_a_product_with_other_readers() -> None:
+    draft, x = sketch()
+    c = draft.conv(x)
+    y = draft.op("Relu", draft.op("Transpose", c, perm=(0, 2, 3, 1)))
+    assert any(f"'{c.name}' has 2 readers" in reason for reason in reasons(closed(draft, y, draft.op("Neg", c)), NAME))
