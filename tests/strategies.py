@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 
-from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
+from edgeopt.ir import OWN_DOMAIN, Array, Graph, TensorType, Value
 from edgeopt.ir.match import dtype_of, shape_of
 from edgeopt.ops import infer
 
@@ -87,7 +87,7 @@ class Draft:
         generator = np.random.default_rng(self.choice.integer(0, 999))
         return self.constant(generator.uniform(low, high, shape))
 
-    def op(self, op: str, *inputs: Value | None, outputs: int = 1, domain: str = "", **attributes: Attribute) -> Value:
+    def op(self, op: str, *inputs: Value | None, outputs: int = 1, domain: str = "", **attributes: Any) -> Value:
         """Append a node, typed by inference; returns its first output."""
         node = self.graph.make(op, inputs, [None] * outputs, domain=domain, attributes=attributes)
         for value, type_ in zip(node.outputs, infer(node), strict=True):
@@ -95,7 +95,7 @@ class Draft:
         self.made += node.outputs
         return node.output
 
-    def own(self, op: str, *inputs: Value | None, **attributes: Attribute) -> Value:
+    def own(self, op: str, *inputs: Value | None, **attributes: Any) -> Value:
         """Append a node of ``ai.edgeopt``."""
         return self.op(op, *inputs, domain=OWN_DOMAIN, **attributes)
 
@@ -105,7 +105,7 @@ class Draft:
         width = self.choice.integer(1, 3) * group
         pads = (self.choice.integer(0, size - 1) if pad is None else pad,) * 4
         constants = [self.weight(width, channels // group, size, size), *([self.weight(width)] if bias else [])]
-        attributes: dict[str, Attribute] = {"kernel_shape": (size, size), "pads": pads, "group": group}
+        attributes: dict[str, Any] = {"kernel_shape": (size, size), "pads": pads, "group": group}
         return self.own("FusedConv", x, *constants, **attributes) if own else self.op("Conv", x, *constants, **attributes)
 
     def ints(self, *numbers: int) -> Value:
