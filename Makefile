@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint digits clean
+.PHONY: demo test lint coverage digits clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -14,6 +14,10 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# docs/coverage.md: which of ONNX's own node tests pass, natively or by fallback
+coverage: $(READY)
+	$(BIN)/python -m edgeopt.coverage
 
 digits: $(READY)
 	$(BIN)/python examples/train_digits.py
