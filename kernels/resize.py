@@ -18,9 +18,9 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.elements import FLOATS, loader, scalar, static, storer
 from edgeopt.kernels.intrinsics import inline, rint
-from edgeopt.kernels.pad import table_call
 from edgeopt.kernels.resize_taps import Taps, taps
 from edgeopt.kernels.strided import row_major
+from edgeopt.kernels.tables import table_call
 
 
 @dataclass(frozen=True)

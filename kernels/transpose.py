@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Site
 from edgeopt.kernels.copy import copy_call
 from edgeopt.kernels.elements import static
-from edgeopt.kernels.strided import broadcast, row_major
+from edgeopt.kernels.strided import RANK, broadcast, merge, row_major
+from edgeopt.kernels.tables import table_call
 
 
 def _permuted(site: Site, view: Sequence[int], order: Sequence[int]) -> tuple[KernelCall, ...]:
@@ -37,13 +40,21 @@ def _select_space_to_depth(site: Site) -> tuple[KernelCall, ...]:
     x, b = site.given(0), site.node.integer("blocksize", 1)
     static(x)
     n, c, h, w = x.shape
-    return _permuted(site, (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4))
+    depth_first = site.node.text("mode", "DCR") == "DCR"
+    return _permuted(site, (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4) if depth_first else (0, 1, 3, 5, 2, 4))
 
 
 def _select_expand(site: Site) -> tuple[KernelCall, ...]:
     x, y = site.given(0), site.outputs[0]
     static(x, y)
     return (copy_call(Input(0), Output(0), y.shape, (broadcast(x.shape, y.shape), row_major(y.shape))),)
+
+
+def _tiled(site: Site) -> KernelCall:
+    """Tile by index tables, for repeats of more axes than strides can express."""
+    x, y = site.given(0), site.outputs[0]
+    sizes = zip(x.shape, y.shape, row_major(x.shape), strict=True)
+    return table_call(y.shape, [np.arange(result) % extent * step for extent, result, step in sizes])
 
 
 def _select_tile(site: Site) -> tuple[KernelCall, ...]:
@@ -55,6 +66,8 @@ def _select_tile(site: Site) -> tuple[KernelCall, ...]:
             raise Declined("the output is no multiple of the input")
         shape += [result // extent, extent]
         steps += [0, step]
+    if len(merge(shape, steps)[0]) > RANK:
+        return (_tiled(site),)
     return (copy_call(Input(0), Output(0), shape, (steps, row_major(shape))),)
 
 
