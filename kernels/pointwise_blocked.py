@@ -20,7 +20,7 @@ from edgeopt.kernels.unary import formula as unary_formula
 from edgeopt.kernels.unary import parameters
 
 _UNARY = "Relu LeakyRelu Elu Sigmoid HardSigmoid HardSwish Silu Mish Tanh Exp Abs Neg Sqrt Softplus Floor Ceil Erf Gelu".split()
-_BINARY = "Add Sub Mul Div Max Min".split()
+_BINARY = "Add Sub Mul Div Max Min PRelu".split()
 
 
 def _walk(tensor: Tensor, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -106,7 +106,7 @@ def _per_channel(array: Array, y: Tensor) -> Array:
 
 
 def _require_blocked(*tensors: Tensor) -> None:
-    if not all(t.layout.block for t in tensors):
+    if not all(t.layout.block and t.type.dtype == "float32" for t in tensors):
         raise Declined("its operands do not lie blocked")
 
 
