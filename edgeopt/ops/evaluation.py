@@ -64,6 +64,7 @@ def _signature(node: Node, inputs: Sequence[Array | None]) -> bytes:
     outputs = [f"y{i}" if out.name else "" for i, out in enumerate(node.outputs)]
     if node.domain and node.op in OWN_OPS and node.is_own(node.op):
         nodes = own_body(node, opsets[""]).nodes
+        opsets[""] = max(opsets[""], *(NEWER.get(n.op_type, 0) for n in nodes))
     else:
         nodes = [_standard(node, names, outputs, opsets)]
     graph = helper.make_graph(

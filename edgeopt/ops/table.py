@@ -12,8 +12,9 @@ from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
+from edgeopt.ops.quantized import QUANTIZED
 
-_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION)
+_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION, *QUANTIZED)
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 
 

@@ -1,0 +1,58 @@
+"""DequantizeLinear -> function of one variable -> QuantizeLinear becomes a table of 256 codes.
+
+    Q(f(DQ(x)))   ->   QuantLookup(x, table)        table[i] = Q(f(DQ(i-th code)))
+
+Exact: the table is computed by the very operators it replaces. Also makes one table of DQ -> Q alone, a change of grid.
+Not for codes wider than 8 bits, several scales, or a result that others read.
+"""
+
+import numpy as np
+
+from edgeopt.ir import OWN_DOMAIN, Array, Graph, Node, numpy_dtype
+from edgeopt.ir.match import dtype_of
+from edgeopt.ops import evaluate
+from edgeopt.ops.qdq import dequantized, is_per_tensor, quantizing_user, same_grid
+from edgeopt.rewrite import Context, Pass
+
+FUNCTIONS = (
+    "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Swish", "Mish", "Softplus",
+    "Softsign", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Erf", "Clip", "Relu",
+)  # fmt: skip
+ROOTS = (*FUNCTIONS, "QuantizeLinear")
+CODES = {"uint8": np.arange(256), "int8": np.arange(-128, 128)}
+
+
+def rewrite(graph: Graph, node: Node, context: Context) -> bool:
+    if node.op not in ROOTS:
+        return False
+    source = dequantized(node.input(0))
+    if source is None:
+        return False
+    end = node if node.is_op("QuantizeLinear") else quantizing_user(node.output)
+    if end is None:
+        return context.decline(node, "its result is read as float")
+    if end is node and (same_grid(source, end) or end.constant(1) is None or not is_per_tensor(end) or end.constant(2) is None):
+        return False
+    narrow = dtype_of(source.input(0)) in CODES and dtype_of(end.output) in CODES
+    if not is_per_tensor(source) or not narrow or any(v is None or not v.is_constant for v in node.inputs[1:] if v is not None):
+        return context.decline(node, "its codes are not 8 bits wide with one scale, or its bounds are computed")
+    table = graph.constant(f"{node.name}.table", _table(source, node, end))
+    made = graph.make("QuantLookup", [source.input(0), table], [end.output.type], end, OWN_DOMAIN, node.name)
+    graph.replace(end.output, made.output)
+    graph.erase(end)
+    if end is not node:
+        graph.erase(node)
+    return True
+
+
+def _table(source: Node, node: Node, end: Node) -> Array:
+    dtype = dtype_of(source.input(0))
+    values = _run(source, CODES[dtype].astype(numpy_dtype(dtype)))
+    return _run(end, values if node is end else _run(node, values))
+
+
+def _run(node: Node, first: Array) -> Array:
+    return evaluate(node, [first, *(None if v is None else v.array for v in node.inputs[1:])])[0]
+
+
+PASS = Pass("fold_qdq_lookup", rewrite, roots=ROOTS)

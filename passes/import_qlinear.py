@@ -1,0 +1,90 @@
+"""Operators of the older integer form (QLinearConv and its family, also those of com.microsoft) -> the integer operators.
+
+    QLinearConv(x, w, b)   ->   QuantConv(x, w, b)           QLinearMatMul, QGemm               ->   QuantGemm
+    QLinearAdd, QLinearMul ->   QuantAdd, QuantMul           QLinear[Global]AveragePool, QLinearConcat, QLinearSoftmax likewise
+
+The inputs are the same in another order. Not when a weight is computed, for channels on the last axis, or for a product with
+factors. ConvInteger and MatMulInteger stay: their result is a sum that has no grid yet.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, TensorType, Value
+from edgeopt.ir.match import dtype_of
+from edgeopt.ops import infer
+from edgeopt.ops.fused import CONV_ATTRIBUTES
+from edgeopt.ops.quantized import POOL_ATTRIBUTES
+from edgeopt.rewrite import Context, Pass
+
+Inputs = list[Value | None]
+Rule = Callable[[Graph, Node], Inputs | str]
+VENDOR = "com.microsoft"
+
+
+def rewrite(graph: Graph, node: Node, context: Context) -> bool:
+    known = RULES.get(node.op)
+    if known is None or node.domain not in ("", VENDOR):
+        return False
+    op, rule, kept = known
+    inputs = rule(graph, node)
+    if isinstance(inputs, str):
+        return context.decline(node, inputs)
+    attributes: dict[str, Attribute] = {k: v for k, v in node.attributes.items() if k in kept}
+    made = graph.make(op, inputs, [node.output.type], node, OWN_DOMAIN, node.name, attributes)
+    (found,) = infer(made)
+    made.output.type = found or made.output.type or TensorType(dtype_of(node.inputs[-1]))
+    graph.replace(node.output, made.output)
+    graph.erase(node)
+    return True
+
+
+def _same(graph: Graph, node: Node) -> Inputs | str:
+    return list(node.inputs)
+
+
+def _conv(graph: Graph, node: Node) -> Inputs | str:
+    if node.constant(3) is None:
+        return "its weight is computed at run time"
+    return [*node.inputs[:6], node.input(8), node.input(6), node.input(7)]
+
+
+def _matmul(graph: Graph, node: Node) -> Inputs | str:
+    weight = node.constant(3)
+    if weight is None or weight.ndim != 2:
+        return "its right side is not a constant matrix"
+    return [*node.inputs[:6], None, *node.inputs[6:8]]
+
+
+def _gemm(graph: Graph, node: Node) -> Inputs | str:
+    """A, a_scale, a_zero, B, b_scale, b_zero, C, y_scale, y_zero; C is int32 of scale a_scale b_scale."""
+    weight, bias = node.constant(3), node.constant(6)
+    if weight is None or node.integer("transA", 0) or node.real("alpha", 1.0) != 1.0:
+        return "its weight is computed, its first matrix is transposed or it has a factor"
+    inputs: Inputs = [node.input(i) for i in range(9)]
+    if node.integer("transB", 0):
+        inputs[3] = graph.constant(f"{node.name}.weight", np.ascontiguousarray(weight.T), dtype_of(node.input(3)))
+    if bias is not None and bias.ndim != 1:
+        inputs[6] = graph.constant(f"{node.name}.bias", bias.reshape(-1))
+    while inputs and inputs[-1] is None:
+        inputs.pop()
+    return inputs
+
+
+def _pool(graph: Graph, node: Node) -> Inputs | str:
+    return "its channels lie on the last axis" if node.integer("channels_last", 0) else list(node.inputs)
+
+
+RULES: dict[str, tuple[str, Rule, tuple[str, ...]]] = {
+    "QLinearConv": ("QuantConv", _conv, CONV_ATTRIBUTES),
+    "QLinearMatMul": ("QuantGemm", _matmul, ()),
+    "QGemm": ("QuantGemm", _gemm, ()),
+    "QLinearAdd": ("QuantAdd", _same, ()),
+    "QLinearMul": ("QuantMul", _same, ()),
+    "QLinearAveragePool": ("QuantAveragePool", _pool, POOL_ATTRIBUTES),
+    "QLinearGlobalAveragePool": ("QuantGlobalAveragePool", _pool, ()),
+    "QLinearConcat": ("QuantConcat", _same, ("axis",)),
+    "QLinearSoftmax": ("QuantSoftmax", _same, ("axis",)),
+}
+PASS = Pass("import_qlinear", rewrite, roots=tuple(RULES))
