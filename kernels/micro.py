@@ -50,6 +50,7 @@ class Tile:
     tail: tuple[int, ...] = ()
     weight_step: int = 0
     valid: int = 0
+    bias: bool = True
 
     def registers(self) -> int:
         """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
@@ -59,7 +60,8 @@ class Tile:
 def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
     """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
     count = len(tile.vectors)
-    carried = [w, *([e.load(b, v * e.lanes) for v in range(count)] * len(tile.pixels))]
+    start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(count)]
+    carried = [w, *(start * len(tile.pixels))]
     if tile.loops:
         carried = _nest(e, tile, 0, x, None, carried)
     total = _body(e, tile, tile.tail, x, carried)[1:]

@@ -13,7 +13,7 @@ from edgeopt.target import Target
 
 
 def vector_function(target: Target, arguments: int, emit: Callable[..., None]) -> Any:
-    """``emit(emitter, *arguments)`` as a numba function of 1 to 5 arguments without a result."""
+    """``emit(emitter, *arguments)`` as a numba function of 1 to 6 arguments without a result."""
 
     def generate(context: Any, builder: Any, signature: Any, actual: Any) -> Any:
         emit(Emitter(target, builder), *actual)
@@ -34,4 +34,7 @@ def vector_function(target: Target, arguments: int, emit: Callable[..., None]) -
     def five(context: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
         return types.void(a, b, c, d, e), generate
 
-    return intrinsic((one, two, three, four, five)[arguments - 1])
+    def six(context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:
+        return types.void(a, b, c, d, e, f), generate
+
+    return intrinsic((one, two, three, four, five, six)[arguments - 1])
