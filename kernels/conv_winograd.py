@@ -126,7 +126,7 @@ def _calls(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: 
     target, lanes = site.target, site.target.lanes
     bias = np.zeros(plan.outputs * lanes, np.float32)
     bias[: y.shape[1]] = site.constant(2) if site.optional(2) is not None else 0
-    weights, biases = Packed(pack(transformed, x.layout.block, plan, lanes)), Packed(bias)
+    weights, biases = Packed(pack(transformed, plan, lanes)), Packed(bias)
     images = x.shape[0] if plan.whole else 1
     sizes = [4 * images * plan.positions * plan.stride(n, lanes) for n in (plan.inputs, plan.outputs)]
     v, m = (Temporary(name, size, not plan.whole) for name, size in zip(("v", "m"), sizes, strict=True))
@@ -146,13 +146,16 @@ def _calls(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: 
     )
 
 
-def pack(transformed: Array, block: int, plan: Plan, lanes: int) -> Array:
-    """[position, I, O] as ``[position][tile of vectors][I][vector and lane]``, zeros where channels end."""
-    positions, inputs, outputs = transformed.shape
+def pack(transformed: Array, plan: Plan, lanes: int) -> Array:
+    """[position, O, I] as ``[position][tile of vectors][I][vector and lane]``, zeros where channels end."""
+    positions, outputs, inputs = transformed.shape
     depth, width = -(-inputs // STEPS) * STEPS, plan.tiling.vectors * lanes
-    full = np.zeros((positions, depth, plan.outputs * lanes), np.float32)
-    full[:, :inputs, :outputs] = transformed
-    return full.reshape(positions, depth, -1, width).transpose(0, 2, 1, 3).copy()
+    full = np.zeros((positions, plan.outputs * lanes // width, depth, width), np.float32)
+    padded = transformed
+    if outputs % width:
+        padded = np.concatenate([transformed, np.zeros((positions, -outputs % width, inputs), np.float32)], axis=1)
+    full[:, :, :inputs] = padded.reshape(positions, -1, width, inputs).transpose(0, 1, 3, 2)
+    return full
 
 
 Phase = Callable[..., None]

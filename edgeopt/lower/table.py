@@ -17,6 +17,7 @@ from edgeopt.kernels import (
     conv_integer,
     conv_stem,
     conv_transpose,
+    conv_winograd,
     copy,
     einsum,
     fill,
@@ -49,7 +50,15 @@ from edgeopt.kernels import (
 )
 from edgeopt.kernels.call import Kernel
 
-HOT: tuple[ModuleType, ...] = (conv_stem, conv_depthwise, conv_blocked, pool_blocked, global_pool_blocked, pointwise_blocked)
+HOT: tuple[ModuleType, ...] = (
+    conv_stem,
+    conv_depthwise,
+    conv_winograd,
+    conv_blocked,
+    pool_blocked,
+    global_pool_blocked,
+    pointwise_blocked,
+)
 
 PLAIN: tuple[ModuleType, ...] = (
     conv_direct,
