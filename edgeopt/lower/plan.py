@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgeopt.lower.program import ALIGNMENT
+
+ATTEMPTS = 40
 
 
 @dataclass(eq=False)
@@ -20,10 +24,34 @@ class Buffer:
 def plan(buffers: list[Buffer]) -> int:
     """Give every buffer an aligned offset so that no two live ones overlap; returns the bytes of the arena.
 
-    Larger buffers are placed first, each into the smallest gap that holds it (Pisarchyk and Lee 2020, greedy by size).
+    Buffers are placed one by one, each into the smallest gap that holds it (Pisarchyk and Lee 2020), in several orders: larger
+    first, longer-lived first, and shuffles of the former until the lower bound is met or ATTEMPTS are used up.
     """
+    bound, best, offsets = lower_bound(buffers), -1, [b.offset for b in buffers]
+    for order in _orders(buffers):
+        size = _place(order)
+        if best < 0 or size < best:
+            best, offsets = size, [b.offset for b in buffers]
+        if best <= bound:
+            break
+    for buffer, offset in zip(buffers, offsets, strict=True):
+        buffer.offset = offset
+    return max(best, 0)
+
+
+def _orders(buffers: list[Buffer]) -> Iterator[list[Buffer]]:
+    by_size = sorted(buffers, key=lambda b: (-b.size, b.first))
+    yield by_size
+    yield sorted(buffers, key=lambda b: (b.first - b.last, -b.size, b.first))
+    yield sorted(buffers, key=lambda b: (-b.size * (b.last - b.first + 1), b.first))
+    rng = random.Random(len(buffers))
+    for _ in range(ATTEMPTS):
+        yield sorted(buffers, key=lambda b: -b.size * rng.uniform(0.3, 1.0))
+
+
+def _place(order: list[Buffer]) -> int:
     placed: list[Buffer] = []
-    for buffer in sorted(buffers, key=lambda b: (-b.size, b.first)):
+    for buffer in order:
         buffer.offset = _best_gap(buffer, [b for b in placed if b.first <= buffer.last and buffer.first <= b.last])
         placed.append(buffer)
     return max((b.offset + _aligned(b.size) for b in placed), default=0)

@@ -18,7 +18,7 @@ BUFFERS = st.lists(
 def test_live_buffers_do_not_overlap(buffers: list[Buffer]) -> None:
     arena = plan(buffers)
     for i, a in enumerate(buffers):
-        assert a.offset % ALIGNMENT == 0 and 0 <= a.offset and a.offset + a.size <= arena
+        assert a.offset % ALIGNMENT == 0 and a.offset >= 0 and a.offset + a.size <= arena
         for b in buffers[:i]:
             alive_together = a.first <= b.last and b.first <= a.last
             assert not alive_together or a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
