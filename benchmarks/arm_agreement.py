@@ -107,7 +107,11 @@ def main() -> None:
     a = parser.parse_args()
     results = []
     for path in a.models:
-        host = edgeopt.compile(path, level=a.level)
+        try:
+            host = edgeopt.compile(path, level=a.level)
+        except EdgeoptError as error:
+            results.append(Agreement(path.stem, "host", reason=str(error)))
+            continue
         for target in a.targets:
             results.append(agreement(path, target, a.level, host))
             print(f"{path.stem} {target}: {results[-1].verdict} {results[-1].deviation:.1e}", flush=True)

@@ -39,9 +39,10 @@ class Symbol:
 
 
 class Elf:
-    """An object file or shared library. Raises EdgeoptError when ``data`` is not a little-endian ELF file."""
+    """An object file or shared library. Raises EdgeoptError when ``content`` is not a little-endian ELF file."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, content: bytes | memoryview) -> None:
+        data = bytes(content)
         if data[:4] != b"\x7fELF" or data[5] != 1:
             raise EdgeoptError("not a little-endian ELF file")
         self.data, self._wide = data, data[4] == 2
@@ -97,8 +98,9 @@ class Elf:
         return self.data[start : self.data.index(b"\0", start)].decode()
 
 
-def archived(library: bytes) -> bytes:
+def archived(content: bytes | memoryview) -> bytes:
     """The object file in a static library of one member, such as ``libmodel.a``. Raises EdgeoptError for anything else."""
+    library = bytes(content)
     if library[:8] != b"!<arch>\n":
         raise EdgeoptError("not a static library")
     at = 8

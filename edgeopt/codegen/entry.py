@@ -54,7 +54,10 @@ entry:
   %out.null = icmp eq ptr %outputs, null
   %arena.null = icmp eq ptr %arena, null
   %any.0 = or i1 %in.null, %out.null
-  %any = or i1 %any.0, %arena.null
+  %any.1 = or i1 %any.0, %arena.null
+  %w.null = icmp eq ptr %weights, null
+  %w.needed = and i1 %w.null, {"true" if program.weights else "false"}
+  %any = or i1 %any.1, %w.needed
   br i1 %any, label %null, label %given
 null:
   ret i32 {ERRORS["ERROR_NULL"]}

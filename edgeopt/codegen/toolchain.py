@@ -15,7 +15,7 @@ from edgeopt.target import Target
 
 _PREFIXES = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
 _ZIG = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
-TIMEOUT = 120
+TIMEOUT = 600  # seconds; ziglang builds its C library at the first link
 
 
 def prefix(target: Target) -> str:

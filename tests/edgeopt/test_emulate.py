@@ -1,0 +1,71 @@
+"""Models of another processor under emulation."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import edgeopt
+from benchmarks.arm_agreement import LIMIT, agreement
+from edgeopt.emulate import Emulator
+from edgeopt.errors import EdgeoptError
+from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled
+from tests.edgeopt.command_line import edgeopt as command
+from tests.edgeopt.emulation import digits, image, needs
+from tests.edgeopt.small_models import loop
+
+
+@pytest.mark.parametrize("name", ["arm", "cortex-a76", "armv7"])
+def test_several_samples_agree_with_the_host(name: str) -> None:
+    needs(name)
+    images = np.load(EVALUATION)["image"][:3]
+    with Emulator(digits(name)) as emulator:
+        actual = emulator.run({"image": images})["logits"]
+    expected = digits("host").run({"image": images})["logits"]
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.ptp(expected))
+
+
+def test_the_command_line_emulates(tmp_path: Path) -> None:
+    needs("arm")
+    directory = compiled(tmp_path, "--target", "arm")
+    np.savez(tmp_path / "x.npz", image=image())
+    result = command("run", directory, "--input", tmp_path / "x.npz", "--output", tmp_path / "y.npz", "--emulate")
+    assert result.exit_code == 0, result.stderr
+    assert np.load(tmp_path / "y.npz")["logits"].shape == (1, 10)
+
+
+def test_code_of_another_processor_is_not_run_here() -> None:
+    with pytest.raises(EdgeoptError, match="try --emulate"):
+        digits("arm").run({"image": image()})
+
+
+def test_a_missing_emulator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = digits("arm")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(EdgeoptError, match="qemu-user"):
+        Emulator(model)
+
+
+def test_a_node_without_a_kernel_is_refused_for_a_board(tmp_path: Path) -> None:
+    onnx.save(loop(), tmp_path / "loop.onnx")
+    with pytest.raises(EdgeoptError, match="Loop"):
+        edgeopt.compile(tmp_path / "loop.onnx", target="arm")
+
+
+@pytest.mark.parametrize("name", ["arm", "cortex-a76", "armv7"])
+@pytest.mark.parametrize("model", ["models/mlperf_kws_dscnn", "models/mlperf_ic_resnet8_cifar10", "coverage/mnist_cntk"])
+def test_real_networks_agree_with_the_host(models: Path, name: str, model: str) -> None:
+    needs(name)
+    path = models / f"{model}.onnx"
+    result = agreement(path, name, 2, edgeopt.compile(path, level=2))
+    assert not result.reason and result.deviation <= LIMIT, result
+
+
+def test_digits_is_what_the_agreement_is_measured_on() -> None:
+    needs("arm")
+    result = agreement(DIGITS, "arm", 2, edgeopt.compile(DIGITS, level=2))
+    assert result.verdict == "agrees" and 0 < result.code < 150_000 and result.weights > 0
