@@ -1,4 +1,4 @@
-"""Elementwise functions of two tensors with broadcasting, and the variadic ones as a chain of them."""
+"""Elementwise functions of two tensors with broadcasting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgeopt.kernels.math import fmod
 from edgeopt.kernels.strided import broadcast, grid, locate, row_major
 
 Formula = Callable[[Any, Any], Any]
-_VARIADIC = ("Sum", "Mean", "Max", "Min")
+VARIADIC = ("Sum", "Mean", "Max", "Min")
 _COMPARISONS: dict[str, Formula] = {
     "Equal": lambda x, y: x == y,
     "Greater": lambda x, y: x > y,
@@ -131,26 +131,6 @@ def _kernel(name: str, left: str, right: str, result: str) -> Callable[..., None
     return kernel
 
 
-@cache
-def _accumulate(name: str, dtype: str) -> Callable[..., None]:
-    load, store, apply = loader(dtype), storer(dtype), formula(name, dtype)
-    kind = scalar(dtype)
-
-    def kernel(
-        x: Any, z: Any, begin: Any, end: Any, scale: Any,
-        d1: Any, d2: Any, d3: Any, m: Any, n: Any,
-        x0: Any, x1: Any, x2: Any, x3: Any, x4: Any, x5: Any,
-    ) -> None:  # fmt: skip
-        for chunk in range(begin, end):
-            a = locate(chunk, d1, d2, d3, x0, x1, x2, x3)
-            for j in range(m):
-                for i in range(n):
-                    at = (chunk * m + j) * n + i
-                    store(z, at, kind(apply(load(z, at), load(x, a + j * x4 + i * x5)) * kind(scale)))
-
-    return kernel
-
-
 def binary_call(name: str, site: Site, x: int, y: int) -> KernelCall:
     """The call that computes output 0 of ``site`` as ``name`` of its inputs ``x`` and ``y``. Raises Declined."""
     left, right, result = site.given(x), site.given(y), site.outputs[0]
@@ -178,47 +158,5 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (binary_call(_name(site), site, 0, 1),)
 
 
-def _select_variadic(site: Site) -> tuple[KernelCall, ...]:
-    count, result = len(site.inputs), site.outputs[0]
-    if count == 1:
-        raise Declined("one input is an identity")
-    name = "Sum" if site.node.op == "Mean" else site.node.op
-    calls = [binary_call(name, site, 0, 1)]
-    for index in range(2, count):
-        operand = site.given(index)
-        static(operand)
-        cells = grid(result.shape, row_major(result.shape), broadcast(operand.shape, result.shape))
-        calls.append(_chained(name, result.type.dtype, index, cells.constants[:5] + cells.constants[11:], cells.chunks, 1.0))
-    if site.node.op == "Mean":
-        calls.append(_mean(site, count))
-    return tuple(calls)
-
-
-def _chained(name: str, dtype: str, index: int, constants: tuple[int, ...], chunks: int, scale: float) -> KernelCall:
-    operands: tuple[Operand, ...] = (Input(index), Output(0))
-    return KernelCall(_accumulate(name, dtype), operands, (scale, *constants), chunks, (name, dtype))
-
-
-@cache
-def _scale(dtype: str) -> Callable[..., None]:
-    load, store, kind = loader(dtype), storer(dtype), scalar(dtype)
-
-    def kernel(z: Any, begin: Any, end: Any, n: Any, count: Any) -> None:
-        for i in range(begin * n, end * n):
-            store(z, i, load(z, i) / kind(count))
-
-    return kernel
-
-
-def _mean(site: Site, count: int) -> KernelCall:
-    result = site.outputs[0]
-    cells = grid(result.shape, row_major(result.shape))
-    dtype = result.type.dtype
-    return KernelCall(_scale(dtype), (Output(0),), (result.elements // cells.chunks, count), cells.chunks, (dtype,))
-
-
-_PAIRS = tuple(n for n in _NAMES if " " not in n and n not in _VARIADIC)
-KERNELS = (
-    Kernel("binary", (*_PAIRS, "BitShift"), _select),
-    Kernel("variadic", _VARIADIC, _select_variadic),
-)
+_PAIRS = tuple(n for n in _NAMES if " " not in n and n not in VARIADIC)
+KERNEL = Kernel("binary", (*_PAIRS, "BitShift"), _select)

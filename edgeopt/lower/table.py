@@ -39,6 +39,7 @@ from edgeopt.kernels import (
     pool_blocked,
     quantize,
     reduce,
+    remap_blocked,
     resize,
     roi_align,
     scan_axis,
@@ -47,6 +48,7 @@ from edgeopt.kernels import (
     top_k,
     transpose,
     unary,
+    variadic,
 )
 from edgeopt.kernels.call import Kernel
 
@@ -58,6 +60,7 @@ HOT: tuple[ModuleType, ...] = (
     pool_blocked,
     global_pool_blocked,
     pointwise_blocked,
+    remap_blocked,
 )
 
 PLAIN: tuple[ModuleType, ...] = (
@@ -96,6 +99,7 @@ PLAIN: tuple[ModuleType, ...] = (
     grid_sample,
     roi_align,
     einsum,
+    variadic,
 )
 
 

@@ -21,9 +21,10 @@ def test_gather_elements(axis: int, shape: tuple[int, ...]) -> None:
     agree(gather, "GatherElements", [normal(5, 5, 5), integers(*shape, low=-5, high=5)], {"axis": axis})
 
 
-@pytest.mark.parametrize(
-    "shape, indices, batch", [((5, 6, 7), (4, 2), 0), ((5, 6, 7), (4, 3), 0), ((5, 6, 7), (5, 2, 1), 1), ((2, 6, 7), (2, 3, 2), 1)]
-)
+CASES = [((5, 6, 7), (4, 2), 0), ((5, 6, 7), (4, 3), 0), ((5, 6, 7), (5, 2, 1), 1), ((2, 6, 7), (2, 3, 2), 1)]
+
+
+@pytest.mark.parametrize("shape, indices, batch", CASES)
 def test_gather_nd(shape: tuple[int, ...], indices: tuple[int, ...], batch: int) -> None:
     agree(gather, "GatherND", [normal(*shape), integers(*indices, low=0, high=5)], {"batch_dims": batch})
 

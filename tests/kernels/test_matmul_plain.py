@@ -32,6 +32,6 @@ def test_other_types(dtype: str) -> None:
 @pytest.mark.parametrize("flips", [(0, 0), (0, 1), (1, 0), (1, 1)], ids=str)
 def test_gemm(flips: tuple[int, int], shape: tuple[int, ...] | None) -> None:
     a, b = normal(*((4, 3) if flips[0] else (3, 4))), normal(*((5, 4) if flips[1] else (4, 5)))
-    inputs: list[Array | None] = [a, b] + ([] if shape is None else [normal(*shape, seed=2)])
+    inputs: list[Array] = [a, b] + ([] if shape is None else [normal(*shape, seed=2)])
     attributes = {"transA": flips[0], "transB": flips[1], "alpha": 0.5, "beta": 0.25}
     agree(matmul_plain, "Gemm", inputs, attributes, rtol=1e-5, atol=1e-5)

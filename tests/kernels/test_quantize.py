@@ -59,5 +59,5 @@ def test_dynamic() -> None:
 
 def test_dynamic_of_zeros() -> None:
     x = np.zeros(5, np.float32)
-    expected = [np.zeros(5, np.uint8), np.array(1, np.float32), np.array(0, np.uint8)]
+    expected: list[Array] = [np.zeros(5, np.uint8), np.array(1, np.float32), np.array(0, np.uint8)]
     agree(quantize, "DynamicQuantizeLinear", [x], outputs=3, expected=expected)
