@@ -12,7 +12,8 @@ from edgeopt.kernels.strided import row_major
 from edgeopt.kernels.tables import table_call
 
 
-def _pads(site: Site) -> tuple[list[int], list[int]]:
+def pad_extents(site: Site) -> tuple[list[int], list[int]]:
+    """Padding before and after every axis. Raises Declined when it is not constant."""
     rank = len(site.given(0).shape)
     given = [int(v) for v in site.constant(1).reshape(-1)]
     axes = [int(a) % rank for a in site.constant(3).reshape(-1)] if site.optional(3) else list(range(rank))
@@ -34,7 +35,8 @@ def _constant(site: Site, begin: list[int], end: list[int]) -> tuple[KernelCall,
     return (fill, copy_call(Input(0), Output(0), box, (inner, outer), (source, target)))
 
 
-def _table(extent: int, begin: int, result: int, mode: str) -> Array:
+def index_table(extent: int, begin: int, result: int, mode: str) -> Array:
+    """The position that each of ``result`` padded positions repeats, in the modes other than constant."""
     places = np.arange(result) - begin
     if mode == "edge":
         return places.clip(0, extent - 1)
@@ -48,11 +50,11 @@ def _table(extent: int, begin: int, result: int, mode: str) -> Array:
 def _select(site: Site) -> tuple[KernelCall, ...]:
     x, y, mode = site.given(0), site.outputs[0], site.node.text("mode", "constant")
     static(x, y)
-    begin, end = _pads(site)
+    begin, end = pad_extents(site)
     if mode == "constant":
         return _constant(site, begin, end)
     steps = zip(x.shape, begin, y.shape, row_major(x.shape), strict=True)
-    return (table_call(y.shape, [_table(e, b, r, mode) * s for e, b, r, s in steps]),)
+    return (table_call(y.shape, [index_table(e, b, r, mode) * s for e, b, r, s in steps]),)
 
 
 KERNEL = Kernel("pad", ("Pad",), _select)

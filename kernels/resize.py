@@ -33,7 +33,7 @@ class Axis:
     stop: float
 
 
-def _axes(site: Site) -> list[Axis]:
+def resize_axes(site: Site) -> list[Axis]:
     x, y, node = site.given(0), site.outputs[0], site.node
     rank = len(x.shape)
     places = [a % rank for a in node.integers("axes", range(rank))]
@@ -113,7 +113,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     static(x, y)
     if 0 in y.shape:
         raise Declined("the output is empty")
-    axes = [(a, taps(node, x.shape[a.place], y.shape[a.place], a.scale, (a.start, a.stop))) for a in _axes(site)]
+    axes = [(a, taps(node, x.shape[a.place], y.shape[a.place], a.scale, (a.start, a.stop))) for a in resize_axes(site)]
     nearest = node.text("mode", "nearest") == "nearest"
     if axes and not (nearest and not any(t.bias.any() or not t.weight.all() for _, t in axes)):
         return _interpolate(site, axes)

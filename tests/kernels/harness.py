@@ -11,7 +11,7 @@ from edgeopt.codegen.build import build
 from edgeopt.codegen.native import NativeModule, aligned_bytes
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.interpret import interpret
-from edgeopt.ir import Array, Attribute, Graph, TensorType, Value
+from edgeopt.ir import Array, Attribute, Graph, TensorType, Value, numpy_dtype
 from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
 from edgeopt.ops import infer_types
@@ -57,16 +57,22 @@ def run(
     arena, constants, scratch = (aligned_bytes(n) for n in (program.arena_bytes, len(program.weights), program.scratch_bytes))
     ctypes.memmove(constants[1], bytes(program.weights), len(program.weights))
     ctypes.memset(arena[1], 0xFF, program.arena_bytes)
-    made = [np.full(v.type.dims, np.nan, np.float32) for v in graph.outputs if v.type is not None]
+    made = [_unset(v.type) for v in graph.outputs if v.type is not None]
     inputs = (ctypes.c_void_p * len(data))(*(a.ctypes.data for a in data.values()))
     outputs = (ctypes.c_void_p * len(made))(*(a.ctypes.data for a in made))
     context = (ctypes.c_void_p * 5)(*(ctypes.addressof(v) for v in (inputs, outputs)), arena[1], constants[1], scratch[1])
     if by_chunks:
-        pool = WorkerPool(native.worker, len(program.native), 0)
+        pool = WorkerPool(native, len(program.native), 0)
         native.parallel(context, pool.address, 0, len(program.native))
     else:
         native.steps(context, 0, len(program.native))
     return made[0]
+
+
+def _unset(type_: TensorType) -> Array:
+    """An array whose bytes are all ones: not a number in float."""
+    bits = np.full(int(np.prod(type_.dims)) * numpy_dtype(type_.dtype).itemsize, 255, np.uint8)
+    return bits.view(numpy_dtype(type_.dtype)).reshape(type_.dims)
 
 
 def check(
