@@ -10,9 +10,10 @@ import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site
 from edgeopt.kernels.elements import static, storage, wanted
-from edgeopt.kernels.strided import grid, locate, row_major
+from edgeopt.kernels.strided import RANK, grid, locate, merge, row_major
 
 Shape = Sequence[int]
+_RUN = 16
 
 
 def _copy(
@@ -29,11 +30,23 @@ def _copy(
                 z[b + j * z4 + i * z5] = x[a + j * x4 + i * x5]
 
 
+def _across(shape: Shape, source: Shape, target: Shape) -> tuple[Shape, Shape, Shape]:
+    """The same box walked so that a transposition reads runs of the source: 16 of them innermost, whatever the target."""
+    extents, (a, b) = merge(shape, source, target)
+    runs = [k for k in range(len(extents) - 1) if a[k] == 1 and extents[k] % _RUN == 0]
+    if a[-1] == 1 or not runs or len(extents) >= RANK:
+        return shape, source, target
+    k = runs[0]
+    inner = b[k]
+    extents[k], a[k], b[k] = extents[k] // _RUN, a[k] * _RUN, b[k] * _RUN
+    return [*extents, _RUN], [*a, 1], [*b, inner]
+
+
 def copy_call(
     source: Operand, target: Operand, shape: Shape, steps: tuple[Shape, Shape], offsets: tuple[int, int] = (0, 0)
 ) -> KernelCall:
     """Copy a box of ``shape``: ``steps`` and ``offsets`` are the element strides and the first element in source and target."""
-    cells = grid(shape, *steps)
+    cells = grid(*_across(shape, *steps))
     return KernelCall(_copy, (source, target), (*offsets, *cells.constants), cells.chunks)
 
 

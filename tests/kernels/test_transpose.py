@@ -17,6 +17,11 @@ def test_transpose_of_six_dimensions() -> None:
     agree(transpose, "Transpose", [normal(2, 3, 4, 5, 2, 3)], {"perm": [5, 4, 3, 2, 1, 0]})
 
 
+def test_transpose_of_long_runs() -> None:
+    agree(transpose, "Transpose", [normal(2, 20, 8, 16)], {"perm": [0, 2, 3, 1]}, threads=2)
+    agree(transpose, "Transpose", [normal(48, 33)], {"perm": [1, 0]})
+
+
 def test_declines_seven_independent_dimensions() -> None:
     graph = one_node("Transpose", [normal(2, 3, 2, 3, 2, 3, 2)], {"perm": [6, 5, 4, 3, 2, 1, 0]})
     assert "7 independent dimensions" in declined(transpose, graph)
