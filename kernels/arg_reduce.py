@@ -24,8 +24,9 @@ def _kernel(dtype: str, largest: bool, last: bool) -> Callable[..., None]:
                 best = load(x, first)
                 for k in range(1, n):
                     value = load(x, first + k * inner)
-                    won = better(value, best) or (last and value == best) or (value != value and (best == best or last))
-                    won = won and (best == best or value != value)
+                    tie = value == best or (value != value and best != best)
+                    ahead = better(value, best) or (value != value and best == best)
+                    won = ahead or (tie and last)
                     best, place = value if won else best, k if won else place
                 y[chunk * inner + i] = place
 
