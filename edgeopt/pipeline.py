@@ -46,6 +46,7 @@ from edgeopt.passes import (
     move_qdq,
     move_transposes,
     pool_to_global,
+    quantize,
     recognize_gelu,
     recognize_hard_sigmoid,
     recognize_hard_swish,
@@ -132,6 +133,14 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(common_subexpressions.PASS, 1, "the same value is computed once"),
     Stage(dead_code.PASS, 1, "what nobody reads is not computed and not shipped"),
 )
+
+# Approximate passes, which carry out what edgeopt.search decided: the module's function that makes the pass of a decision.
+TECHNIQUES: dict[str, Callable[..., Pass]] = {"quantize": quantize.make}
+
+
+def technique(name: str) -> Callable[..., Pass]:
+    """The maker of the approximate pass ``name``."""
+    return TECHNIQUES[name]
 
 
 def optimize(

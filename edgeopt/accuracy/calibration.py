@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.observe import stream
+from edgeopt.accuracy.observe import BATCH, Overlay, stream
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.quantization import LIMITS, Quantizer, from_range
@@ -46,13 +46,15 @@ class Statistic:
         self.chunks.append(flat[rng.integers(0, flat.size, keep)] if flat.size > keep else flat.copy())
 
 
-def collect(graph: Graph, names: Iterable[str], data: DataSet, seed: int = 0) -> dict[str, Statistic]:
+def collect(
+    graph: Graph, names: Iterable[str], data: DataSet, seed: int = 0, overlay: Overlay | None = None
+) -> dict[str, Statistic]:
     """One Statistic for each named value over all samples of ``data``. Raises EdgeoptError for empty data."""
     if not len(data):
         raise EdgeoptError("there are no samples to calibrate on")
     statistics, rng = {name: Statistic() for name in names}, np.random.default_rng(seed)
-    for start, values in stream(graph, list(statistics), data):
-        share = min(8, len(data) - start) / len(data)
+    for start, values in stream(graph, list(statistics), data, overlay):
+        share = min(BATCH, len(data) - start) / len(data)
         for name, statistic in statistics.items():
             statistic.add(values[name], max(64, int(SAMPLES * share)), rng)
     return statistics

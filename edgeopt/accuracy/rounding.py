@@ -12,8 +12,10 @@ import numpy as np
 from edgeopt.ir import Array
 
 DAMPING = 0.01
-SHRINK = np.linspace(1.0, 0.5, 26)
+SHRINK = {1: np.linspace(1.0, 0.05, 40)}  # codes {-1, 0, 1} clip far inside the range
+SHRINK_WIDE = np.linspace(1.0, 0.5, 26)
 SWEEPS = 3
+BINARY = 0
 
 
 def damped(moments: Array, damping: float = DAMPING) -> Array:
@@ -23,14 +25,19 @@ def damped(moments: Array, damping: float = DAMPING) -> Array:
     return moments + (damping * mean + 1e-12)[:, None, None] * np.eye(size)
 
 
+def nearest(values: Array, limit: int) -> Array:
+    """Codes in [-limit, limit]; ``BINARY`` means {-1, 1}."""
+    return np.where(values >= 0, 1.0, -1.0) if limit == BINARY else np.clip(np.rint(values), -limit, limit)
+
+
 def best_bound(weight: Array, moments: Array, limit: int) -> Array:
     """The clipping bound of each row of ``weight`` [groups, rows, K] that loses least, weighted by the diagonal of H."""
     importance = np.einsum("gkk->gk", moments)[:, None, :]
     widest = np.abs(weight).max(axis=2)
     best, least = widest.copy(), np.full(widest.shape, np.inf)
-    for share in SHRINK:
-        scale = np.where(widest > 0, widest * share / limit, 1.0)[:, :, None]
-        error = weight - np.clip(np.rint(weight / scale), -limit, limit) * scale
+    for share in SHRINK.get(max(limit, 1), SHRINK_WIDE):
+        scale = np.where(widest > 0, widest * share / max(limit, 1), 1.0)[:, :, None]
+        error = weight - nearest(weight / scale, limit) * scale
         loss = (error**2 * importance).sum(axis=2)
         better = loss < least
         best[better], least[better] = (widest * share)[better], loss[better]
@@ -46,7 +53,7 @@ def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int)
         factor = np.linalg.cholesky(inverse).T
         work, step = w[:, order].astype(np.float64), s[:, None]
         for k in range(work.shape[1]):
-            code = np.clip(np.rint(work[:, k : k + 1] / step), -limit, limit)
+            code = nearest(work[:, k : k + 1] / step, limit)
             error = (work[:, k : k + 1] - code * step) / factor[k, k]
             work[:, k:] -= error * factor[k, k:]
             codes[group][:, order[k]] = code[:, 0]
@@ -62,7 +69,7 @@ def descend(weight: Array, codes: Array, moments: Array, scale: Array, limit: in
         for _ in range(SWEEPS):
             for k in range(w.shape[1]):
                 wanted = c[:, k] + slope[:, k] / (h[k, k] * s)
-                new = np.clip(np.rint(wanted), -limit, limit)
+                new = nearest(wanted, limit)
                 moved = (new - c[:, k]) * s
                 if moved.any():
                     slope -= moved[:, None] * h[k]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.ir import Array, Graph, Node, TensorType, Value
+from edgeopt.ir import Array, Graph, Node, TensorType, Value, numpy_dtype
 from edgeopt.ir.match import sole_user
 from edgeopt.ops.quantization import Quantizer
 
@@ -34,7 +34,7 @@ def grid(node: Node) -> Grid:
     if zero is None and scale is not None and scale.type is not None and node.graph is not None:
         codes = node.input(0) if node.op == "DequantizeLinear" else node.output
         dtype = codes.type.dtype if codes is not None and codes.type is not None else "uint8"
-        zero = node.graph.constant(f"{node.name}.zero", np.zeros(scale.type.dims, np.int8), dtype)
+        zero = node.graph.constant(f"{node.name}.zero", np.zeros(scale.type.dims, numpy_dtype(dtype)), dtype)
     return [scale, zero]
 
 
@@ -62,7 +62,7 @@ def _zero(node: Node) -> tuple[str, int]:
 
 def dequantize_constant(graph: Graph, name: str, codes: Array, grid_: Quantizer, before: Node, dtype: str | None = None) -> Value:
     """DequantizeLinear of a constant in front of ``before``; returns its output."""
-    stored = graph.constant(f"{name}.codes", codes, dtype or grid_.dtype)
+    stored = graph.constant(f"{name}.codes", codes.astype(numpy_dtype(dtype or grid_.dtype)), dtype or grid_.dtype)
     inputs = [stored, *grid_values(graph, name, grid_, dtype or grid_.dtype)]
     attributes = {} if grid_.axis is None else {"axis": grid_.axis}
     type_ = TensorType("float32", codes.shape)
@@ -73,5 +73,5 @@ def grid_values(graph: Graph, name: str, grid_: Quantizer, dtype: str) -> list[V
     """Scale and zero point as constants."""
     return [
         graph.constant(f"{name}.scale", np.asarray(grid_.scale, np.float32)),
-        graph.constant(f"{name}.zero", np.asarray(grid_.zero, np.int32), dtype),
+        graph.constant(f"{name}.zero", np.asarray(grid_.zero).astype(numpy_dtype(dtype)), dtype),
     ]

@@ -32,7 +32,7 @@ class QuantizationScheme:
     """What is quantised, and to which types.
 
     ``weights`` and ``activations`` name element types; '' leaves that side in float32, ``float16`` stores weights in half
-    precision, ``ternary`` and ``binary`` store int2 codes of {-1, 0, 1} and {-1, 1}. ``dynamic`` takes activation ranges at run
+    precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``dynamic`` takes activation ranges at run
     time instead of from calibration. ``per_channel`` gives each output channel of a weight its own scale.
     """
 
@@ -43,10 +43,10 @@ class QuantizationScheme:
     symmetric: bool = False
     dynamic: bool = False
 
-    def signed(self) -> QuantizationScheme:
-        """The same with signed symmetric activations, as Arm dot products and many NPUs want them."""
+    def signed(self, symmetric: bool = False) -> QuantizationScheme:
+        """The same with signed activations, as Arm dot products want them; many NPUs also want zero in the middle."""
         types = {"uint8": "int8", "uint4": "int4"}
-        return replace(self, activations=types.get(self.activations, self.activations), symmetric=True)
+        return replace(self, activations=types.get(self.activations, self.activations), symmetric=symmetric)
 
     def per_tensor(self) -> QuantizationScheme:
         """The same with one scale for each weight tensor."""
@@ -63,7 +63,7 @@ SCHEMES = {
         QuantizationScheme("w8", activations=""),
         QuantizationScheme("w4", weights="int4", activations=""),
         QuantizationScheme("fp16", weights="float16", activations=""),
-        QuantizationScheme("w2", weights="ternary", activations=""),
+        QuantizationScheme("w2", weights="int2", activations=""),
         QuantizationScheme("w1", weights="binary", activations=""),
     )
 }

@@ -23,6 +23,7 @@ from edgeopt.search.moments import Moments, grouped, layer_moments, ungrouped
 
 MAX_BYTES = 128 << 20
 MAX_ROUNDED_COLUMNS = 4608
+BINARY_LIMITS = (-1, rounding.BINARY)
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,19 @@ def reconstruct(
     dtypes: Mapping[str, str],
     activations: Mapping[str, Quantizer],
     per_channel: bool = True,
-    repairs: Repairs = Repairs(),  # noqa: B008 - frozen
+    repairs: Repairs | None = None,
+    base: Overlay | None = None,
 ) -> dict[str, QuantizedWeight]:
     """A QuantizedWeight for each linear node named in ``dtypes``, which gives the element type of its codes.
 
-    ``graph`` must keep its samples apart (``observe.is_samplewise``).
+    ``graph`` must keep its samples apart (``observe.is_samplewise``). With ``base``, the layers see the inputs of that network.
     """
+    repairs = repairs or Repairs()
     data = data.subset(_affordable(graph))
     chosen = {n for n in linear_nodes(graph) if n.name in dtypes}
-    overlay, plain = Overlay(quantizers=dict(activations)), Overlay()
+    plain = base or Overlay()
+    # Constants of a base network belong to its inputs only, so that there the float network stands for both.
+    overlay = Overlay(quantizers=dict(activations)) if base is None else plain
     feeds = {v.name: data.arrays[v.name] for v in graph.inputs}
     float_run = dict(feeds)
     rounded_run = {name: rounded(name, array, overlay) for name, array in feeds.items()}
@@ -57,7 +62,8 @@ def reconstruct(
     for node in graph.nodes:
         if node in chosen:
             found[node.name] = _layer(node, rounded_run, float_run, dtypes[node.name], per_channel, repairs)
-            _override(node, found[node.name], overlay)
+            if base is None:
+                _override(node, found[node.name], overlay)
         for run, layer in ((float_run, plain), (rounded_run, overlay)):
             with threadpool_limits(1):
                 results = apply(node, [operand(v, run, layer) for v in node.inputs])
@@ -88,8 +94,9 @@ def _layer(
     with threadpool_limits(1):
         moments = layer_moments(node, rounded_run[value.name], float_run[value.name])
         rows = grouped(node, weight)
-        codes, scale = _codes(rows, moments, LIMITS[dtype][1], per_channel, repairs)
+        codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, repairs)
     axis = weight_axis(node) if per_channel else None
+    dtype = "int2" if dtype == "binary" else dtype
     steps = scale.reshape(-1) if per_channel else scale.reshape(-1)[0]
     grid = quantizer(dtype, steps, np.zeros(np.shape(steps), np.int32), axis, narrow=True)
     result = ungrouped(node, codes, weight.shape).astype(np.int32)
@@ -104,12 +111,12 @@ def _codes(rows: Array, moments: Moments, limit: int, per_channel: bool, repairs
         # Damping towards E[y x^T] = E[x x^T] keeps directions without evidence as they are.
         cross = moments.cross + (h - moments.own)
         target = np.linalg.solve(h.transpose(0, 2, 1), (rows @ cross).transpose(0, 2, 1)).transpose(0, 2, 1)
-    bound = rounding.best_bound(target, h, limit) if repairs.adaptive else np.abs(target).max(axis=2)
+    bound = rounding.best_bound(target, h, limit) if repairs.adaptive or limit <= 1 else np.abs(target).max(axis=2)
     if not per_channel:
-        bound = np.full(bound.shape, np.abs(target).max())
-    scale = np.where(bound > 0, bound / limit, 1.0).astype(np.float32).astype(np.float64)
+        bound = np.full(bound.shape, np.abs(target).max() if limit > 1 else bound.mean())
+    scale = np.where(bound > 0, bound / max(limit, 1), 1.0).astype(np.float32).astype(np.float64)
     if not repairs.adaptive or rows.shape[2] > MAX_ROUNDED_COLUMNS:
-        return np.clip(np.rint(target / scale[:, :, None]), -limit, limit), scale
+        return rounding.nearest(target / scale[:, :, None], limit), scale
     codes = rounding.round_with_feedback(target, h, scale, limit)
     return rounding.descend(target, codes, h, scale, limit), scale
 
