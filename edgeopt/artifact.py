@@ -38,7 +38,8 @@ def _write(compiled: CompiledModel, directory: Path) -> None:
     for name, data in compiled.files.items():
         (directory / name).write_bytes(data)
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in compiled.files.items()}
-    manifest = {"format": FORMAT, **compiled.manifest, "checksums": checksums}
+    manifest = {**compiled.manifest, "format": FORMAT, "checksums": checksums}
+    manifest["digest"] = _digest(manifest)
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
@@ -78,7 +79,15 @@ def _manifest(directory: Path) -> Manifest:
         raise EdgeoptError(f"'{path}' lacks {sorted(needed - set(manifest))}; compile the model again")
     if manifest["format"] != FORMAT:
         raise EdgeoptError(f"'{directory}' has format {manifest['format']}, this edgeopt reads {FORMAT}; compile it again")
+    if manifest.get("digest") != _digest(manifest):
+        raise EdgeoptError(f"'{path}' is damaged (its checksum differs from its content); compile the model again")
     return dict(manifest)
+
+
+def _digest(manifest: Manifest) -> str:
+    """The checksum of everything else in the manifest."""
+    content = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _checked(path: Path, checksum: str) -> memoryview:

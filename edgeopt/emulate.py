@@ -12,6 +12,7 @@ import numpy as np
 from edgeopt.codegen.toolchain import compiler, invoke, missing, prefix
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, numpy_dtype
+from edgeopt.ports import checked, sample_count
 from edgeopt.runtime import WEIGHTS, CompiledModel
 from edgeopt.target import Target
 
@@ -40,8 +41,8 @@ class Emulator:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name; inputs may hold several samples along the leading axis."""
-        arrays = self.compiled.checked(inputs)
-        count = self.compiled.samples(arrays)
+        arrays = checked(inputs, self.compiled.inputs)
+        count = sample_count(arrays, self.compiled.inputs, self.compiled.outputs)
         batches = [self._once([np.split(a, count)[k] if count > 1 else a for a in arrays]) for k in range(count)]
         names = [o["name"] for o in self.compiled.manifest["outputs"]]
         return {name: np.concatenate([b[i] for b in batches]) if count > 1 else batches[0][i] for i, name in enumerate(names)}

@@ -90,6 +90,8 @@ def _batches(model: CompiledModel, inputs: Sample) -> list[Sample]:
     """``inputs`` cut along the leading axis into pieces of the compiled shapes, which the original takes whatever its batch."""
     import numpy as np
 
-    count = model.samples(model.checked(inputs))
+    from edgeopt.ports import checked, sample_count
+
+    count = sample_count(checked(inputs, model.inputs), model.inputs, model.outputs)
     pieces = {name: np.split(array, count) if count > 1 else [array] for name, array in inputs.items()}
     return [{name: pieces[name][k] for name in inputs} for k in range(count)]
