@@ -47,6 +47,16 @@ class Target:
         return self.vector_bytes // 4
 
     @property
+    def multiplies_by_lane(self) -> bool:
+        """True when a multiply-add can take one lane of a register for a factor (Arm), so that broadcasts need no loads."""
+        return self.triple.startswith(("aarch64", "arm"))
+
+    @property
+    def signed_bytes(self) -> bool:
+        """True when the 8-bit products take signed activations (Arm); x86 multiplies unsigned by signed bytes."""
+        return self.dot4 == "sdot" or self.lookup in ("tbl", "vtbl")
+
+    @property
     def is_host(self) -> bool:
         """True when this process can execute the target's code."""
         return bool(self.triple.split("-")[0] == llvm.get_process_triple().split("-")[0])

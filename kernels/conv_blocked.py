@@ -86,10 +86,11 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
     start = x.origin - window.pads[0] * x.row - window.pads[1]
     strides = _strides(x, start, -(-weight.shape[1] // block), window.strides)
-    depth = -(-weight.shape[1] // STEPS) * STEPS * window.kernel[0] * window.kernel[1]
+    steps = steps_of(weight.shape[1], block)
+    depth = -(-weight.shape[1] // steps) * steps * window.kernel[0] * window.kernel[1]
     source = Source(strides, x.elements // x.shape[0])
     walk = make_walk(site.target, source, y, residual or y, tiling, (height, width), group, depth)
-    packed = pack(weight, block, tiling.vectors * site.target.lanes)
+    packed = pack(weight, block, steps, tiling.vectors * site.target.lanes)
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     added = Input(3) if residual is not None else Output()
@@ -110,7 +111,7 @@ def make_tile(
 ) -> Tile:
     """The register tile of a convolution over ``channels`` input channels."""
     block = x.layout.block
-    steps = min(STEPS, block)
+    steps = steps_of(channels, block)
     per_block, left = block // steps, -(-(channels % block) // steps)
     loops = (
         Loop(-(-channels // block), x.plane * block),
@@ -128,6 +129,11 @@ def make_tile(
         residual_vectors=vector_offsets(target, r, tiling.vectors) if r is not None else (),
         activation=act,
     )
+
+
+def steps_of(channels: int, block: int) -> int:
+    """Steps in a loop body: fewer than usual when that wastes less on channels that fill no block."""
+    return STEPS // 2 if 0 < channels % STEPS <= STEPS // 2 else min(STEPS, block)
 
 
 def vector_offsets(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
@@ -207,7 +213,7 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
     return convolve
 
 
-def pack(weight: Array, block: int, count: int) -> Array:
+def pack(weight: Array, block: int, steps: int, count: int) -> Array:
     """Weights [O, I, h, w] as ``[tile of count outputs][block of inputs][h][w][input][output]``.
 
     The last block of inputs is cut to whole steps.
@@ -217,7 +223,7 @@ def pack(weight: Array, block: int, count: int) -> Array:
     full = np.zeros((tiles * count, blocks * block, height, width), np.float32)
     full[:outputs, :inputs] = weight
     order = full.reshape(tiles, count, blocks, block, height, width).transpose(0, 2, 4, 5, 3, 1)
-    kept = -(-(inputs - (blocks - 1) * block) // STEPS) * STEPS
+    kept = -(-(inputs - (blocks - 1) * block) // steps) * steps
     head = order[:, :-1].reshape(tiles, -1)
     return np.concatenate([head, order[:, -1, :, :, :kept].reshape(tiles, -1)], axis=1)
 

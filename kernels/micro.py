@@ -8,6 +8,7 @@ registers over the whole sum, weights are read in sequence as vectors and inputs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +94,31 @@ def _nest(e: Emitter, tile: Tile, level: int, x: Value, final: Value | None, car
 def _body(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
     w, total, count = carried[0], carried[1:], len(tile.vectors)
     stride = tile.weight_step or count * e.lanes
-    for k, step in enumerate(steps):
+    inputs = _inputs(e, tile, steps, x)
+    for k in range(len(steps)):
         weights = [_weight(e, tile, w, k * stride, v) for v in range(count)]
-        for p, pixel in enumerate(tile.pixels):
-            value = e.broadcast(x, pixel + step)
+        for p in range(len(tile.pixels)):
+            value = inputs(k, p)
             for v in range(count):
                 total[p * count + v] = e.fma(value, weights[v], total[p * count + v])
     return [e.at(w, len(steps) * stride), *total]
+
+
+def _inputs(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value) -> Callable[[int, int], Value]:
+    """Step k of pixel p in every lane: a broadcast from memory, or a lane of several steps loaded at once."""
+    together: dict[int, list[Value]] = {}
+
+    def value(k: int, p: int) -> Value:
+        first = k - k % e.lanes
+        neighbours = tuple(range(steps[first], steps[first] + e.lanes))
+        if not e.target.multiplies_by_lane or steps[first : first + e.lanes] != neighbours:
+            return e.broadcast(x, tile.pixels[p] + steps[k])
+        if first not in together:
+            together[first] = [e.load(x, pixel + steps[first]) for pixel in tile.pixels]
+        vector = together[first][p]
+        return e.shuffle(vector, vector, [k % e.lanes] * e.lanes)
+
+    return value
 
 
 def _weight(e: Emitter, tile: Tile, w: Value, offset: int, v: int) -> Value:

@@ -23,15 +23,22 @@ def choose(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
 
     ``unit`` vectors make a channel block, which a tile never splits. ``divided``: tiles divide the vectors without rest.
 
-    A tile needs pixels * vectors accumulators, a register for each weight vector and one for the broadcast input.
+    A tile needs pixels * vectors accumulators, a register for each weight vector, and one for the broadcast input or, where
+    multiplications take a lane, one for each pixel.
     """
     options = [
         Tiling(pixels, count, -(-width // pixels))
         for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
         if vectors % count == 0 or not divided
-        for pixels in range(1, max(1, min(width, (target.vector_registers - count - 1) // count)) + 1)
+        for pixels in range(1, max(1, min(width, _room(target, count))) + 1)
     ]
     return min(options, key=lambda t: _cost(t, vectors))
+
+
+def _room(target: Target, vectors: int) -> int:
+    if target.multiplies_by_lane:
+        return (target.vector_registers - vectors) // (vectors + 1)
+    return (target.vector_registers - vectors - 1) // vectors
 
 
 def _cost(tiling: Tiling, vectors: int) -> float:
