@@ -13,10 +13,13 @@ from edgeopt.frontend import export, load
 from edgeopt.ir import Graph
 from edgeopt.library import library_files
 from edgeopt.lower.lowering import lower
+from edgeopt.lower.table import kernels_for
 from edgeopt.manifest import describe
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
+from edgeopt.search.approximate import Budget, Data, approximate
+from edgeopt.search.approximate import describe as describe_quantization
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
@@ -32,6 +35,10 @@ def compile(
     only: Sequence[str] | None = None,
     print_after: PrintAfter | None = None,
     emit: str | None = None,
+    data: Data | None = None,
+    calibration: Data | None = None,
+    max_drop: float = 1.0,
+    quantize: str | None = None,
 ) -> CompiledModel:
     """Compile ``model`` at optimisation ``level`` for ``target``.
 
@@ -39,14 +46,21 @@ def compile(
     ``only`` and ``print_after`` are handed to ``edgeopt.pipeline.optimize``. Another target than the host gets a C library
     (``libmodel.a``, ``model.h``, ``example.c``, and ``libmodel.so`` where a linker is installed) instead of code to run in this
     process; ``emit="c-library"`` adds one for the host.
-    Raises EdgeoptError for a model that cannot be read or lowered.
+    Level 3, or a scheme named in ``quantize``, approximates within ``max_drop`` percentage points, measured on ``data``;
+    ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets.
+    Raises EdgeoptError for a model that cannot be read, quantised or lowered.
     """
     graph = model if isinstance(model, Graph) else load(model, shapes)
     facts = target if isinstance(target, Target) else find_target(target)
-    if level > 0:
-        context = optimize(graph, level, context, only, print_after)
+    context, found = context or Context(level=level), None
+    if quantize is not None or (level >= 3 and only is None):
+        budget = Budget(data, calibration, max_drop, quantize or "w8a8")
+        required = quantize is not None
+        graph, found = approximate(graph, budget, context, facts.signed_bytes, "integer", required, print_after)
+    elif level > 0:
+        optimize(graph, level, context, only, print_after)
     symbol = _identifier(model) if emit == "c-library" or not facts.is_host else SYMBOL
-    program = lower(graph, facts, symbol)
+    program = lower(graph, facts, symbol, kernels_for(level))
     files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
     notes: list[str] = []
     if symbol != SYMBOL:
@@ -56,6 +70,8 @@ def compile(
         files[CODE] = build(program, facts)
     manifest = describe(graph, program, facts, level, context)
     manifest["notes"] += notes
+    if found is not None:
+        manifest["quantization"] = describe_quantization(found)
     return CompiledModel(manifest, files, graph)
 
 

@@ -108,3 +108,9 @@ def _entries(module: ModuleType) -> tuple[Kernel, ...]:
 
 
 TABLE: tuple[Kernel, ...] = tuple(kernel for module in (*HOT, *PLAIN) for kernel in _entries(module))
+
+
+def kernels_for(level: int) -> tuple[Kernel, ...]:
+    """The table at an optimisation level: below 2 without the kernels whose rounding is gated by measurement (Winograd)."""
+    gated = _entries(conv_winograd)
+    return TABLE if level >= 2 else tuple(kernel for kernel in TABLE if kernel not in gated)
