@@ -24,11 +24,12 @@ class Layout:
 
     The blocked address of element n, c, h, w of a tensor N, C, H, W is
     ``(((n * ceil(C / B) + c // B) * (top + H + bottom) + top + h) * (left + W + right) + left + w) * B + c % B``.
-    The halo holds zeros. Lanes beyond C in the last block hold finite values that consumers multiply by zero weights.
+    The halo holds ``fill`` (a zero point for integers). Lanes beyond C in the last block hold finite values that consumers multiply by zero weights.
     """
 
     block: int = 0
     halo: tuple[int, int, int, int] = (0, 0, 0, 0)
+    fill: int = 0
 
 
 PLAIN = Layout()
@@ -171,7 +172,7 @@ class Kernel:
 
     ``layout`` is what the kernel's activations lie in: ``plain``, ``blocked``, or ``stem`` (plain in, blocked out).
     ``hot`` kernels pull their operands into the blocked layout; the others follow their first input.
-    ``halo`` says how much zero border (top, left, bottom, right) a blocked input needs.
+    ``halo`` says how much border (top, left, bottom, right) a blocked input needs, ``fill`` what the border holds.
     """
 
     name: str
@@ -180,3 +181,4 @@ class Kernel:
     layout: str = "plain"
     hot: bool = False
     halo: Callable[[Node], tuple[int, int, int, int]] = field(default=lambda node: (0, 0, 0, 0))
+    fill: Callable[[Node], int] = field(default=lambda node: 0)

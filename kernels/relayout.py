@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edgeopt.kernels import relayout_bytes
 from edgeopt.kernels.call import Input, KernelCall, Output, Tensor
 from edgeopt.kernels.emit import Emitter, Value, integer
 from edgeopt.kernels.intrinsics import offset
@@ -33,11 +34,15 @@ class Exchange:
 
 def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
     """Plain N, C, H, W to blocked; lanes beyond C are set to zero, the halo is left to ``fill_halo``."""
+    if source.type.dtype != "float32":
+        return relayout_bytes.to_blocked(made)
     return _call(target, _exchange(made, True), source.shape[0])
 
 
 def to_plain(source: Tensor, made: Tensor, target: Target) -> KernelCall:
     """Blocked to plain N, C, H, W."""
+    if source.type.dtype != "float32":
+        return relayout_bytes.to_plain(source)
     return _call(target, _exchange(source, False), made.shape[0])
 
 
@@ -99,7 +104,9 @@ def _square(target: Target, g: Exchange, channels: int, pixels: int) -> Any:
 
 
 def fill_halo(made: Tensor, target: Target) -> KernelCall:
-    """Zero the border of a blocked tensor."""
+    """Set the border of a blocked tensor: zeros, or the fill value of integers."""
+    if made.type.dtype != "float32":
+        return relayout_bytes.fill_halo(made, target)
     layout, height = made.layout, made.shape[2]
     key = ("fill_halo", target, layout, made.shape[2:])
     return KernelCall(

@@ -10,6 +10,7 @@ from edgeopt.target import Target
 
 Halo = tuple[int, int, int, int]
 NO_HALO: Halo = (0, 0, 0, 0)
+BYTES = ("uint8", "int8")
 
 
 def candidates(table: Sequence[Kernel], node: Node) -> list[Kernel]:
@@ -23,19 +24,18 @@ def blocked_layout(table: Sequence[Kernel], value: Value, target: Target) -> Lay
     The inputs of a concatenation that is made in place share the layout of its output.
     """
     whole = joined(value, target)
-    halo = NO_HALO
+    halo, fill = NO_HALO, 0
     for member in [whole, *whole.producer.inputs] if whole is not None and whole.producer is not None else [value]:
-        halo = _largest(halo, _halo(table, member))
-    return Layout(block_size(target), halo)
+        for kernel, node in _readers(table, member):
+            wanted = kernel.halo(node)
+            halo, fill = _largest(halo, wanted), kernel.fill(node) if any(wanted) else fill
+    return Layout(_block(value, target), halo, fill)
 
 
-def _halo(table: Sequence[Kernel], value: Value | None) -> Halo:
-    halo = NO_HALO
-    for node, index in value.uses if value is not None else ():
-        for kernel in candidates(table, node):
-            if kernel.layout == "blocked" and index == 0:
-                halo = _largest(halo, kernel.halo(node))
-    return halo
+def _readers(table: Sequence[Kernel], value: Value | None) -> list[tuple[Kernel, Node]]:
+    """The kernels that may read ``value`` as their first, blocked input."""
+    nodes = [node for node, index in value.uses if index == 0] if value is not None else []
+    return [(k, n) for n in nodes for k in candidates(table, n) if k.layout == "blocked"]
 
 
 def _largest(one: Halo, other: Halo) -> Halo:
@@ -63,7 +63,7 @@ def _in_place(node: Node, target: Target) -> bool:
 def _part(value: Value | None, node: Node, target: Target) -> bool:
     if value is None or value.producer is None or not can_block(value.type) or value.type is None:
         return False
-    producer_is_conv = value.producer.op in ("Conv", "FusedConv")
+    producer_is_conv = value.producer.op in ("Conv", "FusedConv", "QuantConv")
     others = [n for n in value.users if n.is_op("Concat") and n is not node]
     return producer_is_conv and not others and value.type.dims[1] % block_size(target) == 0
 
@@ -73,9 +73,16 @@ def block_size(target: Target) -> int:
     return max(8, target.lanes)
 
 
+def _block(value: Value, target: Target) -> int:
+    """Images of few channels lie in blocks of four bytes, what one step of an integer product reads."""
+    type_ = value.type
+    few = type_ is not None and can_block(type_) and type_.dtype in BYTES and type_.dims[1] <= 4
+    return 4 if few else block_size(target)
+
+
 def can_block(type_: TensorType | None) -> bool:
-    """Only float32 maps (N, C, H, W) of static shape lie blocked."""
-    return type_ is not None and type_.static and type_.dtype == "float32" and len(type_.dims) == 4
+    """Only maps (N, C, H, W) of float32 or bytes and of static shape lie blocked."""
+    return type_ is not None and type_.static and type_.dtype in ("float32", *BYTES) and len(type_.dims) == 4
 
 
 def layout_of(kernel: Kernel, index: int, value: Value, blocked: Layout) -> Layout:

@@ -1,0 +1,109 @@
+"""What integer kernels read from a node: grids (scale and zero point) of its tensors, and the numbers that come of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeopt.ir import Array, Node
+from edgeopt.kernels.call import Declined, Site, Tensor
+from edgeopt.kernels.epilogue import Activation, activation_of
+from edgeopt.kernels.requantize import LARGE, Numbers, Requantize
+
+LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
+INTEGERS = tuple(LIMITS)
+X, WEIGHT, BIAS, RESULT, RESIDUAL = 0, 3, 6, 7, 9  # inputs of QuantConv and QuantGemm
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """value = scale (code - zero); scale and zero are scalars or vectors along the output channels."""
+
+    scale: Array
+    zero: Array
+
+
+def grid(site: Site, index: int) -> Grid:
+    """The grid whose scale is input ``index`` and whose zero point, the one after it. Raises Declined when it is computed."""
+    scale = site.constant(index)
+    zero = site.constant(index + 1) if site.optional(index + 1) is not None else np.zeros(1, np.int32)
+    return Grid(scale.astype(np.float64).reshape(-1), zero.astype(np.int64).reshape(-1))
+
+
+def per_tensor(site: Site, index: int) -> tuple[float, int]:
+    """Scale and zero point of an activation. Raises Declined when they are vectors."""
+    found = grid(site, index)
+    if found.scale.size != 1 or found.zero.size != 1:
+        raise Declined(f"input {index} is no single scale")
+    return float(found.scale[0]), int(found.zero[0])
+
+
+def require_bytes(*tensors: Tensor) -> None:
+    """Raises Declined for other element types than uint8 and int8."""
+    for tensor in tensors:
+        if tensor.type.dtype not in INTEGERS:
+            raise Declined(f"element type {tensor.type.dtype}")
+
+
+def centred(site: Site, axis: int) -> Array:
+    """The codes of the weight minus its zero point, as int8. Raises Declined when they do not fit."""
+    zero = grid(site, WEIGHT + 1).zero
+    codes = site.constant(WEIGHT)
+    shape = [-1 if i == axis else 1 for i in range(codes.ndim)]
+    moved = codes.astype(np.int64) - (zero.reshape(shape) if zero.size > 1 else zero[0])
+    if moved.size and (moved.min() < -128 or moved.max() > 127):
+        raise Declined("its weight minus the zero point does not fit 8 bits")
+    return moved.astype(np.int8)
+
+
+def ending(site: Site, weight: Array, axis: int) -> tuple[Requantize, Numbers]:
+    """The end of a convolution or product with ``weight`` (centred), for x seen as unsigned codes.
+
+    The zero point of x is folded into the bias: sum (x - z) w = sum x w - z sum w.
+    """
+    node, result = site.node, site.outputs[0].type.dtype
+    x_scale, x_zero = per_tensor(site, X + 1)
+    y_scale, y_zero = per_tensor(site, RESULT)
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    total = weight.sum(axis=others, dtype=np.int64)
+    unsigned = x_zero + (128 if site.given(X).type.dtype == "int8" else 0)
+    bias = (site.constant(BIAS).astype(np.int64) if site.optional(BIAS) is not None else 0) - unsigned * total
+    activation = activation_of(node)
+    inside = activation.kind not in ("", "Relu", "Clip")  # computed in float, so that sums are scaled to real values first
+    unit = 1.0 if inside else y_scale
+    multiplier = np.broadcast_to(x_scale * grid(site, WEIGHT + 1).scale / unit, total.shape)
+    largest = (255 * np.abs(weight.astype(np.int64)).sum(axis=others) + np.abs(bias)) * multiplier / (y_scale if inside else 1)
+    limits = _limits(activation, result, y_scale, y_zero)
+    added, grid_added = "", (0.0, 0)
+    residual = site.optional(RESIDUAL)
+    if residual is not None:
+        scale, zero = per_tensor(site, RESIDUAL + 1)
+        added, grid_added = residual.type.dtype, (scale / unit, zero)
+        largest = largest + 256 * scale / y_scale
+    how = Requantize(
+        result=result,
+        added=added,
+        shifted=y_zero != 0,
+        limited=limits != LIMITS[result],
+        guarded=bool((largest >= LARGE).any()),
+        activation=activation if inside else Activation(),
+    )
+    return how, Numbers(bias.astype(np.int32), multiplier, y_zero, limits, grid_added, 1 / y_scale)
+
+
+def _limits(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
+    """The codes between which the activation limits the result."""
+    low, high = LIMITS[result]
+    if activation.kind == "Relu":
+        return min(max(low, zero), high), high
+    if activation.kind == "Clip":
+        ends = [round(float(np.rint(np.float32(b) / np.float32(scale)))) + zero for b in (activation.alpha, activation.beta)]
+        return min(max(low, ends[0]), high), max(min(high, ends[1]), low)
+    return low, high
+
+
+def x_zero(node: Node) -> int:
+    """The zero point of the first input of an integer node; 0 when it is not a constant."""
+    zero = node.constant(2)
+    return int(zero.reshape(-1)[0]) if zero is not None and zero.size == 1 else 0

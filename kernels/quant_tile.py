@@ -1,0 +1,102 @@
+"""The register tile of integer convolutions and matrix products: u8 times s8 in groups of four, exact in int32.
+
+    y[p, v] = requantize(bias[v] + sum over k of x[pixel(p) + step(k)] * w[k, v], residual[p, v])
+
+Like the float tile, with steps of four neighbouring input channels. All offsets count bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from edgeopt.kernels.emit import I8, Emitter, Value, integer
+from edgeopt.kernels.emit_bytes import splat_word, store_parts
+from edgeopt.kernels.micro import Loop
+from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize
+from edgeopt.kernels.vector_function import vector_function
+from edgeopt.target import Target
+
+FENCE = 2  # steps between barriers that keep LLVM from holding shared broadcasts
+
+
+@dataclass(frozen=True)
+class QuantTile:
+    """``pixels`` are offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and ``residual_vectors``
+    those of each output vector. ``loops`` (outermost first) and ``steps`` walk k. ``signed``: x is int8."""
+
+    pixels: tuple[int, ...]
+    places: tuple[int, ...]
+    vectors: tuple[int, ...]
+    loops: tuple[Loop, ...]
+    steps: tuple[int, ...]
+    end: Requantize
+    residual: tuple[int, ...] = ()
+    residual_vectors: tuple[int, ...] = ()
+    signed: bool = False
+    tail: tuple[int, ...] = ()
+
+
+def tile_function(target: Target, tile: QuantTile) -> Any:
+    """The tile as a function ``(x, w, b, r, y)``; b is a block of ``requantize.parameters``."""
+
+    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+        emit_tile(e, tile, x, w, b, r, y)
+
+    return vector_function(target, 5, emit)
+
+
+def emit_tile(e: Emitter, tile: QuantTile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+    """Write the tile's code."""
+    count = len(tile.vectors)
+    bias = [e.load_as(e.int_vector, b, HEADER + v * e.lanes) for v in range(count)]
+    carried = _nest(e, tile, 0, x, None, [w, *(bias * len(tile.pixels))])
+    total = _body(e, tile, tile.tail, x, carried)[1:]
+    multipliers = [_multiplier(e, b, HEADER + (count + v) * e.lanes) for v in range(count)]
+    order = [(p, v) for v in range(count) for p in range(len(tile.pixels))]
+    for first in range(0, len(order), 4):
+        part = order[first : first + 4]
+        sums, factors = [total[p * count + v] for p, v in part], [multipliers[v] for _, v in part]
+        added = [_residual(e, tile, r, p, v) for p, v in part] if tile.end.added else []
+        codes = emit_requantize(e, tile.end, sums, factors, b, added)
+        store_parts(e, codes, y, [tile.places[p] + tile.vectors[v] for p, v in part])
+
+
+def _multiplier(e: Emitter, b: Value, word: int) -> Value:
+    return e.builder.bitcast(e.load_as(e.int_vector, b, word), e.vector)
+
+
+def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
+    return e.load_as(ir.VectorType(I8, e.lanes), r, tile.residual[p] + tile.residual_vectors[v])
+
+
+def _nest(e: Emitter, tile: QuantTile, level: int, x: Value, final: Value | None, carried: list[Value]) -> list[Value]:
+    if level == len(tile.loops):
+        return _body(e, tile, tile.steps, x, carried)
+    loop = tile.loops[level]
+    count: Value | int = loop.count
+    if loop.last and final is not None:
+        count = e.builder.select(final, integer(loop.last), integer(loop.count))
+
+    def body(index: Value, *values: Value) -> list[Value]:
+        here = e.at(x, e.builder.mul(index, integer(loop.stride)))
+        last = e.builder.icmp_signed("==", index, integer(loop.count - 1)) if level == 0 else final
+        return _nest(e, tile, level + 1, here, last, list(values))
+
+    return e.loop(count, carried, body)
+
+
+def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
+    w, total, count = carried[0], carried[1:], len(tile.vectors)
+    bytes_, kind = 4 * e.lanes, ir.VectorType(I8, 4 * e.lanes)
+    for k, step in enumerate(steps):
+        if k % FENCE == 0 and k:
+            e.builder.fence("acq_rel", "singlethread")  # a barrier for the compiler only
+        weights = [e.load_as(kind, w, (k * count + v) * bytes_) for v in range(count)]
+        for p, pixel in enumerate(tile.pixels):
+            value = splat_word(e, x, pixel + step, tile.signed)
+            for v in range(count):
+                total[p * count + v] = e.dot4(total[p * count + v], value, weights[v])
+    return [e.at(w, len(steps) * count * bytes_), *total]

@@ -1,0 +1,103 @@
+"""The end of an integer kernel: 32-bit sums become 8-bit codes, in registers.
+
+    y = saturate(round(activation(sum * multiplier[c] + (r - r_zero) * r_factor) * factor) + y_zero)
+
+rounded half to even, then limited to [low, high] when the activation is a clip. Numbers that differ from layer to layer come
+from memory, so that layers of one shape share their code: a block of 32-bit words, see ``parameters``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from llvmlite import ir
+
+from edgeopt.ir import Array
+from edgeopt.kernels.emit import F32, I16, Emitter, Value
+from edgeopt.kernels.emit_bytes import limit, narrow, round_to_int, splat_word
+from edgeopt.kernels.epilogue import Activation
+
+HEADER = 16  # words before the biases
+ADDED_FACTOR, ADDED_OFFSET, FACTOR, ZERO, LOW, HIGH = range(6)
+LARGE = 2.0**20  # beyond every code, within what rounding can do
+
+
+@dataclass(frozen=True)
+class Requantize:
+    """What the end of a tile does. Types are uint8 or int8.
+
+    ``added`` is the type of the residual or empty; ``shifted``: the zero point of the result is not 0; ``limited``: the codes are
+    limited more narrowly than by their type; ``guarded``: the scaled sums may be too large to be rounded. ``activation`` is one
+    that has to be computed in float, before ``factor``; else factor is not read.
+    """
+
+    result: str = "uint8"
+    added: str = ""
+    shifted: bool = True
+    limited: bool = False
+    guarded: bool = True
+    activation: Activation = Activation()
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What a Requantize reads: per output channel a bias (int32) and a multiplier, and numbers of the whole tensor."""
+
+    bias: Array
+    multiplier: Array
+    zero: int = 0
+    limits: tuple[int, int] = (0, 255)
+    added: tuple[float, int] = (0.0, 0)
+    factor: float = 1.0
+
+
+def parameters(numbers: Numbers, starts: Sequence[int], count: int) -> Array:
+    """The words for groups of ``count`` output channels that begin at ``starts``: header, biases, multipliers."""
+    made = np.zeros((len(starts), HEADER + 2 * count), np.int32)
+    factor, zero = numbers.added
+    made[:, :3] = np.array([factor, -zero * np.float64(factor), numbers.factor], np.float32).view(np.int32)
+    made[:, ZERO] = np.full(2, numbers.zero, np.int16).view(np.int32)
+    for word, bound in zip((LOW, HIGH), numbers.limits, strict=True):
+        made[:, word] = np.full(4, bound & 255, np.uint8).view(np.int32)
+    for row, start in zip(made, starts, strict=True):
+        bias, multiplier = (a[start : start + count] for a in (numbers.bias, numbers.multiplier))
+        row[HEADER : HEADER + bias.size] = bias
+        row[HEADER + count : HEADER + count + bias.size] = multiplier.astype(np.float32).view(np.int32)
+    return made
+
+
+def emit_requantize(
+    e: Emitter, how: Requantize, sums: Sequence[Value], multipliers: Sequence[Value], b: Value, residuals: Sequence[Value]
+) -> Value:
+    """One to four vectors of sums as bytes, one after the other. ``residuals`` are vectors of ``lanes`` bytes, or empty."""
+    rounded = []
+    for i, (total, multiplier) in enumerate(zip(sums, multipliers, strict=True)):
+        value = e.mul(e.builder.sitofp(total, e.vector), multiplier)
+        if residuals:
+            value = e.add(_added(e, how, residuals[i], b), value)
+        rounded.append(_round(e, how, value, b))
+    signed = how.result == "int8"
+    zero = e.builder.bitcast(splat_word(e, b, ZERO), ir.VectorType(I16, 2 * e.lanes)) if how.shifted else None
+    codes = narrow(e, rounded, zero, signed)
+    return limit(e, codes, splat_word(e, b, LOW), splat_word(e, b, HIGH), signed) if how.limited else codes
+
+
+def _number(e: Emitter, b: Value, word: int) -> Value:
+    place = e.builder.bitcast(e.at(b, word), F32.as_pointer())
+    return e.splat(e.builder.load(place, align=4))
+
+
+def _added(e: Emitter, how: Requantize, codes: Value, b: Value) -> Value:
+    widen = e.builder.sext if how.added == "int8" else e.builder.zext
+    value = e.builder.sitofp(widen(codes, e.int_vector), e.vector)
+    return e.fma(value, _number(e, b, ADDED_FACTOR), _number(e, b, ADDED_OFFSET))
+
+
+def _round(e: Emitter, how: Requantize, value: Value, b: Value) -> Value:
+    if how.activation.kind:
+        value = e.mul(how.activation.apply(e, value), _number(e, b, FACTOR))
+    if how.guarded:
+        value = e.maximum(e.minimum(value, e.constant(LARGE)), e.constant(-LARGE))
+    return round_to_int(e, value)
