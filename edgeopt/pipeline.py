@@ -61,7 +61,9 @@ from edgeopt.passes import (
     scale_shift_to_conv,
     slice_of_concat,
     split_to_slice,
+    standard_products,
     transpose_to_reshape,
+    widen_weights,
 )
 from edgeopt.rewrite import Context, Pass, PassError, run_pass
 
@@ -136,6 +138,8 @@ PIPELINE: tuple[Stage, ...] = (
 
 # Approximate passes, which carry out what edgeopt.search decided: the module's function that makes the pass of a decision.
 TECHNIQUES: dict[str, Callable[..., Pass]] = {"quantize": quantize.make}
+# Run by name where a form is wanted for its reader: standard operators for other runtimes, constants for code generation.
+FORMS: dict[str, Pass] = {p.name: p for p in (standard_products.PASS, widen_weights.PASS)}
 
 
 def technique(name: str) -> Callable[..., Pass]:

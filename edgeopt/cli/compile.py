@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edgeopt.runtime import CompiledModel
 
 
+MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
+QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8, w4, fp16, w2, w1."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
 
@@ -27,6 +29,10 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @options.target
 @click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
 @options.shapes
+@options.data
+@options.calibration
+@click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
+@click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
 @click.option("--print-after", metavar="PASS|all", help="Print the graph on stderr after this pass, or after each.")
@@ -40,6 +46,10 @@ def compile_(
     target: str,
     output: Path | None,
     shapes: dict[str, tuple[int, ...]],
+    data: Path | None,
+    calibration: Path | None,
+    max_drop: float,
+    quantize: str | None,
     passes: tuple[str, ...],
     stop_after: int | None,
     print_after: str | None,
@@ -53,6 +63,8 @@ def compile_(
     from edgeopt.frontend import load, notes, save
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
+    from edgeopt.search.approximate import Budget, approximate
+    from edgeopt.target import target as find_target
 
     if portable and emit != "onnx":
         raise click.UsageError("--portable belongs to --emit onnx")
@@ -61,13 +73,20 @@ def compile_(
     with working(f"compiling {model.name}"):
         if emit == "onnx":
             graph = load(model, shapes)
-            optimize(graph, level, context, only, shown)
+            if quantize is not None or level >= 3:
+                budget = Budget(data, calibration, max_drop, quantize or "w8a8")
+                signed = find_target(target).signed_bytes
+                graph, _ = approximate(graph, budget, context, signed, "standard", quantize is not None, shown)
+            else:
+                optimize(graph, level, context, only, shown)
             path = output or Path(f"{model.stem}.optimized.onnx")
-            save(graph, path, portable=portable)
+            save(graph, path, portable=portable or quantize is not None or level >= 3)
             _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
-            compiled = compile_model(model, level, target, shapes, context, only, shown, emit)
+            compiled = compile_model(
+                model, level, target, shapes, context, only, shown, emit, data, calibration, max_drop, quantize
+            )
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)
             _summarise(compiled, directory)

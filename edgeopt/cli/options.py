@@ -61,6 +61,18 @@ def emulate(command: Command) -> Command:
     return click.option("--emulate", is_flag=True, help="Run a model compiled for another processor under qemu.")(command)
 
 
+def data(command: Command) -> Command:
+    """``--data FILE.npz``."""
+    text = "Evaluation data: one array per input, leading axis = samples, optional 'labels'."
+    return click.option("--data", type=EXISTING_FILE, metavar="FILE.npz", help=text)(command)
+
+
+def calibration(command: Command) -> Command:
+    """``--calibration FILE.npz``."""
+    text = "Calibration data of the same form.  [default: a seeded half of --data, at most 512 samples]"
+    return click.option("--calibration", type=EXISTING_FILE, metavar="FILE.npz", help=text)(command)
+
+
 def as_json(command: Command) -> Command:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(command)

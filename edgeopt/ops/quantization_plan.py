@@ -28,7 +28,9 @@ class QuantizedWeight:
 
     @property
     def array(self) -> Array:
-        """The float32 weight that the codes stand for."""
+        """The float32 weight that the codes stand for; half precision is kept as the numbers themselves."""
+        if self.grid.dtype == "float16":
+            return self.codes
         return self.grid.dequantize(self.codes)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import onnx
 from onnx import version_converter
 
 from edgeopt.accuracy.data import DataSet, generated, read
+from edgeopt.accuracy.observe import is_samplewise
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ops.quantization import QuantizationScheme, scheme
-from edgeopt.pipeline import PrintAfter, optimize, technique
+from edgeopt.ops.quantization_plan import linear_nodes
+from edgeopt.pipeline import FORMS, PrintAfter, optimize, technique
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.search.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
 from edgeopt.search.quantization import Quantization, quantize_within, quantize_without_data
@@ -24,6 +27,7 @@ OPSETS = {"int4": 21, "uint4": 21, "int2": 25, "binary": 25}
 IR_VERSIONS = {21: 10, 25: 13}
 DATA_FREE_SAMPLES = 32
 Data = DataSet | str | Path
+Form = Literal["integer", "standard"]
 
 
 @dataclass(frozen=True)
@@ -42,20 +46,29 @@ def approximate(
     budget: Budget,
     context: Context,
     signed: bool = False,
-    fold: bool = True,
-    level: int = 1,
+    form: Form = "integer",
+    required: bool = True,
     print_after: PrintAfter | None = None,
-) -> tuple[Graph, Quantization]:
-    """Optimise ``graph`` exactly, quantise it inside ``budget`` and, with ``fold``, make integer operators of the result.
+) -> tuple[Graph, Quantization | None]:
+    """Optimise ``graph`` exactly and quantise it inside ``budget``.
 
-    ``signed`` asks for signed activations. Returns the graph, which is another one when the scheme needs a newer opset. Raises
-    EdgeoptError when the graph cannot be quantised or the data does not fit it.
+    ``form`` is what is made of the result: ``integer`` operators for compilation, or ``standard`` operators between
+    QuantizeLinear and DequantizeLinear, which other runtimes read.
+    ``signed`` asks for signed activations. Returns the graph, which is another one when the scheme needs a newer opset, and what
+    was decided: None, with a note why, for a graph that cannot be quantised unless that is ``required``. Raises EdgeoptError
+    then, and when the data does not fit the graph.
     """
     wanted = scheme(budget.quantize)
     wanted = wanted.signed() if signed else wanted
     graph = _with_opset(graph, max(OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations)))
     statistics = batch_norm_statistics(graph)
-    optimize(graph, level, context, print_after=print_after)
+    optimize(graph, context.level, context, print_after=print_after)
+    reason = _obstacle(graph)
+    if reason and required:
+        raise EdgeoptError(f"graph '{graph.name}' cannot be quantised: {reason}")
+    if reason:
+        add_note(graph, f"nothing was quantised: {reason}")
+        return graph, None
     calibration, evaluation = _data(graph, budget)
     if calibration is None:
         found = _without_data(graph, wanted, statistics)
@@ -63,9 +76,34 @@ def approximate(
         found = _with_data(graph, calibration, evaluation, wanted, budget)
     run_pass(graph, technique("quantize")(found.plan), context)
     add_note(graph, found.summary())
-    if fold:
-        optimize(graph, level, context, print_after=print_after)
+    if form == "standard":
+        run_pass(graph, FORMS["standard_products"], context)
+        optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
+    else:
+        run_pass(graph, FORMS["widen_weights"], context)
+        optimize(graph, context.level, context, print_after=print_after)
     return graph, found
+
+
+def _obstacle(graph: Graph) -> str:
+    if not linear_nodes(graph):
+        return "it has no convolution or matrix product with constant float32 weights"
+    return "" if is_samplewise(graph) else "an operator mixes samples, is not known to keep them apart, or a shape is not static"
+
+
+def describe(found: Quantization) -> dict[str, object]:
+    """What the manifest says of a quantisation; percentages are None where nothing was measured."""
+    measured = found.samples > 0
+    return {
+        "scheme": found.scheme,
+        "metric": found.metric or None,
+        "before": found.before if measured else None,
+        "after": found.after if measured else None,
+        "samples": found.samples,
+        "layers": list(found.choice.kept),
+        "given_back": list(found.choice.given_back),
+        "errors": found.plan.errors,
+    }
 
 
 def _without_data(graph: Graph, wanted: QuantizationScheme, statistics: dict[str, ChannelStatistics]) -> Quantization:
