@@ -29,7 +29,7 @@ def choose(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
     options = [
         Tiling(pixels, count, -(-width // pixels))
         for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
-        if vectors % count == 0 or not divided
+        if (vectors % count == 0 or not divided) and (count == unit or _room(target, count) > 0)
         for pixels in range(1, max(1, min(width, _room(target, count))) + 1)
     ]
     return min(options, key=lambda t: _cost(t, vectors))
