@@ -188,7 +188,7 @@ def _input_phase(target: Target, plan: Plan, x: Tensor) -> Phase:
                 there = ((vector // per_block * count + t) * per_block + vector % per_block) * lanes
                 transform(offset(source, here), offset(v, there))
 
-    return phase  # type: ignore[no-any-return]
+    return phase
 
 
 def _product_phase(target: Target, plan: Plan, block: int) -> Phase:
@@ -218,7 +218,7 @@ def _product_phase(target: Target, plan: Plan, block: int) -> Phase:
                 t = k * pixels if k < across - 1 else count - pixels
                 run(offset(source, t * block), panel, panel, panel, offset(made, t * lanes))
 
-    return phase  # type: ignore[no-any-return]
+    return phase
 
 
 def _output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: Activation) -> Phase:
@@ -258,7 +258,7 @@ def _output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: 
                     width - j,
                 )
 
-    return phase  # type: ignore[no-any-return]
+    return phase
 
 
 def _below(e: Emitter, index: int, count: Value) -> Value:
