@@ -16,11 +16,13 @@ from edgeopt.ir import Array, Node, TensorType, dtype_name, onnx_code
 from edgeopt.ops import control
 from edgeopt.ops.proto import ProtoWriter
 from edgeopt.ops.reference_convolution import ConvTranspose
+from edgeopt.ops.reference_normalization import LRN, LpNormalization
 from edgeopt.ops.reference_pooling import AveragePool, GlobalMaxPool, MaxPool
 from edgeopt.ops.table import OWN_OPS, own_body
 from edgeopt.ops.tensors import value_info
 
 REFERENCE_IR_VERSION = 10
+CORRECTED = (AveragePool, ConvTranspose, GlobalMaxPool, LRN, LpNormalization, MaxPool)
 # Operators whose older versions onnx.reference lacks or gets wrong, with a newer version that means the same on older inputs.
 NEWER = {"BatchNormalization": 15, "DequantizeLinear": 19}
 
@@ -99,4 +101,4 @@ def _standard(node: Node, names: list[str], outputs: list[str], opsets: dict[str
 def _evaluator(signature: bytes) -> ReferenceEvaluator:
     model = ModelProto()
     model.ParseFromString(signature)
-    return ReferenceEvaluator(model, new_ops=[AveragePool, ConvTranspose, GlobalMaxPool, MaxPool])
+    return ReferenceEvaluator(model, new_ops=list(CORRECTED))

@@ -77,3 +77,18 @@ def test_grouped_transposed_convolution_agrees_with_onnxruntime(group: int, stri
     same_numbers(
         {"y": measured("ConvTranspose", inputs, attributes)}, {"y": evaluated("ConvTranspose", inputs, attributes)}, 1e-5
     )
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_local_response_normalization_agrees_with_onnxruntime(size: int) -> None:
+    inputs = [np.random.default_rng(size).standard_normal((2, 7, 3, 4)).astype(np.float32)]
+    attributes = {"size": size, "alpha": 0.5, "beta": 0.75, "bias": 1.5}
+    same_numbers({"y": measured("LRN", inputs, attributes)}, {"y": evaluated("LRN", inputs, attributes)}, 1e-6)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_normalization_by_a_norm_agrees_with_onnxruntime(p: int) -> None:
+    inputs = [np.random.default_rng(p).standard_normal((3, 4, 5)).astype(np.float32)]
+    attributes = {"axis": 1, "p": p}
+    expected = {"y": measured("LpNormalization", inputs, attributes)}
+    same_numbers(expected, {"y": evaluated("LpNormalization", inputs, attributes)}, 1e-6)
