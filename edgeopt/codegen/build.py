@@ -14,7 +14,7 @@ from numba import types
 from numba.core.types.abstract import Type
 
 from edgeopt.codegen.capture import capture, digest
-from edgeopt.codegen.driver import driver_ir, kernel_name
+from edgeopt.codegen.driver import driver_ir, kernel_name, single_ir
 from edgeopt.kernels.intrinsics import pointer
 from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
@@ -39,11 +39,21 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
 
 def link(program: Program, target: Target, library: bool = False) -> llvm.ModuleRef:
     """The driver and every kernel it calls in one module, optimised for ``target``."""
+    public = {f"{program.name}_{suffix}" for suffix in (LIBRARY if library else PROCESS)}
+    return _linked(program, target, driver_ir(program, target, library), public)
+
+
+def link_single(program: Program, target: Target) -> llvm.ModuleRef:
+    """Every step as a function ``single_N`` of its operands' addresses, optimised for ``target``."""
+    return _linked(program, target, single_ir(program), {f"single_{i}" for i in range(len(program.native))})
+
+
+def _linked(program: Program, target: Target, driver: str, public: set[str]) -> llvm.ModuleRef:
     machine = target_machine(target)
-    module = _parse(driver_ir(program, target, library), machine)
+    module = _parse(driver, machine)
     for step in {kernel_name(s): s for s in program.native}.values():
         module.link_in(_parse(_captured(step).replace("define internal", "define", 1), machine))
-    _internalise(module, {f"{program.name}_{suffix}" for suffix in (LIBRARY if library else PROCESS)})
+    _internalise(module, public)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True

@@ -43,6 +43,20 @@ def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program.name, target)])
 
 
+def single_ir(program: Program) -> str:
+    """One function ``single_N(pointers)`` per step and no entry points: for counting what a step executes."""
+    steps = program.native
+    parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
+    parts += [_specialised(name, s) for name, s in {call_name(s): s for s in steps}.items()]
+    return "\n".join([*parts, *(_single(index, s) for index, s in enumerate(steps))])
+
+
+def _single(index: int, step: Step) -> str:
+    given = ", ".join(f"ptr %p{i}" for i in range(len(step.places)))
+    call = f"call void @{call_name(step)}({given + ', ' if given else ''}i64 0, i64 {step.call.chunks})"
+    return f"define void @single_{index}({given}) {{\n  {call}\n  ret void\n}}"
+
+
 def _declaration(step: Step) -> str:
     constants = ["float" if isinstance(c, float) else "i64" for c in step.call.constants]
     arguments = ", ".join(["ptr"] * (2 + len(step.places)) + ["i64", "i64", *constants])

@@ -19,6 +19,7 @@ class _Pending:
     call: KernelCall
     symbols: list[Symbol]
     dtypes: tuple[str, ...]
+    sizes: tuple[int, ...]
     node: Node
 
 
@@ -56,7 +57,8 @@ class Emission:
                     symbols.append(self._symbol(operand, inputs, outputs, shared))
                 dtypes.append(_dtype(operand, inputs, outputs))
             self._scratch = max(self._scratch, scratch)
-            self._steps.append(_Pending(call, symbols, tuple(dtypes), node))
+            sizes = tuple(_size(operand, inputs, outputs) for operand in call.operands)
+            self._steps.append(_Pending(call, symbols, tuple(dtypes), sizes, node))
 
     def host(
         self,
@@ -113,7 +115,7 @@ class Emission:
             inputs = tuple(None if i is None else _binding(*i) for i in step.inputs)
             return HostStep(step.node, inputs, tuple(_binding(*o) for o in step.outputs), step.reason)
         places = tuple(_place(s) for s in step.symbols)
-        return Step(step.call, places, step.dtypes, step.node.name, step.node.op)
+        return Step(step.call, places, step.dtypes, step.node.name, step.node.op, step.sizes)
 
 
 def _storage(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage]) -> Storage:
@@ -129,6 +131,15 @@ def _dtype(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence
     if isinstance(operand, Temporary):
         return operand.dtype
     return _storage(operand, inputs, outputs).tensor.type.dtype
+
+
+def _size(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage]) -> int:
+    if isinstance(operand, Packed):
+        return int(operand.array.nbytes)
+    if isinstance(operand, Temporary):
+        return _bytes(operand)
+    tensor = _storage(operand, inputs, outputs).tensor
+    return tensor.elements * numpy_dtype(tensor.type.dtype).itemsize
 
 
 def _bytes(operand: Temporary) -> int:

@@ -23,13 +23,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call with the places and element types of its operands, and the name of the node it serves."""
+    """One kernel call with the places, element types and sizes in bytes of its operands, and the node it serves."""
 
     call: KernelCall
     places: tuple[Place, ...]
     dtypes: tuple[str, ...]
     node: str
     op: str
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,107 @@
+"""What a processor core does in a cycle: the few rates that turn an instruction mix and memory traffic into time."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from edgeopt.cost.census import Census
+from edgeopt.cost.mix import CLASSES
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array
+from edgeopt.target import Target
+
+
+@dataclass(frozen=True)
+class Core:
+    """Instructions per cycle of each class (vector instructions at the target's width), ``issue`` of all together.
+
+    ``divide`` and ``call`` are cycles each; ``chain`` scales the latency of loop-carried chains; ``step`` is the cycles of calling a
+    step. ``l2``, ``l3`` and ``memory`` are bytes per cycle from there; data in the first cache costs what its loads cost. ``frequency``
+    is in Hz. ``overlap`` is the exponent p with which computing and transfers hide each other: (compute^p + transfer^p)^(1/p).
+    """
+
+    fp: float = 1.0
+    load: float = 1.0
+    store: float = 1.0
+    permute: float = 1.0
+    issue: float = 2.0
+    divide: float = 10.0
+    call: float = 30.0
+    chain: float = 1.0
+    step: float = 20.0
+    l2: float = 16.0
+    l3: float = 8.0
+    memory: float = 2.0
+    overlap: float = 2.0
+    frequency: float = 1e9
+
+    def block_cycles(self, mixes: Array, recurrences: Array) -> Array:
+        """Cycles of one run of each block: the busiest unit, the issue width or the longest chain, whichever lasts longest."""
+        part = {name: mixes[:, i] for i, name in enumerate(CLASSES)}
+        issued = mixes[:, : CLASSES.index("divide")].sum(axis=1) - 0.5 * part["address"]
+        units = [part[name] / getattr(self, name) for name in ("fp", "load", "store", "permute")]
+        busy = np.maximum.reduce([*units, issued / self.issue, recurrences * self.chain])
+        return np.asarray(busy + part["divide"] * self.divide + part["call"] * self.call)
+
+    def cycles(self, census: Census, traffic: Array) -> Array:
+        """Cycles of each step; ``traffic`` [steps, 3] are bytes from the second and third cache and from memory."""
+        compute = census.counts @ self.block_cycles(census.mixes, census.recurrences) + self.step
+        transfer = traffic @ np.array([1 / self.l2, 1 / self.l3, 1 / self.memory])
+        return np.asarray((compute**self.overlap + transfer**self.overlap) ** (1 / self.overlap))
+
+
+RATES = tuple(f.name for f in fields(Core) if f.name != "frequency")
+
+
+@cache
+def table() -> dict[str, dict[str, float]]:
+    """The rates that ship with edgeopt, by LLVM's name of the processor."""
+    return tomllib.loads(resources.files("edgeopt").joinpath("cores.toml").read_text())
+
+
+def core(target: Target) -> Core:
+    """The core of ``target``: the calibrated one for the host, else the shipped rates of its processor, or of any in its family."""
+    calibrated = load(target) if target.name == "host" else None
+    if calibrated is not None:
+        return calibrated
+    known = table()
+    family = "x86-64" if target.triple.startswith("x86") else "armv7" if target.pointer_bytes == 4 else "aarch64"
+    rates = Core(**known.get(target.cpu, known[family]), frequency=target.frequency)
+    return replace(rates, memory=target.bandwidth / target.frequency)
+
+
+def load(target: Target) -> Core | None:
+    """What ``edgeopt calibrate`` found on this machine, or None."""
+    path = calibration_file()
+    try:
+        stored = json.loads(path.read_text())
+    except OSError:
+        return None
+    except ValueError as error:
+        raise EdgeoptError(f"'{path}' is damaged; run `edgeopt calibrate` again") from error
+    return Core(**stored["core"]) if stored.get("cpu") == target.cpu and set(stored["core"]) == {*RATES, "frequency"} else None
+
+
+def save(found: Core, target: Target) -> Path:
+    """Keep calibrated rates for later runs; the file that holds them."""
+    path = calibration_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"cpu": target.cpu, "core": asdict(found)}, indent=1) + "\n")
+    except OSError as error:
+        raise EdgeoptError(f"cannot write '{path}': {error.strerror}") from error
+    return path
+
+
+def calibration_file() -> Path:
+    """Where the calibration of this machine is kept, in the folder of cached objects."""
+    base = os.environ.get("EDGEOPT_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "edgeopt" / "core.json"
