@@ -9,7 +9,7 @@ Not when a weight has several scales along another axis than its output channels
 import numpy as np
 
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, Value
-from edgeopt.ir.match import dtype_of, scalar, sole_user
+from edgeopt.ir.match import dtype_of, rank_of, scalar, sole_user
 from edgeopt.ops.fused import CONV_ATTRIBUTES
 from edgeopt.ops.qdq import Grid, dequantized, grid, is_per_tensor, quantizing_user
 from edgeopt.rewrite import Context, Pass
@@ -60,16 +60,15 @@ def _obstacle(node: Node, x: Node, w: Node) -> str:
         return "its input is not 8 bits wide with one scale"
     if dtype_of(w.input(0)) not in CODES or w.constant(0) is None:
         return f"its weight is {dtype_of(w.input(0))}, or not constant"
-    axis, rank = w.integer("axis", 1), np.ndim(w.constant(0) if w.constant(0) is not None else 0)
+    axis, rank = w.integer("axis", 1), rank_of(w.input(0)) or 0
     if not is_per_tensor(w) and axis % rank != _channel_axis(node):
         return "the scales of its weight do not lie along the output channels"
     if node.op in ("MatMul", "FusedGemm", "Gemm") and rank != 2:
         return "its weight is not a matrix"
     if node.is_op("Gemm") and (node.integer("transA", 0) or node.real("alpha", 1.0) != 1.0 or node.real("beta", 1.0) != 1.0):
         return "its first matrix is transposed or it has factors"
-    if node.input(3) is not None and (
-        dequantized(node.input(3)) is None or not is_per_tensor(dequantized(node.input(3)) or node)
-    ):
+    residual = dequantized(node.input(3))
+    if node.input(3) is not None and (residual is None or not is_per_tensor(residual)):
         return "its residual is not quantised with one scale"
     return ""
 
@@ -95,7 +94,7 @@ def _bias(graph: Graph, node: Node, x: Node, w: Node) -> Value | None | str:
     if made is not None and dtype_of(made.input(0)) == "int32":
         given = made.constant(1)
         if given is not None and np.allclose(given.reshape(-1), scale.reshape(-1), rtol=1e-5, atol=0):
-            return made.input(0) if made.input(0) is None or np.ndim(made.constant(0)) == 1 else "its bias is no vector"
+            return made.input(0) if made.input(0) is None or rank_of(made.input(0)) == 1 else "its bias is no vector"
     if not value.is_constant or value.array.ndim != 1:
         return "its bias is neither int32 of scale x_scale w_scale nor a constant vector"
     codes = np.rint(value.array / scale.reshape(-1))

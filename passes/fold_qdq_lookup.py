@@ -15,8 +15,8 @@ from edgeopt.ops.qdq import dequantized, is_per_tensor, quantizing_user, same_gr
 from edgeopt.rewrite import Context, Pass
 
 FUNCTIONS = (
-    "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Swish", "Mish", "Softplus",
-    "Softsign", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Erf", "Clip", "Relu",
+    "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Swish", "Mish",
+    "Softplus", "Softsign", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Erf", "Clip", "Relu",
 )  # fmt: skip
 ROOTS = (*FUNCTIONS, "QuantizeLinear")
 CODES = {"uint8": np.arange(256), "int8": np.arange(-128, 128)}

@@ -2,19 +2,21 @@
 
     QLinearConv(x, w, b)   ->   QuantConv(x, w, b)           QLinearMatMul, QGemm               ->   QuantGemm
     QLinearAdd, QLinearMul ->   QuantAdd, QuantMul           QLinear[Global]AveragePool, QLinearConcat, QLinearSoftmax likewise
+    QLinearSigmoid, QLinearLeakyRelu   ->   QuantLookup      table[i] = Q(f(DQ(i-th code)))
 
-The inputs are the same in another order. Not when a weight is computed, for channels on the last axis, or for a product with
-factors. ConvInteger and MatMulInteger stay: their result is a sum that has no grid yet.
+The inputs are the same in another order. Not when a weight or a table's grid is computed, for channels on the last axis, or for a
+product with factors. ConvInteger and MatMulInteger stay: their result is a sum that has no grid yet.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, TensorType, Value
+from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Value, numpy_dtype
 from edgeopt.ir.match import dtype_of
 from edgeopt.ops import infer
 from edgeopt.ops.fused import CONV_ATTRIBUTES
+from edgeopt.ops.quantization import LIMITS, quantizer
 from edgeopt.ops.quantized import POOL_ATTRIBUTES
 from edgeopt.rewrite import Context, Pass
 
@@ -76,6 +78,25 @@ def _pool(graph: Graph, node: Node) -> Inputs | str:
     return "its channels lie on the last axis" if node.integer("channels_last", 0) else list(node.inputs)
 
 
+def _lookup(graph: Graph, node: Node) -> Inputs | str:
+    """x, x_scale, x_zero, y_scale, y_zero."""
+    source, zero, numbers = node.input(0), node.input(4), [node.constant(i) for i in range(1, 5)]
+    if zero is None or dtype_of(source) not in ("uint8", "int8") or any(n is None for n in numbers):
+        return "its grids are not constant or its codes are not 8 bits wide"
+    x_scale, x_zero, y_scale, y_zero = (n.reshape(()) for n in numbers if n is not None)
+    low, high = LIMITS[dtype_of(source)]
+    values = (np.arange(low, high + 1) - x_zero.astype(np.int64)).astype(np.float32) * x_scale
+    result = dtype_of(zero)
+    codes = quantizer(result, y_scale, y_zero).quantize(_function(node, values)).astype(numpy_dtype(result))
+    return [source, graph.constant(f"{node.name}.table", codes)]
+
+
+def _function(node: Node, x: Array) -> Array:
+    if node.op == "QLinearLeakyRelu":
+        return np.where(x < 0, x * np.float32(node.real("alpha", 0.01)), x)
+    return np.asarray(1 / (1 + np.exp(-x.astype(np.float64))), np.float32)
+
+
 RULES: dict[str, tuple[str, Rule, tuple[str, ...]]] = {
     "QLinearConv": ("QuantConv", _conv, CONV_ATTRIBUTES),
     "QLinearMatMul": ("QuantGemm", _matmul, ()),
@@ -85,6 +106,8 @@ RULES: dict[str, tuple[str, Rule, tuple[str, ...]]] = {
     "QLinearAveragePool": ("QuantAveragePool", _pool, POOL_ATTRIBUTES),
     "QLinearGlobalAveragePool": ("QuantGlobalAveragePool", _pool, ()),
     "QLinearConcat": ("QuantConcat", _same, ("axis",)),
+    "QLinearLeakyRelu": ("QuantLookup", _lookup, ()),
+    "QLinearSigmoid": ("QuantLookup", _lookup, ()),
     "QLinearSoftmax": ("QuantSoftmax", _same, ("axis",)),
 }
 PASS = Pass("import_qlinear", rewrite, roots=tuple(RULES))

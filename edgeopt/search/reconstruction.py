@@ -1,4 +1,4 @@
-"""Layer by layer from input to output: each weight is rounded for the inputs it really gets, and its mean error moved into the bias.
+"""Layer by layer from input to output: each weight is rounded for the inputs it gets, and its mean error goes into the bias.
 
 The rounded and the float network are run side by side. At a layer with float weight W, float inputs y and rounded inputs x the
 target W y is approached by the weight W E[y x^T] E[x x^T]^-1 (least squares), whose codes adaptive rounding finds; the bias takes

@@ -44,3 +44,9 @@ def closed(draft: Draft, *outputs: Value) -> Graph:
     """The graph of ``draft`` with these outputs."""
     draft.graph.outputs = list(outputs)
     return draft.graph
+
+
+def rounded(draft: Draft, x: Value, scale: float = 0.02, zero: int = 100) -> Value:
+    """``x`` through QuantizeLinear and DequantizeLinear, as uint8."""
+    grid = draft.constant(scale), draft.constant(zero, "uint8")
+    return draft.op("DequantizeLinear", draft.op("QuantizeLinear", x, *grid), *grid)

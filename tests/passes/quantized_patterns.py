@@ -1,0 +1,82 @@
+"""Patterns of the passes that fold rounding into integer operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeopt.ir import Value
+from tests.passes.building import shape
+from tests.strategies import Draft
+
+Grid = tuple[Value, Value]
+
+
+def _grid(draft: Draft, scale: float = 0.0) -> Grid:
+    dtype = draft.choice.pick(["uint8", "int8"])
+    step = scale or draft.choice.pick([0.01, 0.023, 0.05])
+    zero = draft.choice.pick([0, 3, 100, 127])
+    return draft.constant(step), draft.constant(zero, dtype)
+
+
+def _rounded(draft: Draft, x: Value, grid: Grid) -> Value:
+    return draft.op("DequantizeLinear", draft.op("QuantizeLinear", x, *grid), *grid)
+
+
+def _codes(draft: Draft, *dims: int, low: int = -127, high: int = 127, dtype: str = "int8") -> Value:
+    generator = np.random.default_rng(draft.choice.integer(0, 999))
+    return draft.constant(generator.integers(low, high + 1, dims), dtype)
+
+
+def _scales(draft: Draft, count: int) -> Value:
+    return draft.weight(count, low=0.001, high=0.01)
+
+
+def fold_qdq(draft: Draft, x: Value) -> Value:
+    channels, width, size = shape(x)[1], draft.choice.integer(1, 5), draft.choice.integer(1, 3)
+    grid, scales = _grid(draft), _scales(draft, width)
+    weight = draft.op("DequantizeLinear", _codes(draft, width, channels, size, size), scales, axis=0)
+    sums = draft.constant(scales.array * grid[0].array)
+    bias = draft.op("DequantizeLinear", _codes(draft, width, low=-5000, high=5000, dtype="int32"), sums, axis=0)
+    y = draft.op("Conv", _rounded(draft, x, grid), weight, bias)
+    y = draft.op("Relu", y) if draft.choice.integer(0, 1) else y
+    return _rounded(draft, y, _grid(draft))
+
+
+def fold_qdq_arithmetic(draft: Draft, x: Value) -> Value:
+    left, right = (_rounded(draft, x, _grid(draft)) for _ in range(2))
+    kind = draft.choice.pick(["Add", "Mul", "Concat", "GlobalAveragePool", "Softmax"])
+    if kind == "Concat":
+        return _rounded(draft, draft.op("Concat", left, right, axis=1), _grid(draft, 0.03))
+    if kind in ("Add", "Mul"):
+        return _rounded(draft, draft.op(kind, left, right), _grid(draft))
+    return _rounded(draft, draft.op(kind, left), _grid(draft))
+
+
+def fold_qdq_lookup(draft: Draft, x: Value) -> Value:
+    function = draft.choice.pick(["Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid"])
+    return _rounded(draft, draft.op(function, _rounded(draft, x, _grid(draft))), _grid(draft))
+
+
+def move_qdq(draft: Draft, x: Value) -> Value:
+    grid = _grid(draft)
+    y = _rounded(draft, x, grid)
+    kind = draft.choice.pick(["Transpose", "MaxPool", "Concat", "Pad"])
+    if kind == "Transpose":
+        y = draft.op("Transpose", y, perm=(0, 2, 3, 1))
+    elif kind == "MaxPool":
+        y = draft.op("MaxPool", y, kernel_shape=(2, 2))
+    elif kind == "Concat":
+        y = draft.op("Concat", y, y, axis=1)
+    else:
+        y = draft.op("Pad", y, draft.ints(0, 0, 1, 1, 0, 0, 1, 0))
+    return _rounded(draft, y, grid)
+
+
+def import_qlinear(draft: Draft, x: Value) -> Value:
+    channels, width, grid, result = shape(x)[1], draft.choice.integer(1, 4), _grid(draft), _grid(draft)
+    scales, zeros = _scales(draft, width), draft.constant(np.zeros(width), "int8")
+    codes = draft.op("QuantizeLinear", x, *grid)
+    weight = _codes(draft, width, channels, 2, 2)
+    bias = _codes(draft, width, low=-5000, high=5000, dtype="int32")
+    y = draft.op("QLinearConv", codes, *grid, weight, scales, zeros, *result, bias)
+    return draft.op("DequantizeLinear", y, *result)

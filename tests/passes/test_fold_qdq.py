@@ -1,0 +1,42 @@
+"""fold_qdq: the golden text, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tests.passes.building import closed, rounded, sketch
+from tests.passes.checks import before_and_after, reasons
+from tests.passes.graphs import pattern_graph
+
+NAME = "fold_qdq"
+
+
+def test_golden(golden: Callable[[str, str], None]) -> None:
+    golden(NAME, before_and_after(pattern_graph(NAME, 0), NAME))
+
+
+def test_leaves_a_float_input() -> None:
+    draft, x = sketch()
+    weight = draft.op("DequantizeLinear", draft.constant([[[[3]]]] * 3, "int8"), draft.constant(0.1))
+    y = draft.op("Conv", x, draft.op("Reshape", weight, draft.ints(1, 3, 1, 1)))
+    assert reasons(closed(draft, y), NAME) == []  # its weight is not a quantised constant, so nothing was to fold
+    z = draft.op("Conv", x, draft.op("DequantizeLinear", draft.constant([[[[3]]] * 3], "int8"), draft.constant(0.1)))
+    assert any("input is not quantised" in reason for reason in reasons(closed(draft, z), NAME))
+
+
+def test_leaves_scales_along_the_input_channels() -> None:
+    draft, x = sketch()
+    codes, scales = draft.constant(np.ones((3, 3, 1, 1)), "int8"), draft.weight(3, low=0.1)
+    weight = draft.op("DequantizeLinear", codes, scales, axis=1)
+    y = draft.op("Conv", rounded(draft, x), weight)
+    assert any("along the output channels" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_a_bias_of_another_scale() -> None:
+    draft, x = sketch()
+    weight = draft.op("DequantizeLinear", draft.constant(np.ones((3, 3, 1, 1)), "int8"), draft.constant(0.1))
+    bias = draft.op("DequantizeLinear", draft.constant([1, 2, 3], "int32"), draft.constant(0.7))
+    y = draft.op("Conv", rounded(draft, x), weight, bias)
+    assert any("bias is neither int32" in reason for reason in reasons(closed(draft, y), NAME))
