@@ -31,7 +31,8 @@ FEWEST_TILES = 24  # tiles in a block, below which reading the weights again for
 
 @dataclass(frozen=True)
 class Plan:
-    """Geometry of a convolution: tiles of ``m`` x ``m`` outputs, ``count`` of them in a block, channels in vectors.
+    """Geometry of a convolution: tiles of ``m`` x ``m`` outputs, ``count`` of them in a block, inputs and outputs in vectors,
+    ``channels`` in each of ``group`` convolution groups.
 
     ``whole``: one block holds the map and the phases are separate calls.
     """
@@ -47,6 +48,7 @@ class Plan:
     inputs: int
     outputs: int
     channels: int
+    group: int
     top: int
     left: int
     tiling: Tiling
@@ -66,8 +68,10 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     x, y, weight, r = site.given(0), site.outputs[0], site.constant(1), site.optional(3)
     if not x.layout.block or not y.layout.block or (r is not None and not r.layout.block):
         raise Declined("its operands do not lie blocked")
-    pads = _pads(site.node)
-    plan = min((make_plan(site.target, x, y, pads, m) for m in (2, 4)), key=lambda p: cycles(site.target, p))
+    pads, group, block = _pads(site.node), site.node.integer("group", 1), x.layout.block
+    if group > 1 and (weight.shape[0] // group % block or weight.shape[1] % block):
+        raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
+    plan = min((make_plan(site.target, x, y, pads, group, m) for m in (2, 4)), key=lambda p: cycles(site.target, p))
     direct = y.shape[2] * y.shape[3] * 9 * weight.shape[1] * plan.outputs
     if cycles(site.target, plan) > 0.9 * direct:
         raise Declined("the direct form is estimated to be as fast")
@@ -80,12 +84,12 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
 def _pads(node: Node) -> Halo:
     window = conv_window(node)
-    if window.kernel != (3, 3) or window.strides != (1, 1) or window.dilations != (1, 1) or node.integer("group", 1) != 1:
-        raise Declined("it is not 3x3 of stride one without groups")
+    if window.kernel != (3, 3) or window.strides != (1, 1) or window.dilations != (1, 1):
+        raise Declined("it is not 3x3 of stride one")
     return window.halo
 
 
-def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, m: int) -> Plan:
+def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, group: int, m: int) -> Plan:
     """The plan of F(m, 3): as many tiles in a block as keep its transformed inputs and outputs in half the second cache."""
     inputs, outputs = (t.blocks * t.layout.block // target.lanes for t in (x, y))
     across = -(-y.shape[3] // m)
@@ -105,10 +109,11 @@ def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, m: int) -> Plan:
         whole=whole,
         inputs=inputs,
         outputs=outputs,
-        channels=x.shape[1],
+        channels=x.shape[1] // group,
+        group=group,
         top=pads[0],
         left=pads[1],
-        tiling=choose(target, count, outputs, y.layout.block // target.lanes),
+        tiling=choose(target, count, outputs // group, y.layout.block // target.lanes),
     )
 
 
@@ -208,11 +213,13 @@ def _product_phase(target: Target, plan: Plan, block: int) -> Phase:
     run, panels, pixels, across = tile_function(target, tile), plan.outputs // vectors, plan.tiling.pixels, plan.tiling.across
     from_stride, to_stride = plan.stride(plan.inputs, lanes), plan.stride(plan.outputs, lanes)
     weights = -(-plan.channels // STEPS) * STEPS * vectors * lanes
+    shared, group_stride = panels // plan.group, plan.inputs // plan.group * count * lanes
 
     @inline
     def phase(v: Any, u: Any, m: Any, begin: int, end: int) -> None:
         for item in range(begin, end):
-            source, panel = offset(v, item // panels * from_stride), offset(u, item * weights)
+            start = item // panels * from_stride + item % panels // shared * group_stride
+            source, panel = offset(v, start), offset(u, item * weights)
             made = offset(m, item // panels * to_stride + item % panels * vectors * count * lanes)
             for k in range(across):
                 t = k * pixels if k < across - 1 else count - pixels

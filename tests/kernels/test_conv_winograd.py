@@ -18,6 +18,8 @@ CASES: dict[str, tuple[tuple[int, ...], int, dict[str, Attribute]]] = {
     "seven": ((1, 128, 7, 7), 128, PADS),
     "no pads": ((1, 64, 18, 18), 64, {}),
     "uneven pads": ((1, 64, 12, 13), 64, {"pads": [0, 1, 2, 1]}),
+    "groups": ((1, 128, 12, 12), 96, {**PADS, "group": 2}),
+    "groups in blocks": ((1, 128, 33, 30), 64, {**PADS, "group": 2}),
     "channels that fill no block": ((1, 70, 12, 12), 75, PADS),
 }
 
@@ -25,8 +27,10 @@ CASES: dict[str, tuple[tuple[int, ...], int, dict[str, Attribute]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_agrees_with_reference(case: str) -> None:
     shape, outputs, attributes = CASES[case]
-    data = {"x": uniform(*shape)}
-    graph = single("Conv", data, [uniform(outputs, shape[1], 3, 3), uniform(outputs)], attributes)
+    data, group = {"x": uniform(*shape)}, attributes.get("group", 1)
+    assert isinstance(group, int)
+    weight = uniform(outputs, shape[1] // group, 3, 3)
+    graph = single("Conv", data, [weight, uniform(outputs)], attributes)
     check(graph, data, [KERNEL], tolerance=1e-4)
 
 
