@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from edgeopt.ir import Array, Attribute
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.quant_conv import KERNEL
+from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
 
@@ -26,7 +29,7 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
 
 
 def check(
-    shape: Shape, weight: Shape, attributes: dict[str, Attribute], table: list[Kernel], x: Grid = Grid(0.02, 117),
+    shape: Shape, weight: Shape, attributes: dict[str, Attribute], table: Sequence[Kernel], x: Grid = Grid(0.02, 117),
     y: Grid = Grid(0.11, 131), residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0,
 ) -> None:  # fmt: skip
     scale = RNG.uniform(0.001, 0.004, weight[0]).astype(np.float32)
@@ -40,9 +43,10 @@ def check(
         compare(run(fused, data, table, by_chunks=by_chunks), truth)
 
 
+@pytest.mark.parametrize("table", [[KERNEL], PLAIN], ids=["blocked", "plain"])
 @pytest.mark.parametrize("case", CASES)
-def test_agrees_with_meaning(case: str) -> None:
-    check(*CASES[case], [KERNEL])
+def test_agrees_with_meaning(case: str, table: Sequence[Kernel]) -> None:
+    check(*CASES[case], table)
 
 
 @pytest.mark.parametrize("channels", [1, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33])
@@ -51,12 +55,13 @@ def test_channels_around_the_vector_width(channels: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh"])
+@pytest.mark.parametrize("table", [[KERNEL], PLAIN], ids=["blocked", "plain"])
 @pytest.mark.parametrize("result", [Grid(0.0625, 128), Grid(0.05, -3, "int8"), Grid(0.03, 0)])
-def test_residual_and_activation(kind: str, result: Grid) -> None:
+def test_residual_and_activation(kind: str, result: Grid, table: Sequence[Kernel]) -> None:
     attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "activation": kind}
     attributes |= {"alpha": -0.5, "beta": 3.75} if kind == "Clip" else {"alpha": 0.1} if kind == "LeakyRelu" else {}
     added = Grid(0.05, 3, result.dtype)
-    check((1, 24, 7, 9), (20, 24, 3, 3), attributes, [KERNEL], y=result, residual=added)
+    check((1, 24, 7, 9), (20, 24, 3, 3), attributes, table, y=result, residual=added)
 
 
 @pytest.mark.parametrize("dtype, zero", [("int8", -17), ("int8", 0), ("uint8", 0), ("uint8", 255)])
