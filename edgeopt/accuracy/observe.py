@@ -1,7 +1,7 @@
 """Runs a graph on many samples and keeps chosen intermediate values.
 
-The samples run together where every operator treats the leading axis as samples, else one by one. An ``Overlay`` replaces constants
-and rounds values to a grid on the way, so that a candidate is judged without building its graph.
+The samples run together where every operator treats the leading axis as samples, else one by one. An ``Overlay`` replaces
+constants and rounds values to a grid on the way, so that a candidate is judged without building its graph.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from edgeopt.ops.quantization import Quantizer
 
 BATCH = 8
 SAMPLEWISE = {
-    "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose", "DequantizeLinear",
-    "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "FusedConv", "FusedGemm", "Gelu", "GlobalAveragePool", "GlobalMaxPool",
-    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu", "Log", "MatMul",
-    "MaxPool", "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid",
-    "Silu", "Slice", "Softmax", "Softplus", "Sqrt", "Sub", "Tanh", "Transpose",
+    "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose",
+    "DequantizeLinear", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "FusedConv", "FusedGemm", "Gelu",
+    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LRN",
+    "LayerNormalization", "LeakyRelu", "Log", "MatMul", "MaxPool", "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow",
+    "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt",
+    "Sub", "Tanh", "Transpose",
 }  # fmt: skip
 
 

@@ -22,12 +22,12 @@ def damped(moments: Array, damping: float = DAMPING) -> Array:
     """``moments`` [groups, K, K] with a share of the mean diagonal added, so that it is positive definite."""
     size = moments.shape[-1]
     mean = np.trace(moments, axis1=1, axis2=2) / size
-    return moments + (damping * mean + 1e-12)[:, None, None] * np.eye(size)
+    return np.asarray(moments + (damping * mean + 1e-12)[:, None, None] * np.eye(size))
 
 
 def nearest(values: Array, limit: int) -> Array:
     """Codes in [-limit, limit]; ``BINARY`` means {-1, 1}."""
-    return np.where(values >= 0, 1.0, -1.0) if limit == BINARY else np.clip(np.rint(values), -limit, limit)
+    return np.asarray(np.where(values >= 0, 1.0, -1.0) if limit == BINARY else np.clip(np.rint(values), -limit, limit))
 
 
 def best_bound(weight: Array, moments: Array, limit: int) -> Array:
@@ -45,7 +45,7 @@ def best_bound(weight: Array, moments: Array, limit: int) -> Array:
 
 
 def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int) -> Array:
-    """Codes in [-limit, limit] of ``weight`` [groups, rows, K] on steps ``scale`` [groups, rows]; columns in falling order of H."""
+    """Codes in [-limit, limit] of ``weight`` [groups, rows, K] on steps ``scale`` [groups, rows], in falling order of H."""
     codes = np.empty(weight.shape)
     for group, (w, h, s) in enumerate(zip(weight, moments, scale, strict=True)):
         order = np.argsort(-np.diag(h))

@@ -17,6 +17,7 @@ from edgeopt.cli.passes import passes
 from edgeopt.cli.run import run
 from edgeopt.cli.targets import targets
 from edgeopt.cli.verify import verify
+from edgeopt.cli.why import why
 from edgeopt.errors import EdgeoptError
 
 
@@ -52,5 +53,5 @@ def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (compile_, run, bench, inspect, verify, bisect, targets, passes):
+for command in (compile_, run, bench, inspect, verify, bisect, targets, passes, why):
     main.add_command(command)

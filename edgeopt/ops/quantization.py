@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, numpy_dtype
@@ -32,8 +33,8 @@ class QuantizationScheme:
     """What is quantised, and to which types.
 
     ``weights`` and ``activations`` name element types; '' leaves that side in float32, ``float16`` stores weights in half
-    precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``dynamic`` takes activation ranges at run
-    time instead of from calibration. ``per_channel`` gives each output channel of a weight its own scale.
+    precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``dynamic`` takes activation
+    ranges at run time instead of from calibration. ``per_channel`` gives each output channel of a weight its own scale.
     """
 
     name: str
@@ -115,7 +116,7 @@ class Quantizer:
         return vector.reshape([-1 if i == self.axis else 1 for i in range(rank)])
 
 
-def quantizer(dtype: str, scale: Array, zero: Array, axis: int | None = None, narrow: bool = False) -> Quantizer:
+def quantizer(dtype: str, scale: npt.ArrayLike, zero: npt.ArrayLike, axis: int | None = None, narrow: bool = False) -> Quantizer:
     """A Quantizer over the limits of ``dtype``; ``narrow`` leaves the lowest code out, so that codes are symmetric."""
     low, high = LIMITS[dtype]
     scale = np.maximum(np.asarray(scale, np.float32), np.float32(MIN_SCALE))

@@ -1,8 +1,8 @@
 """Integer operators with explicit grids. Each means DequantizeLinear of its inputs, the float operator, QuantizeLinear.
 
-Every tensor comes as three inputs: codes, scale, zero point. ``y_scale`` and ``y_zero`` give the grid of the result, whose element
-type is that of ``y_zero``; where both are left out of ``QuantConv`` or ``QuantGemm`` the result is float32. Kernels sum products of
-codes in 32 bits and round once, which may differ from the body by one code where the body's float sum rounds the other way.
+Every tensor comes as three inputs: codes, scale, zero point. ``y_scale`` and ``y_zero`` give the grid of the result, whose
+element type is that of ``y_zero``; where both are left out of ``QuantConv`` or ``QuantGemm`` the result is float32. Kernels sum
+products of codes in 32 bits and round once, which may differ from the body by one code where its float sum rounds the other way.
 """
 
 from __future__ import annotations

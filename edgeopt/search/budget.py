@@ -14,7 +14,7 @@ MIN_SAVING = 1e-9
 
 @dataclass(frozen=True)
 class Candidate:
-    """One approximation of one layer: ``saving`` in the unit of the cost that is minimised, ``error`` in any monotonic measure."""
+    """One approximation of one layer: ``saving`` in the unit of the cost to minimise, ``error`` in any monotonic measure."""
 
     layer: str
     saving: float

@@ -61,7 +61,7 @@ def matched(graph: Graph, data: DataSet, statistics: dict[str, ChannelStatistics
 
 
 def fitted_inputs(graph: Graph, data: DataSet, statistics: dict[str, ChannelStatistics]) -> DataSet:
-    """Generated ``data`` limited to ``INPUT_REACH`` deviations and scaled so that the first layers answer as strongly as recorded.
+    """Generated ``data`` limited to ``INPUT_REACH`` deviations and scaled until the first layers answer as strongly as recorded.
 
     The median over their channels decides, since single filters answer to structure that noise does not have.
     """

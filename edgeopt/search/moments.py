@@ -54,9 +54,9 @@ def ungrouped(node: Node, rows: Array, shape: tuple[int, ...]) -> Array:
 
 def _positions(node: Node, x: Array) -> int:
     if node.op == "FusedGemm":
-        return max(1, x[0].size // x.shape[-1])
+        return max(1, int(x[0].size // x.shape[-1]))
     strides = node.integers("strides", (1, 1))
-    return max(1, x.shape[2] * x.shape[3] // (strides[0] * strides[1]))
+    return max(1, int(x.shape[2] * x.shape[3] // (strides[0] * strides[1])))
 
 
 def _columns(node: Node, x: Array) -> Array:

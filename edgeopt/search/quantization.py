@@ -92,7 +92,7 @@ def _grid(statistic: Statistic, method: str, scheme: QuantizationScheme) -> Quan
 def _half(weight: Array | None) -> QuantizedWeight:
     assert weight is not None
     stored = weight.astype(np.float16).astype(np.float32)
-    return QuantizedWeight(stored, Quantizer("float16", np.float32(1), np.int32(0)))
+    return QuantizedWeight(stored, Quantizer("float16", np.ones((), np.float32), np.zeros((), np.int32)))
 
 
 def _bias_in_range(made: QuantizedWeight, bias: Array | None, x: Quantizer) -> QuantizedWeight:

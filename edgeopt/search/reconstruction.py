@@ -127,4 +127,4 @@ def _bias(node: Node, rows: Array, made: Array, moments: Moments) -> Array | Non
     if bias is None:
         return None
     lost = np.einsum("grk,gk->gr", rows, moments.reference_mean) - np.einsum("grk,gk->gr", made, moments.mean)
-    return (bias + lost.reshape(-1)).astype(np.float32)
+    return np.asarray(bias + lost.reshape(-1), np.float32)
