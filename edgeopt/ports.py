@@ -27,8 +27,8 @@ class Port:
         """``array`` contiguous. Raises EdgeoptError when its element type is another."""
         if not self.placed:
             return array
-        array = np.asarray(array)
-        if array.dtype != self.dtype:
+        array = array if isinstance(array, np.ndarray) else np.asarray(array)
+        if array.dtype is not self.dtype and array.dtype != self.dtype:
             raise EdgeoptError(f"input '{self.name}' is {array.dtype}, the model wants {self.dtype}; convert it")
         return contiguous(array)
 
@@ -48,7 +48,7 @@ def ports(about: Sequence[Mapping[str, Any]]) -> tuple[Port, ...]:
 
 def checked(inputs: Mapping[str, Array], wanted: Sequence[Port]) -> list[Array]:
     """The inputs in the order of the model. Raises EdgeoptError for missing, unknown or mistyped ones."""
-    if len(inputs) != len(wanted) or any(port.name not in inputs for port in wanted):
+    if inputs.keys() != {port.name for port in wanted}:
         known = {port.name for port in wanted}
         name = min(known ^ set(inputs))
         what = "is missing" if name in known else "is not an input of this model"
@@ -58,9 +58,12 @@ def checked(inputs: Mapping[str, Array], wanted: Sequence[Port]) -> list[Array]:
 
 def sample_count(arrays: Sequence[Array], wanted: Sequence[Port], made: Sequence[Port]) -> int:
     """How many batches the inputs hold: 1, or the common multiple of the leading axis. Raises EdgeoptError otherwise."""
-    placed = [(array, port) for array, port in zip(arrays, wanted, strict=True) if port.placed]
-    if all(array.shape == port.shape for array, port in placed):
+    for array, port in zip(arrays, wanted, strict=True):
+        if port.placed and array.shape != port.shape:
+            break
+    else:
         return 1
+    placed = [(array, port) for array, port in zip(arrays, wanted, strict=True) if port.placed]
     ratios = {_ratio(array.shape, port.shape) for array, port in placed}
     batch = placed[0][1].shape[:1]
     if len(ratios) != 1 or 0 in ratios or not batch or any(port.shape[:1] != batch for port in made):

@@ -214,7 +214,11 @@ def _readable(weights: bytes | memoryview) -> tuple[object, int]:
 
 
 def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])  # array.ctypes builds an object first and costs more than a small network
+    """The address of the first element, by the way that costs least: for small networks it is a tenth of the whole call."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read only, or empty
+        return int(array.ctypes.data)
 
 
 def _seconds(steps: Any, context: Any, first: int, last: int) -> float:
