@@ -7,16 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Run = Callable[[], list[Array]]
+from edgeopt.cli.engines import Inference, onnxruntime, openvino
+from edgeopt.ir import Array
 
 
-def edgeopt_engine(path: Path, inputs: Mapping[str, Array], threads: int, level: int = 2, target: str = "host") -> Run:
+def edgeopt_engine(path: Path, inputs: Mapping[str, Array], threads: int, level: int = 2, target: str = "host") -> Inference:
     """This compiler."""
     import edgeopt
 
@@ -24,35 +22,7 @@ def edgeopt_engine(path: Path, inputs: Mapping[str, Array], threads: int, level:
     return lambda: list(model.run(inputs, threads=threads).values())
 
 
-def onnxruntime_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Run:
-    """onnxruntime's CPU provider with all of its optimizations."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda: [np.asarray(y) for y in session.run(None, dict(inputs))]
-
-
-def openvino_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Run:
-    """OpenVINO's CPU plugin in latency mode, computing in float32."""
-    import openvino
-
-    core = openvino.Core()
-    model = core.read_model(str(path))
-    model.reshape({name: list(array.shape) for name, array in inputs.items()})
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    feed = dict(inputs)
-
-    def run() -> list[Array]:
-        results = request.infer(feed)
-        return [np.array(results[o]) for o in request.model_outputs]
-
-    return run
-
-
-def mnn_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Run:
+def mnn_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Inference:
     """MNN, through its own converter."""
     import MNN.nn
     import MNN.numpy
@@ -73,9 +43,9 @@ def mnn_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Run:
     return run
 
 
-ENGINES: dict[str, Callable[..., Run]] = {
+ENGINES: dict[str, Callable[..., Inference]] = {
     "edgeopt": edgeopt_engine,
-    "onnxruntime": onnxruntime_engine,
-    "openvino": openvino_engine,
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
     "mnn": mnn_engine,
 }

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engines import ENGINES, Array, Run
+from benchmarks.engines import ENGINES
+from edgeopt.cli.engines import Inference
+from edgeopt.ir import Array
 
 PEERS = ("onnxruntime", "openvino")
 
@@ -59,7 +61,7 @@ def random_inputs(path: Path) -> dict[str, Array]:
 def measure(path: Path, threads: int, engines: Sequence[str], seconds: float, settings: Mapping[str, Any]) -> Result:
     """Prepare every engine, compare outputs, then take turns for ``seconds`` per engine."""
     result, inputs = Result(path.stem, threads), random_inputs(path)
-    runs: dict[str, Run] = {}
+    runs: dict[str, Inference] = {}
     for name in engines:
         try:
             runs[name] = ENGINES[name](path, inputs, threads, **(settings if name == "edgeopt" else {}))
@@ -82,7 +84,7 @@ def measure(path: Path, threads: int, engines: Sequence[str], seconds: float, se
     return result
 
 
-def _deviation(runs: Mapping[str, Run]) -> float:
+def _deviation(runs: Mapping[str, Inference]) -> float:
     """The largest difference of our outputs from the first peer's, relative to the range of the output."""
     other = next((runs[p] for p in PEERS if p in runs), None)
     if other is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 
-Inference = Callable[[], object]
+Inference = Callable[[], list[Array]]
 
 
 def onnxruntime(model: Path, inputs: Mapping[str, Array], threads: int) -> Inference:
@@ -21,7 +21,7 @@ def onnxruntime(model: Path, inputs: Mapping[str, Array], threads: int) -> Infer
     settings.log_severity_level = 4
     session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
     arrays = dict(inputs)
-    return lambda: session.run(None, arrays)
+    return lambda: list(session.run(None, arrays))
 
 
 def openvino(model: Path, inputs: Mapping[str, Array], threads: int) -> Inference:
@@ -33,8 +33,13 @@ def openvino(model: Path, inputs: Mapping[str, Array], threads: int) -> Inferenc
     loaded.reshape({name: list(array.shape) for name, array in inputs.items()})
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(loaded, "CPU", settings).create_infer_request()
-    arrays = dict(inputs)
-    return lambda: request.infer(arrays)
+    arrays, outputs = dict(inputs), range(len(loaded.outputs))
+
+    def run() -> list[Array]:
+        results = request.infer(arrays)
+        return [results[index] for index in outputs]
+
+    return run
 
 
 ENGINES: dict[str, tuple[str, Callable[[Path, Mapping[str, Array], int], Inference]]] = {
