@@ -74,12 +74,12 @@ def ending(site: Site, weight: Array, axis: int) -> tuple[Requantize, Numbers]:
     unit = 1.0 if inside else y_scale
     multiplier = np.broadcast_to(x_scale * grid(site, WEIGHT + 1).scale / unit, total.shape)
     largest = (255 * np.abs(weight.astype(np.int64)).sum(axis=others) + np.abs(bias)) * multiplier / (y_scale if inside else 1)
-    limits = _limits(activation, result, y_scale, y_zero)
-    added, grid_added = "", (0.0, 0)
+    limits = limits_of(activation, result, y_scale, y_zero)
+    added, grid_added = "", (0.0, 0.0)
     residual = site.optional(RESIDUAL)
     if residual is not None:
         scale, zero = per_tensor(site, RESIDUAL + 1)
-        added, grid_added = residual.type.dtype, (scale / unit, zero)
+        added, grid_added = residual.type.dtype, (scale / unit, -zero * scale / unit)
         largest = largest + 256 * scale / y_scale
     how = Requantize(
         result=result,
@@ -92,7 +92,7 @@ def ending(site: Site, weight: Array, axis: int) -> tuple[Requantize, Numbers]:
     return how, Numbers(bias.astype(np.int32), multiplier, y_zero, limits, grid_added, 1 / y_scale)
 
 
-def _limits(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
+def limits_of(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
     """The codes between which the activation limits the result."""
     low, high = LIMITS[result]
     if activation.kind == "Relu":

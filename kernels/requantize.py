@@ -43,21 +43,23 @@ class Requantize:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What a Requantize reads: per output channel a bias (int32) and a multiplier, and numbers of the whole tensor."""
+    """What a Requantize reads: per output channel a bias (int32) and a multiplier, and numbers of the whole tensor.
+
+    ``added`` are factor and offset of the residual: its codes times factor, plus offset.
+    """
 
     bias: Array
     multiplier: Array
     zero: int = 0
     limits: tuple[int, int] = (0, 255)
-    added: tuple[float, int] = (0.0, 0)
+    added: tuple[float, float] = (0.0, 0.0)
     factor: float = 1.0
 
 
 def parameters(numbers: Numbers, starts: Sequence[int], count: int) -> Array:
     """The words for groups of ``count`` output channels that begin at ``starts``: header, biases, multipliers."""
     made = np.zeros((len(starts), HEADER + 2 * count), np.int32)
-    factor, zero = numbers.added
-    made[:, :3] = np.array([factor, -zero * np.float64(factor), numbers.factor], np.float32).view(np.int32)
+    made[:, :3] = np.array([*numbers.added, numbers.factor], np.float32).view(np.int32)
     made[:, ZERO] = np.full(2, numbers.zero, np.int16).view(np.int32)
     for word, bound in zip((LOW, HIGH), numbers.limits, strict=True):
         made[:, word] = np.full(4, bound & 255, np.uint8).view(np.int32)

@@ -1,0 +1,83 @@
+"""Integer operators in the blocked layout: the map comes from an integer convolution that does nothing but copy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
+from edgeopt.kernels import max_pool_bytes, quant_add, quant_conv, quant_global_pool, quant_plain
+from edgeopt.lower.lowering import lower
+from edgeopt.ops import infer_types
+from edgeopt.target import target
+from tests.kernels.harness import run
+from tests.kernels.quant_harness import Grid, codes, compare, expected
+
+pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this processor has no 8-bit dot product")
+
+Inputs = list[Array | int]
+X, Y, Z = Grid(0.02, 117), Grid(0.03, 60), Grid(0.05, 128)
+TABLE = [*(m.KERNEL for m in (quant_conv, quant_add, quant_global_pool, max_pool_bytes)), *quant_plain.KERNELS]
+
+
+def behind_copies(
+    op: str, shape: tuple[int, ...], count: int, inputs: Inputs, attributes: dict[str, Attribute], domain: str = OWN_DOMAIN, dtype: str = "uint8"
+) -> Graph:
+    """``op`` on ``count`` maps that lie blocked, and an integer convolution with a border behind it, so that halos differ."""
+    graph = Graph("blocked", opsets={"": 21, "ai.edgeopt": 1})
+    graph.inputs = [Value(f"x{i}", TensorType(dtype, shape)) for i in range(count)]
+    maps = [_conv(graph, v, shape[1], 1, {}, dtype) for v in graph.inputs]
+    values = [maps[i] if isinstance(i, int) else graph.constant("c", i) for i in inputs]
+    node = graph.make(op, values, [None], domain=domain, name="node", attributes=attributes)
+    infer_types(graph)
+    channels = node.output.type.dims[1] if node.output.type is not None else 0
+    graph.outputs = [node.output, _conv(graph, node.output, channels, 3, {"pads": [1, 1, 1, 1]}, dtype)]
+    infer_types(graph)
+    return graph
+
+
+def _conv(graph: Graph, x: Value, channels: int, size: int, attributes: dict[str, Attribute], dtype: str) -> Value:
+    weight = np.zeros((channels, channels, size, size), np.int8)
+    weight[np.arange(channels), np.arange(channels), size // 2, size // 2] = 64
+    scale, zero = np.array(1.0, np.float32), np.array(7, dtype)
+    weights = [weight, np.full(channels, 1 / 64, np.float32), np.zeros(channels, np.int8)]
+    inputs = [x, *(graph.constant("c", a) for a in (scale, zero, *weights)), None, *(graph.constant("c", a) for a in (scale, zero))]
+    return graph.make("QuantConv", inputs, [None], domain=OWN_DOMAIN, name=f"copy_{x.name}", attributes=attributes).output
+
+
+def agrees(graph: Graph, kernel: str) -> None:
+    facts = target("host")
+    program = lower(graph, facts, "single", TABLE)
+    used = {s.call.key[0] for s in program.native if s.call.key}
+    assert kernel in used and "float32" not in used, used
+    data = {v.name: codes(v.type.dtype, *v.type.dims) for v in graph.inputs if v.type is not None}
+    truth = expected(graph, data)
+    for by_chunks in (False, True):
+        compare(run(graph, data, TABLE, by_chunks=by_chunks), truth)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 3, 3), (2, 20, 7, 5), (1, 33, 8, 8), (1, 16, 1, 2)])
+@pytest.mark.parametrize("kind", ["", "Relu", "HardSwish"])
+def test_add(shape: tuple[int, ...], kind: str) -> None:
+    inputs: Inputs = [0, *X.arrays, 1, *Y.arrays, *Z.arrays]
+    agrees(behind_copies("QuantAdd", shape, 2, inputs, {"activation": kind} if kind else {}), "quant_add")
+
+
+def test_add_of_signed_codes() -> None:
+    grids = [Grid(0.02, -3, "int8"), Grid(0.04, 60, "int8"), Grid(0.05, 5, "int8")]
+    inputs: Inputs = [0, *grids[0].arrays, 1, *grids[1].arrays, *grids[2].arrays]
+    agrees(behind_copies("QuantAdd", (1, 24, 6, 7), 2, inputs, {}, dtype="int8"), "quant_add")
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 7, 7), (2, 20, 3, 2), (1, 33, 1, 1)])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_global_average_pool(shape: tuple[int, ...], dtype: str) -> None:
+    x, y = Grid(0.02, 17, dtype), Grid(0.0031, 20, dtype)
+    agrees(behind_copies("QuantGlobalAveragePool", shape, 1, [0, *x.arrays, *y.arrays], {}, dtype=dtype), "quant_global_pool")
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 20, 7, 5), (1, 16, 3, 2)])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("window", [{"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, {"kernel_shape": [2, 2], "strides": [2, 1]}])
+def test_max_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute]) -> None:
+    agrees(behind_copies("MaxPool", shape, 1, [0], window, "", dtype), "max_pool_bytes")
