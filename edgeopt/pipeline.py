@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
 from edgeopt.passes import (
+    absorb_high_bias,
+    bias_correction,
     canonicalize_conv,
     canonicalize_gemm,
     canonicalize_matmul,
     canonicalize_reshape,
     common_subexpressions,
     constant_folding,
+    cross_layer_equalization,
     dead_code,
     decompose_batch_norm,
     division_to_product,
@@ -135,9 +138,13 @@ PIPELINE: tuple[Stage, ...] = (
 )
 
 # Approximate passes, which carry out what edgeopt.search decided: the module's function that makes the pass of a decision.
-TECHNIQUES: dict[str, Callable[..., Pass]] = {"quantize": quantize.make}
+TECHNIQUES: dict[str, Callable[..., Pass]] = {
+    "absorb_high_bias": absorb_high_bias.make,
+    "bias_correction": bias_correction.make,
+    "quantize": quantize.make,
+}
 # Run by name where a form is wanted for its reader: standard operators for other runtimes, constants for code generation.
-FORMS: dict[str, Pass] = {p.name: p for p in (standard_products.PASS, widen_weights.PASS)}
+FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, standard_products.PASS, widen_weights.PASS)}
 
 
 def technique(name: str) -> Callable[..., Pass]:

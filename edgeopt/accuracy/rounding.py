@@ -38,7 +38,7 @@ def best_bound(weight: Array, moments: Array, limit: int) -> Array:
     for share in SHRINK.get(max(limit, 1), SHRINK_WIDE):
         scale = np.where(widest > 0, widest * share / max(limit, 1), 1.0)[:, :, None]
         error = weight - nearest(weight / scale, limit) * scale
-        loss = (error**2 * importance).sum(axis=2)
+        loss: Array = (error**2 * importance).sum(axis=2)
         better = loss < least
         best[better], least[better] = (widest * share)[better], loss[better]
     return best

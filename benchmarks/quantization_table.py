@@ -1,0 +1,126 @@
+"""Accuracy after quantization, by method: per tensor and per channel, W8A8, W4A8 and W4A4, with and without repairs and data.
+
+    python -m benchmarks.quantization_table --models DIR --data DIR [--only NAME,...] [--rows WORD,...] [--json FILE] [--peer]
+
+DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz and NAME.cal.npz (one array per input, ``labels``). Calibration
+sees the second file only, every figure is of the first. A cell is accuracy % / agreement of decisions with the float model %.
+--peer adds onnxruntime's static quantization with the same calibration data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.quantization_peer import by_onnxruntime
+from edgeopt.accuracy import metrics
+from edgeopt.accuracy.data import DataSet, read
+from edgeopt.frontend import load
+from edgeopt.ir import Array, Graph
+from edgeopt.ops.quantization import scheme
+from edgeopt.pipeline import optimize
+from edgeopt.rewrite import Context
+from edgeopt.search.approximate import Budget, approximate
+from edgeopt.search.quantization import make_plan
+from edgeopt.search.reconstruction import Repairs
+from edgeopt.search.sensitivity import outputs, overlay_of
+
+NEAREST = Repairs(adaptive=False, compensate=False, correct_bias=False)
+SCHEMES = ("w8a8", "w4a8", "w4a4")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network: its file, its optimised float graph, its data, and the float outputs on the evaluation data."""
+
+    path: Path
+    graph: Graph
+    calibration: DataSet
+    evaluation: DataSet
+    reference: Array
+
+
+Method = Callable[[Case], Array]
+
+
+def rows(peer: bool) -> dict[str, Method]:
+    """Name of a row -> what computes the outputs of that method."""
+    found: dict[str, Method] = {"float": lambda case: case.reference}
+    for name in SCHEMES:
+        for label, per_channel in (("tensor", False), ("channel", True)):
+            found[f"{name} per {label}, nearest"] = _planned(name, per_channel, NEAREST, "minmax")
+            found[f"{name} per {label}, repaired"] = _planned(name, per_channel, None, "mse")
+    found["w8a8 without data"] = _without_data
+    if peer:
+        found["onnxruntime min-max per channel"] = lambda case: by_onnxruntime(case.path, case.calibration, case.evaluation)
+    return found
+
+
+def _planned(name: str, per_channel: bool, repairs: Repairs | None, method: str) -> Method:
+    def outputs_of(case: Case) -> Array:
+        wanted = scheme(name) if per_channel else scheme(name).per_tensor()
+        plan = make_plan(case.graph, case.calibration, wanted, None, method, repairs)
+        return outputs(case.graph, case.evaluation, overlay_of(case.graph, plan))
+
+    return outputs_of
+
+
+def _without_data(case: Case) -> Array:
+    graph, _ = approximate(load(case.path), Budget(), Context())
+    return outputs(graph, case.evaluation)
+
+
+def open_case(path: Path, data: Path) -> Case:
+    """The network of ``path`` with its data from the folder ``data``."""
+    graph = load(path)
+    optimize(graph)
+    calibration, evaluation = (read(data / f"{path.stem}.{part}.npz", graph) for part in ("cal", "eval"))
+    return Case(path, graph, calibration, evaluation, outputs(graph, evaluation))
+
+
+def measure(case: Case, methods: dict[str, Method]) -> dict[str, dict[str, float]]:
+    """Row -> accuracy and agreement, in percent. Raises EdgeoptError when the data has no labels or does not fit."""
+    results = {}
+    for name, method in methods.items():
+        actual, labels = method(case), case.evaluation.labels
+        assert labels is not None, f"the evaluation data of {case.path.stem} has no labels"
+        results[name] = {"accuracy": metrics.accuracy(actual, labels), "agreement": metrics.agreement(actual, case.reference)}
+        print(f"{case.path.stem}: {name}: {results[name]}", file=sys.stderr, flush=True)
+    return results
+
+
+def markdown(results: dict[str, dict[str, dict[str, float]]]) -> str:
+    """One line per method, one column per network."""
+    names = list(results)
+    methods = list(next(iter(results.values())))
+    lines = ["| method | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for method in methods:
+        cells = [f"{results[n][method]['accuracy']:.2f} / {results[n][method]['agreement']:.1f}" for n in names]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", help="names of networks, separated by commas")
+    parser.add_argument("--rows", help="keep rows that contain one of these words, separated by commas")
+    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    words = given.rows.split(",") if given.rows else [""]
+    methods = {name: m for name, m in rows(given.peer).items() if any(w in name for w in words)}
+    paths = [p for p in sorted(given.models.glob("*.onnx")) if given.only is None or p.stem in given.only.split(",")]
+    results = {p.stem: measure(open_case(p, given.data), methods) for p in paths if (given.data / f"{p.stem}.eval.npz").exists()}
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=2))
+    print(markdown(results))
+
+
+if __name__ == "__main__":
+    main()

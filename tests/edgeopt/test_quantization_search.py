@@ -1,0 +1,131 @@
+"""Quantization of a trained network from end to end: the budget holds, the compiled graph decides alike, data is optional."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeopt
+from edgeopt.accuracy import metrics
+from edgeopt.accuracy.data import DataSet, read
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend import export, load
+from edgeopt.ir import Graph
+from edgeopt.ops.quantization import scheme
+from edgeopt.pipeline import optimize
+from edgeopt.rewrite import Context
+from edgeopt.search.approximate import Budget, approximate
+from edgeopt.search.blame import blame, suggestion
+from edgeopt.search.quantization import make_plan
+from edgeopt.search.sensitivity import outputs, overlay_of
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+MODEL, DATA, CALIBRATION = (EXAMPLES / f"digits.{end}" for end in ("onnx", "eval.npz", "cal.npz"))
+INTEGER = ("QuantConv", "QuantGemm", "QuantAdd", "QuantGlobalAveragePool", "QuantAveragePool", "QuantLookup")
+
+
+def quantized(name: str, **more: object) -> tuple[Graph, DataSet]:
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, quantize=name, **more), Context())  # type: ignore[arg-type]
+    return graph, read(DATA, graph)
+
+
+def accuracy_of(graph: Graph, data: DataSet) -> float:
+    assert data.labels is not None
+    return metrics.accuracy(outputs(graph, data), data.labels)
+
+
+@pytest.fixture(scope="module")
+def exact() -> tuple[Graph, DataSet]:
+    graph = load(MODEL)
+    optimize(graph)
+    return graph, read(DATA, graph)
+
+
+@pytest.mark.parametrize("name", ["w8a8", "w4a8", "w8", "w4", "fp16", "w2"])
+def test_the_loss_stays_in_the_budget(name: str, exact: tuple[Graph, DataSet]) -> None:
+    graph, data = quantized(name)
+    assert accuracy_of(graph, data) >= accuracy_of(*exact) - 1.0
+
+
+def test_everything_between_input_and_output_is_integer() -> None:
+    graph, _ = quantized("w8a8")
+    kinds = {node.op for node in graph.nodes if node.output.type is not None and node.output.type.dtype == "float32"}
+    assert [node.op for node in graph.nodes].count("QuantizeLinear") == 1
+    assert kinds <= {"QuantGemm", "QuantConv", "Softmax", "Reshape"} and not any(n.op == "DequantizeLinear" for n in graph.nodes)
+
+
+def test_the_integer_graph_computes_what_the_plan_promised(exact: tuple[Graph, DataSet]) -> None:
+    graph, data = exact
+    plan = make_plan(graph, read(CALIBRATION, graph), scheme("w8a8"))
+    promised = outputs(graph, data, overlay_of(graph, plan))
+    integer, _ = quantized("w8a8")
+    assert metrics.agreement(outputs(integer, data), promised) >= 99.0
+
+
+def test_signed_activations_for_arm() -> None:
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION), Context(), signed=True)
+    types = {n.output.type.dtype for n in graph.nodes if n.op == "QuantizeLinear" and n.output.type is not None}
+    assert types == {"int8"}
+
+
+def test_without_data_it_says_so_and_keeps_the_accuracy(exact: tuple[Graph, DataSet]) -> None:
+    graph, found = approximate(load(MODEL), Budget(), Context())
+    assert found is not None and "without data" in found.summary()
+    assert accuracy_of(graph, exact[1]) >= accuracy_of(*exact) - 1.0
+
+
+def test_a_budget_of_nothing_gives_layers_back() -> None:
+    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, quantize="w1"), Context())
+    assert found is not None and found.after >= found.before and found.choice.given_back
+
+
+def test_each_layer_records_its_error() -> None:
+    graph, _ = quantized("w8a8")
+    layers = [n for n in graph.nodes if n.op in ("QuantConv", "QuantGemm")]
+    assert layers and all(float(n.metadata["edgeopt.error"]) >= 0 for n in layers)
+
+
+def test_a_graph_without_layers_is_refused_or_left_with_a_note() -> None:
+    from tests.passes.building import closed, sketch
+
+    draft, x = sketch()
+    graph = closed(draft, draft.op("Relu", x))
+    with pytest.raises(EdgeoptError, match="no convolution"):
+        approximate(graph, Budget(), Context())
+    same, found = approximate(graph, Budget(), Context(), required=False)
+    assert same is graph and found is None and "nothing was quantised" in graph.metadata["edgeopt.notes"]
+
+
+def test_compiled_at_level_three() -> None:
+    model = edgeopt.compile(MODEL, level=3, data=DATA, calibration=CALIBRATION, max_drop=1.0)
+    about = model.manifest["quantization"]
+    assert about["before"] - about["after"] <= 1.0 and not about["given_back"]
+    data = read(DATA, load(MODEL)).take(slice(0, 64))
+    expected = outputs(quantized("w8a8")[0], data)
+    actual = np.asarray(model.run(data.arrays)[model.manifest["outputs"][0]["name"]])
+    assert metrics.agreement(actual, expected) >= 98.0
+
+
+def test_standard_form_runs_in_onnxruntime(exact: tuple[Graph, DataSet]) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION), Context(), form="standard")
+    model = export(graph, portable=True)
+    assert {n.domain for n in model.graph.node} == {""} and "QuantizeLinear" in {n.op_type for n in model.graph.node}
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    data = exact[1].take(slice(0, 64))
+    name = graph.inputs[0].name
+    actual = np.concatenate([session.run(None, {name: x[None]})[0] for x in data.arrays[name]])
+    assert metrics.agreement(actual, outputs(graph, data)) >= 98.0
+
+
+def test_blame_names_the_layer_that_was_spoilt(exact: tuple[Graph, DataSet]) -> None:
+    graph, data = exact
+    plan = make_plan(graph, read(CALIBRATION, graph), scheme("w8a8"))
+    spoilt = list(plan.weights)[1]
+    coarse = make_plan(graph, read(CALIBRATION, graph), scheme("w1"), [spoilt])
+    plan.weights[spoilt] = coarse.weights[spoilt]
+    whole, rows = blame(graph, plan, data.subset(48))
+    assert rows[0].layer == spoilt.split("~")[0] and rows[0].without_ratio > whole + 1.0
+    assert rows[0].layer in suggestion(whole, rows)
