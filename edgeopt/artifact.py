@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.lower.program import aligned
 from edgeopt.manifest import Manifest
+from edgeopt.memory import aligned
 from edgeopt.runtime import CompiledModel
 
 FORMAT = 1

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.codegen.native import NativeModule, aligned_bytes
+from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
-from edgeopt.lower.program import ALIGNMENT, aligned
 from edgeopt.manifest import Manifest
+from edgeopt.memory import ALIGNMENT, address, aligned, aligned_bytes
 from edgeopt.ops import evaluate
 from edgeopt.ports import checked, contiguous, empty, ports, sample_count
 from edgeopt.target import Target
@@ -205,18 +205,17 @@ class CompiledModel:
 
 def _readable(weights: bytes | memoryview) -> tuple[object, int]:
     """The weights and their address, copied only when they are not aligned for the kernels."""
-    address = np.frombuffer(weights, np.uint8).ctypes.data if len(weights) else 0
-    if address % ALIGNMENT:
+    if address(weights) % ALIGNMENT:
         copy = aligned(len(weights))
         copy[:] = weights
-        return copy, np.frombuffer(copy, np.uint8).ctypes.data
-    return weights, address
+        return copy, address(copy)
+    return weights, address(weights)
 
 
 def _address(array: Array) -> int:
     """The address of the first element, by the way that costs least: for small networks it is a tenth of the whole call."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # read only, or empty
         return int(array.ctypes.data)
 

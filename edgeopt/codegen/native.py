@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
-import mmap
 
 import llvmlite.binding as llvm
 
@@ -13,7 +11,6 @@ from edgeopt.target import Target
 
 _POINTERS = ctypes.c_void_p
 _INT = ctypes.c_int64
-HUGE_PAGE = 2 << 20
 
 
 class NativeModule:
@@ -33,18 +30,3 @@ class NativeModule:
     def _function(self, symbol: str, *arguments: type) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
         prototype = ctypes.CFUNCTYPE(None, *arguments)
         return prototype(self._engine.get_function_address(symbol))
-
-
-def aligned_bytes(size: int, alignment: int = 64) -> tuple[object, int]:
-    """Zeroed memory and the address of its first aligned byte. Keep the memory alive as long as the address is used.
-
-    Large blocks ask for huge pages: without them weights stream from memory at half the speed or less.
-    """
-    large = size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE")
-    if not large:
-        small = ctypes.create_string_buffer(size + alignment)
-        return small, math.ceil(ctypes.addressof(small) / alignment) * alignment
-    memory = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    return memory, math.ceil(start / HUGE_PAGE) * HUGE_PAGE

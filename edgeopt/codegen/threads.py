@@ -6,8 +6,9 @@ import ctypes
 import threading
 import weakref
 
-from edgeopt.codegen.native import NativeModule, aligned_bytes
+from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.pool import POOL_BYTES
+from edgeopt.memory import aligned_bytes
 
 _EXIT_FLAG = 128
 
@@ -45,7 +46,7 @@ class WorkerPool:
 
 
 def _serve(
-    native: NativeModule, state: tuple[object, int], gate: threading.Semaphore, parked: list[bool], index: int
+    native: NativeModule, state: tuple[memoryview, int], gate: threading.Semaphore, parked: list[bool], index: int
 ) -> None:
     address = state[1]
     while True:
@@ -56,7 +57,7 @@ def _serve(
         parked[index] = True
 
 
-def _end(state: tuple[object, int], gates: list[threading.Semaphore], threads: list[threading.Thread]) -> None:
+def _end(state: tuple[memoryview, int], gates: list[threading.Semaphore], threads: list[threading.Thread]) -> None:
     ctypes.c_int64.from_address(state[1] + _EXIT_FLAG).value = 1
     for gate in gates:
         gate.release()

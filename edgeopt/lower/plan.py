@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeopt.lower.program import ALIGNMENT
+from edgeopt.memory import ALIGNMENT
 
 ATTEMPTS = 40
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import KernelCall
-
-ALIGNMENT = 64
+from edgeopt.memory import ALIGNMENT, aligned
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,3 @@ class WeightBlock:
             made[end : end + len(chunk)] = chunk
             end += len(chunk) + -len(chunk) % ALIGNMENT
         return made
-
-
-def aligned(size: int) -> memoryview:
-    """Zeroed bytes whose address is a multiple of ALIGNMENT."""
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].data

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgeopt.codegen.build import build
-from edgeopt.codegen.native import NativeModule, aligned_bytes
+from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Attribute, Graph, TensorType, Value, numpy_dtype
 from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
+from edgeopt.memory import aligned_bytes
 from edgeopt.ops import infer_types
 from edgeopt.target import Target, target
 
