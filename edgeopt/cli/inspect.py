@@ -10,19 +10,29 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import print_table
+from edgeopt.cli.costs import show_costs
 
 if TYPE_CHECKING:
     from edgeopt.report import Layer, Totals
 
+TARGET = "Estimate latency, energy, RAM and flash on this processor."
 SIZES = ("weights_bytes", "arena_bytes", "arena_lower_bound", "scratch_bytes")
 
 
 @click.command()
 @click.argument("model", type=options.EXISTING)
+@options.level
 @options.shapes
+@click.option("--target", metavar="NAME|FILE.toml", help=TARGET)
 @options.as_json
-def inspect(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> None:
-    """Show each layer of MODEL.onnx or a compiled model: operator, output, multiply-accumulates, parameter bytes."""
+def inspect(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target: str | None, as_json: bool) -> None:
+    """Show each layer of MODEL.onnx or a compiled model: operator, output, multiply-accumulates, parameter bytes.
+
+    With --target: what each layer of the optimized model (-O) would cost on that processor, which need not be at hand.
+    """
+    if target is not None:
+        show_costs(model, level, shapes, target, as_json)
+        return
     from edgeopt.artifact import load as load_compiled
     from edgeopt.frontend import load
     from edgeopt.report import layers, totals

@@ -10,6 +10,7 @@ import click
 from edgeopt import __version__
 from edgeopt.cli.bench import bench
 from edgeopt.cli.bisect import bisect
+from edgeopt.cli.calibrate import calibrate
 from edgeopt.cli.compile import compile_
 from edgeopt.cli.console import note
 from edgeopt.cli.inspect import inspect
@@ -53,5 +54,5 @@ def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (compile_, run, bench, inspect, verify, bisect, targets, passes, why):
+for command in (compile_, run, bench, inspect, calibrate, verify, bisect, targets, passes, why):
     main.add_command(command)

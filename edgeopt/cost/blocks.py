@@ -1,8 +1,8 @@
 """Basic blocks of optimised LLVM IR as instruction mixes, and the same IR with a counter in every block.
 
 The IR is what the target's code generator gets, so vectors already have the width of its registers, and loops are vectorised and
-unrolled as on the target. What instruction selection folds away (address arithmetic, compares in front of branches, multiplications
-in front of additions, broadcasts of loaded scalars) is not counted.
+unrolled as on the target. What instruction selection folds away (address arithmetic, multiplications in front of additions,
+broadcasts of loaded scalars) is not counted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def instrumented(text: str, target: Target) -> tuple[str, list[Block]]:
 
 def _pieces(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Blocks (label included), and the lines between them."""
-    inside, body = False, []
+    inside = False
+    body: list[str] = []
     for line in lines:
         if not inside:
             yield "text", [line]
@@ -118,5 +119,3 @@ def _recurrence(parsed: list[Instruction], label: str) -> float:
                 reached[p.name] = max(before) + latency(p)
         longest = max(longest, reached.get(back[1], 0.0))
     return longest
-
-

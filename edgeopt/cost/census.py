@@ -13,16 +13,16 @@ import numpy as np
 
 from edgeopt.codegen.build import link_single, target_machine
 from edgeopt.codegen.driver import sample_bytes
-from edgeopt.codegen.native import aligned_bytes
 from edgeopt.cost.blocks import COUNTERS, instrumented
 from edgeopt.ir import Array
 from edgeopt.lower.program import Place, Program
+from edgeopt.memory import aligned_bytes
 from edgeopt.target import Target, host
 
 
 @dataclass(frozen=True, eq=False)
 class Census:
-    """``mixes`` [blocks, classes] and ``recurrences`` [blocks] describe the blocks, ``counts`` [steps, blocks] how often each ran."""
+    """``mixes`` [blocks, classes] and ``recurrences`` [blocks] describe the blocks, ``counts`` [steps, blocks] their runs."""
 
     mixes: Array
     recurrences: Array
@@ -80,4 +80,3 @@ class _Memory:
         if place.kind in self._tensors:
             return self._tensors[place.kind][place.offset][1]
         return self._blocks[place.kind][1] + place.offset
-

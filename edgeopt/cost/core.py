@@ -23,13 +23,15 @@ from edgeopt.target import Target
 class Core:
     """Instructions per cycle of each class (vector instructions at the target's width), ``issue`` of all together.
 
-    ``divide`` and ``call`` are cycles each; ``chain`` scales the latency of loop-carried chains; ``step`` is the cycles of calling a
-    step. ``l2``, ``l3`` and ``memory`` are bytes per cycle from there; data in the first cache costs what its loads cost. ``frequency``
-    is in Hz. ``overlap`` is the exponent p with which computing and transfers hide each other: (compute^p + transfer^p)^(1/p).
+    ``scalar`` are loads and stores of one element. ``divide`` and ``call`` are cycles each, ``step`` those of calling a step;
+    ``chain`` scales the latency of loop-carried chains. ``l2``, ``l3`` and ``memory`` are bytes per cycle from there; data in
+    the first cache costs what its loads cost. ``overlap`` is the exponent p with which computing and transfers hide each
+    other: (compute^p + transfer^p)^(1/p). ``frequency`` is in Hz.
     """
 
     fp: float = 1.0
     load: float = 1.0
+    scalar: float = 1.0
     store: float = 1.0
     permute: float = 1.0
     issue: float = 2.0
@@ -46,8 +48,9 @@ class Core:
     def block_cycles(self, mixes: Array, recurrences: Array) -> Array:
         """Cycles of one run of each block: the busiest unit, the issue width or the longest chain, whichever lasts longest."""
         part = {name: mixes[:, i] for i, name in enumerate(CLASSES)}
-        issued = mixes[:, : CLASSES.index("divide")].sum(axis=1) - 0.5 * part["address"]
-        units = [part[name] / getattr(self, name) for name in ("fp", "load", "store", "permute")]
+        issued = mixes[:, :ISSUED].sum(axis=1) - 0.5 * part["address"]
+        units = [part[name] / getattr(self, name) for name in ("fp", "store", "permute")]
+        units.append(part["load"] / self.load + part["scalar"] / self.scalar)
         busy = np.maximum.reduce([*units, issued / self.issue, recurrences * self.chain])
         return np.asarray(busy + part["divide"] * self.divide + part["call"] * self.call)
 
@@ -58,6 +61,7 @@ class Core:
         return np.asarray((compute**self.overlap + transfer**self.overlap) ** (1 / self.overlap))
 
 
+ISSUED = CLASSES.index("divide")  # the classes before it take an issue slot each
 RATES = tuple(f.name for f in fields(Core) if f.name != "frequency")
 
 
@@ -68,10 +72,15 @@ def table() -> dict[str, dict[str, float]]:
 
 
 def core(target: Target) -> Core:
-    """The core of ``target``: the calibrated one for the host, else the shipped rates of its processor, or of any in its family."""
+    """The core of ``target``: the calibrated one for the host, else the shipped rates of its processor or its family."""
     calibrated = load(target) if target.name == "host" else None
     if calibrated is not None:
         return calibrated
+    return core_of_family(target)
+
+
+def core_of_family(target: Target) -> Core:
+    """The shipped rates for ``target``, with its own frequency and memory."""
     known = table()
     family = "x86-64" if target.triple.startswith("x86") else "armv7" if target.pointer_bytes == 4 else "aarch64"
     rates = Core(**known.get(target.cpu, known[family]), frequency=target.frequency)

@@ -9,13 +9,15 @@ from math import ceil, log2
 
 from edgeopt.target import Target
 
-# fp: arithmetic in the vector unit, dot products included; address: indexing that may fold into a load or store
-CLASSES = ("fp", "load", "store", "permute", "integer", "address", "branch", "divide", "call")
+# fp: arithmetic in the vector unit, dot products included; scalar: loads and stores of one element, broadcasts included;
+# address: indexing that may fold into a load or store
+CLASSES = ("fp", "load", "scalar", "store", "permute", "integer", "address", "branch", "divide", "call", "multiply")
 FP = {"fadd", "fsub", "fmul", "fneg", "fcmp", "sitofp", "uitofp", "fptosi", "fptoui", "fpext", "fptrunc"}
 INTEGER = {"add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr", "icmp", "select", "zext", "sext", "trunc"}
 DIVISIONS = {"udiv", "sdiv", "urem", "srem"}
 FREE = ("llvm.lifetime", "llvm.assume", "llvm.experimental.noalias", "llvm.dbg", "llvm.invariant")
 DOTS = ("vpdpbusd", "dot", "mull", "madd", "padal", "addlp")
+FLOATING = ("fma", "fmul", "min", "max", "abs", "rint", "round", "floor", "ceil", "trunc")
 LATENCY = {"fp": 4.0, "load": 5.0, "store": 0.0, "permute": 3.0, "integer": 1.0, "address": 0.5, "divide": 13.0, "call": 20.0}
 _TYPE = re.compile(r"<(\d+) x (\w+)>|\b(half|bfloat|float|double|ptr|i\d+)\b")
 _BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64, "ptr": 64}
@@ -70,9 +72,10 @@ def classify(p: Instruction, known: Known, uses: Uses, target: Target) -> Counts
     """Class and number of machine instructions for ``p``; ``known`` and ``uses`` describe its block."""
     amount = max(1, ceil(p.kind[2] / (8 * target.vector_bytes))) if p.is_vector else 1
     if p.opcode in ("load", "store"):
-        yield p.opcode, amount
+        yield p.opcode if p.is_vector else "scalar", amount
     elif p.opcode in FP:
         yield "fp", 0 if p.opcode == "fmul" and _fuses(p, known, uses, target) else amount
+        yield "multiply", amount if p.opcode == "fmul" else 0
     elif p.opcode in ("fdiv", "frem") or p.opcode in DIVISIONS:
         yield from _division(p, amount)
     elif p.opcode in INTEGER:
@@ -129,7 +132,7 @@ def _call(p: Instruction, amount: int, target: Target) -> Counts:
     elif name.startswith("llvm.masked.store"):
         yield "store", 1
     elif "gather" in name or "scatter" in name:
-        yield "load" if "gather" in name else "store", p.kind[0]
+        yield "scalar", p.kind[0]
     elif "sqrt" in name:
         yield "divide", amount
     elif "vector.reduce" in name:
@@ -140,8 +143,10 @@ def _call(p: Instruction, amount: int, target: Target) -> Counts:
     elif "mem" in name:
         yield from _block_move(p, name, target)
     elif not name.startswith(FREE):
-        floating = any(word in name for word in ("fma", "fmul", "min", "max", "abs", "rint", "round", "floor", "ceil", "trunc", *DOTS))
-        yield ("fp" if floating or p.is_vector else "integer"), amount
+        dot = any(word in name for word in DOTS)
+        floating = dot or any(word in name for word in FLOATING)
+        yield "fp" if floating or p.is_vector else "integer", amount
+        yield "multiply", 4 * amount if dot else amount if "fma" in name or "fmul" in name else 0
 
 
 def _block_move(p: Instruction, name: str, target: Target) -> Counts:

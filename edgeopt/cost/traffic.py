@@ -10,24 +10,32 @@ from edgeopt.ir import Array
 from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
 
+SCALAR = 4  # bytes of an element
 LEVELS = ("first cache", "second cache", "third cache", "memory")
 
 
 def traffic(program: Program, target: Target, census: Census) -> Array:
     """Bytes from the second cache, the third cache and memory [steps, 3].
 
-    Weights come round once in an inference, so they lie where all the memory of the program fits. Activations were just written and
-    lie where the working set of their step fits. A step moves no more than it loads and stores.
+    Weights come round once in an inference, so they lie where all the memory of the program fits. Activations were just
+    written and lie where the working set of their step fits. A step moves no more than it loads and stores.
     """
     whole = program.arena_bytes + len(program.weights)
     moved = np.zeros((len(program.native), 4))
-    accesses = census.totals[:, [CLASSES.index("load"), CLASSES.index("store")]].sum(axis=1) * target.vector_bytes
+    accesses = accessed_bytes(census, target)
     for index, step in enumerate(program.native):
         weights, others = operand_bytes(step)
         scale = min(1.0, accesses[index] / max(1, weights + others))
         moved[index, level(whole, target)] += weights * scale
         moved[index, level(weights + others, target)] += others * scale
     return moved[:, 1:]
+
+
+def accessed_bytes(census: Census, target: Target) -> Array:
+    """Bytes that each step loads and stores [steps]."""
+    totals = census.totals
+    vectors = totals[:, CLASSES.index("load")] + totals[:, CLASSES.index("store")]
+    return np.asarray(vectors * target.vector_bytes + totals[:, CLASSES.index("scalar")] * SCALAR)
 
 
 def operand_bytes(step: Step) -> tuple[int, int]:

@@ -1,0 +1,170 @@
+"""The cost model: exact counts where they are known, the order of targets and layers, calibration, and the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeopt.codegen.entry import arena_bytes
+from edgeopt.cost import estimate
+from edgeopt.cost.blocks import instrumented
+from edgeopt.cost.calibrate import Measured, fit, program_of
+from edgeopt.cost.census import Census, census
+from edgeopt.cost.core import RATES, Core, core_of_family, load, save, table
+from edgeopt.cost.energy import table as energies
+from edgeopt.cost.mix import CLASSES
+from edgeopt.cost.suite import Network, suite
+from edgeopt.cost.traffic import level, traffic
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend import load as read
+from edgeopt.ir import Graph
+from edgeopt.pipeline import optimize
+from edgeopt.target import builtin, host, target
+from tests.edgeopt.command_line import DIGITS, edgeopt
+
+TARGETS = ["arm", "cortex-a53", "cortex-a76", "armv7", "x86-64-v3"]
+
+
+def convolution(channels: int, side: int = 12) -> Graph:
+    """One 3x3 convolution, too deep for anything but the direct kernel at level 1."""
+    network = Network("convolution")
+    network.conv(network.input(1, channels, side, side), channels, channels, 3)
+    graph = read(network.model())
+    optimize(graph, 1)
+    return graph
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_products_of_a_convolution_are_counted_exactly(name: str) -> None:
+    facts = target(name)
+    counted = census(program_of(convolution(32), facts, 1), facts)
+    products = counted.totals[:, CLASSES.index("multiply")].sum() * facts.lanes
+    assert products == 12 * 12 * 32 * 32 * 9
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_more_work_costs_more(name: str) -> None:
+    facts = target(name)
+    costs = [estimate(program_of(g, facts, 1), g, facts) for g in (convolution(16), convolution(32), convolution(64))]
+    for quantity in ("seconds", "joule", "ram", "flash"):
+        values = [getattr(c, quantity) for c in costs]
+        assert values == sorted(values) and values[0] < values[2], quantity
+
+
+def test_slower_processors_take_longer() -> None:
+    graph = convolution(32)
+    seconds = [estimate(program_of(graph, target(n), 1), graph, target(n)).seconds for n in ("armv7", "cortex-a53", "cortex-a72")]
+    assert (
+        seconds[0]
+        > seconds[1]
+        > seconds[2]
+        > estimate(program_of(graph, target("cortex-a76"), 1), graph, target("cortex-a76")).seconds
+    )
+
+
+def test_ram_and_flash_are_those_of_the_program() -> None:
+    facts, graph = target("cortex-a53"), convolution(32)
+    program = program_of(graph, facts, 1)
+    found = estimate(program, graph, facts)
+    assert found.ram == arena_bytes(program)
+    assert len(program.weights) < sum(layer.flash for layer in found.layers) <= found.flash < len(program.weights) + 20_000
+    assert sum(layer.macs or 0 for layer in found.layers) == 12 * 12 * 32 * 32 * 9
+
+
+def test_a_loop_is_counted_and_its_chain_found() -> None:
+    text = """define float @sum(ptr %x, i64 %n) {
+entry:
+  br label %loop
+
+loop:                                             ; preds = %loop, %entry
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %total = phi float [ 0.000000e+00, %entry ], [ %more, %loop ]
+  %at = getelementptr float, ptr %x, i64 %i
+  %value = load float, ptr %at, align 4
+  %more = fadd contract float %total, %value
+  %next = add nuw nsw i64 %i, 1
+  %done = icmp eq i64 %next, %n
+  br i1 %done, label %exit, label %loop
+
+exit:                                             ; preds = %loop
+  ret float %more
+}"""
+    made, blocks = instrumented(text, target("arm"))
+    assert len(blocks) == 3 and made.count("store i64 %edgeopt.next") == 3
+    mix = dict(zip(CLASSES, blocks[1].mix, strict=True))
+    assert mix["scalar"] == 1 and mix["fp"] == 1 and mix["integer"] == 2 and mix["branch"] == 1 and mix["multiply"] == 0
+    assert blocks[1].recurrence == 4.0 and blocks[0].recurrence == blocks[2].recurrence == 0.0
+
+
+def test_the_busiest_unit_decides() -> None:
+    mixes = np.zeros((2, len(CLASSES)))
+    mixes[0, CLASSES.index("fp")], mixes[1, CLASSES.index("load")] = 8, 8
+    rates = Core(fp=2, load=1, issue=100)
+    np.testing.assert_allclose(rates.block_cycles(mixes, np.zeros(2)), [4, 8])
+    np.testing.assert_allclose(rates.block_cycles(mixes, np.array([30.0, 0])), [30, 8])
+    bound = Census(mixes, np.zeros(2), np.array([[10, 0]]))
+    assert rates.cycles(bound, np.array([[0, 0, 1e6]]))[0] == pytest.approx(1e6 / rates.memory, rel=0.01)
+
+
+def test_data_lies_in_the_nearest_memory_that_holds_it() -> None:
+    facts = target("cortex-a76")
+    sizes = (1000, facts.l1 + 1, facts.l2 + 1, facts.l3 + 1)
+    assert [level(size, facts) for size in sizes] == [0, 1, 2, 3]
+
+
+def test_calibration_finds_the_rates_that_made_the_times() -> None:
+    facts, true = host(), core_of_family(host())
+    true = Core(**{name: 1.4 * getattr(true, name) for name in RATES if name != "overlap"}, overlap=3.0, frequency=true.frequency)
+    measured = []
+    for model in [next(suite(facts))]:
+        graph = read(model)
+        optimize(graph, 1)
+        program = program_of(graph, facts, 1)
+        counted = census(program, facts)
+        moved = traffic(program, facts, counted)
+        nodes = [step.node for step in program.native]
+        measured.append(Measured("made", nodes, counted, moved, 40 * true.cycles(counted, moved) / true.frequency))
+    slow = [Measured(m.name, m.nodes, m.census, m.traffic, m.seconds) for m in measured]
+    found = fit(slow, core_of_family(facts))
+    expected = found.cycles(slow[0].census, slow[0].traffic) / found.frequency
+    assert float(np.median(np.abs(expected / slow[0].seconds - 1))) < 0.05
+
+
+def test_rates_are_kept_for_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path))
+    assert load(host()) is None
+    path = save(Core(fp=3.25), host())
+    kept = load(host())
+    assert kept is not None and kept.fp == 3.25
+    path.write_text("{")
+    with pytest.raises(EdgeoptError, match="calibrate"):
+        load(host())
+
+
+def test_every_shipped_target_has_rates() -> None:
+    for name in builtin():
+        rates = core_of_family(target(name))
+        assert all(getattr(rates, rate) > 0 for rate in RATES), name
+    assert set(table()) >= {target(n).cpu for n in ("cortex-a53", "cortex-a72", "cortex-a76", "neoverse-n1")}
+
+
+def test_the_energies_are_the_published_ones() -> None:
+    assert energies()["float32"] == {"add": 0.9, "multiply": 3.7} and energies()["int8"]["multiply"] == 0.2
+
+
+def test_inspect_estimates_a_model_and_an_artifact_alike(tmp_path: Path) -> None:
+    assert edgeopt("compile", DIGITS, "-o", tmp_path / "d.edgeopt", "--target", "cortex-a53").exit_code == 0
+    totals = []
+    for model in (DIGITS, tmp_path / "d.edgeopt"):
+        result = edgeopt("inspect", model, "--target", "cortex-a53", "--json")
+        assert result.exit_code == 0, result.stderr
+        totals.append(json.loads(result.stdout)["totals"])
+    assert totals[0] == pytest.approx(totals[1], rel=0.02) and min(totals[0].values()) > 0
+
+
+def test_inspect_prints_a_row_for_every_layer() -> None:
+    result = edgeopt("inspect", DIGITS, "--target", "armv7")
+    assert result.exit_code == 0 and "FusedGemm" in result.stdout and "flash" in result.stdout, result.stderr
