@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import edgeopt
-from benchmarks.engines import Array
 from edgeopt.cli.samples import random_inputs
 from edgeopt.elf import Elf, archived
 from edgeopt.emulate import Emulator
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import TensorType
+from edgeopt.ir import Array, TensorType
 from edgeopt.runtime import CompiledModel
 
 LIMIT = 1e-4

@@ -1,7 +1,7 @@
 """The cost model of this machine against measurement: ``python -m benchmarks.cost_model MODEL... [--level 2] [--layers]``.
 
-Uses what ``edgeopt calibrate`` kept, which is fitted to networks of its own and to none of these. A layer is a node with all of its
-steps. Prints per network and over all layers: rank correlation (Spearman), median relative error, and the ratio of the totals.
+Uses what ``edgeopt calibrate`` kept, which is fitted to networks of its own and to none of these. A layer is a node with all
+of its steps. Prints per network and over all layers: rank correlation (Spearman), median relative error, totals.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import edgeopt
-from benchmarks.engines import Array
 from edgeopt.cost.calibrate import measure
 from edgeopt.cost.core import Core, core, load
 from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array
 from edgeopt.target import host
 
 
