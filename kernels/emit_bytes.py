@@ -96,3 +96,12 @@ def _halve(e: Emitter, a: Value, b: Value, signed: bool) -> Value:
 def _binary(e: Emitter, name: str, a: Value, b: Value) -> Value:
     function = e.declare(f"llvm.{name}.v{a.type.count}i{a.type.element.width}", ir.FunctionType(a.type, [a.type, a.type]))
     return e.builder.call(function, [a, b])
+
+
+def look_up(e: Emitter, table: Value, codes: Value) -> Value:
+    """table[codes[i]] for bytes of a full register, from a table of 256 bytes by bit pattern (registers of 512 bits)."""
+    kind = codes.type
+    parts = [e.load_as(kind, table, i * kind.count) for i in range(4)]
+    function = e.declare("llvm.x86.avx512.vpermi2var.qi.512", ir.FunctionType(kind, [kind] * 3))
+    low, high = (e.builder.call(function, [a, codes, b]) for a, b in (parts[:2], parts[2:]))
+    return e.builder.select(e.builder.icmp_signed("<", codes, ir.Constant(kind, [0] * kind.count)), high, low)

@@ -92,7 +92,7 @@ class _Lowering:
             self.store.put(value, storage)
 
     def _wants_blocked(self, node: Node, kernel: Kernel) -> bool:
-        first = node.input(0)
+        first = next((v for v in node.inputs if v is not None and not v.is_constant), None)
         if first is None or not can_block(first.type) or not all(can_block(o.type) for o in node.outputs):
             return False
         return kernel.hot or any(v is not None and self.store.has_blocked(v) for v in node.inputs)

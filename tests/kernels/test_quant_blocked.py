@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
-from edgeopt.kernels import max_pool_bytes, quant_add, quant_conv, quant_global_pool, quant_plain
+from edgeopt.kernels import max_pool_bytes, quant_add, quant_conv, quant_global_pool, quant_lookup, quant_plain
 from edgeopt.lower.lowering import lower
 from edgeopt.ops import infer_types
 from edgeopt.target import target
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this 
 
 Inputs = list[Array | int]
 X, Y, Z = Grid(0.02, 117), Grid(0.03, 60), Grid(0.05, 128)
-TABLE = [*(m.KERNEL for m in (quant_conv, quant_add, quant_global_pool, max_pool_bytes)), *quant_plain.KERNELS]
+TABLE = [*(m.KERNEL for m in (quant_conv, quant_add, quant_global_pool, max_pool_bytes)), *quant_lookup.KERNELS, *quant_plain.KERNELS]
 
 
 def behind_copies(
@@ -81,3 +81,18 @@ def test_global_average_pool(shape: tuple[int, ...], dtype: str) -> None:
 @pytest.mark.parametrize("window", [{"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, {"kernel_shape": [2, 2], "strides": [2, 1]}])
 def test_max_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute]) -> None:
     agrees(behind_copies("MaxPool", shape, 1, [0], window, "", dtype), "max_pool_bytes")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 20, 7, 5), (1, 16, 1, 2)])
+def test_lookup(shape: tuple[int, ...], dtype: str) -> None:
+    table = np.random.default_rng(3).permutation(256).astype(np.uint8).view(dtype)
+    agrees(behind_copies("QuantLookup", shape, 1, [0, table], {}, dtype=dtype), "quant_lookup")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 32, 7, 5)])
+def test_concat(shape: tuple[int, ...], dtype: str) -> None:
+    x, y, z = (Grid(g.scale, g.zero - 100, dtype) if dtype == "int8" else g for g in (X, Y, Z))
+    inputs: Inputs = [*z.arrays, 0, *x.arrays, 1, *y.arrays]
+    agrees(behind_copies("QuantConcat", shape, 2, inputs, {"axis": 1}, dtype=dtype), "quant_lookup")

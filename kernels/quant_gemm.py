@@ -1,0 +1,132 @@
+"""QuantGemm on plain tensors: tiles of rows x output vectors, weights packed ``[panel][k / 4][vector][lane][4]``.
+
+The last panel and the last tile of rows are moved back to end with the result, the last four of k to end with the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
+from edgeopt.kernels.intrinsics import offset
+from edgeopt.kernels.micro import Loop
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, require_bytes
+from edgeopt.kernels.quant_tile import QuantTile, tile_function
+from edgeopt.kernels.quant_tiling import Tiling, choose
+from edgeopt.kernels.requantize import parameters
+from edgeopt.target import Target
+
+STEPS = 4  # words of k in a loop body
+VECTORS = 8  # output vectors that are summed side by side when there are few rows
+FEW = 2
+CHUNKS = 32
+
+
+@dataclass(frozen=True)
+class Product:
+    """[rows, depth] x [depth, columns], in panels of ``vectors`` vectors and tiles of ``pixels`` rows."""
+
+    rows: int
+    depth: int
+    columns: int
+    pixels: int
+    vectors: int
+    run: int
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of rows."""
+        return -(-self.rows // self.pixels)
+
+    def starts(self, lanes: int) -> list[int]:
+        """The first column of each panel."""
+        width = self.vectors * lanes
+        return [min(first, self.columns - width) for first in range(0, self.columns, width)]
+
+
+def select(site: Site) -> tuple[KernelCall, ...]:
+    """The call for a QuantGemm. Raises Declined for float results, small matrices and targets without a dot product."""
+    x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 1)
+    require_bytes(x, y)
+    if target.dot4 != "vpdpbusd":
+        raise Declined("the target has no dot product of unsigned with signed bytes")
+    depth, columns = weight.shape
+    if depth < 4 or columns < target.lanes or x.layout.block or y.layout.block:
+        raise Declined(f"a matrix of {depth} x {columns} is too small")
+    product = _product(target, prod(y.shape[:-1]), depth, columns)
+    how, numbers = ending(site, weight, 1)
+    residual = site.optional(RESIDUAL)
+    places = tuple(i * columns for i in range(product.pixels))
+    vectors = tuple(v * target.lanes for v in range(product.vectors))
+    words, left = depth // 4, depth % 4
+    body = words // STEPS
+    tail = (*range(body * STEPS * 4, words * 4, 4), *((depth - 4,) if left else ()))
+    tile = QuantTile(
+        pixels=tuple(i * depth for i in range(product.pixels)),
+        places=places,
+        vectors=vectors,
+        loops=(Loop(body, 4 * STEPS),) if body else (),
+        steps=tuple(range(0, 4 * STEPS, 4)) if body else (),
+        end=how,
+        residual=places,
+        residual_vectors=vectors,
+        signed=x.type.dtype == "int8",
+        tail=tail,
+    )
+    starts, width = product.starts(target.lanes), product.vectors * target.lanes
+    packed = _order(weight)
+    panels = np.stack([packed[:, first : first + width] for first in starts])
+    words_of = parameters(numbers, starts, width)
+    added = Input(RESIDUAL) if residual is not None else Output()
+    chunks = len(starts) * -(-product.tiles // product.run)
+    function = _function(target, tile, product, panels[0].size, words_of.shape[1])
+    operands = (Input(0), Packed(panels), Packed(words_of), added, Output())
+    return (KernelCall(function, operands, (), chunks, ("quant_gemm", target, tile, product)),)
+
+
+def _product(target: Target, rows: int, depth: int, columns: int) -> Product:
+    whole = columns // target.lanes
+    if rows <= FEW:
+        tiling = Tiling(rows, max(1, min(VECTORS, whole, (target.vector_registers - 2) // (rows + 1))), 1)
+    else:
+        tiling = choose(target, rows, whole, 1, -(-depth // 4))
+    panels, tiles = -(-columns // (tiling.vectors * target.lanes)), -(-rows // tiling.pixels)
+    return Product(rows, depth, columns, tiling.pixels, tiling.vectors, max(1, tiles * panels // CHUNKS))
+
+
+def _order(weight: Array) -> Array:
+    """[K, N] as ``[k / 4][N][4]``; a last group that reads k again has weight zero for what is already counted."""
+    depth, columns = weight.shape
+    whole = weight[: depth // 4 * 4].reshape(-1, 4, columns)
+    if depth % 4:
+        last = np.zeros((1, 4, columns), np.int8)
+        last[0, 4 - depth % 4 :] = weight[depth // 4 * 4 :]
+        whole = np.concatenate([whole, last])
+    return whole.transpose(0, 2, 1)
+
+
+def _function(target: Target, tile: QuantTile, product: Product, weights: int, words: int) -> Callable[..., None]:
+    run, tiles, length, pixels = tile_function(target, tile), product.tiles, product.run, product.pixels
+    rows, depth, columns, width = product.rows, product.depth, product.columns, product.vectors * target.lanes
+    parts, final = -(-tiles // length), columns - width
+
+    def multiply(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            panel, first = chunk // parts, chunk % parts * length
+            column = panel * width if panel * width < final else final
+            wc, bc = offset(w, panel * weights), offset(b, panel * words)
+            for t in range(first, first + length if first + length < tiles else tiles):
+                row = t * pixels if t < tiles - 1 else rows - pixels
+                place = row * columns + column
+                run(offset(x, row * depth), wc, bc, offset(r, place), offset(y, place))
+
+    return multiply
+
+
+KERNEL = Kernel("quant_gemm", ("QuantGemm",), select)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeopt.ir import OWN_DOMAIN, Graph, TensorType, Value
+from edgeopt.kernels import quant_conv, quantize_stem
+from edgeopt.ops import infer_types
+from edgeopt.target import target
+from tests.kernels.harness import RNG, run
+from tests.kernels.quant_harness import Grid, codes, compare, expected
+
+pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this processor has no 8-bit dot product")
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 20, 37), (2, 1, 5, 7), (1, 4, 9, 16)])
+@pytest.mark.parametrize("grid", [Grid(0.02, 117), Grid(0.0078125, -3, "int8")])
+def test_image_to_codes(shape: tuple[int, ...], grid: Grid) -> None:
+    graph = Graph("image", opsets={"": 21, "ai.edgeopt": 1})
+    graph.inputs = [Value("x", TensorType("float32", shape))]
+    made = graph.make("QuantizeLinear", [graph.inputs[0], *(graph.constant("c", a) for a in grid.arrays)], [None], name="q").output
+    constants = [*grid.arrays, codes("int8", 16, shape[1], 3, 3), np.full(16, 0.01, np.float32), np.zeros(16, np.int8)]
+    values = [made, *(graph.constant("c", a) for a in constants), None, *(graph.constant("c", a) for a in Grid(0.3, 100).arrays)]
+    node = graph.make("QuantConv", values, [None], domain=OWN_DOMAIN, name="conv", attributes={"pads": [1, 1, 1, 1]})
+    graph.outputs = [node.output]
+    infer_types(graph)
+    data = {"x": (3 * RNG.standard_normal(shape)).astype(np.float32)}
+    for by_chunks in (False, True):
+        compare(run(graph, data, [quantize_stem.KERNEL, quant_conv.KERNEL], by_chunks=by_chunks), expected(graph, data))
