@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt.codegen.adaptive import ThreadChoice
 from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
@@ -38,6 +39,7 @@ class CompiledModel:
         self._graph = graph
         self._native: NativeModule | None = None
         self._pool: WorkerPool | None = None
+        self._choice = ThreadChoice()
         self._lock = threading.Lock()
         self.inputs, self.outputs = ports(manifest["inputs"]), ports(manifest["outputs"])
         parts = manifest["parts"]
@@ -58,7 +60,9 @@ class CompiledModel:
         """Outputs by name for ``inputs`` by name.
 
         Arrays have the compiled shapes, or a leading axis that is a multiple of the compiled batch: then the samples are run
-        one batch after the other inside the native call. Raises EdgeoptError for missing, unknown or misshapen inputs.
+        one batch after the other inside the native call. With several ``threads``, runs stay on one thread while others hold
+        the second core (see ``edgeopt.codegen.adaptive``); the results are the same bits.
+        Raises EdgeoptError for missing, unknown or misshapen inputs.
         """
         arrays = checked(inputs, self.inputs)
         count = sample_count(arrays, self.inputs, self.outputs)
@@ -126,7 +130,13 @@ class CompiledModel:
     def _call_samples(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> None:
         assert self._native is not None
         self._bind(arrays, outputs)
-        self._native.samples(self._context, self._workers(threads), count, self.manifest["parts"][0]["last"])
+        last, allowed = self.manifest["parts"][0]["last"], self._allowed(threads)
+        if allowed <= 1:
+            self._native.samples(self._context, None, count, last)
+            return
+        used, started = self._choice.threads(allowed), time.perf_counter()
+        self._native.samples(self._context, self._workers(used), count, last)
+        self._choice.record(used, (time.perf_counter() - started) / count)
 
     def _steps(self, first: int, last: int, threads: int) -> None:
         assert self._native is not None
@@ -136,14 +146,18 @@ class CompiledModel:
         else:
             self._native.parallel(self._context, pool, first, last)
 
-    def _workers(self, threads: int) -> int | None:
-        """The address of a pool of ``threads`` - 1 awake workers; None for one thread. Threads are made once."""
-        assert self._native is not None
-        if threads <= 1:
-            return None
+    def _allowed(self, threads: int) -> int:
+        """``threads``. Raises EdgeoptError for more than the scratch memory was planned for."""
         limit = max(1, self.manifest["target"]["cores"])
         if threads > limit:
             raise EdgeoptError(f"{threads} threads were asked for; the model is compiled for at most {limit}")
+        return threads
+
+    def _workers(self, threads: int) -> int | None:
+        """The address of a pool of ``threads`` - 1 awake workers; None for one thread. Threads are made once."""
+        assert self._native is not None
+        if self._allowed(threads) <= 1:
+            return None
         if self._pool is None or self._pool.workers != threads - 1:
             self._pool = WorkerPool(self._native, len(self.manifest["kernels"]), threads - 1)
         self._pool.wake()
