@@ -83,7 +83,7 @@ def classify(p: Instruction, known: Known, uses: Uses, target: Target) -> Counts
     elif p.opcode == "getelementptr":
         yield "address", 1 if len([o for o in p.operands if o]) > 1 else 0
     elif p.opcode in ("shufflevector", "insertelement", "extractelement"):
-        yield "permute", _permutes(p, known, amount)
+        yield "permute", _permutes(p, known, amount, target)
     elif p.opcode in ("br", "switch"):
         yield "branch", 1
     elif p.opcode == "call":
@@ -111,11 +111,13 @@ def _integer(p: Instruction, known: Known, uses: Uses, amount: int, target: Targ
         yield "integer", 2 if p.kind[1] == "i64" and target.pointer_bytes == 4 else 1
 
 
-def _permutes(p: Instruction, known: Known, amount: int) -> float:
+def _permutes(p: Instruction, known: Known, amount: int, target: Target) -> float:
     if p.opcode == "insertelement":
         return 0 if re.search(r"> (poison|undef),", p.text) else 1
     if p.opcode == "extractelement":
         return 0 if p.text.endswith(" 0") else 1
+    if target.multiplies_by_lane and re.search(r"zeroinitializer|splat|> <(i32 \d+)(, \1)*>$", p.text):
+        return 0
     source = known.get(p.operands[0]) if p.operands else None
     if "zeroinitializer" in p.text and source is not None and source.opcode == "insertelement":
         scalar = known.get(source.operands[-1]) if source.operands else None

@@ -1,0 +1,179 @@
+"""Instructions of an inference under emulation: ``python -m benchmarks.arm_instructions MODEL... [--target cortex-a72]``.
+
+qemu-user logs every translated block with its disassembly and every execution of a block; the instructions of the model's own
+functions are summed over ``NAME_run``. Besides: what the cost model counts without running anything, and for the inner loops
+with most multiply-additions the share of llvm-mca's bound for those alone (where it is installed). The log of a network of
+12 million multiply-accumulates has about 30 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import edgeopt
+from benchmarks.arm_agreement import inputs_of
+from edgeopt.codegen.build import link, target_machine
+from edgeopt.codegen.toolchain import compiler, invoke, missing
+from edgeopt.cost.calibrate import program_of
+from edgeopt.cost.census import census
+from edgeopt.cost.core import ISSUED
+from edgeopt.emulate import emulator
+from edgeopt.errors import EdgeoptError
+from edgeopt.report import layers, totals
+from edgeopt.runtime import CompiledModel
+from edgeopt.target import Target
+
+_VECTOR = re.compile(r"\b(?:v\d+\.|q\d+)|\bd\d+\[|\{d\d+")
+_OWN = re.compile(r"^(?:call_|step_|kernel_|\w+_run$|\w+_steps?$)")
+LOOPS = 3  # inner loops shown for each network: those with most multiply-additions
+
+
+@dataclass
+class Row:
+    """Executed instructions of one inference; ``counted`` is the cost model's number, ``bound`` the share of the fmla bound."""
+
+    network: str
+    macs: int
+    instructions: int
+    vector: int
+    counted: int
+    bound: float
+
+    @property
+    def per_mac(self) -> float:
+        """Instructions for each multiply-accumulate."""
+        return self.instructions / max(1, self.macs)
+
+
+def executed(log: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
+    """Instructions and vector instructions of each own function, from a log of ``-d in_asm,exec,nochain``."""
+    blocks: dict[str, tuple[int, int]] = {}
+    every: Counter[str] = Counter()
+    vector: Counter[str] = Counter()
+    start = ""
+    lines: list[str] = []
+    for line in log:
+        if line.startswith("IN:"):
+            start, lines = "", []
+        elif line.startswith("0x"):
+            start = start or f"{int(line.split(':')[0], 16):016x}"
+            lines.append(line)
+        elif line.startswith("Trace"):
+            if start:
+                blocks[start], start = (len(lines), sum(bool(_VECTOR.search(text)) for text in lines)), ""
+            address, name = line.split("/")[1], line.rsplit("]", 1)[1].strip()
+            if _OWN.match(name):
+                every[name] += blocks[address][0]
+                vector[name] += blocks[address][1]
+    return every, vector
+
+
+def run_logged(compiled: CompiledModel, target: Target) -> tuple[int, int]:
+    """Build the example, run it once under emulation, and count; instructions and vector instructions."""
+    command = compiler(target)
+    if command is None:
+        raise EdgeoptError(missing(target))
+    with tempfile.TemporaryDirectory(prefix="edgeopt-count-") as name:
+        folder = Path(name)
+        for file in ("libmodel.a", "model.h", "example.c", "weights.bin"):
+            (folder / file).write_bytes(compiled.files[file])
+        arrays = inputs_of(compiled).values()
+        for index, array in enumerate(arrays):
+            (folder / f"in{index}").write_bytes(array.tobytes())
+        invoke([*command, "-O2", "-std=c11", "-static", "-o", "example", "example.c", "libmodel.a", "-lm"], folder)
+        files = [f"in{i}" for i in range(len(arrays))] + [f"out{i}" for i in range(len(compiled.manifest["outputs"]))]
+        invoke([*emulator(target), "-d", "in_asm,exec,nochain", "-D", "log", "./example", "weights.bin", *files], folder)
+        with (folder / "log").open() as log:
+            every, vector = executed(log)
+    return every.total(), vector.total()
+
+
+def inner_loops(assembly: str) -> Iterator[list[str]]:
+    """Instructions of the loops of one block: a label and the code up to a branch back to it."""
+    label = ""
+    body: list[str] = []
+    for line in assembly.splitlines():
+        found = re.match(r"^(\.L\w+):", line)
+        if found or re.match(r"^\w+:", line):
+            label, body = (found[1] if found else ""), []
+        elif line.startswith("\t") and not line.startswith(("\t.", "\t//", "\t;")):
+            body.append(line.split("//")[0].rstrip())
+            if label and re.search(rf"[\s,]{re.escape(label)}$", body[-1]):
+                yield body
+                label = ""
+
+
+def cycles(code: list[str], target: Target) -> float:
+    """llvm-mca's cycles for one iteration of a loop body."""
+    tool = shutil.which("llvm-mca")
+    assert tool is not None
+    arguments = [tool, f"-mtriple={target.triple}", f"-mcpu={target.cpu}", "-iterations=200"]
+    result = subprocess.run(arguments, input="\n".join(code), capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r"Total Cycles:\s+(\d+)", result.stdout)
+    assert found is not None
+    return int(found[1]) / 200
+
+
+def bounds(assembly: str, target: Target) -> list[float]:
+    """For the loops with most multiply-additions: cycles of those alone, over the cycles of the whole loop."""
+    if shutil.which("llvm-mca") is None:
+        return []
+    loops = sorted(inner_loops(assembly), key=lambda body: -sum("fmla" in text for text in body))[:LOOPS]
+    shares = []
+    for body in loops:
+        products = [text for text in body if "fmla" in text]
+        if len(products) >= 8:
+            shares.append(min(1.0, cycles(products, target) / cycles(body, target)))
+    return shares
+
+
+def count(path: Path, name: str, level: int) -> Row:
+    """Count one network on the target ``name``."""
+    compiled = edgeopt.compile(path, level=level, target=name)
+    target = Target(**compiled.manifest["target"])
+    instructions, vector = run_logged(compiled, target)
+    program = program_of(compiled.graph, target, level)
+    counted = int(census(program, target).totals[:, :ISSUED].sum())
+    assembly = target_machine(target).emit_assembly(link(program, target, library=True))
+    macs = totals(layers(compiled.graph)).macs
+    return Row(path.stem, macs, instructions, vector, counted, min(bounds(assembly, target), default=float("nan")))
+
+
+def show(rows: list[Row], target: str) -> None:
+    """Print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("network", "MACs", "instructions", "per MAC", "vector", "cost model counts", "of the fmla bound, least")
+    table = Table(*columns, title=f"one inference on {target} under qemu-user")
+    for r in rows:
+        shares = (f"{r.per_mac:.3f}", f"{r.vector / r.instructions:.0%}", f"{r.counted / r.instructions:.0%}", f"{r.bound:.0%}")
+        table.add_row(r.network, f"{r.macs:,}", f"{r.instructions:,}", *shares)
+    Console(width=140).print(table)
+
+
+def main() -> None:
+    """Count every model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--target", default="cortex-a72")
+    parser.add_argument("--level", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    a = parser.parse_args()
+    rows = [count(path, a.target, a.level) for path in a.models]
+    show(rows, a.target)
+    if a.json:
+        a.json.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
