@@ -12,7 +12,7 @@ from edgeopt.codegen.build import build
 from edgeopt.frontend import export, load
 from edgeopt.ir import Graph
 from edgeopt.library import library_files
-from edgeopt.lower.lowering import lower
+from edgeopt.lower.lowering import by_rule, lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.manifest import describe
 from edgeopt.pipeline import PrintAfter, optimize
@@ -20,6 +20,7 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
 from edgeopt.search.approximate import Budget, Data, approximate
 from edgeopt.search.approximate import describe as describe_quantization
+from edgeopt.search.tuning import Tuner
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
@@ -39,6 +40,7 @@ def compile(
     calibration: Data | None = None,
     max_drop: float = 1.0,
     quantize: str | None = None,
+    tune: bool = False,
 ) -> CompiledModel:
     """Compile ``model`` at optimisation ``level`` for ``target``.
 
@@ -48,6 +50,7 @@ def compile(
     process; ``emit="c-library"`` adds one for the host.
     Level 3, or a scheme named in ``quantize``, approximates within ``max_drop`` percentage points, measured on ``data``;
     ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets.
+    ``tune`` measures which kernel and tiling is fastest for each call, where otherwise a rule decides, and remembers it.
     Raises EdgeoptError for a model that cannot be read, quantised or lowered.
     """
     graph = model if isinstance(model, Graph) else load(model, shapes)
@@ -60,7 +63,9 @@ def compile(
     elif level > 0:
         optimize(graph, level, context, only, print_after)
     symbol = _identifier(model) if emit == "c-library" or not facts.is_host else SYMBOL
-    program = lower(graph, facts, symbol, kernels_for(level))
+    table = kernels_for(level)
+    tuner = Tuner(facts, table) if tune else None
+    program = lower(graph, facts, symbol, table, tuner or by_rule)
     files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
     notes: list[str] = []
     if symbol != SYMBOL:
@@ -70,6 +75,8 @@ def compile(
         files[CODE] = build(program, facts)
     manifest = describe(graph, program, facts, level, context)
     manifest["notes"] += notes
+    if tuner is not None:
+        manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     if found is not None:
         manifest["quantization"] = describe_quantization(found)
     return CompiledModel(manifest, files, graph)

@@ -85,12 +85,16 @@ def _product(shape: tuple[int, ...]) -> int:
 
 @dataclass(frozen=True)
 class Site:
-    """A node to lower: its operands with their layouts, and the target."""
+    """A node to lower: its operands with their layouts, and the target.
+
+    ``choice`` is one of the kernel's ``choices``, in numbers that only the kernel understands; empty, its rule decides.
+    """
 
     node: Node
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     target: Target
+    choice: tuple[int, ...] = ()
 
     def given(self, index: int) -> Tensor:
         """Input ``index``. Raises Declined when it is left out."""
@@ -164,6 +168,7 @@ class KernelCall:
 
 
 Select = Callable[[Site], tuple[KernelCall, ...]]
+Choices = Callable[[Site], list[tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,7 @@ class Kernel:
     ``layout`` is what the kernel's activations lie in: ``plain``, ``blocked``, or ``stem`` (plain in, blocked out).
     ``hot`` kernels pull their operands into the blocked layout; the others follow their first input.
     ``halo`` says how much border (top, left, bottom, right) a blocked input needs, ``fill`` what the border holds.
+    ``choices`` lists what may be tried besides the rule's own choice; kernels that have it compete by measurement.
     """
 
     name: str
@@ -182,3 +188,4 @@ class Kernel:
     hot: bool = False
     halo: Callable[[Node], tuple[int, int, int, int]] = field(default=lambda node: (0, 0, 0, 0))
     fill: Callable[[Node], int] = field(default=lambda node: 0)
+    choices: Choices | None = None

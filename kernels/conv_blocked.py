@@ -18,11 +18,12 @@ from edgeopt.kernels.epilogue import Activation, activation_of
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import STEPS, Loop, Tile, tile_function
 from edgeopt.kernels.plane_window import PlaneWindow, conv_halo, conv_window
-from edgeopt.kernels.tiling import Tiling, choose
+from edgeopt.kernels.tiling import Tiling, ranked
 from edgeopt.target import Target
 
 CHUNKS = 32  # chunks of a call, about, when there is work for as many
 CRUMB = 250_000  # multiply-adds below which a chunk is not worth a claim
+TRIED = 3  # tilings that are measured besides the rule's
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,16 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
     window = conv_window(site.node)
     flat = _is_flat(window, x, y, residual)
-    height, width = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
+    size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     vectors = y.blocks * block // site.target.lanes
-    tiling = choose(site.target, width, vectors // group, block // site.target.lanes)
+    tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
     tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
     start = x.origin - window.pads[0] * x.row - window.pads[1]
     strides = _strides(x, start, -(-weight.shape[1] // block), window.strides)
     steps = steps_of(weight.shape[1], block)
     depth = -(-weight.shape[1] // steps) * steps * window.kernel[0] * window.kernel[1]
     source = Source(strides, x.elements // x.shape[0])
-    walk = make_walk(site.target, source, y, residual or y, tiling, (height, width), group, depth)
+    walk = make_walk(site.target, source, y, residual or y, tiling, size, group, depth)
     packed = pack(weight, block, steps, tiling.vectors * site.target.lanes)
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
@@ -98,6 +99,18 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     chunks = x.shape[0] * walk.groups * walk.blocks
     function = conv_function(site.target, tile, walk)
     return (KernelCall(function, operands, (), chunks, ("conv_blocked", site.target, tile, walk)),)
+
+
+def choices(site: Site) -> list[tuple[int, ...]]:
+    """Tilings that may be better than the rule's, as (pixels, vectors, across)."""
+    return [(t.pixels, t.vectors, t.across) for t in _tilings(site)[1 : 1 + TRIED]]
+
+
+def _tilings(site: Site) -> list[Tiling]:
+    x, y = site.given(0), site.outputs[0]
+    flat = _is_flat(conv_window(site.node), x, y, site.optional(3))
+    vectors = y.blocks * y.layout.block // site.target.lanes // site.node.integer("group", 1)
+    return ranked(site.target, y.shape[2] * y.shape[3] if flat else y.shape[3], vectors, x.layout.block // site.target.lanes)
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
@@ -228,4 +241,4 @@ def pack(weight: Array, block: int, steps: int, count: int) -> Array:
     return np.concatenate([head, order[:, -1, :, :, :kept].reshape(tiles, -1)], axis=1)
 
 
-KERNEL = Kernel("conv_blocked", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=conv_halo)
+KERNEL = Kernel("conv_blocked", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=conv_halo, choices=choices)

@@ -8,7 +8,7 @@ Declined when the measured error exceeds ``LARGEST_ERROR`` or the direct form is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,13 @@ from edgeopt.kernels.epilogue import Activation, activation_of
 from edgeopt.kernels.intrinsics import inline, offset
 from edgeopt.kernels.micro import STEPS, Loop, Tile, tile_function
 from edgeopt.kernels.plane_window import Halo, conv_window
-from edgeopt.kernels.tiling import Tiling, choose
+from edgeopt.kernels.tiling import Tiling, ranked
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.kernels.winograd_transform import measured_error, transform_input, transform_output, transformed_weights
 from edgeopt.target import Target
 
 LARGEST_ERROR = 1e-4
+TRIED = 2  # tilings of F(4,3) and of F(2,3) that are measured
 FEWEST_TILES = 24  # tiles in a block, below which reading the weights again for every block costs too much
 
 
@@ -68,18 +69,38 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     x, y, weight, r = site.given(0), site.outputs[0], site.constant(1), site.optional(3)
     if not x.layout.block or not y.layout.block or (r is not None and not r.layout.block):
         raise Declined("its operands do not lie blocked")
-    pads, group, block = _pads(site.node), site.node.integer("group", 1), x.layout.block
+    group, block = site.node.integer("group", 1), x.layout.block
     if group > 1 and (weight.shape[0] // group % block or weight.shape[1] % block):
         raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
-    plan = min((make_plan(site.target, x, y, pads, group, m) for m in (2, 4)), key=lambda p: cycles(site.target, p))
+    plan = _chosen(site) if site.choice else min(_plans(site), key=lambda p: cycles(site.target, p))
     direct = y.shape[2] * y.shape[3] * 9 * weight.shape[1] * plan.outputs
-    if cycles(site.target, plan) > 0.9 * direct:
+    if not site.choice and cycles(site.target, plan) > 0.9 * direct:
         raise Declined("the direct form is estimated to be as fast")
     transformed = transformed_weights(weight, plan.m)
     error = measured_error(weight, transformed, plan.m)
     if error > LARGEST_ERROR:
         raise Declined(f"its error would be {error:.1e} of the range")
     return _calls(site, plan, transformed, x, y, r)
+
+
+def choices(site: Site) -> list[tuple[int, ...]]:
+    """Forms and tilings that may be better than the rule's, as (m, pixels, vectors, across)."""
+    made = [(p.m, t) for p in _plans(site) for t in _tilings(site.target, site.outputs[0], p.count, p.group)[:TRIED]]
+    return [(m, t.pixels, t.vectors, t.across) for m, t in made]
+
+
+def _plans(site: Site) -> list[Plan]:
+    pads, group = _pads(site.node), site.node.integer("group", 1)
+    return [make_plan(site.target, site.given(0), site.outputs[0], pads, group, m) for m in (2, 4)]
+
+
+def _chosen(site: Site) -> Plan:
+    m, *tiling = site.choice
+    return replace(next(p for p in _plans(site) if p.m == m), tiling=Tiling(*tiling))
+
+
+def _tilings(target: Target, y: Tensor, count: int, group: int) -> list[Tiling]:
+    return ranked(target, count, y.blocks * y.layout.block // target.lanes // group, y.layout.block // target.lanes)
 
 
 def _pads(node: Node) -> Halo:
@@ -113,7 +134,7 @@ def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, group: int, m: i
         group=group,
         top=pads[0],
         left=pads[1],
-        tiling=choose(target, count, outputs // group, y.layout.block // target.lanes),
+        tiling=_tilings(target, y, count, group)[0],
     )
 
 
@@ -327,4 +348,4 @@ def halo(node: Node) -> Halo:
     return top, left, bottom + over[0], right + over[1]
 
 
-KERNEL = Kernel("conv_winograd", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=halo)
+KERNEL = Kernel("conv_winograd", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=halo, choices=choices)

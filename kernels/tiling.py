@@ -19,7 +19,12 @@ class Tiling:
 
 
 def choose(target: Target, width: int, vectors: int, unit: int = 1, divided: bool = True) -> Tiling:
-    """The cheapest tiling of rows of ``width`` pixels for ``vectors`` output vectors, by counted issue slots.
+    """The cheapest tiling of rows of ``width`` pixels for ``vectors`` output vectors."""
+    return ranked(target, width, vectors, unit, divided)[0]
+
+
+def ranked(target: Target, width: int, vectors: int, unit: int = 1, divided: bool = True) -> list[Tiling]:
+    """Tilings of rows of ``width`` pixels for ``vectors`` output vectors, the cheapest by counted issue slots first.
 
     ``unit`` vectors make a channel block, which a tile never splits. ``divided``: tiles divide the vectors without rest.
 
@@ -32,7 +37,7 @@ def choose(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
         if (vectors % count == 0 or not divided) and (count == unit or _room(target, count) > 0)
         for pixels in range(1, max(1, min(width, _room(target, count))) + 1)
     ]
-    return min(options, key=lambda t: _cost(t, vectors))
+    return sorted(options, key=lambda t: _cost(t, vectors))
 
 
 def _room(target: Target, vectors: int) -> int:

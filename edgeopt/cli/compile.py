@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
 QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8, w4, fp16, w2, w1."
+TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
 
@@ -33,6 +34,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
+@click.option("--tune", is_flag=True, help=TUNE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
 @click.option("--print-after", metavar="PASS|all", help="Print the graph on stderr after this pass, or after each.")
@@ -50,6 +52,7 @@ def compile_(
     calibration: Path | None,
     max_drop: float,
     quantize: str | None,
+    tune: bool,
     passes: tuple[str, ...],
     stop_after: int | None,
     print_after: str | None,
@@ -85,7 +88,7 @@ def compile_(
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
             compiled = compile_model(
-                model, level, target, shapes, context, only, shown, emit, data, calibration, max_drop, quantize
+                model, level, target, shapes, context, only, shown, emit, data, calibration, max_drop, quantize, tune
             )
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)
@@ -130,5 +133,7 @@ def _summarise(compiled: CompiledModel, directory: Path) -> None:
     _print_notes(manifest["notes"])
     for fallback in manifest["fallbacks"]:
         note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
+    if tuning := manifest.get("tuning"):
+        note(f"tuned {tuning['calls']} calls: {tuning['measured']} measured, the others remembered")
     weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
     note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, weights {weights:,.1f} kB, arena {arena:,.1f} kB")

@@ -29,11 +29,11 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
     A ``library`` exports the C entry points only; otherwise the entry points of the Python runtime, threads included.
     """
     key = digest(_cache_key(program, target), library, hashlib.sha256(program.weights).digest() if library else "")
-    path = _cache_folder() / f"{key}.o"
+    path = cache_folder() / f"{key}.o"
     if path.exists():
         return path.read_bytes()
     data = emit(link(program, target, library), target)
-    _store(path, data)
+    keep(path, data)
     return data
 
 
@@ -109,7 +109,7 @@ def _internalise(module: llvm.ModuleRef, public: set[str]) -> None:
 
 
 @cache
-def _sources() -> str:
+def sources() -> str:
     """A hash of everything outside the program that decides the code: kernels, code generation, numba and LLVM."""
     root = Path(__file__).resolve().parent.parent
     files = sorted([*(root / "kernels").glob("*.py"), *(root / "codegen").glob("*.py")])
@@ -118,15 +118,17 @@ def _sources() -> str:
 
 def _cache_key(program: Program, target: Target) -> str:
     steps = [(kernel_name(s), s.call.constants, s.call.chunks, s.places) for s in program.native]
-    return digest(_sources(), target, program.name, program.scratch_bytes, steps)
+    return digest(sources(), target, program.name, program.scratch_bytes, steps)
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where compiled objects and measured choices are kept."""
     base = os.environ.get("EDGEOPT_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "edgeopt"
 
 
-def _store(path: Path, data: bytes) -> None:
+def keep(path: Path, data: bytes) -> None:
+    """Write a file of the cache, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(f".{os.getpid()}.part")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
@@ -15,23 +15,31 @@ from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.target import Target
 
+Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
-def lower(graph: Graph, target: Target, name: str = "model", table: Sequence[Kernel] = TABLE) -> Program:
-    """The Program of ``graph`` for ``target``.
+def by_rule(kernel: Kernel, site: Site) -> tuple[KernelCall, ...]:
+    """The calls that the kernel's own rule chooses."""
+    return kernel.select(site)
+
+
+def lower(
+    graph: Graph, target: Target, name: str = "model", table: Sequence[Kernel] = TABLE, select: Selection = by_rule
+) -> Program:
+    """The Program of ``graph`` for ``target``; ``select`` makes the calls of a kernel for a site, or raises Declined.
 
     Raises EdgeoptError for a graph input without a static shape, and, when ``target`` is not the host, for the nodes that no
     kernel serves (all of them in one message).
     """
-    return _Lowering(graph, target, table).program(name)
+    return _Lowering(graph, target, table, select).program(name)
 
 
 class _Lowering:
     """State of one lowering: what is emitted so far, and where each value lies in each layout."""
 
-    def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel]) -> None:
-        self.graph, self.target, self.table = graph, target, table
+    def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection) -> None:
+        self.graph, self.target, self.table, self.select = graph, target, table, select
         self.emission, self.store = Emission(), Store(graph)
 
     def program(self, name: str) -> Program:
@@ -83,7 +91,7 @@ class _Lowering:
         inputs = [self._shape_of(kernel, i, v) for i, v in enumerate(node.inputs)]
         outputs = [self._new(kernel, out) for out in node.outputs]
         tensors = tuple(s.tensor if s is not None else None for s in inputs)
-        calls = kernel.select(Site(node, tensors, tuple(s.tensor for s in outputs), self.target))
+        calls = self.select(kernel, Site(node, tensors, tuple(s.tensor for s in outputs), self.target))
         actual = [None if v is None else self._read(v, node, plain=not s.blocked) for v, s in _pairs(node, inputs)]
         if any(s.tensor.elements for s in outputs):
             self.emission.calls(node, calls, actual, outputs)
