@@ -9,7 +9,7 @@ from math import ceil, log2
 
 from edgeopt.target import Target
 
-# fp: arithmetic in the vector unit, dot products included; scalar: loads and stores of one element, broadcasts included;
+# fp: arithmetic in the vector unit, dot products included; scalar: loads and stores of one element;
 # address: indexing that may fold into a load or store
 CLASSES = ("fp", "load", "scalar", "store", "permute", "integer", "address", "branch", "divide", "call", "multiply")
 FP = {"fadd", "fsub", "fmul", "fneg", "fcmp", "sitofp", "uitofp", "fptosi", "fptoui", "fpext", "fptrunc"}
@@ -72,7 +72,7 @@ def classify(p: Instruction, known: Known, uses: Uses, target: Target) -> Counts
     """Class and number of machine instructions for ``p``; ``known`` and ``uses`` describe its block."""
     amount = max(1, ceil(p.kind[2] / (8 * target.vector_bytes))) if p.is_vector else 1
     if p.opcode in ("load", "store"):
-        yield p.opcode if p.is_vector else "scalar", amount
+        yield p.opcode if p.is_vector or _broadcast(p, known) else "scalar", amount
     elif p.opcode in FP:
         yield "fp", 0 if p.opcode == "fmul" and _fuses(p, known, uses, target) else amount
         yield "multiply", amount if p.opcode == "fmul" else 0
@@ -88,6 +88,11 @@ def classify(p: Instruction, known: Known, uses: Uses, target: Target) -> Counts
         yield "branch", 1
     elif p.opcode == "call":
         yield from _call(p, amount, target)
+
+
+def _broadcast(p: Instruction, known: Known) -> bool:
+    """A load of one element for all lanes costs as much as a load of a vector."""
+    return p.opcode == "load" and any(k.opcode == "insertelement" and k.operands[-1] == p.name for k in known.values())
 
 
 def _fuses(p: Instruction, known: Known, uses: Uses, target: Target) -> bool:
