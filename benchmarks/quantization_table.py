@@ -25,7 +25,7 @@ from edgeopt.ops.quantization import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.approximate import Budget, approximate
-from edgeopt.search.quantization import make_plan
+from edgeopt.search.quantization import best_recipe, make_plan
 from edgeopt.search.reconstruction import Repairs
 from edgeopt.search.sensitivity import outputs, overlay_of
 
@@ -63,7 +63,8 @@ def rows(peer: bool) -> dict[str, Method]:
 def _planned(name: str, per_channel: bool, repairs: Repairs | None, method: str) -> Method:
     def outputs_of(case: Case) -> Array:
         wanted = scheme(name) if per_channel else scheme(name).per_tensor()
-        plan = make_plan(case.graph, case.calibration, wanted, None, method, repairs)
+        how = repairs or best_recipe(case.graph, case.calibration, wanted, method).repairs
+        plan = make_plan(case.graph, case.calibration, wanted, None, method, how)
         return outputs(case.graph, case.evaluation, overlay_of(case.graph, plan))
 
     return outputs_of

@@ -41,7 +41,7 @@ def best_bound(weight: Array, moments: Array, limit: int) -> Array:
         loss: Array = (error**2 * importance).sum(axis=2)
         better = loss < least
         best[better], least[better] = (widest * share)[better], loss[better]
-    return best
+    return np.asarray(best)
 
 
 def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int) -> Array:

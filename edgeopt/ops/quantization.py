@@ -33,8 +33,8 @@ class QuantizationScheme:
     """What is quantised, and to which types.
 
     ``weights`` and ``activations`` name element types; '' leaves that side in float32, ``float16`` stores weights in half
-    precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``dynamic`` takes activation
-    ranges at run time instead of from calibration. ``per_channel`` gives each output channel of a weight its own scale.
+    precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``per_channel`` gives each
+    output channel of a weight its own scale; ``symmetric`` puts the zero point of activations at 0.
     """
 
     name: str
@@ -42,7 +42,6 @@ class QuantizationScheme:
     activations: str = "uint8"
     per_channel: bool = True
     symmetric: bool = False
-    dynamic: bool = False
 
     def signed(self, symmetric: bool = False) -> QuantizationScheme:
         """The same with signed activations, as Arm dot products want them; many NPUs also want zero in the middle."""
@@ -60,7 +59,6 @@ SCHEMES = {
         QuantizationScheme("w8a8"),
         QuantizationScheme("w4a8", weights="int4"),
         QuantizationScheme("w4a4", weights="int4", activations="uint4"),
-        QuantizationScheme("w8a8-dynamic", dynamic=True),
         QuantizationScheme("w8", activations=""),
         QuantizationScheme("w4", weights="int4", activations=""),
         QuantizationScheme("fp16", weights="float16", activations=""),

@@ -20,7 +20,9 @@ from edgeopt.search.budget import Candidate, Choice, choose
 from edgeopt.search.reconstruction import Repairs, reconstruct
 from edgeopt.search.sensitivity import outputs, overlay_of, sensitivities
 
-CALIBRATION_SAMPLES = 200
+CALIBRATION_SAMPLES = 512
+TRIAL_SAMPLES = 128
+MIN_TRIAL_SAMPLES = 16
 BIAS_LIMIT = 2.0**30
 
 
@@ -108,6 +110,34 @@ def _bias_in_range(made: QuantizedWeight, bias: Array | None, x: Quantizer) -> Q
     return replace(made, codes=grid.quantize(made.array), grid=grid)
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How grids and codes are found: a calibration rule, and whether weights make up for their rounded inputs."""
+
+    method: str = "mse"
+    compensate: bool = False
+
+    @property
+    def repairs(self) -> Repairs:
+        """The repairs of this recipe."""
+        return Repairs(compensate=self.compensate)
+
+
+def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method: str = "mse") -> Recipe:
+    """With or without compensation: the one whose plan, made on half of the trial samples, diverges less on the others."""
+    coarse = LIMITS.get(scheme.weights, (0, 1))[1] <= 7
+    if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES:
+        return Recipe(method, coarse)
+    fit, judge = data.subset(2 * TRIAL_SAMPLES).split()
+    reference = outputs(graph, judge)
+
+    def error(recipe: Recipe) -> float:
+        plan = make_plan(graph, fit, scheme, None, recipe.method, recipe.repairs)
+        return metrics.divergence(reference, outputs(graph, judge, overlay_of(graph, plan)))
+
+    return min((Recipe(method, compensate) for compensate in (coarse, not coarse)), key=error)
+
+
 def quantize_within(
     graph: Graph, calibration: DataSet, evaluation: DataSet, scheme: QuantizationScheme, max_drop: float, method: str = "mse"
 ) -> Quantization:
@@ -115,13 +145,14 @@ def quantize_within(
 
     The drop is that of accuracy when there are labels, else the share of decisions that change.
     """
+    recipe = best_recipe(graph, calibration, scheme, method)
     plans: dict[frozenset[str], tuple[QuantizationPlan, float]] = {}
     reference = outputs(graph, evaluation)
     before = _metric(reference, reference, evaluation)
     every = [n.name for n in linear_nodes(graph)]
 
     def measure(layers: frozenset[str]) -> float:
-        plan = make_plan(graph, calibration, scheme, layers, method)
+        plan = make_plan(graph, calibration, scheme, layers, recipe.method, recipe.repairs)
         after = _metric(outputs(graph, evaluation, overlay_of(graph, plan)), reference, evaluation)
         plans[layers] = (plan, after)
         return before - after

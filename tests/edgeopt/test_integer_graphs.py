@@ -52,7 +52,7 @@ def layers(draw: st.DrawFn) -> Graph:
     y = draft.op("Relu", y) if choice.integer(0, 1) else y
     deviation = float(scale.array) * 70 * 0.012 * 70 * np.sqrt(channels // group * size * size)
     result = (
-        draft.constant(np.float32(deviation / choice.pick([10.0, 40.0, 200.0]))),
+        draft.constant(float(deviation / choice.pick([10.0, 40.0, 200.0]))),
         draft.constant(choice.integer(low, high), dtype),
     )
     return closed(draft, draft.op("QuantizeLinear", y, *result))

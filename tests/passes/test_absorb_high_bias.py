@@ -16,7 +16,7 @@ from tests.passes.checks import feeds, same_numbers
 def _graph(pad: int = 0, activation: str = "Relu") -> Graph:
     draft, x = sketch()
     w = draft.weight(4, 3, 1, 1, low=-0.1, high=0.1)
-    y = draft.own("FusedConv", x, w, draft.constant([9.0, 0.0, 8.0, -1.0]), activation=activation)
+    y = draft.own("FusedConv", x, w, draft.constant(np.array([9.0, 0.0, 8.0, -1.0])), activation=activation)
     return closed(draft, draft.own("FusedConv", y, draft.weight(2, 4, 3, 3), draft.weight(2), pads=(pad,) * 4))
 
 

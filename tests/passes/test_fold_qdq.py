@@ -19,10 +19,10 @@ def test_golden(golden: Callable[[str, str], None]) -> None:
 
 def test_leaves_a_float_input() -> None:
     draft, x = sketch()
-    weight = draft.op("DequantizeLinear", draft.constant([[[[3]]]] * 3, "int8"), draft.constant(0.1))
+    weight = draft.op("DequantizeLinear", draft.constant(np.full((3, 1, 1, 1), 3), "int8"), draft.constant(0.1))
     y = draft.op("Conv", x, draft.op("Reshape", weight, draft.ints(1, 3, 1, 1)))
     assert reasons(closed(draft, y), NAME) == []  # its weight is not a quantised constant, so nothing was to fold
-    z = draft.op("Conv", x, draft.op("DequantizeLinear", draft.constant([[[[3]]] * 3], "int8"), draft.constant(0.1)))
+    z = draft.op("Conv", x, draft.op("DequantizeLinear", draft.constant(np.full((1, 3, 1, 1), 3), "int8"), draft.constant(0.1)))
     assert any("input is not quantised" in reason for reason in reasons(closed(draft, z), NAME))
 
 

@@ -1,0 +1,52 @@
+"""edgeopt compile with a budget, and edgeopt why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES, edgeopt
+
+CALIBRATION = EXAMPLES / "digits.cal.npz"
+
+
+def test_a_budget_is_reported_and_kept(tmp_path: Path) -> None:
+    directory = tmp_path / "digits.edgeopt"
+    result = edgeopt("compile", DIGITS, "-O3", "--data", EVALUATION, "--calibration", CALIBRATION, "-o", directory)
+    assert result.exit_code == 0, result.stderr
+    assert "quantised to w8a8" in result.stderr and "samples" in result.stderr
+    about = json.loads((directory / "manifest.json").read_text())["quantization"]
+    assert about["metric"] == "accuracy" and about["before"] - about["after"] <= 1.0
+
+
+@pytest.mark.parametrize(("scheme", "share"), [("w8a8", 0.45), ("w4", 0.30), ("fp16", 0.60)])
+def test_exported_models_are_small_and_standard(tmp_path: Path, scheme: str, share: float) -> None:
+    path = tmp_path / "digits.onnx"
+    result = edgeopt("compile", DIGITS, "--quantize", scheme, "--emit", "onnx", "--calibration", CALIBRATION, "-o", path)
+    assert result.exit_code == 0, result.stderr
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert {node.domain for node in model.graph.node} == {""}
+    assert path.stat().st_size < share * DIGITS.stat().st_size
+
+
+def test_an_unknown_scheme_lists_those_there_are() -> None:
+    result = edgeopt("compile", DIGITS, "--quantize", "w9a9")
+    assert result.exit_code == 1 and "w4a8" in result.stderr
+
+
+def test_data_of_another_shape_is_refused(tmp_path: Path) -> None:
+    result = edgeopt("compile", DIGITS, "-O3", "--data", DIGITS)
+    assert result.exit_code == 1 and "npz archive" in result.stderr
+
+
+def test_why_names_every_layer() -> None:
+    result = edgeopt("why", DIGITS, "--data", EVALUATION, "--calibration", CALIBRATION, "--samples", "16", "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert len(record["layers"]) >= 4 and record["suggestion"]
+    assert all(row["bytes_after"] * 4 == row["bytes_before"] for row in record["layers"])
+    assert record["layers"] == sorted(record["layers"], key=lambda row: -row["without_ratio"])
