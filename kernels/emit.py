@@ -24,6 +24,11 @@ def integer(value: int) -> ir.Constant:
     return ir.Constant(I64, value)
 
 
+def signed_dot(target: Target) -> bool:
+    """True when ``dot4`` multiplies signed codes: 64-bit Arm has no product of unsigned and signed bytes."""
+    return target.dot4 == "sdot" or target.triple.startswith("aarch64")
+
+
 class Emitter:
     """Emits vector code at the position of ``builder``. Pointers are to elements; offsets count elements."""
 
@@ -185,18 +190,35 @@ class Emitter:
         self.builder.position_at_end(after)
         return results
 
-    def dot4(self, total: Value, unsigned: Value, signed: Value) -> Value:
-        """total[i] + sum over j < 4 of unsigned[4 i + j] * signed[4 i + j], exact in int32; bytes u8 times s8."""
+    def dot4(self, total: Value, codes: Value, weights: Value) -> Value:
+        """total[i] + sum over j < 4 of codes[4 i + j] * weights[4 i + j], exact in int32.
+
+        Weights are signed bytes. Codes are unsigned, but signed where ``signed_dot`` says so.
+        """
         if self.target.dot4 == "vpdpbusd" and self.lanes in (8, 16):
-            name = f"llvm.x86.avx512.vpdpbusd.{self.lanes * 32}"
-            kinds = [total.type, unsigned.type, signed.type]
-            return self.builder.call(self.declare(name, ir.FunctionType(total.type, kinds)), [total, unsigned, signed])
+            return self._dot(f"llvm.x86.avx512.vpdpbusd.{self.lanes * 32}", total, codes, weights)
+        if self.target.dot4 == "sdot" and self.lanes == 4:
+            return self._dot("llvm.aarch64.neon.sdot.v4i32.v16i8", total, codes, weights)
+        if signed_dot(self.target):
+            return self.builder.add(total, self._neon_dot(codes, weights))
         for tap in range(4):
             picks = range(tap, 4 * self.lanes, 4)
-            a = self.builder.zext(self.shuffle(unsigned, unsigned, picks), self.int_vector)
-            b = self.builder.sext(self.shuffle(signed, signed, picks), self.int_vector)
+            a = self.builder.zext(self.shuffle(codes, codes, picks), self.int_vector)
+            b = self.builder.sext(self.shuffle(weights, weights, picks), self.int_vector)
             total = self.builder.add(total, self.builder.mul(a, b))
         return total
+
+    def _dot(self, name: str, *arguments: Value) -> Value:
+        kind = ir.FunctionType(self.int_vector, [a.type for a in arguments])
+        return self.builder.call(self.declare(name, kind), arguments)
+
+    def _neon_dot(self, codes: Value, weights: Value) -> Value:
+        """smull of both halves, pairs added twice: the sums of four products, without the dot product instruction."""
+        words, pairs = ir.VectorType(I16, 8), []
+        for half in (range(8), range(8, 16)):
+            a, b = (self.builder.sext(self.shuffle(v, v, half), words) for v in (codes, weights))
+            pairs.append(self._dot("llvm.aarch64.neon.saddlp.v4i32.v8i16", self.builder.mul(a, b)))
+        return self._dot("llvm.aarch64.neon.addp.v4i32", *pairs)
 
     def lookup(self, table: Value, index: Value) -> Value:
         """table[index[i]] for byte vectors of one register, index below the vector's bytes (for ``pshufb`` below 16)."""

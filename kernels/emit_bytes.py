@@ -11,7 +11,6 @@ from llvmlite import ir
 
 from edgeopt.kernels.emit import I8, I32, Emitter, Value
 
-_MAGIC = 12582912.0  # 1.5 * 2^23: adding it leaves the rounded integer in the low bits of a float32
 _X86 = {16: "llvm.x86.avx512.{}.512", 8: "llvm.x86.avx2.{}"}
 
 
@@ -28,12 +27,11 @@ def splat_word(e: Emitter, pointer: Value, offset: int = 0, flipped: bool = Fals
 
 
 def round_to_int(e: Emitter, value: Value) -> Value:
-    """The nearest int32 of floats, half to even. Beyond the range of int32 the result is undefined on x86, elsewhere beyond 2^22."""
+    """The nearest int32 of floats, half to even; undefined beyond the range of int32."""
     if _is_x86(e):
         kind = ir.FunctionType(e.int_vector, [e.vector])
         return e.builder.call(e.declare(f"llvm.lrint.v{e.lanes}i32.v{e.lanes}f32", kind), [value])
-    moved = e.add(value, e.constant(_MAGIC))
-    return e.builder.fptosi(e.sub(moved, e.constant(_MAGIC)), e.int_vector)
+    return e.builder.fptosi(e.call("rint", value), e.int_vector)
 
 
 def narrow(e: Emitter, values: Sequence[Value], zero: Value | None, signed: bool) -> Value:
@@ -70,7 +68,8 @@ def store_parts(e: Emitter, codes: Value, pointer: Value, places: Sequence[int])
             end += 1
         end = first + (4 if end - first == 4 else 2 if end - first >= 2 else 1)
         part = e.shuffle(codes, codes, range(first * e.lanes, end * e.lanes)) if end - first < 4 else codes
-        e.store(part, pointer, places[first])
+        bits = 8 * part.type.count
+        e.store(e.builder.bitcast(part, ir.IntType(bits)) if bits <= 64 else part, pointer, places[first])
         first = end
 
 

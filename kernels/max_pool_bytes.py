@@ -136,7 +136,11 @@ def _along(e: Emitter, pool: Pool, line: Value, y: Value) -> None:
 
     def body(index: Value) -> list[Value]:
         place = e.at(line, e.builder.mul(index, integer(stride * block)))
-        output(place, [inner[0] * stride - pad + t for t in range(taps)], e.at(y, e.builder.mul(e.builder.add(index, integer(inner[0])), integer(block))))
+        output(
+            place,
+            [inner[0] * stride - pad + t for t in range(taps)],
+            e.at(y, e.builder.mul(e.builder.add(index, integer(inner[0])), integer(block))),
+        )
         return []
 
     if inner:

@@ -1,4 +1,7 @@
-"""QuantAdd of two maps of one shape in the blocked layout: y = saturate(round(activation(a_s (a - a_z) + b_s (b - b_z)) / y_s) + y_z)."""
+"""QuantAdd of two maps of one shape in the blocked layout.
+
+    y = saturate(round(activation(a_scale (a - a_zero) + b_scale (b - b_zero)) / y_scale) + y_zero)
+"""
 
 from __future__ import annotations
 

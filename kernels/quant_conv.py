@@ -18,7 +18,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
 from edgeopt.kernels.plane_window import Halo, PlaneWindow, plane_window
-from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, require_bytes, x_zero
+from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, flipped, require_bytes, seen_zero, x_zero
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
 from edgeopt.kernels.requantize import HEADER, Requantize, parameters
@@ -78,8 +78,6 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     weight, group = centred(site, 0), site.node.integer("group", 1)
     block = x.layout.block
     require_bytes(x, y)
-    if target.dot4 != "vpdpbusd":
-        raise Declined("the target has no dot product of unsigned with signed bytes")
     if not block or y.layout.block % target.lanes or not y.layout.block:
         raise Declined("its operands do not lie blocked")
     if residual is not None and residual.layout.block != y.layout.block:
@@ -89,13 +87,13 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     window = plane_window(site.node, weight.shape[2:])
     if any(window.halo) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
-    how, numbers = ending(site, weight, 0)
+    how, numbers = ending(site, weight, 0, seen_zero(site))
     flat = _is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     unit, vectors = y.layout.block // target.lanes, y.blocks * y.layout.block // target.lanes
     packed = _order(weight, block)
     tiling = choose(target, size[1], vectors // group, unit, packed.shape[1])
-    tile = _tile(target, x, y, residual, window, tiling, weight.shape[1], how)
+    tile = _tile(target, x, y, residual, window, tiling, weight.shape[1], how, flipped(site))
     walk = _walk(target, (x, y, residual or y), window, tiling, size, group, packed.shape[1])
     firsts = [_first(walk, g) * target.lanes for g in range(walk.groups)]
     count = walk.vectors * target.lanes
@@ -114,7 +112,15 @@ def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None)
 
 
 def _tile(
-    target: Target, x: Tensor, y: Tensor, r: Tensor | None, window: PlaneWindow, tiling: Tiling, channels: int, end: Requantize
+    target: Target,
+    x: Tensor,
+    y: Tensor,
+    r: Tensor | None,
+    window: PlaneWindow,
+    tiling: Tiling,
+    channels: int,
+    end: Requantize,
+    flip: bool,
 ) -> QuantTile:
     block = x.layout.block
     blocks, words = -(-channels // block), block // 4
@@ -138,7 +144,7 @@ def _tile(
         end=end,
         residual=tuple(i * r.layout.block for i in range(tiling.pixels)) if r is not None else (),
         residual_vectors=_vectors(target, r, tiling.vectors) if r is not None else (),
-        signed=x.type.dtype == "int8",
+        flipped=flip,
     )
 
 

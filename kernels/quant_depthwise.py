@@ -15,14 +15,14 @@ import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.conv_depthwise import Planes, make_planes
 from edgeopt.kernels.emit import I8, Emitter, Value
 from edgeopt.kernels.emit_bytes import store_parts
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.plane_window import PlaneWindow, plane_window
 from edgeopt.kernels.quant_conv import halo
-from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, x_zero
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, seen_zero, x_zero
 from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize, parameters
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
@@ -62,13 +62,18 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     pixels = _pixels(width)
     start = x.layout.halo[1] - window.pads[1]
     reads = _reads(window, pixels, x.row - start - (width - pixels) * window.strides[1])
-    how, numbers = ending(site, weight, 0)
+    how, numbers = ending(site, weight, 0, seen_zero(site))
     pieces = tuple(sorted({piece for parts in reads for _, piece in parts}))
     slide = Slide(reads, pieces, window.kernel[0], x.row * x.layout.block, window.dilations[0], x.layout.block, how)
     planes = make_planes(target, x, y, window, 0)
     vectors = y.blocks * y.layout.block // target.lanes
     firsts = [v * target.lanes for v in range(vectors)]
-    operands = (Input(0), Packed(_pack(weight, slide, vectors, target)), Packed(parameters(numbers, firsts, target.lanes)), Output())
+    operands = (
+        Input(0),
+        Packed(_pack(weight, slide, vectors, target)),
+        Packed(parameters(numbers, firsts, target.lanes)),
+        Output(),
+    )
     function = _function(target, slide, planes, pixels)
     chunks = x.shape[0] * vectors * -(-planes.height // planes.run)
     return (KernelCall(function, operands, (), chunks, ("quant_depthwise", target, slide, planes, pixels)),)
@@ -126,9 +131,7 @@ def _emit(e: Emitter, slide: Slide, x: Value, w: Value, b: Value, y: Value) -> N
     bias = e.load_as(e.int_vector, b, HEADER)
     total = [bias] * len(slide.reads)
     for row in range(slide.rows):
-        weights = [
-            e.load_as(kind, w, (row * len(slide.pieces) + i) * 4 * e.lanes) for i in range(len(slide.pieces))
-        ]
+        weights = [e.load_as(kind, w, (row * len(slide.pieces) + i) * 4 * e.lanes) for i in range(len(slide.pieces))]
         registers: dict[int, Value] = {}
         for p, parts in enumerate(slide.reads):
             for begin, piece in parts:

@@ -16,7 +16,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
-from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, require_bytes
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_bytes, seen_zero
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
 from edgeopt.kernels.requantize import parameters
@@ -54,13 +54,11 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantGemm. Raises Declined for float results, small matrices and targets without a dot product."""
     x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 1)
     require_bytes(x, y)
-    if target.dot4 != "vpdpbusd":
-        raise Declined("the target has no dot product of unsigned with signed bytes")
     depth, columns = weight.shape
     if depth < 4 or columns < target.lanes or x.layout.block or y.layout.block:
         raise Declined(f"a matrix of {depth} x {columns} is too small")
     product = _product(target, prod(y.shape[:-1]), depth, columns)
-    how, numbers = ending(site, weight, 1)
+    how, numbers = ending(site, weight, 1, seen_zero(site))
     residual = site.optional(RESIDUAL)
     places = tuple(i * columns for i in range(product.pixels))
     vectors = tuple(v * target.lanes for v in range(product.vectors))
@@ -76,7 +74,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         end=how,
         residual=places,
         residual_vectors=vectors,
-        signed=x.type.dtype == "int8",
+        flipped=flipped(site),
         tail=tail,
     )
     starts, width = product.starts(target.lanes), product.vectors * target.lanes

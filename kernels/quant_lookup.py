@@ -83,7 +83,8 @@ def rescaling(source: str, result: str, old: tuple[float, int], new: tuple[float
     low, high = LIMITS[source]
     values = (np.arange(low, high + 1) - old[1]).astype(np.float32) * np.float32(old[0])
     codes = np.rint(values / np.float32(new[0])).astype(np.float64) + new[1]
-    return np.clip(codes, *LIMITS[result]).astype(result)
+    limited: Array = np.clip(codes, *LIMITS[result])
+    return limited.astype(result)
 
 
 KERNELS = (

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Site, Tensor
+from edgeopt.kernels.emit import signed_dot
 from edgeopt.kernels.epilogue import Activation, activation_of
 from edgeopt.kernels.requantize import LARGE, Numbers, Requantize
 
@@ -46,29 +47,40 @@ def require_bytes(*tensors: Tensor) -> None:
             raise Declined(f"element type {tensor.type.dtype}")
 
 
-def centred(site: Site, axis: int) -> Array:
-    """The codes of the weight minus its zero point, as int8. Raises Declined when they do not fit."""
+def centred(site: Site, axis: int, dtype: str = "int8") -> Array:
+    """The codes of the weight minus its zero point, as ``dtype``. Raises Declined when they do not fit."""
     zero = grid(site, WEIGHT + 1).zero
     codes = site.constant(WEIGHT)
     shape = [-1 if i == axis else 1 for i in range(codes.ndim)]
     moved = codes.astype(np.int64) - (zero.reshape(shape) if zero.size > 1 else zero[0])
-    if moved.size and (moved.min() < -128 or moved.max() > 127):
+    limits = np.iinfo(dtype)
+    if moved.size and (moved.min() < limits.min or moved.max() > limits.max):
         raise Declined("its weight minus the zero point does not fit 8 bits")
-    return moved.astype(np.int8)
+    return moved.astype(dtype)
 
 
-def ending(site: Site, weight: Array, axis: int) -> tuple[Requantize, Numbers]:
-    """The end of a convolution or product with ``weight`` (centred), for x seen as unsigned codes.
+def flipped(site: Site) -> bool:
+    """True when the codes of x have to change sign for the target's dot product."""
+    return (site.given(X).type.dtype == "int8") != signed_dot(site.target)
 
-    The zero point of x is folded into the bias: sum (x - z) w = sum x w - z sum w.
+
+def seen_zero(site: Site) -> int:
+    """The zero point of x as the dot product sees it."""
+    zero = per_tensor(site, X + 1)[1]
+    return zero if not flipped(site) else zero + 128 if site.given(X).type.dtype == "int8" else zero - 128
+
+
+def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requantize, Numbers]:
+    """The end of a convolution or product with ``weight`` (centred).
+
+    ``zero`` is the zero point of x that its sums still hold; it goes into the bias: sum (x - z) w = sum x w - z sum w.
     """
     node, result = site.node, site.outputs[0].type.dtype
-    x_scale, x_zero = per_tensor(site, X + 1)
+    x_scale, _ = per_tensor(site, X + 1)
     y_scale, y_zero = per_tensor(site, RESULT)
     others = tuple(i for i in range(weight.ndim) if i != axis)
     total = weight.sum(axis=others, dtype=np.int64)
-    unsigned = x_zero + (128 if site.given(X).type.dtype == "int8" else 0)
-    bias = (site.constant(BIAS).astype(np.int64) if site.optional(BIAS) is not None else 0) - unsigned * total
+    bias = (site.constant(BIAS).astype(np.int64) if site.optional(BIAS) is not None else 0) - zero * total
     activation = activation_of(node)
     inside = activation.kind not in ("", "Relu", "Clip")  # computed in float, so that sums are scaled to real values first
     unit = 1.0 if inside else y_scale

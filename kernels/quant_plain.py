@@ -21,7 +21,9 @@ _KERNELS = {
 }
 
 
-def compute(op: str, site: Site, inputs: tuple[Tensor | None, ...], output: Tensor, operands: tuple[Operand, ...]) -> list[KernelCall]:
+def compute(
+    op: str, site: Site, inputs: tuple[Tensor | None, ...], output: Tensor, operands: tuple[Operand, ...]
+) -> list[KernelCall]:
     """The calls of the standard operator ``op`` with the attributes of ``site``'s node, reading and writing ``operands``.
 
     ``operands`` are those of the inputs, then that of the output.

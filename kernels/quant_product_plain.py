@@ -2,92 +2,82 @@
 
     y = saturate(round(activation((bias[o] + sum (x - x_zero) (w - w_zero)) x_scale w_scale[o] + r) / y_scale) + y_zero)
 
-or the activation itself where the result is float. A row is the vector dimension.
+A row is the vector dimension. It ends as the tiles of the blocked form do, so that both give the same codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
-from edgeopt.kernels.conv_direct import activation
+from edgeopt.kernels.call import Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.elements import static
-from edgeopt.kernels.intrinsics import inline, rint
-from edgeopt.kernels.quant_operands import BIAS, LIMITS, RESIDUAL, RESULT, WEIGHT, grid, per_tensor
+from edgeopt.kernels.emit import F32, I8, Emitter, Value, integer
+from edgeopt.kernels.emit_bytes import store_parts
+from edgeopt.kernels.intrinsics import offset
+from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, per_tensor, require_bytes
+from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize, parameters
 from edgeopt.kernels.strided import quotient, remainder
-from edgeopt.kernels.unary import formula
+from edgeopt.kernels.vector_function import vector_function
 from edgeopt.kernels.window import first_place, first_tap, last_place, last_tap, window
+from edgeopt.target import Target
 
-Finish = Callable[..., Any]
+WORDS = HEADER + 2  # words of one output channel: header, bias, multiplier
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """What both operators read besides x: the centred weight, bias and factor of each output, zero points, scales, activation."""
+    """What both operators read besides x: the centred weight, the zero point of x, and how a row of sums ends."""
 
     weight: Array
-    bias: Array
-    factor: Array
-    numbers: tuple[float | int, ...]
-    key: tuple[str, str, str]
+    zero: int
+    how: Requantize
+    words: Array
     residual: Operand
 
 
-@cache
-def _finish(activated: str, result: str, residual: str) -> Finish:
-    """The inline function (sum, factor, r, at, numbers...) -> element of the result."""
-    apply, added, integer = formula(activated, "float32"), residual != "", result != "float32"
-    low, high = (np.float32(v) for v in LIMITS.get(result, (0, 0)))
+def finish_function(target: Target, how: Requantize, columns: int) -> Any:
+    """The vector function ``(sums, words, added, codes, n)`` that requantises a row of n sums, rounded up to whole registers.
 
-    @inline
-    def finish(total: Any, factor: Any, r: Any, at: Any, alpha: Any, beta: Any, inverse: Any, zero: Any, step: Any, rz: Any) -> Any:
-        value = np.float32(total) * factor
-        if added:
-            value += np.float32(np.int32(r[at]) - np.int32(rz)) * step
-        value = apply(value, alpha, beta)
-        if integer:
-            return np.int32(max(min(rint(value * inverse) + zero, high), low))
-        return value
+    ``columns`` is 0 when one bias and multiplier serve the row, else the distance in words from biases to multipliers.
+    """
 
-    return finish
+    def emit(e: Emitter, sums: Value, words: Value, added: Value, codes: Value, n: Value) -> None:
+        unit, bytes_ = 4 * e.lanes, ir.VectorType(I8, e.lanes)
 
+        def body(index: Value) -> list[Value]:
+            place = e.builder.mul(index, integer(unit))
+            here, there = e.at(sums, place), e.at(added, place)
+            values = [e.load_as(e.int_vector, here, i * e.lanes) for i in range(4)]
+            if columns:
+                numbers = e.at(words, e.builder.add(place, integer(HEADER + columns)))
+                factors = [e.builder.bitcast(e.load_as(e.int_vector, numbers, i * e.lanes), e.vector) for i in range(4)]
+            else:
+                factors = [e.splat(e.load_as(F32, e.builder.bitcast(e.at(words, HEADER + 1), F32.as_pointer())))] * 4
+            extra = [e.load_as(bytes_, there, i * e.lanes) for i in range(4)] if how.added else []
+            made = emit_requantize(e, how, values, factors, words, extra)
+            store_parts(e, made, e.at(codes, place), [i * e.lanes for i in range(4)])
+            return []
 
-def _product(site: Site, axis: int) -> Product:
-    x, y, node = site.given(0), site.outputs[0], site.node
-    static(*site.inputs, y)
-    if x.type.dtype not in LIMITS or y.type.dtype not in (*LIMITS, "float32"):
-        raise Declined(f"element types {x.type.dtype} and {y.type.dtype}")
-    (x_scale, x_zero), weights = per_tensor(site, 1), grid(site, WEIGHT + 1)
-    codes = site.constant(WEIGHT)
-    outputs = codes.shape[axis]
-    shape = [-1 if i == axis else 1 for i in range(codes.ndim)]
-    centred = (codes.astype(np.int32) - weights.zero.reshape(shape if weights.zero.size > 1 else [1] * codes.ndim)).astype(np.int16)
-    bias = site.constant(BIAS) if site.optional(BIAS) is not None else np.zeros(outputs, np.int32)
-    factor = np.broadcast_to((x_scale * weights.scale).astype(np.float32), (outputs,))
-    y_scale, y_zero = per_tensor(site, RESULT) if y.type.dtype != "float32" else (1.0, 0)
-    residual = site.optional(RESIDUAL)
-    r_scale, r_zero = per_tensor(site, RESIDUAL + 1) if residual is not None else (0.0, 0)
-    name, alpha, beta = activation(node)
-    numbers = (x_zero, r_zero, alpha, beta, 1 / y_scale, float(y_zero), r_scale)
-    key = (name, y.type.dtype, residual.type.dtype if residual is not None else "")
-    added = Input(RESIDUAL) if residual is not None else Input(0)
-    return Product(centred, np.broadcast_to(bias.reshape(-1), (outputs,)), factor, numbers, key, added)
+        e.loop(e.builder.sdiv(e.builder.add(n, integer(unit - 1)), integer(unit)), [], body)
+
+    return vector_function(target, 5, emit)
 
 
 @cache
-def _conv(activated: str, result: str, residual: str) -> Callable[..., None]:
-    finish = _finish(activated, result, residual)
+def _conv(target: Target, how: Requantize) -> Callable[..., None]:
+    finish, added = finish_function(target, how, 0), how.added != ""
 
     def kernel(
-        x: Any, w: Any, b: Any, f: Any, r: Any, y: Any, row: Any, begin: Any, end: Any,
-        xz: Any, rz: Any, alpha: Any, beta: Any, inverse: Any, zero: Any, step: Any, channels: Any, outputs: Any, group: Any,
+        x: Any, w: Any, b: Any, r: Any, y: Any, row: Any, extra: Any, codes: Any, begin: Any, end: Any,
+        xz: Any, channels: Any, outputs: Any, group: Any,
         xd: Any, xh: Any, xw: Any, yd: Any, yh: Any, yw: Any, kd: Any, kh: Any, kw: Any,
         sd: Any, sh: Any, sw: Any, dd: Any, dh: Any, dw: Any, pd: Any, ph: Any, pw: Any,
     ) -> None:  # fmt: skip
@@ -96,8 +86,9 @@ def _conv(activated: str, result: str, residual: str) -> Callable[..., None]:
             image = quotient(chunk, yh * yd)
             o, n = remainder(image, outputs), quotient(image, outputs)
             source = (n * channels * group + quotient(o * group, outputs) * channels) * xd * xh * xw
+            words = offset(b, o * WORDS)
             for i in range(yw):
-                row[i] = b[o]
+                row[i] = words[HEADER]
             for c in range(channels):
                 for a in range(first_tap(d, dd), last_tap(d, dd, xd, kd)):
                     for e in range(first_tap(h, dh), last_tap(h, dh, xh, kh)):
@@ -107,52 +98,78 @@ def _conv(activated: str, result: str, residual: str) -> Callable[..., None]:
                             tap = t * dw - pw
                             for i in range(first_place(tap, sw), last_place(tap, sw, xw, yw)):
                                 row[i] += np.int32(weight * (np.int32(x[line + tap + i * sw]) - np.int32(xz)))
+            if added:
+                for i in range(yw):
+                    extra[i] = r[chunk * yw + i]
+            finish(row, words, extra, codes, yw)
             for i in range(yw):
-                at = chunk * yw + i
-                y[at] = finish(row[i], f[o], r, at, alpha, beta, inverse, zero, step, rz)
+                y[chunk * yw + i] = codes[i]
 
     return kernel
 
 
 @cache
-def _gemm(activated: str, result: str, residual: str) -> Callable[..., None]:
-    finish = _finish(activated, result, residual)
+def _gemm(target: Target, how: Requantize, columns: int) -> Callable[..., None]:
+    finish, added = finish_function(target, how, columns), how.added != ""
 
     def kernel(
-        x: Any, w: Any, b: Any, f: Any, r: Any, y: Any, row: Any, begin: Any, end: Any,
-        xz: Any, rz: Any, alpha: Any, beta: Any, inverse: Any, zero: Any, step: Any, n: Any, depth: Any,
+        x: Any, w: Any, b: Any, r: Any, y: Any, row: Any, extra: Any, codes: Any, begin: Any, end: Any,
+        xz: Any, n: Any, depth: Any,
     ) -> None:  # fmt: skip
         for chunk in range(begin, end):
             for j in range(n):
-                row[j] = b[j]
+                row[j] = b[HEADER + j]
             for k in range(depth):
                 factor = np.int32(x[chunk * depth + k]) - np.int32(xz)
                 for j in range(n):
                     row[j] += np.int32(factor * np.int32(w[k * n + j]))
+            if added:
+                for j in range(n):
+                    extra[j] = r[chunk * n + j]
+            finish(row, b, extra, codes, n)
             for j in range(n):
-                at = chunk * n + j
-                y[at] = finish(row[j], f[j], r, at, alpha, beta, inverse, zero, step, rz)
+                y[chunk * n + j] = codes[j]
 
     return kernel
 
 
-def _call(product: Product, function: Callable[..., None], rest: tuple[int, ...], row: int, chunks: int) -> tuple[KernelCall, ...]:
-    given = (Packed(product.weight), Packed(product.bias), Packed(product.factor), product.residual, Output(0))
-    operands: tuple[Operand, ...] = (Input(0), *given, Temporary("row", row, True, "int32"))
-    return (KernelCall(function, operands, (*product.numbers, *rest), chunks, product.key),)
+def _product(site: Site, axis: int, starts: Sequence[int] | None, count: int) -> Product:
+    x, y = site.given(0), site.outputs[0]
+    static(*site.inputs, y)
+    require_bytes(x, y)
+    weight = centred(site, axis, "int16")
+    how, numbers = ending(site, weight, axis)
+    words = parameters(numbers, range(weight.shape[axis]) if starts is None else starts, count)
+    residual = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Input(0)
+    return Product(weight, per_tensor(site, 1)[1], how, words, residual)
+
+
+def _call(
+    site: Site, product: Product, function: Callable[..., None], rest: tuple[int, ...], row: int, chunks: int
+) -> tuple[KernelCall, ...]:
+    padded = row + -row % (4 * site.target.lanes)
+    result, added = site.outputs[0].type.dtype, product.how.added or "uint8"
+    scratch = (("row", "int32"), ("added", added), ("codes", result))
+    given = (Packed(product.weight), Packed(product.words), product.residual, Output(0))
+    operands: tuple[Operand, ...] = (Input(0), *given, *(Temporary(name, padded, True, dtype) for name, dtype in scratch))
+    key = ("quant_plain", site.target, product.how, product.words.shape[1])
+    return (KernelCall(function, operands, (product.zero, *rest), chunks, key),)
 
 
 def _select_conv(site: Site) -> tuple[KernelCall, ...]:
-    product, x, w, y = _product(site, 0), site.given(0), site.given(WEIGHT), site.outputs[0]
+    product, x, w, y = _product(site, 0, None, 1), site.given(0), site.given(WEIGHT), site.outputs[0]
     shape = window(site.node, x.shape[2:], y.shape[2:], w.shape[2:])
     rest = (w.shape[1], w.shape[0], site.node.integer("group", 1), *shape.constants)
-    return _call(product, _conv(*product.key), rest, shape.result[2], y.shape[0] * w.shape[0] * shape.result[0] * shape.result[1])
+    chunks = y.shape[0] * w.shape[0] * shape.result[0] * shape.result[1]
+    return _call(site, product, _conv(site.target, product.how), rest, shape.result[2], chunks)
 
 
 def _select_gemm(site: Site) -> tuple[KernelCall, ...]:
-    product, w = _product(site, 1), site.given(WEIGHT)
-    depth, columns = w.shape
-    return _call(product, _gemm(*product.key), (columns, depth), columns, prod(site.outputs[0].shape[:-1]))
+    depth, columns = site.given(WEIGHT).shape
+    padded = columns + -columns % (4 * site.target.lanes)
+    product = _product(site, 1, (0,), padded)
+    function = _gemm(site.target, product.how, padded)
+    return _call(site, product, function, (columns, depth), columns, prod(site.outputs[0].shape[:-1]))
 
 
 KERNELS = (

@@ -1,4 +1,4 @@
-"""The register tile of integer convolutions and matrix products: u8 times s8 in groups of four, exact in int32.
+"""The register tile of integer convolutions and matrix products: bytes in groups of four, exact in int32.
 
     y[p, v] = requantize(bias[v] + sum over k of x[pixel(p) + step(k)] * w[k, v], residual[p, v])
 
@@ -25,7 +25,8 @@ FENCE = 2  # steps between barriers that keep LLVM from holding shared broadcast
 @dataclass(frozen=True)
 class QuantTile:
     """``pixels`` are offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and ``residual_vectors``
-    those of each output vector. ``loops`` (outermost first) and ``steps`` walk k. ``signed``: x is int8."""
+    those of each output vector. ``loops`` (outermost first) and ``steps`` walk k. ``flipped``: codes of x change
+    sign, by 128, before they enter the dot product."""
 
     pixels: tuple[int, ...]
     places: tuple[int, ...]
@@ -35,7 +36,7 @@ class QuantTile:
     end: Requantize
     residual: tuple[int, ...] = ()
     residual_vectors: tuple[int, ...] = ()
-    signed: bool = False
+    flipped: bool = False
     tail: tuple[int, ...] = ()
 
 
@@ -56,6 +57,7 @@ def emit_tile(e: Emitter, tile: QuantTile, x: Value, w: Value, b: Value, r: Valu
     total = _body(e, tile, tile.tail, x, carried)[1:]
     multipliers = [_multiplier(e, b, HEADER + (count + v) * e.lanes) for v in range(count)]
     order = [(p, v) for v in range(count) for p in range(len(tile.pixels))]
+    order.sort(key=lambda pair: tile.places[pair[0]] + tile.vectors[pair[1]])
     for first in range(0, len(order), 4):
         part = order[first : first + 4]
         sums, factors = [total[p * count + v] for p, v in part], [multipliers[v] for _, v in part]
@@ -69,7 +71,8 @@ def _multiplier(e: Emitter, b: Value, word: int) -> Value:
 
 
 def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
-    return e.load_as(ir.VectorType(I8, e.lanes), r, tile.residual[p] + tile.residual_vectors[v])
+    bits = e.load_as(ir.IntType(8 * e.lanes), r, tile.residual[p] + tile.residual_vectors[v])
+    return e.builder.bitcast(bits, ir.VectorType(I8, e.lanes))
 
 
 def _nest(e: Emitter, tile: QuantTile, level: int, x: Value, final: Value | None, carried: list[Value]) -> list[Value]:
@@ -96,7 +99,7 @@ def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried
             e.builder.fence("acq_rel", "singlethread")  # a barrier for the compiler only
         weights = [e.load_as(kind, w, (k * count + v) * bytes_) for v in range(count)]
         for p, pixel in enumerate(tile.pixels):
-            value = splat_word(e, x, pixel + step, tile.signed)
+            value = splat_word(e, x, pixel + step, tile.flipped)
             for v in range(count):
                 total[p * count + v] = e.dot4(total[p * count + v], value, weights[v])
     return [e.at(w, len(steps) * count * bytes_), *total]

@@ -42,8 +42,15 @@ def compare(result: Array, expected: Array) -> None:
 
 
 def conv_graphs(
-    x: Grid, shape: Sequence[int], w: Array, scale: Array, zero: Array, bias: Array | None, y: Grid,
-    attributes: Mapping[str, Attribute], residual: Grid | None = None,
+    x: Grid,
+    shape: Sequence[int],
+    w: Array,
+    scale: Array,
+    zero: Array,
+    bias: Array | None,
+    y: Grid,
+    attributes: Mapping[str, Attribute],
+    residual: Grid | None = None,
 ) -> tuple[Graph, Graph]:
     """The same convolution as one integer operator and as its meaning in standard operators."""
     plain = {k: v for k, v in attributes.items() if k not in ("activation", "alpha", "beta")}

@@ -17,11 +17,21 @@ pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this 
 
 Inputs = list[Array | int]
 X, Y, Z = Grid(0.02, 117), Grid(0.03, 60), Grid(0.05, 128)
-TABLE = [*(m.KERNEL for m in (quant_conv, quant_add, quant_global_pool, max_pool_bytes)), *quant_lookup.KERNELS, *quant_plain.KERNELS]
+TABLE = [
+    *(m.KERNEL for m in (quant_conv, quant_add, quant_global_pool, max_pool_bytes)),
+    *quant_lookup.KERNELS,
+    *quant_plain.KERNELS,
+]
 
 
 def behind_copies(
-    op: str, shape: tuple[int, ...], count: int, inputs: Inputs, attributes: dict[str, Attribute], domain: str = OWN_DOMAIN, dtype: str = "uint8"
+    op: str,
+    shape: tuple[int, ...],
+    count: int,
+    inputs: Inputs,
+    attributes: dict[str, Attribute],
+    domain: str = OWN_DOMAIN,
+    dtype: str = "uint8",
 ) -> Graph:
     """``op`` on ``count`` maps that lie blocked, and an integer convolution with a border behind it, so that halos differ."""
     graph = Graph("blocked", opsets={"": 21, "ai.edgeopt": 1})
@@ -39,9 +49,11 @@ def behind_copies(
 def _conv(graph: Graph, x: Value, channels: int, size: int, attributes: dict[str, Attribute], dtype: str) -> Value:
     weight = np.zeros((channels, channels, size, size), np.int8)
     weight[np.arange(channels), np.arange(channels), size // 2, size // 2] = 64
-    scale, zero = np.array(1.0, np.float32), np.array(7, dtype)
+    scale, zero = Grid(1.0, 7, dtype).arrays
     weights = [weight, np.full(channels, 1 / 64, np.float32), np.zeros(channels, np.int8)]
-    inputs = [x, *(graph.constant("c", a) for a in (scale, zero, *weights)), None, *(graph.constant("c", a) for a in (scale, zero))]
+    arrays: list[Array] = [scale, zero, *weights]
+    result = [graph.constant("c", a) for a in arrays[:2]]
+    inputs = [x, *(graph.constant("c", a) for a in arrays), None, *result]
     return graph.make("QuantConv", inputs, [None], domain=OWN_DOMAIN, name=f"copy_{x.name}", attributes=attributes).output
 
 
@@ -78,7 +90,9 @@ def test_global_average_pool(shape: tuple[int, ...], dtype: str) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 20, 7, 5), (1, 16, 3, 2)])
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-@pytest.mark.parametrize("window", [{"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, {"kernel_shape": [2, 2], "strides": [2, 1]}])
+@pytest.mark.parametrize(
+    "window", [{"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, {"kernel_shape": [2, 2], "strides": [2, 1]}]
+)
 def test_max_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute]) -> None:
     agrees(behind_copies("MaxPool", shape, 1, [0], window, "", dtype), "max_pool_bytes")
 

@@ -13,6 +13,7 @@ from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
 
 Shape = tuple[int, ...]
+INPUT, RESULT = Grid(0.02, 117), Grid(0.11, 131)
 CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
     "1x1 flat": ((1, 32, 7, 7), (48, 32, 1, 1), {}),
     "1x1 strided": ((1, 16, 9, 11), (16, 16, 1, 1), {"strides": [2, 2]}),
@@ -29,8 +30,8 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
 
 
 def check(
-    shape: Shape, weight: Shape, attributes: dict[str, Attribute], table: Sequence[Kernel], x: Grid = Grid(0.02, 117),
-    y: Grid = Grid(0.11, 131), residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0,
+    shape: Shape, weight: Shape, attributes: dict[str, Attribute], table: Sequence[Kernel], x: Grid = INPUT,
+    y: Grid = RESULT, residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0,
 ) -> None:  # fmt: skip
     scale = RNG.uniform(0.001, 0.004, weight[0]).astype(np.float32)
     zero = np.full(weight[0], w_zero, w_dtype)

@@ -8,7 +8,9 @@ from edgeopt.target import target
 from tests.kernels.quant_harness import Grid
 from tests.kernels.test_quant_conv import Shape, check
 
-pytestmark = pytest.mark.skipif(target("host").lookup != "vpermb", reason="this processor cannot permute bytes of 512-bit registers")
+pytestmark = pytest.mark.skipif(
+    target("host").lookup != "vpermb", reason="this processor cannot permute bytes of 512-bit registers"
+)
 
 CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
     "3x3": ((1, 32, 14, 14), (32, 1, 3, 3), {"pads": [1, 1, 1, 1]}),

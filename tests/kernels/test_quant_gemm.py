@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from edgeopt.ir import Array, Attribute
+from edgeopt.ir import Array, Attribute, Graph
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.quant_gemm import KERNEL
 from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
@@ -13,10 +13,11 @@ from tests.kernels.harness import RNG
 from tests.kernels.quant_harness import Grid, codes
 from tests.kernels.test_quant_plain import agrees, single
 
+SIZES = [((1,), 64, 1000), ((1,), 37, 17), ((2, 3), 16, 33), ((5,), 7, 16), ((40,), 70, 100)]
 TABLES = pytest.mark.parametrize("table", [[KERNEL], PLAIN], ids=["tiles", "plain"])
 
 
-def product(rows: tuple[int, ...], depth: int, columns: int, dtype: str, kind: str = "", residual: bool = False) -> object:
+def product(rows: tuple[int, ...], depth: int, columns: int, dtype: str, kind: str = "", residual: bool = False) -> Graph:
     x, y, r = (Grid(s, z if dtype == "uint8" else z - 128, dtype) for s, z in ((0.02, 117), (0.15, 130), (0.1, 120)))
     scale = RNG.uniform(0.001, 0.004, columns).astype(np.float32)
     bias = RNG.integers(-20000, 20000, columns).astype(np.int32)
@@ -28,7 +29,9 @@ def product(rows: tuple[int, ...], depth: int, columns: int, dtype: str, kind: s
 
 @TABLES
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-@pytest.mark.parametrize("rows, depth, columns", [((1,), 64, 1000), ((1,), 37, 17), ((2, 3), 16, 33), ((5,), 7, 16), ((40,), 70, 100)])
+@pytest.mark.parametrize(
+    "rows, depth, columns", [((1,), 64, 1000), ((1,), 37, 17), ((2, 3), 16, 33), ((5,), 7, 16), ((40,), 70, 100)]
+)
 def test_agrees_with_meaning(rows: tuple[int, ...], depth: int, columns: int, dtype: str, table: Sequence[Kernel]) -> None:
     agrees(product(rows, depth, columns, dtype), table)
 

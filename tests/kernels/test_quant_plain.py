@@ -14,7 +14,9 @@ from tests.kernels.quant_harness import Grid, codes, compare, expected
 X, Y, Z = Grid(0.02, 117), Grid(0.03, 60), Grid(0.05, 128)
 
 
-def single(op: str, shapes: Sequence[tuple[int, ...]], inputs: Sequence[Array | int], attributes: dict[str, Attribute], dtype: str) -> Graph:
+def single(
+    op: str, shapes: Sequence[tuple[int, ...]], inputs: Sequence[Array | int], attributes: dict[str, Attribute], dtype: str
+) -> Graph:
     """A graph of one integer operator: integers in ``inputs`` stand for graph inputs of ``shapes``."""
     graph = Graph("single", opsets={"": 21, "ai.edgeopt": 1})
     graph.inputs = [Value(f"x{i}", TensorType(dtype, s)) for i, s in enumerate(shapes)]
@@ -34,13 +36,18 @@ def agrees(graph: Graph, table: Sequence[object] = KERNELS) -> None:
 
 @pytest.mark.parametrize("op, kind", [("QuantAdd", ""), ("QuantAdd", "Relu"), ("QuantMul", ""), ("QuantMul", "HardSigmoid")])
 def test_binary(op: str, kind: str) -> None:
-    inputs = [0, *X.arrays, 1, *Y.arrays, *Z.arrays]
+    inputs: list[Array | int] = [0, *X.arrays, 1, *Y.arrays, *Z.arrays]
     agrees(single(op, [(2, 5, 3, 7), (5, 1, 7)], inputs, {"activation": kind} if kind else {}, "uint8"))
 
 
 @pytest.mark.parametrize("padded", [0, 1])
 def test_average_pool(padded: int) -> None:
-    attributes: dict[str, Attribute] = {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "strides": [2, 1], "count_include_pad": padded}
+    attributes: dict[str, Attribute] = {
+        "kernel_shape": [3, 2],
+        "pads": [1, 0, 1, 1],
+        "strides": [2, 1],
+        "count_include_pad": padded,
+    }
     agrees(single("QuantAveragePool", [(1, 5, 9, 7)], [0, *X.arrays, *Y.arrays], attributes, "uint8"))
 
 
@@ -53,7 +60,7 @@ def test_softmax() -> None:
 
 
 def test_concat() -> None:
-    inputs = [*Z.arrays, 0, *X.arrays, 1, *Y.arrays]
+    inputs: list[Array | int] = [*Z.arrays, 0, *X.arrays, 1, *Y.arrays]
     agrees(single("QuantConcat", [(1, 5, 3), (1, 2, 3)], inputs, {"axis": 1}, "uint8"))
 
 

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this 
 def test_image_to_codes(shape: tuple[int, ...], grid: Grid) -> None:
     graph = Graph("image", opsets={"": 21, "ai.edgeopt": 1})
     graph.inputs = [Value("x", TensorType("float32", shape))]
-    made = graph.make("QuantizeLinear", [graph.inputs[0], *(graph.constant("c", a) for a in grid.arrays)], [None], name="q").output
+    made = graph.make(
+        "QuantizeLinear", [graph.inputs[0], *(graph.constant("c", a) for a in grid.arrays)], [None], name="q"
+    ).output
     constants = [*grid.arrays, codes("int8", 16, shape[1], 3, 3), np.full(16, 0.01, np.float32), np.zeros(16, np.int8)]
     values = [made, *(graph.constant("c", a) for a in constants), None, *(graph.constant("c", a) for a in Grid(0.3, 100).arrays)]
     node = graph.make("QuantConv", values, [None], domain=OWN_DOMAIN, name="conv", attributes={"pads": [1, 1, 1, 1]})
