@@ -1,7 +1,8 @@
 """Every layer against the limits of this machine: ``python -m benchmarks.layers MODEL... [--shapes] [--json FILE]``.
 
 One thread, least times. A row is one node, or the change of layout before it. Percentages are of the multiply-add rate and, for
-fully connected layers, of the read bandwidth at their size that the same command measures with kernels of the same emitter.
+layers with few multiplications for a byte (fully connected, depthwise), of the read bandwidth at their size; the same command
+measures both with kernels of the same emitter. Bytes are weights, inputs and outputs, each once.
 Winograd convolutions count the multiplications of the direct form and may pass 100 %.
 """
 
@@ -12,6 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +22,20 @@ from onnx import ModelProto
 import edgeopt
 from benchmarks.machine import multiply_adds, read_bandwidth
 from edgeopt.cost.suite import Network
-from edgeopt.report.layers import layers
+from edgeopt.ir import Node, numpy_dtype
+from edgeopt.report.macs import macs
 from edgeopt.runtime import CompiledModel
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
+
+FEW = 4  # multiplications for a byte, up to which memory may be the limit
 
 
 @dataclass
 class Row:
     """A layer: multiply-accumulates, milliseconds, billions of operations per second and percents of the machine's limits.
 
-    ``peak`` is given where there are multiply-accumulates, ``bandwidth`` where weights are not used again (fully connected).
+    ``peak`` is given where there are multiply-accumulates, ``bandwidth`` where they are few for a byte.
     """
 
     network: str
@@ -48,20 +53,26 @@ def rows(name: str, compiled: CompiledModel, repeats: int) -> list[Row]:
     target, rng = Target(**compiled.manifest["target"]), np.random.default_rng(0)
     inputs = {i["name"]: rng.standard_normal(i["shape"]).astype(i["dtype"]) for i in compiled.manifest["inputs"]}
     steps = list(zip(compiled.manifest["kernels"], compiled.profile(inputs, repeats), strict=True))
-    known = {layer.name: layer for layer in layers(compiled.graph)}
+    known = {node.name: node for node in compiled.graph.nodes}
     found = []
     for (node, moves), group in groupby(steps, lambda s: (s[0]["node"], "relayout" in s[0]["kernel"])):
         members = list(group)
         kernels = " + ".join(dict.fromkeys(about["kernel"] for about, _ in members))
         seconds, layer = sum(s for _, s in members), None if moves else known.get(node)
-        row = Row(name, node, kernels, (layer.macs or 0) if layer else 0, 1e3 * seconds)
+        row = Row(name, node, kernels, (macs(layer) or 0) if layer is not None else 0, 1e3 * seconds)
         if row.macs and seconds > 0 and layer is not None:
+            size = _bytes(layer)
             row.rate = 2e-9 * row.macs / seconds
             row.peak = 100 * row.macs / seconds / multiply_adds(target)
-            if row.macs <= layer.parameter_bytes:  # a weight serves few products, so that reading it takes longer
-                row.bandwidth = 100 * layer.parameter_bytes / seconds / read_bandwidth(target, layer.parameter_bytes)
+            if row.macs <= FEW * size:
+                row.bandwidth = 100 * size / seconds / read_bandwidth(target, size)
         found.append(row)
     return found
+
+
+def _bytes(node: Node) -> int:
+    values = {v for v in [*node.inputs, *node.outputs] if v is not None and v.type is not None and v.type.static}
+    return sum(prod(v.type.dims) * numpy_dtype(v.type.dtype).itemsize for v in values if v.type is not None)
 
 
 def single_layers() -> Iterator[tuple[ModelProto, int]]:
@@ -101,8 +112,8 @@ def show(found: list[Row], target: Target) -> None:
         members = list(group)
         if len(members) == 1:
             continue
-        total, macs = sum(r.milliseconds for r in members), sum(r.macs for r in members)
-        console.print(f"{network}: {total:.3f} ms, {0.1 * macs / total / peak * 1e6:.0f} % of the FMA rate", highlight=False)
+        total, products = sum(r.milliseconds for r in members), sum(r.macs for r in members)
+        console.print(f"{network}: {total:.3f} ms, {1e5 * products / total / peak:.0f} % of the FMA rate", highlight=False)
     console.print(f"this core: {2e-9 * peak:.1f} GF/s of multiply-adds", highlight=False)
 
 
