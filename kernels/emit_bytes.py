@@ -26,6 +26,11 @@ def splat_word(e: Emitter, pointer: Value, offset: int = 0, flipped: bool = Fals
     return e.builder.bitcast(e.splat(word), ir.VectorType(I8, 4 * e.lanes))
 
 
+def flip(e: Emitter, codes: Value) -> Value:
+    """Signed bytes as unsigned ones that are 128 greater."""
+    return e.builder.add(codes, ir.Constant(codes.type, [-128] * codes.type.count))
+
+
 def round_to_int(e: Emitter, value: Value) -> Value:
     """The nearest int32 of floats, half to even; undefined beyond the range of int32."""
     if _is_x86(e):

@@ -18,11 +18,11 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.conv_depthwise import Planes, make_planes
 from edgeopt.kernels.emit import I8, Emitter, Value
-from edgeopt.kernels.emit_bytes import store_parts
+from edgeopt.kernels.emit_bytes import flip, store_parts
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.plane_window import PlaneWindow, plane_window
 from edgeopt.kernels.quant_conv import halo
-from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, seen_zero, x_zero
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, seen_zero, x_zero
 from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize, parameters
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
@@ -51,6 +51,7 @@ class Slide:
     dilation: int
     block: int
     end: Requantize
+    flipped: bool
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -64,7 +65,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     reads = _reads(window, pixels, x.row - start - (width - pixels) * window.strides[1])
     how, numbers = ending(site, weight, 0, seen_zero(site))
     pieces = tuple(sorted({piece for parts in reads for _, piece in parts}))
-    slide = Slide(reads, pieces, window.kernel[0], x.row * x.layout.block, window.dilations[0], x.layout.block, how)
+    slide = Slide(reads, pieces, window.kernel[0], x.row * x.layout.block, window.dilations[0], x.layout.block, how, flipped(site))
     planes = make_planes(target, x, y, window, 0)
     vectors = y.blocks * y.layout.block // target.lanes
     firsts = [v * target.lanes for v in range(vectors)]
@@ -83,8 +84,8 @@ def _window(site: Site, weight: Array) -> PlaneWindow:
     x, y, target = site.given(0), site.outputs[0], site.target
     if target.dot4 != "vpdpbusd" or target.lookup != "vpermb" or target.lanes != 16:
         raise Declined("the target does not permute bytes of its widest register")
-    if x.layout.block != target.lanes or y.layout.block != target.lanes or x.type.dtype != "uint8":
-        raise Declined("its operands are not unsigned bytes in whole blocks")
+    if x.layout.block != target.lanes or y.layout.block != target.lanes:
+        raise Declined("its operands do not lie in blocks of a vector")
     if weight.ndim != 4 or weight.shape[1] != 1 or not weight.shape[0] == site.node.integer("group", 1) == x.shape[1]:
         raise Declined("it is not depthwise")
     window = plane_window(site.node, weight.shape[2:])
@@ -132,17 +133,24 @@ def _emit(e: Emitter, slide: Slide, x: Value, w: Value, b: Value, y: Value) -> N
     total = [bias] * len(slide.reads)
     for row in range(slide.rows):
         weights = [e.load_as(kind, w, (row * len(slide.pieces) + i) * 4 * e.lanes) for i in range(len(slide.pieces))]
+        line = row * slide.dilation * slide.row
         registers: dict[int, Value] = {}
         for p, parts in enumerate(slide.reads):
             for begin, piece in parts:
                 if begin not in registers:
-                    registers[begin] = e.lookup(e.load_as(kind, x, row * slide.dilation * slide.row + begin * slide.block), order)
+                    registers[begin] = _taps(e, slide, e.load_as(kind, x, line + begin * slide.block), order)
                 total[p] = e.dot4(total[p], registers[begin], weights[slide.pieces.index(piece)])
     multiplier = e.builder.bitcast(e.load_as(e.int_vector, b, HEADER + e.lanes), e.vector)
     for first in range(0, len(total), 4):
         part = total[first : first + 4]
         codes = emit_requantize(e, slide.end, part, [multiplier] * len(part), b, [])
         store_parts(e, codes, y, [(first + i) * slide.block for i in range(len(part))])
+
+
+def _taps(e: Emitter, slide: Slide, codes: Value, order: Value) -> Value:
+    """Four bytes of each channel side by side, unsigned."""
+    moved = e.lookup(codes, order)
+    return flip(e, moved) if slide.flipped else moved
 
 
 def _function(target: Target, slide: Slide, planes: Planes, pixels: int) -> Callable[..., None]:

@@ -50,7 +50,7 @@ def _conv(graph: Graph, x: Value, channels: int, size: int, attributes: dict[str
     weight = np.zeros((channels, channels, size, size), np.int8)
     weight[np.arange(channels), np.arange(channels), size // 2, size // 2] = 64
     scale, zero = Grid(1.0, 7, dtype).arrays
-    weights = [weight, np.full(channels, 1 / 64, np.float32), np.zeros(channels, np.int8)]
+    weights: list[Array] = [weight, np.full(channels, 1 / 64, np.float32), np.zeros(channels, np.int8)]
     arrays: list[Array] = [scale, zero, *weights]
     result = [graph.constant("c", a) for a in arrays[:2]]
     inputs = [x, *(graph.constant("c", a) for a in arrays), None, *result]

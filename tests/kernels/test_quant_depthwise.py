@@ -31,6 +31,11 @@ def test_agrees_with_meaning(case: str) -> None:
     check(shape, weight, attributes | {"group": shape[1]}, [KERNEL], y=Grid(0.02, 131))
 
 
+def test_signed_codes() -> None:
+    attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "group": 32}
+    check((1, 32, 9, 9), (32, 1, 3, 3), attributes, [KERNEL], x=Grid(0.02, -17, "int8"), y=Grid(0.02, 3, "int8"))
+
+
 @pytest.mark.parametrize("channels", [5, 15, 17, 33])
 def test_channels_around_the_vector_width(channels: int) -> None:
     attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "group": channels, "activation": "Clip", "alpha": 0.0, "beta": 2.5}
