@@ -11,6 +11,7 @@ import pytest
 
 import edgeopt
 from benchmarks.arm_agreement import LIMIT, agreement
+from benchmarks.arm_instructions import count, executed
 from edgeopt.emulate import Emulator
 from edgeopt.errors import EdgeoptError
 from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled
@@ -69,3 +70,27 @@ def test_digits_is_what_the_agreement_is_measured_on() -> None:
     needs("arm")
     result = agreement(DIGITS, "arm", 2, edgeopt.compile(DIGITS, level=2))
     assert result.verdict == "agrees" and 0 < result.code < 150_000 and result.weights > 0
+
+
+LOG = """IN: main
+0x00001000:  d503201f  nop
+Trace 0: 0x7f00 [0000000000000000/0000000000001000/00000000/00000000] main
+IN: call_1
+0x00002000:  4e20d400  fmla     v0.4s, v1.4s, v2.4s
+0x00002004:  ad400440  ldp      q0, q1, [x2]
+0x00002008:  91000400  add      x0, x0, #1
+Trace 0: 0x7f10 [0000000000000000/0000000000002000/00000000/00000000] call_1
+Trace 0: 0x7f10 [0000000000000000/0000000000002000/00000000/00000000] call_1
+"""
+
+
+def test_instructions_of_the_models_own_functions_are_counted() -> None:
+    every, vector = executed(LOG.splitlines(keepends=True))
+    assert every == {"call_1": 6} and vector == {"call_1": 4}
+
+
+def test_the_cost_model_counts_about_what_an_emulator_executes() -> None:
+    needs("cortex-a72")
+    row = count(DIGITS, "cortex-a72", 2)
+    assert row.vector / row.instructions > 0.7
+    assert 0.75 < row.counted / row.instructions < 1.25
