@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeopt.lower.plan import Buffer, lower_bound, plan
-from edgeopt.lower.program import ALIGNMENT
+from edgeopt.memory import ALIGNMENT
 
 BUFFERS = st.lists(
     st.builds(lambda size, first, length: Buffer(size, first, first + length), *[st.integers(0, n) for n in (5000, 20, 6)]),

@@ -6,7 +6,6 @@ from edgeopt.ir import Array, Value
 from edgeopt.kernels import copy
 from tests.kernels.one_node import agree, compiled, int64, kernels, normal, one_node
 
-
 CASES: list[tuple[str, list[Array]]] = [
     ("Reshape", [normal(3, 4, 5), int64(12, 5)]),
     ("Flatten", [normal(3, 4, 5)]),
