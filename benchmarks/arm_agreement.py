@@ -51,7 +51,7 @@ def inputs_of(compiled: CompiledModel) -> dict[str, Array]:
 
 
 def deviation(expected: Mapping[str, Array], actual: Mapping[str, Array]) -> float:
-    """The largest difference of an output, relative to the range of that output; infinite where only one is finite."""
+    """The largest difference of an output relative to its range (its size when it has none); infinite where one is not finite."""
     worst = 0.0
     for name, wanted in expected.items():
         want, got = wanted.astype(np.float64), actual[name].astype(np.float64)
@@ -59,7 +59,7 @@ def deviation(expected: Mapping[str, Array], actual: Mapping[str, Array]) -> flo
             return float("inf")
         finite = np.isfinite(want)
         if finite.any():
-            span = max(float(np.ptp(want[finite])), float(np.abs(want[finite]).max()) * 1e-3, 1e-30)
+            span = float(np.ptp(want[finite])) or float(np.abs(want[finite]).max()) or 1.0
             worst = max(worst, float(np.abs(want - got)[finite].max()) / span)
     return worst
 
