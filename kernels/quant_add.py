@@ -13,10 +13,9 @@ from llvmlite import ir
 from edgeopt.kernels.byte_rows import rows_function, rows_of
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.emit import I8, Emitter, Value
-from edgeopt.kernels.emit_bytes import store_parts
 from edgeopt.kernels.epilogue import Activation, activation_of
 from edgeopt.kernels.quant_operands import LIMITS, limits_of, per_tensor
-from edgeopt.kernels.requantize import HEADER, LARGE, Numbers, Requantize, emit_requantize, parameters
+from edgeopt.kernels.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
 
 A, B, RESULT = 0, 3, 6
 
@@ -40,8 +39,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         added = [e.load_as(bytes_, z, i * e.lanes) for i in range(parts)]
         multiplier = e.builder.bitcast(e.load_as(e.int_vector, words, HEADER + e.lanes), e.vector)
         sums = [widen(c, e.int_vector) for c in codes]
-        made = emit_requantize(e, how, sums, [multiplier] * parts, words, added)
-        store_parts(e, made, out, [i * e.lanes for i in range(parts)])
+        emit_end(e, how, sums, [multiplier] * parts, words, added, out, [i * e.lanes for i in range(parts)])
 
     words = parameters(numbers, [0], target.lanes)
     key = ("quant_add", target, rows, how, signed)

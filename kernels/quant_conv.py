@@ -18,7 +18,17 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
 from edgeopt.kernels.plane_window import Halo, PlaneWindow, plane_window
-from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, flipped, require_bytes, seen_zero, x_zero
+from edgeopt.kernels.quant_operands import (
+    RESIDUAL,
+    WEIGHT,
+    centred,
+    ending,
+    flipped,
+    require_bytes,
+    require_result,
+    seen_zero,
+    x_zero,
+)
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
 from edgeopt.kernels.requantize import HEADER, Requantize, parameters
@@ -77,7 +87,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     x, y, residual, target = site.given(0), site.outputs[0], site.optional(RESIDUAL), site.target
     weight, group = centred(site, 0), site.node.integer("group", 1)
     block = x.layout.block
-    require_bytes(x, y)
+    require_bytes(x)
+    require_result(y)
     if not block or y.layout.block % target.lanes or not y.layout.block:
         raise Declined("its operands do not lie blocked")
     if residual is not None and residual.layout.block != y.layout.block:

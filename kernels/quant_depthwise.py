@@ -18,12 +18,12 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.conv_depthwise import Planes, make_planes
 from edgeopt.kernels.emit import I8, Emitter, Value
-from edgeopt.kernels.emit_bytes import flip, store_parts
+from edgeopt.kernels.emit_bytes import flip
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.plane_window import PlaneWindow, plane_window
 from edgeopt.kernels.quant_conv import halo
 from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, seen_zero, x_zero
-from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize, parameters
+from edgeopt.kernels.requantize import HEADER, Requantize, emit_end, parameters
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
@@ -65,7 +65,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     reads = _reads(window, pixels, x.row - start - (width - pixels) * window.strides[1])
     how, numbers = ending(site, weight, 0, seen_zero(site))
     pieces = tuple(sorted({piece for parts in reads for _, piece in parts}))
-    slide = Slide(reads, pieces, window.kernel[0], x.row * x.layout.block, window.dilations[0], x.layout.block, how, flipped(site))
+    slide = Slide(
+        reads, pieces, window.kernel[0], x.row * x.layout.block, window.dilations[0], x.layout.block, how, flipped(site)
+    )
     planes = make_planes(target, x, y, window, 0)
     vectors = y.blocks * y.layout.block // target.lanes
     firsts = [v * target.lanes for v in range(vectors)]
@@ -89,8 +91,8 @@ def _window(site: Site, weight: Array) -> PlaneWindow:
     if weight.ndim != 4 or weight.shape[1] != 1 or not weight.shape[0] == site.node.integer("group", 1) == x.shape[1]:
         raise Declined("it is not depthwise")
     window = plane_window(site.node, weight.shape[2:])
-    if site.optional(RESIDUAL) is not None or y.type.dtype == "float32" or window.dilations[1] != 1 or x.row < GROUP:
-        raise Declined("a residual, a float result, a dilated or a narrow row")
+    if site.optional(RESIDUAL) is not None or window.dilations[1] != 1 or x.row < GROUP:
+        raise Declined("a residual, a dilated or a narrow row")
     if any(window.halo) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
     return window
@@ -143,8 +145,8 @@ def _emit(e: Emitter, slide: Slide, x: Value, w: Value, b: Value, y: Value) -> N
     multiplier = e.builder.bitcast(e.load_as(e.int_vector, b, HEADER + e.lanes), e.vector)
     for first in range(0, len(total), 4):
         part = total[first : first + 4]
-        codes = emit_requantize(e, slide.end, part, [multiplier] * len(part), b, [])
-        store_parts(e, codes, y, [(first + i) * slide.block for i in range(len(part))])
+        places = [(first + i) * slide.block for i in range(len(part))]
+        emit_end(e, slide.end, part, [multiplier] * len(part), b, [], y, places)
 
 
 def _taps(e: Emitter, slide: Slide, codes: Value, order: Value) -> Value:

@@ -16,7 +16,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
-from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_bytes, seen_zero
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_bytes, require_result, seen_zero
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
 from edgeopt.kernels.requantize import parameters
@@ -51,9 +51,10 @@ class Product:
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
-    """The call for a QuantGemm. Raises Declined for float results, small matrices and targets without a dot product."""
+    """The call for a QuantGemm. Raises Declined for small matrices."""
     x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 1)
-    require_bytes(x, y)
+    require_bytes(x)
+    require_result(y)
     depth, columns = weight.shape
     if depth < 4 or columns < target.lanes or x.layout.block or y.layout.block:
         raise Declined(f"a matrix of {depth} x {columns} is too small")

@@ -10,10 +10,9 @@ from llvmlite import ir
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.emit import I8, Emitter, Value, integer
-from edgeopt.kernels.emit_bytes import store_parts
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.quant_operands import per_tensor, require_bytes
-from edgeopt.kernels.requantize import HEADER, LARGE, Numbers, Requantize, emit_requantize, parameters
+from edgeopt.kernels.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
@@ -78,7 +77,7 @@ def _emit(e: Emitter, how: Requantize, signed: bool, geometry: Sequence[int], x:
     sums = e.loop(height, start, line)
     total = e.builder.add(e.builder.add(sums[0], sums[1]), e.builder.add(sums[2], sums[3]))
     multiplier = e.builder.bitcast(e.load_as(e.int_vector, b, HEADER + e.lanes), e.vector)
-    store_parts(e, emit_requantize(e, how, [total], [multiplier], b, []), y, [0])
+    emit_end(e, how, [total], [multiplier], b, [], y, [0])
 
 
 KERNEL = Kernel("quant_global_pool", ("QuantGlobalAveragePool",), select, layout="blocked")

@@ -47,6 +47,12 @@ def require_bytes(*tensors: Tensor) -> None:
             raise Declined(f"element type {tensor.type.dtype}")
 
 
+def require_result(tensor: Tensor) -> None:
+    """Raises Declined for other element types of a result than uint8, int8 and float32."""
+    if tensor.type.dtype not in (*INTEGERS, "float32"):
+        raise Declined(f"element type {tensor.type.dtype}")
+
+
 def centred(site: Site, axis: int, dtype: str = "int8") -> Array:
     """The codes of the weight minus its zero point, as ``dtype``. Raises Declined when they do not fit."""
     zero = grid(site, WEIGHT + 1).zero
@@ -77,12 +83,12 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
     """
     node, result = site.node, site.outputs[0].type.dtype
     x_scale, _ = per_tensor(site, X + 1)
-    y_scale, y_zero = per_tensor(site, RESULT)
+    y_scale, y_zero = per_tensor(site, RESULT) if result != "float32" else (1.0, 0)
     others = tuple(i for i in range(weight.ndim) if i != axis)
     total = weight.sum(axis=others, dtype=np.int64)
     bias = (site.constant(BIAS).astype(np.int64) if site.optional(BIAS) is not None else 0) - zero * total
     activation = activation_of(node)
-    inside = activation.kind not in ("", "Relu", "Clip")  # computed in float, so that sums are scaled to real values first
+    inside = result == "float32" or activation.kind not in ("", "Relu", "Clip")  # sums are scaled to real values first
     unit = 1.0 if inside else y_scale
     multiplier = np.broadcast_to(x_scale * grid(site, WEIGHT + 1).scale / unit, total.shape)
     largest = (255 * np.abs(weight.astype(np.int64)).sum(axis=others) + np.abs(bias)) * multiplier / (y_scale if inside else 1)
@@ -97,7 +103,7 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
         result=result,
         added=added,
         shifted=y_zero != 0,
-        limited=limits != LIMITS[result],
+        limited=result != "float32" and limits != LIMITS[result],
         guarded=bool((largest >= LARGE).any()),
         activation=activation if inside else Activation(),
     )
@@ -106,7 +112,7 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
 
 def limits_of(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
     """The codes between which the activation limits the result."""
-    low, high = LIMITS[result]
+    low, high = LIMITS.get(result, (0, 0))
     if activation.kind == "Relu":
         return min(max(low, zero), high), high
     if activation.kind == "Clip":

@@ -20,10 +20,9 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.elements import static
 from edgeopt.kernels.emit import F32, I8, Emitter, Value, integer
-from edgeopt.kernels.emit_bytes import store_parts
 from edgeopt.kernels.intrinsics import offset
-from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, per_tensor, require_bytes
-from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize, parameters
+from edgeopt.kernels.quant_operands import RESIDUAL, WEIGHT, centred, ending, per_tensor, require_bytes, require_result
+from edgeopt.kernels.requantize import HEADER, Requantize, emit_end, parameters
 from edgeopt.kernels.strided import quotient, remainder
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.kernels.window import first_place, first_tap, last_place, last_tap, window
@@ -62,8 +61,7 @@ def finish_function(target: Target, how: Requantize, columns: int) -> Any:
             else:
                 factors = [e.splat(e.load_as(F32, e.builder.bitcast(e.at(words, HEADER + 1), F32.as_pointer())))] * 4
             extra = [e.load_as(bytes_, there, i * e.lanes) for i in range(4)] if how.added else []
-            made = emit_requantize(e, how, values, factors, words, extra)
-            store_parts(e, made, e.at(codes, place), [i * e.lanes for i in range(4)])
+            emit_end(e, how, values, factors, words, extra, e.at(codes, place), [i * e.lanes for i in range(4)])
             return []
 
         e.loop(e.builder.sdiv(e.builder.add(n, integer(unit - 1)), integer(unit)), [], body)
@@ -136,7 +134,8 @@ def _gemm(target: Target, how: Requantize, columns: int) -> Callable[..., None]:
 def _product(site: Site, axis: int, starts: Sequence[int] | None, count: int) -> Product:
     x, y = site.given(0), site.outputs[0]
     static(*site.inputs, y)
-    require_bytes(x, y)
+    require_bytes(x)
+    require_result(y)
     weight = centred(site, axis, "int16")
     how, numbers = ending(site, weight, axis)
     words = parameters(numbers, range(weight.shape[axis]) if starts is None else starts, count)

@@ -2,7 +2,7 @@
 
     y[p, v] = requantize(bias[v] + sum over k of x[pixel(p) + step(k)] * w[k, v], residual[p, v])
 
-Like the float tile, with steps of four neighbouring input channels. All offsets count bytes.
+Like the float tile, with steps of four neighbouring input channels. Offsets count elements.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from llvmlite import ir
 
 from edgeopt.kernels.emit import I8, Emitter, Value, integer
-from edgeopt.kernels.emit_bytes import splat_word, store_parts
+from edgeopt.kernels.emit_bytes import splat_word
 from edgeopt.kernels.micro import Loop
-from edgeopt.kernels.requantize import HEADER, Requantize, emit_requantize
+from edgeopt.kernels.requantize import HEADER, Requantize, emit_end
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
@@ -62,8 +62,7 @@ def emit_tile(e: Emitter, tile: QuantTile, x: Value, w: Value, b: Value, r: Valu
         part = order[first : first + 4]
         sums, factors = [total[p * count + v] for p, v in part], [multipliers[v] for _, v in part]
         added = [_residual(e, tile, r, p, v) for p, v in part] if tile.end.added else []
-        codes = emit_requantize(e, tile.end, sums, factors, b, added)
-        store_parts(e, codes, y, [tile.places[p] + tile.vectors[v] for p, v in part])
+        emit_end(e, tile.end, sums, factors, b, added, y, [tile.places[p] + tile.vectors[v] for p, v in part])
 
 
 def _multiplier(e: Emitter, b: Value, word: int) -> Value:

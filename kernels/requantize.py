@@ -2,8 +2,9 @@
 
     y = saturate(round(activation(sum * multiplier[c] + (r - r_zero) * r_factor) * factor) + y_zero)
 
-rounded half to even, then limited to [low, high] when the activation is a clip. Numbers that differ from layer to layer come
-from memory, so that layers of one shape share their code: a block of 32-bit words, see ``parameters``.
+rounded half to even, then limited to [low, high] when the activation is a clip; or y = activation(...) in float32. Numbers
+that differ from layer to layer come from memory, so that layers of one shape share their code: a block of 32-bit words, see
+``parameters``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from llvmlite import ir
 
 from edgeopt.ir import Array
 from edgeopt.kernels.emit import F32, I16, Emitter, Value
-from edgeopt.kernels.emit_bytes import limit, narrow, round_to_int, splat_word
+from edgeopt.kernels.emit_bytes import limit, narrow, round_to_int, splat_word, store_parts
 from edgeopt.kernels.epilogue import Activation
 
 HEADER = 16  # words before the biases
@@ -26,7 +27,7 @@ LARGE = 2.0**20  # beyond every code, within what rounding can do
 
 @dataclass(frozen=True)
 class Requantize:
-    """What the end of a tile does. Types are uint8 or int8.
+    """What the end of a tile does. Types are uint8 or int8; the result may be float32.
 
     ``added`` is the type of the residual or empty; ``shifted``: the zero point of the result is not 0; ``limited``: the codes are
     limited more narrowly than by their type; ``guarded``: the scaled sums may be too large to be rounded. ``activation`` is one
@@ -70,16 +71,26 @@ def parameters(numbers: Numbers, starts: Sequence[int], count: int) -> Array:
     return made
 
 
-def emit_requantize(
-    e: Emitter, how: Requantize, sums: Sequence[Value], multipliers: Sequence[Value], b: Value, residuals: Sequence[Value]
-) -> Value:
-    """One to four vectors of sums as bytes, one after the other. ``residuals`` are vectors of ``lanes`` bytes, or empty."""
-    rounded = []
+def emit_end(
+    e: Emitter, how: Requantize, sums: Sequence[Value], multipliers: Sequence[Value], b: Value, residuals: Sequence[Value],
+    y: Value, places: Sequence[int],
+) -> None:  # fmt: skip
+    """Store the results of one to four vectors of sums at ``places`` (elements after y).
+
+    ``residuals`` are vectors of ``lanes`` bytes, or empty.
+    """
+    values = []
     for i, (total, multiplier) in enumerate(zip(sums, multipliers, strict=True)):
         value = e.mul(e.builder.sitofp(total, e.vector), multiplier)
-        if residuals:
-            value = e.add(_added(e, how, residuals[i], b), value)
-        rounded.append(_round(e, how, value, b))
+        values.append(e.add(_added(e, how, residuals[i], b), value) if residuals else value)
+    if how.result == "float32":
+        for value, place in zip(values, places, strict=True):
+            e.store(how.activation.apply(e, value), y, place)
+    else:
+        store_parts(e, _codes(e, how, [_round(e, how, value, b) for value in values], b), y, places)
+
+
+def _codes(e: Emitter, how: Requantize, rounded: Sequence[Value], b: Value) -> Value:
     signed = how.result == "int8"
     zero = e.builder.bitcast(splat_word(e, b, ZERO), ir.VectorType(I16, 2 * e.lanes)) if how.shifted else None
     codes = narrow(e, rounded, zero, signed)

@@ -9,6 +9,7 @@ from edgeopt.ir import Array, Attribute
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.quant_conv import KERNEL
 from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
+from edgeopt.ops import infer_types
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
 
@@ -76,3 +77,15 @@ def test_unsigned_weight_around_128() -> None:
 
 def test_saturates_where_sums_leave_the_integers() -> None:
     check((1, 64, 5, 5), (16, 64, 3, 3), {}, [KERNEL], y=Grid(1e-7, 3))
+
+
+@pytest.mark.parametrize("table", [[KERNEL], PLAIN], ids=["blocked", "plain"])
+def test_float_result(table: Sequence[Kernel]) -> None:
+    attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "activation": "Relu"}
+    weight, scale, zero = codes("int8", 20, 24, 3, 3), np.full(20, 0.002, np.float32), np.zeros(20, np.int8)
+    graph, _ = conv_graphs(INPUT, (1, 24, 7, 9), weight, scale, zero, None, RESULT, attributes, RESULT)
+    for index in (7, 8):
+        graph.nodes[0].set_input(index, None)
+    infer_types(graph)
+    data: dict[str, Array] = {v.name: codes("uint8", *v.type.dims) for v in graph.inputs if v.type is not None}
+    np.testing.assert_allclose(run(graph, data, table), expected(graph, data), rtol=1e-5, atol=1e-4)

@@ -9,8 +9,8 @@ from edgeopt.ir import Array, Attribute, Graph
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.quant_gemm import KERNEL
 from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
-from tests.kernels.harness import RNG
-from tests.kernels.quant_harness import Grid, codes
+from tests.kernels.harness import RNG, run
+from tests.kernels.quant_harness import Grid, codes, expected
 from tests.kernels.test_quant_plain import agrees, single
 
 SIZES = [((1,), 64, 1000), ((1,), 37, 17), ((2, 3), 16, 33), ((5,), 7, 16), ((40,), 70, 100)]
@@ -40,3 +40,12 @@ def test_agrees_with_meaning(rows: tuple[int, ...], depth: int, columns: int, dt
 @pytest.mark.parametrize("kind", ["", "Relu", "HardSwish"])
 def test_residual_and_activation(kind: str, table: Sequence[Kernel]) -> None:
     agrees(product((9,), 40, 50, "uint8", kind, residual=True), table)
+
+
+@TABLES
+def test_float_result(table: Sequence[Kernel]) -> None:
+    x = Grid(0.02, 117)
+    weights: list[Array] = [codes("int8", 40, 50), np.full(50, 0.003, np.float32), np.zeros(50, np.int8)]
+    graph = single("QuantGemm", [(3, 40)], [0, *x.arrays, *weights], {"activation": "Relu"}, "uint8")
+    data = {"x0": codes("uint8", 3, 40)}
+    np.testing.assert_allclose(run(graph, data, table), expected(graph, data), rtol=1e-5, atol=1e-5)
