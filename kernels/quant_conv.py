@@ -140,10 +140,7 @@ def _tile(
     column = window.dilations[1] * block
     loops = [Loop(blocks, x.plane * block), Loop(window.kernel[0], x.row * window.dilations[0] * block)]
     steps = tuple(4 * i for i in range(body))
-    if blocks == 1 and body * window.kernel[1] <= 16:
-        steps = tuple(k * column + step for k in range(window.kernel[1]) for step in steps)
-    else:
-        loops.append(Loop(window.kernel[1], column))
+    loops.append(Loop(window.kernel[1], column))  # never unrolled: neighbouring taps share broadcasts, which would be spilled
     if blocks > 1:
         loops.append(Loop(words // body, 4 * body, left // body if left < words else 0))
     return QuantTile(

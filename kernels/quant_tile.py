@@ -19,8 +19,6 @@ from edgeopt.kernels.requantize import HEADER, Requantize, emit_end
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
-FENCE = 2  # steps between barriers that keep LLVM from holding shared broadcasts
-
 
 @dataclass(frozen=True)
 class QuantTile:
@@ -94,8 +92,6 @@ def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried
     w, total, count = carried[0], carried[1:], len(tile.vectors)
     bytes_, kind = 4 * e.lanes, ir.VectorType(I8, 4 * e.lanes)
     for k, step in enumerate(steps):
-        if k % FENCE == 0 and k:
-            e.builder.fence("acq_rel", "singlethread")  # a barrier for the compiler only
         weights = [e.load_as(kind, w, (k * count + v) * bytes_) for v in range(count)]
         for p, pixel in enumerate(tile.pixels):
             value = splat_word(e, x, pixel + step, tile.flipped)
