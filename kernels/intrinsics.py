@@ -63,6 +63,16 @@ fabs = _unary("fabs")
 
 
 @intrinsic
+def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c for float scalars in one rounding, on every target alike; contraction by LLVM is up to the target."""
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return c(c, c, c), generate
+
+
+@intrinsic
 def bits_to_float(context: Any, x: Any) -> Any:
     """Reinterpret an int32 as float32."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.elements import FLOATS, loader, scalar, static, storer
-from edgeopt.kernels.intrinsics import inline, rint
+from edgeopt.kernels.intrinsics import fma, inline, rint
 from edgeopt.kernels.resize_taps import Taps, taps
 from edgeopt.kernels.strided import row_major
 from edgeopt.kernels.tables import table_call
@@ -73,7 +73,7 @@ def _kernel(source: str, result: str) -> Callable[..., None]:
                 for i in range(inner):
                     value = bias[o]
                     for k in range(n):
-                        value += weight[o * n + k] * load(x, (chunk * extent + index[o * n + k]) * inner + i)
+                        value = fma(weight[o * n + k], load(x, (chunk * extent + index[o * n + k]) * inner + i), value)
                     store(y, (chunk * count + o) * inner + i, value)
 
     return kernel
