@@ -24,7 +24,8 @@ class Layout:
 
     The blocked address of element n, c, h, w of a tensor N, C, H, W is
     ``(((n * ceil(C / B) + c // B) * (top + H + bottom) + top + h) * (left + W + right) + left + w) * B + c % B``.
-    The halo holds ``fill`` (a zero point for integers). Lanes beyond C in the last block hold finite values that consumers multiply by zero weights.
+    The halo holds ``fill`` (a zero point for integers). Lanes beyond C in the last block hold finite values that consumers
+    multiply by zero weights.
     """
 
     block: int = 0

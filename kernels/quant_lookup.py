@@ -21,6 +21,9 @@ from edgeopt.target import Target
 def _call(target: Target, rows: Rows, table: Array, source: int) -> KernelCall:
     """Map input ``source`` through ``table``, 256 bytes by the bit pattern of a code."""
 
+    if rows.length % target.lanes:
+        raise Declined("a block is no whole vector")
+
     def step(e: Emitter, pointers: Sequence[Value], parts: int) -> None:
         x, _, tables, y = pointers
         part = e.load_as(ir.VectorType(I8, parts * e.lanes), x)

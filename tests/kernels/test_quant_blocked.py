@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
-from edgeopt.kernels import max_pool_bytes, quant_add, quant_conv, quant_global_pool, quant_lookup, quant_plain
+from edgeopt.kernels import (
+    max_pool_bytes,
+    quant_add,
+    quant_conv,
+    quant_global_pool,
+    quant_lookup,
+    quant_plain,
+    quantize_stem,
+)
 from edgeopt.lower.lowering import lower
 from edgeopt.ops import infer_types
 from edgeopt.target import target
-from tests.kernels.harness import run
+from tests.kernels.harness import run, uniform
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
 pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this processor has no 8-bit dot product")
@@ -95,6 +103,18 @@ def test_global_average_pool(shape: tuple[int, ...], dtype: str) -> None:
 )
 def test_max_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute]) -> None:
     agrees(behind_copies("MaxPool", shape, 1, [0], window, "", dtype), "max_pool_bytes")
+
+
+def test_max_pool_in_blocks_of_four() -> None:
+    graph = Graph("image", opsets={"": 21, "ai.edgeopt": 1})
+    graph.inputs = [Value("x", TensorType("float32", (1, 3, 9, 11)))]
+    grid = [graph.constant("c", a) for a in X.arrays]
+    made = graph.make("QuantizeLinear", [graph.inputs[0], *grid], [None], name="q").output
+    attributes: dict[str, Attribute] = {"kernel_shape": [3, 3], "strides": [2, 2]}
+    graph.outputs = [graph.make("MaxPool", [made], [None], name="pool", attributes=attributes).output]
+    infer_types(graph)
+    data = {"x": uniform(1, 3, 9, 11)}
+    compare(run(graph, data, [quantize_stem.KERNEL, max_pool_bytes.KERNEL]), expected(graph, data))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
