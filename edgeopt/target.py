@@ -120,7 +120,7 @@ def host() -> Target:
         l3=_cache_bytes(3, 0),
         cores=_cores(),
         frequency=3.0e9,
-        bandwidth=20e9,
+        bandwidth=30e9,
         description="this machine",
     )
 

@@ -20,7 +20,7 @@ from edgeopt.kernels.epilogue import Activation, activation_of
 from edgeopt.kernels.intrinsics import inline, offset
 from edgeopt.kernels.micro import STEPS, Loop, Tile, tile_function
 from edgeopt.kernels.plane_window import Halo, conv_window
-from edgeopt.kernels.tiling import Tiling, ranked
+from edgeopt.kernels.tiling import Tiling, ranked, stall
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.kernels.winograd_transform import measured_error, transform_input, transform_output, transformed_weights
 from edgeopt.target import Target
@@ -85,7 +85,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
 def choices(site: Site) -> list[tuple[int, ...]]:
     """Forms and tilings that may be better than the rule's, as (m, pixels, vectors, across)."""
-    made = [(p.m, t) for p in _plans(site) for t in _tilings(site.target, site.outputs[0], p.count, p.group)[:TRIED]]
+    made = [(p.m, t) for p in _plans(site) for t in _tilings(site.target, p, site.outputs[0].layout.block)[:TRIED]]
     return [(m, t.pixels, t.vectors, t.across) for m, t in made]
 
 
@@ -99,8 +99,14 @@ def _chosen(site: Site) -> Plan:
     return replace(next(p for p in _plans(site) if p.m == m), tiling=Tiling(*tiling))
 
 
-def _tilings(target: Target, y: Tensor, count: int, group: int) -> list[Tiling]:
-    return ranked(target, count, y.blocks * y.layout.block // target.lanes // group, y.layout.block // target.lanes)
+def _tilings(target: Target, plan: Plan, block: int) -> list[Tiling]:
+    return ranked(target, plan.count, plan.outputs // plan.group, block // target.lanes, reading=_reading(target, plan))
+
+
+def _reading(target: Target, plan: Plan) -> float:
+    """Cycles in which a weight vector comes from memory; none where all of them stay in the second cache."""
+    weights = plan.positions * plan.channels * plan.outputs * target.vector_bytes
+    return target.vector_bytes / (target.bandwidth / target.frequency) if weights > target.l2 else 0.0
 
 
 def _pads(node: Node) -> Halo:
@@ -119,7 +125,7 @@ def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, group: int, m: i
     blocks = -(-tiles // most)
     whole = blocks <= 2 and tiles <= 2 * FEWEST_TILES
     count = tiles if whole else -(-tiles // blocks)
-    return Plan(
+    plan = Plan(
         m=m,
         height=y.shape[2],
         width=y.shape[3],
@@ -134,18 +140,17 @@ def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, group: int, m: i
         group=group,
         top=pads[0],
         left=pads[1],
-        tiling=_tilings(target, y, count, group)[0],
+        tiling=Tiling(1, 1, count),
     )
+    return replace(plan, tiling=_tilings(target, plan, y.layout.block)[0])
 
 
 def cycles(target: Target, plan: Plan) -> float:
-    """Estimated cycles per image at one vector multiplication a cycle; reading the weights overlaps with computing."""
+    """Estimated cycles per image at one vector multiplication a cycle; the first tile of a row may wait for the weights."""
     size = plan.m + 2
     transforms = plan.tiles * (plan.inputs * 5 * size * size + plan.outputs * 4 * size * size)
-    products = size * size * plan.channels * plan.outputs * plan.blocks * plan.count
-    weights = size * size * plan.channels * plan.outputs * target.vector_bytes
-    reading = weights * plan.blocks / (target.bandwidth / target.frequency) if weights > target.l2 else 0
-    return transforms + max(products, reading)
+    products = plan.outputs * plan.count + stall(plan.tiling, plan.outputs, _reading(target, plan))
+    return transforms + size * size * plan.channels * plan.blocks * products
 
 
 def _calls(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: Tensor | None) -> tuple[KernelCall, ...]:

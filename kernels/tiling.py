@@ -23,10 +23,11 @@ def choose(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
     return ranked(target, width, vectors, unit, divided)[0]
 
 
-def ranked(target: Target, width: int, vectors: int, unit: int = 1, divided: bool = True) -> list[Tiling]:
+def ranked(target: Target, width: int, vectors: int, unit: int = 1, divided: bool = True, reading: float = 0.0) -> list[Tiling]:
     """Tilings of rows of ``width`` pixels for ``vectors`` output vectors, the cheapest by counted issue slots first.
 
     ``unit`` vectors make a channel block, which a tile never splits. ``divided``: tiles divide the vectors without rest.
+    ``reading`` is the time, in slots, in which a weight vector arrives from memory when the first tile of a row asks for it.
 
     A tile needs pixels * vectors accumulators, a register for each weight vector, and one for the broadcast input or, where
     multiplications take a lane, one for each pixel.
@@ -37,7 +38,7 @@ def ranked(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
         if (vectors % count == 0 or not divided) and (count == unit or _room(target, count) > 0)
         for pixels in range(1, max(1, min(width, _room(target, count))) + 1)
     ]
-    return sorted(options, key=lambda t: _cost(t, vectors))
+    return sorted(options, key=lambda t: _cost(t, vectors) + stall(t, vectors, reading))
 
 
 def _room(target: Target, vectors: int) -> int:
@@ -46,8 +47,19 @@ def _room(target: Target, vectors: int) -> int:
     return (target.vector_registers - vectors - 1) // vectors
 
 
+def stall(tiling: Tiling, vectors: int, reading: float) -> float:
+    """Slots in which the first tile of a row waits for its weights, for one step of k over all ``vectors``.
+
+    Few wide tiles wait less than many narrow ones, which compute for a shorter time with each weight.
+    """
+    return -(-vectors // tiling.vectors) * max(0.0, tiling.vectors * reading - _slots(tiling))
+
+
 def _cost(tiling: Tiling, vectors: int) -> float:
+    return tiling.across * -(-vectors // tiling.vectors) * _slots(tiling)
+
+
+def _slots(tiling: Tiling) -> float:
     accumulators = tiling.pixels * tiling.vectors
     loads = tiling.pixels + 2 * tiling.vectors  # weights come from the second cache
-    slots = max(accumulators, ENOUGH, loads) + 0.125 * (tiling.pixels + tiling.vectors) + 0.5
-    return tiling.across * -(-vectors // tiling.vectors) * slots
+    return max(accumulators, ENOUGH, loads) + 0.125 * (tiling.pixels + tiling.vectors) + 0.5

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeopt.kernels.tiling import choose
+from edgeopt.kernels.tiling import choose, ranked, stall
 from edgeopt.target import target
 
 TARGETS = ["x86-64-v4", "x86-64-v3", "cortex-a72", "armv7"]
@@ -27,3 +27,10 @@ def test_wide_rows_fill_the_register_file() -> None:
 
 def test_one_pixel_of_all_vectors_is_no_choice_for_narrow_maps() -> None:
     assert choose(target("x86-64-v3"), 7, 64).pixels >= 3
+
+
+def test_weights_from_memory_ask_for_wide_tiles() -> None:
+    facts = target("x86-64-v4")
+    near, far = (ranked(facts, 16, 16, reading=reading)[0] for reading in (0.0, 6.4))
+    assert far.across < near.across
+    assert stall(near, 16, 0.0) == 0.0 < stall(near, 16, 6.4)
