@@ -1,4 +1,4 @@
-"""QDQ files for speed comparisons, made by onnxruntime's static quantization: ``python -m benchmarks.quantized_files OUT MODEL...``.
+"""QDQ files for timing, made by onnxruntime's static quantization: ``python -m benchmarks.quantized_files OUT MODEL...``.
 
 Calibration is random, so the files are for timing only: ``python -m benchmarks.peers OUT/*.int8.onnx`` runs them on every engine.
 """
