@@ -1,7 +1,8 @@
 """Whole networks against other engines, interleaved in one process: ``python -m benchmarks.peers MODEL... [--threads 1 2]``.
 
-Every round runs each engine once, so that all of them see the same machine. Ratios are the best peer's minimum over ours; medians
-are given too. Outputs are compared before anything is timed. Writes JSON, and a plot where matplotlib is installed.
+Every round runs each engine once (with several threads a few times, after a pause), so that all of them see the same machine.
+Ratios are the best peer's minimum over ours; medians are given too. Outputs are compared before anything is timed. Writes JSON,
+and a plot where matplotlib is installed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from edgeopt.cli.engines import Inference
 from edgeopt.ir import Array
 
 PEERS = ("onnxruntime", "openvino")
+PAUSE, BURST = 0.05, 5
 
 
 @dataclass
@@ -76,12 +78,23 @@ def measure(path: Path, threads: int, engines: Sequence[str], seconds: float, se
     end = time.perf_counter() + seconds * len(runs)
     while time.perf_counter() < end or len(times["edgeopt"]) < 5:
         for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - started))
+            times[name] += _burst(run) if threads > 1 else [_milliseconds(run)]
     result.minimum = {name: min(t) for name, t in times.items()}
     result.median = {name: statistics.median(t) for name, t in times.items()}
     return result
+
+
+def _burst(run: Inference) -> list[float]:
+    """Times of a few runs in succession, behind a pause in which the spinning threads of the engine before fall asleep."""
+    time.sleep(PAUSE)
+    run()
+    return [_milliseconds(run) for _ in range(BURST)]
+
+
+def _milliseconds(run: Inference) -> float:
+    started = time.perf_counter()
+    run()
+    return 1e3 * (time.perf_counter() - started)
 
 
 def _deviation(runs: Mapping[str, Inference]) -> float:
