@@ -8,7 +8,7 @@ registers over the whole sum, weights are read in sequence as vectors and inputs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y:
     start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(count)]
     carried = [w, *(start * len(tile.pixels))]
     if tile.loops:
-        carried = _nest(e, tile, 0, x, None, carried)
+        carried = nest(e, tile.loops, x, carried, lambda x, values: _body(e, tile, tile.steps, x, values))
     total = _body(e, tile, tile.tail, x, carried)[1:]
     for p, place in enumerate(tile.places):
         for v, vector in enumerate(tile.vectors):
@@ -75,10 +75,20 @@ def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y:
             e.store_first(tile.activation.apply(e, value), e.at(y, place + vector), lanes)
 
 
-def _nest(e: Emitter, tile: Tile, level: int, x: Value, final: Value | None, carried: list[Value]) -> list[Value]:
-    if level == len(tile.loops):
-        return _body(e, tile, tile.steps, x, carried)
-    loop = tile.loops[level]
+Inner = Callable[[Value, list[Value]], list[Value]]
+
+
+def nest(e: Emitter, loops: Sequence[Loop], x: Value, carried: list[Value], inner: Inner) -> list[Value]:
+    """Write ``loops`` around ``inner(x, carried)``, which returns the values it carries on; x moves by the strides."""
+    return _nest(e, loops, 0, x, None, carried, inner)
+
+
+def _nest(
+    e: Emitter, loops: Sequence[Loop], level: int, x: Value, final: Value | None, carried: list[Value], inner: Inner
+) -> list[Value]:
+    if level == len(loops):
+        return inner(x, carried)
+    loop = loops[level]
     count: Value | int = loop.count
     if loop.last and final is not None:
         count = e.builder.select(final, integer(loop.last), integer(loop.count))
@@ -86,7 +96,7 @@ def _nest(e: Emitter, tile: Tile, level: int, x: Value, final: Value | None, car
     def body(index: Value, *values: Value) -> list[Value]:
         here = e.at(x, e.builder.mul(index, integer(loop.stride)))
         last = e.builder.icmp_signed("==", index, integer(loop.count - 1)) if level == 0 else final
-        return _nest(e, tile, level + 1, here, last, list(values))
+        return _nest(e, loops, level + 1, here, last, list(values), inner)
 
     return e.loop(count, carried, body)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from edgeopt.kernels.emit import I8, Emitter, Value, integer
+from edgeopt.kernels.emit import I8, Emitter, Value
 from edgeopt.kernels.emit_bytes import splat_word
-from edgeopt.kernels.micro import Loop
+from edgeopt.kernels.micro import Loop, nest
 from edgeopt.kernels.requantize import HEADER, Requantize, emit_end
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
@@ -51,7 +51,9 @@ def emit_tile(e: Emitter, tile: QuantTile, x: Value, w: Value, b: Value, r: Valu
     """Write the tile's code."""
     count = len(tile.vectors)
     bias = [e.load_as(e.int_vector, b, HEADER + v * e.lanes) for v in range(count)]
-    carried = _nest(e, tile, 0, x, None, [w, *(bias * len(tile.pixels))])
+    carried = nest(
+        e, tile.loops, x, [w, *(bias * len(tile.pixels))], lambda x, values: _body(e, tile, tile.steps, x, values)
+    )
     total = _body(e, tile, tile.tail, x, carried)[1:]
     multipliers = [_multiplier(e, b, HEADER + (count + v) * e.lanes) for v in range(count)]
     order = [(p, v) for v in range(count) for p in range(len(tile.pixels))]
@@ -70,22 +72,6 @@ def _multiplier(e: Emitter, b: Value, word: int) -> Value:
 def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
     bits = e.load_as(ir.IntType(8 * e.lanes), r, tile.residual[p] + tile.residual_vectors[v])
     return e.builder.bitcast(bits, ir.VectorType(I8, e.lanes))
-
-
-def _nest(e: Emitter, tile: QuantTile, level: int, x: Value, final: Value | None, carried: list[Value]) -> list[Value]:
-    if level == len(tile.loops):
-        return _body(e, tile, tile.steps, x, carried)
-    loop = tile.loops[level]
-    count: Value | int = loop.count
-    if loop.last and final is not None:
-        count = e.builder.select(final, integer(loop.last), integer(loop.count))
-
-    def body(index: Value, *values: Value) -> list[Value]:
-        here = e.at(x, e.builder.mul(index, integer(loop.stride)))
-        last = e.builder.icmp_signed("==", index, integer(loop.count - 1)) if level == 0 else final
-        return _nest(e, tile, level + 1, here, last, list(values))
-
-    return e.loop(count, carried, body)
 
 
 def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
