@@ -25,9 +25,11 @@ from edgeopt.ops.quantization import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.approximate import Budget, approximate
-from edgeopt.search.quantization import best_recipe, make_plan
+from edgeopt.search.quantization import make_plan
+from edgeopt.search.recipe import best_recipe
 from edgeopt.search.reconstruction import Repairs
 from edgeopt.search.sensitivity import outputs, overlay_of
+from edgeopt.target import host
 
 NEAREST = Repairs(adaptive=False, compensate=False, correct_bias=False)
 SCHEMES = ("w8a8", "w4a8", "w4a4")
@@ -71,7 +73,7 @@ def _planned(name: str, per_channel: bool, repairs: Repairs | None, method: str)
 
 
 def _without_data(case: Case) -> Array:
-    graph, _ = approximate(load(case.path), Budget(), Context())
+    graph, _ = approximate(load(case.path), Budget(quantize="w8a8"), Context(), host())
     return outputs(graph, case.evaluation)
 
 

@@ -8,23 +8,19 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from edgeopt.codegen.build import build
-from edgeopt.frontend import export, load
+from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.frontend import load
 from edgeopt.ir import Graph
-from edgeopt.library import library_files
-from edgeopt.lower.lowering import by_rule, lower
+from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
-from edgeopt.manifest import describe
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
-from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
+from edgeopt.runtime import CompiledModel
 from edgeopt.search.approximate import Budget, Data, approximate
-from edgeopt.search.approximate import describe as describe_quantization
+from edgeopt.search.record import record
 from edgeopt.search.tuning import Tuner
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
-
-SYMBOL = "edgeopt_model"
 
 
 def compile(
@@ -57,29 +53,17 @@ def compile(
     facts = target if isinstance(target, Target) else find_target(target)
     context, found = context or Context(level=level), None
     if quantize is not None or (level >= 3 and only is None):
-        budget = Budget(data, calibration, max_drop, quantize or "w8a8")
-        required = quantize is not None
-        graph, found = approximate(graph, budget, context, facts.signed_bytes, "integer", required, print_after)
+        graph, found = approximate(graph, Budget(data, calibration, max_drop, quantize), context, facts, "integer", print_after)
     elif level > 0:
         optimize(graph, level, context, only, print_after)
-    symbol = _identifier(model) if emit == "c-library" or not facts.is_host else SYMBOL
-    table = kernels_for(level)
-    tuner = Tuner(facts, table) if tune else None
-    program = lower(graph, facts, symbol, table, tuner or by_rule)
-    files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
-    notes: list[str] = []
-    if symbol != SYMBOL:
-        made, notes = library_files(program, facts)
-        files.update(made)
-    if facts.is_host:
-        files[CODE] = build(program, facts)
-    manifest = describe(graph, program, facts, level, context)
-    manifest["notes"] += notes
+    library = emit == "c-library" or not facts.is_host
+    tuner = Tuner(facts, kernels_for(level)) if tune else None
+    made = assemble(graph, facts, level, context, _identifier(model) if library else SYMBOL, library, tuner or by_rule)
     if tuner is not None:
-        manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
+        made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     if found is not None:
-        manifest["quantization"] = describe_quantization(found)
-    return CompiledModel(manifest, files, graph)
+        made.manifest["quantization"] = record(found)
+    return made
 
 
 def _identifier(model: str | Path | ModelProto | Graph) -> str:

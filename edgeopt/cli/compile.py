@@ -77,9 +77,8 @@ def compile_(
         if emit == "onnx":
             graph = load(model, shapes)
             if quantize is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, quantize or "w8a8")
-                signed = find_target(target).signed_bytes
-                graph, _ = approximate(graph, budget, context, signed, "standard", quantize is not None, shown)
+                budget = Budget(data, calibration, max_drop, quantize)
+                graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
                 optimize(graph, level, context, only, shown)
             path = output or Path(f"{model.stem}.optimized.onnx")
@@ -135,5 +134,10 @@ def _summarise(compiled: CompiledModel, directory: Path) -> None:
         note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
     if tuning := manifest.get("tuning"):
         note(f"tuned {tuning['calls']} calls: {tuning['measured']} measured, the others remembered")
+    if record := manifest.get("quantization"):
+        from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
+
+        print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
+        print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
     weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
     note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, weights {weights:,.1f} kB, arena {arena:,.1f} kB")

@@ -14,7 +14,20 @@ from edgeopt.cli.console import note, print_table, working
 if TYPE_CHECKING:
     from edgeopt.search.blame import LayerBlame
 
-COLUMNS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp", "MACs", "bytes", "quantised")
+LEVEL = 3  # times are those of what -O3 compiles
+COLUMNS = (
+    "layer",
+    "own dB",
+    "alone dB",
+    "alone pp",
+    "others dB",
+    "others pp",
+    "MACs",
+    "bytes",
+    "quantised",
+    "µs",
+    "quantised µs",
+)
 
 
 @click.command()
@@ -40,6 +53,7 @@ def why(
 
     'own' is the signal-to-noise ratio at the layer's output, 'alone' the effect on the network when only this layer is quantised,
     'others' when every layer but this one is; 'pp' are percentage points of accuracy, or of equal decisions without labels.
+    Times are measured here for the host, and estimated for another target.
     """
     from edgeopt.accuracy.data import generated, read
     from edgeopt.frontend import load
@@ -49,16 +63,16 @@ def why(
     from edgeopt.search.quantization import make_plan
     from edgeopt.target import target as find_target
 
-    graph = load(model, shapes)
+    graph, facts = load(model, shapes), find_target(target)
     optimize(graph)
     wanted = scheme(quantize)
-    wanted = wanted.signed() if find_target(target).signed_bytes else wanted
+    wanted = wanted.signed() if facts.signed_bytes else wanted
     evaluation = generated(graph) if data is None else read(data, graph)
     calibrating = read(calibration, graph) if calibration is not None else None
     if calibrating is None:
         calibrating, evaluation = evaluation.split()
     with working(f"quantising {model.name} layer by layer"):
-        whole, rows = blame(graph, make_plan(graph, calibrating, wanted), evaluation.subset(samples))
+        whole, rows = blame(graph, make_plan(graph, calibrating, wanted), evaluation.subset(samples), facts, LEVEL)
     if as_json:
         options.print_json({"signal_to_noise": whole, "suggestion": suggestion(whole, rows), "layers": [asdict(r) for r in rows]})
         return
@@ -72,4 +86,5 @@ def _cells(row: LayerBlame) -> tuple[str, ...]:
     ratios = [f"{v:.1f}" for v in (row.own, row.alone_ratio, row.without_ratio)]
     points = [f"{v:+.2f}" for v in (row.alone, row.without)]
     sizes = [f"{v:,}" for v in (row.macs, row.bytes_before, row.bytes_after)]
-    return (row.layer, ratios[0], ratios[1], points[0], ratios[2], points[1], *sizes)
+    times = [f"{1e6 * v:,.1f}" for v in (row.seconds_before, row.seconds_after)]
+    return (row.layer, ratios[0], ratios[1], points[0], ratios[2], points[1], *sizes, *times)

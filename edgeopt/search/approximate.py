@@ -15,14 +15,15 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
-from edgeopt.ops.quantization import QuantizationScheme, scheme
+from edgeopt.ops.quantization import scheme
 from edgeopt.ops.quantization_plan import linear_nodes
 from edgeopt.pipeline import FORMS, PrintAfter, optimize, technique
 from edgeopt.rewrite import Context, run_pass
+from edgeopt.search.choice import Goal, Quantization, quantize_within, quantize_without_data
 from edgeopt.search.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
-from edgeopt.search.quantization import Quantization, quantize_within, quantize_without_data
-from edgeopt.search.sensitivity import sensitivities
+from edgeopt.target import Target
 
+DEFAULT = "w8a8"
 OPSETS = {"int4": 21, "uint4": 21, "int2": 25, "binary": 25}
 IR_VERSIONS = {21: 10, 25: 13}
 DATA_FREE_SAMPLES = 32
@@ -32,12 +33,15 @@ Form = Literal["integer", "standard"]
 
 @dataclass(frozen=True)
 class Budget:
-    """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates."""
+    """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
+
+    ``quantize`` names a scheme that is wanted in any case; None takes int8 where the target does not get slower by it.
+    """
 
     data: Data | None = None
     calibration: Data | None = None
     max_drop: float = 1.0
-    quantize: str = "w8a8"
+    quantize: str | None = None
     method: str = "mse"
 
 
@@ -45,35 +49,34 @@ def approximate(
     graph: Graph,
     budget: Budget,
     context: Context,
-    signed: bool = False,
+    target: Target,
     form: Form = "integer",
-    required: bool = True,
     print_after: PrintAfter | None = None,
 ) -> tuple[Graph, Quantization | None]:
-    """Optimise ``graph`` exactly and quantise it inside ``budget``.
+    """Optimise ``graph`` exactly and quantise it inside ``budget`` for ``target``.
 
     ``form`` is what is made of the result: ``integer`` operators for compilation, or ``standard`` operators between
-    QuantizeLinear and DequantizeLinear, which other runtimes read.
-    ``signed`` asks for signed activations. Returns the graph, which is another one when the scheme needs a newer opset, and what
-    was decided: None, with a note why, for a graph that cannot be quantised unless that is ``required``. Raises EdgeoptError
-    then, and when the data does not fit the graph.
+    QuantizeLinear and DequantizeLinear, which other runtimes read. Returns the graph, which is another one when the scheme needs
+    a newer opset, and what was decided: None, with a note why, for a graph that cannot be quantised when no scheme was named.
+    Raises EdgeoptError for such a graph otherwise, and when the data does not fit the graph.
     """
-    wanted = scheme(budget.quantize)
-    wanted = wanted.signed() if signed else wanted
+    wanted = scheme(budget.quantize or DEFAULT)
+    wanted = wanted.signed() if target.signed_bytes else wanted
     graph = _with_opset(graph, max(OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations)))
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
     reason = _obstacle(graph)
-    if reason and required:
+    if reason and budget.quantize is not None:
         raise EdgeoptError(f"graph '{graph.name}' cannot be quantised: {reason}")
     if reason:
         add_note(graph, f"nothing was quantised: {reason}")
         return graph, None
+    goal = Goal((wanted,), target, context.level, budget.max_drop, budget.method, budget.quantize is None)
     calibration, evaluation = _data(graph, budget)
     if calibration is None:
-        found = _without_data(graph, wanted, statistics)
+        found = _without_data(graph, goal, statistics)
     else:
-        found = _with_data(graph, calibration, evaluation, wanted, budget)
+        found = quantize_within(graph, calibration, evaluation or calibration, goal)
     run_pass(graph, technique("quantize")(found.plan), context)
     add_note(graph, found.summary())
     if form == "standard":
@@ -91,36 +94,14 @@ def _obstacle(graph: Graph) -> str:
     return "" if is_samplewise(graph) else "an operator mixes samples, is not known to keep them apart, or a shape is not static"
 
 
-def describe(found: Quantization) -> dict[str, object]:
-    """What the manifest says of a quantisation; percentages are None where nothing was measured."""
-    measured = found.samples > 0
-    return {
-        "scheme": found.scheme,
-        "metric": found.metric or None,
-        "before": found.before if measured else None,
-        "after": found.after if measured else None,
-        "samples": found.samples,
-        "layers": list(found.choice.kept),
-        "given_back": list(found.choice.given_back),
-        "errors": found.plan.errors,
-    }
-
-
-def _without_data(graph: Graph, wanted: QuantizationScheme, statistics: dict[str, ChannelStatistics]) -> Quantization:
+def _without_data(graph: Graph, goal: Goal, statistics: dict[str, ChannelStatistics]) -> Quantization:
     """Activations too where batch normalisation recorded what they look like, else weights alone, rounded to nearest."""
     inputs = generated(graph, DATA_FREE_SAMPLES)
     if covers(graph, statistics):
         inputs = fitted_inputs(graph, inputs, statistics)
-        return quantize_without_data(graph, inputs, wanted, matched(graph, inputs, statistics))
-    return quantize_without_data(graph, inputs, replace(wanted, name=f"{wanted.weights} weights only", activations=""), None)
-
-
-def _with_data(
-    graph: Graph, calibration: DataSet, evaluation: DataSet | None, wanted: QuantizationScheme, budget: Budget
-) -> Quantization:
-    found = quantize_within(graph, calibration, evaluation or calibration, wanted, budget.max_drop, budget.method)
-    errors = sensitivities(graph, found.plan, calibration)
-    return replace(found, plan=replace(found.plan, errors=errors))
+        return quantize_without_data(graph, inputs, goal, matched(graph, inputs, statistics))
+    narrow = [replace(s, name=f"{s.weights} weights only", activations="") for s in goal.schemes]
+    return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow), only_faster=False))
 
 
 def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]:

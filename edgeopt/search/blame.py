@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -11,9 +12,13 @@ from edgeopt.accuracy.observe import Overlay, observe
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.quantization_plan import QuantizationPlan, linear_nodes
 from edgeopt.report import macs
+from edgeopt.search.profile import Profile, layer_name, profiles
 from edgeopt.search.sensitivity import outputs, overlay_of
+from edgeopt.search.variant import variant
+from edgeopt.target import Target
 
 FLOAT_BYTES = 4
+NAMED = 3
 BITS = {"int8": 8, "int4": 4, "int2": 2, "float16": 16}
 
 
@@ -22,7 +27,8 @@ class LayerBlame:
     """One layer. Ratios are signal to noise in decibel, ``own`` at the output of the layer, the others at that of the network.
 
     ``alone`` and ``without`` are the changes of the metric, in percentage points, when only this layer is quantised and when all
-    others are; negative is a loss. ``macs`` is the work, ``bytes_before`` and ``bytes_after`` are those of the weight.
+    others are; negative is a loss. ``macs`` is the work, ``bytes_before`` and ``bytes_after`` are those of the weight, and
+    ``seconds_before`` and ``seconds_after`` those of the layer in the float and in the quantised network.
     """
 
     layer: str
@@ -34,26 +40,35 @@ class LayerBlame:
     macs: int
     bytes_before: int
     bytes_after: int
+    seconds_before: float
+    seconds_after: float
 
 
-def blame(graph: Graph, plan: QuantizationPlan, data: DataSet) -> tuple[float, list[LayerBlame]]:
-    """(signal to noise of the whole quantised network, a LayerBlame for each layer of ``plan``, the worst first)."""
+def blame(graph: Graph, plan: QuantizationPlan, data: DataSet, target: Target, level: int) -> tuple[float, list[LayerBlame]]:
+    """(signal to noise of the whole quantised network, a LayerBlame for each layer of ``plan``, the worst first).
+
+    Times are those of code for ``target`` at optimisation ``level``: measured on this machine, else estimated.
+    """
     reference = outputs(graph, data)
     whole = outputs(graph, data, overlay_of(graph, plan))
+    costs = profiles({"before": graph, "after": variant(graph, plan)}, target, level)
     nodes = [n for n in linear_nodes(graph) if n.name in plan.weights]
-    rows = [_row(graph, plan, data, node, reference) for node in nodes]
+    rows = [_row(graph, plan, data, node, reference, costs) for node in nodes]
     return metrics.signal_to_noise(reference, whole), sorted(rows, key=lambda r: -r.without_ratio)
 
 
-def _row(graph: Graph, plan: QuantizationPlan, data: DataSet, node: Node, reference: Array) -> LayerBlame:
+def _row(
+    graph: Graph, plan: QuantizationPlan, data: DataSet, node: Node, reference: Array, costs: Mapping[str, Profile]
+) -> LayerBlame:
     alone, without = overlay_of(graph, plan, [node.name]), _all_but(graph, plan, node)
     own = node.output.name
     exact = observe(graph, [own], data)[own]
     results = observe(graph, [own, graph.outputs[0].name], data, alone)
     rest = outputs(graph, data, without)
+    before, after = (costs[key].layers.get(layer_name(node), 0.0) for key in ("before", "after"))
     result, weight = results[graph.outputs[0].name], plan.weights[node.name]
     return LayerBlame(
-        layer=node.name.split("~")[0],
+        layer=layer_name(node),
         own=metrics.signal_to_noise(exact, results[own]),
         alone_ratio=metrics.signal_to_noise(reference, result),
         without_ratio=metrics.signal_to_noise(reference, rest),
@@ -62,6 +77,8 @@ def _row(graph: Graph, plan: QuantizationPlan, data: DataSet, node: Node, refere
         macs=macs(node) or 0,
         bytes_before=FLOAT_BYTES * prod(weight.codes.shape),
         bytes_after=-(-prod(weight.codes.shape) * BITS[weight.grid.dtype] // 8),
+        seconds_before=before,
+        seconds_after=after,
     )
 
 
@@ -84,10 +101,20 @@ def _change(actual: Array, reference: Array, data: DataSet) -> float:
 
 
 def suggestion(whole: float, rows: list[LayerBlame]) -> str:
-    """One line: the layer whose return to float gains most at the output of the network, and what it gains."""
+    """What to do: the layer whose return to float gains most, with what that costs, and the layers that become slower."""
     if not rows:
         return "there is no layer to quantise"
-    gain = rows[0].without_ratio - whole
+    slower = [r.layer for r in rows if r.seconds_after > r.seconds_before]
+    names = ", ".join(f"'{n}'" for n in slower[:NAMED]) + (f" and {len(slower) - NAMED} more" if len(slower) > NAMED else "")
+    return _worst(whole, rows[0]) + (f"; quantised, {names} would be slower" if slower else "")
+
+
+def _worst(whole: float, row: LayerBlame) -> str:
+    gain = row.without_ratio - whole
     if gain < 1.0:
-        return f"no single layer is to blame: '{rows[0].layer}' in float gains only {max(gain, 0.0):.1f} dB over {whole:.1f}"
-    return f"leave '{rows[0].layer}' in float: the network's signal to noise rises from {whole:.1f} to {whole + gain:.1f} dB"
+        return f"no single layer is to blame: '{row.layer}' in float gains only {max(gain, 0.0):.1f} dB over {whole:.1f}"
+    cost = 1e6 * (row.seconds_before - row.seconds_after)
+    return (
+        f"leave '{row.layer}' in float: the network's signal to noise rises from {whole:.1f} to {whole + gain:.1f} dB "
+        f"for {cost:+,.1f} µs and {row.bytes_before - row.bytes_after:+,} bytes"
+    )

@@ -1,7 +1,9 @@
-"""Choice under a budget: approximate everything that pays, verify on the whole network, give the worst layers back until it fits.
+"""Choice under a budget: the cheapest form of every layer, verified on the whole network, and repaired until it fits.
 
-A technique offers, for each layer, a candidate with the cost it saves and the error it brings. The choice is greedy in error per
-saving; what a set of candidates does to the network together is measured, never summed.
+A technique offers forms of a layer, each a Candidate with its cost and its error. The repair is greedy: of all steps to a better
+form, those come first that take most error away for the cost they add (the greedy method for the multiple-choice knapsack
+problem on the convex hull of each layer; Kellerer, Pferschy, Pisinger, Knapsack Problems, 2004, section 11.2). What forms do to
+the network together is measured, never summed.
 """
 
 from __future__ import annotations
@@ -9,53 +11,83 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-MIN_SAVING = 1e-9
+Forms = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One approximation of one layer: ``saving`` in the unit of the cost to minimise, ``error`` in any monotonic measure."""
+    """One form of one layer: ``cost`` in the unit that is to be small, ``error`` in any measure that adds up in order."""
 
     layer: str
-    saving: float
+    form: str
+    cost: float
     error: float
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The layers that stay approximated, those given back in the order they were, and the drop measured for the result."""
+    """The form of every layer, the layers that did not keep their first form, worst first, and the drop measured."""
 
-    kept: tuple[str, ...]
+    forms: dict[str, str]
     given_back: tuple[str, ...]
     drop: float
 
 
-def choose(
-    layers: Sequence[str],
-    candidates: Callable[[], Sequence[Candidate]],
-    measure: Callable[[frozenset[str]], float],
-    max_drop: float,
-    fixed: Mapping[str, str] | None = None,
-) -> Choice:
-    """The largest set of ``layers`` found whose measured drop is at most ``max_drop``.
+@dataclass(frozen=True)
+class Step:
+    """A layer changes to a better form, which takes ``gain`` of error away for each unit of cost."""
 
-    ``measure(set)`` is the drop with exactly this set approximated; ``candidates()`` is asked only when something has to be given
-    back, since errors cost time. Layers go back worst first (error per saving), in growing steps, and those that turn out not to
-    have been needed are approximated again. ``fixed`` names layers that are never approximated, with the reason.
+    layer: str
+    form: str
+    gain: float
+
+
+def choose(
+    start: Forms, candidates: Callable[[], Sequence[Candidate]], measure: Callable[[Forms], float], max_drop: float
+) -> Choice:
+    """The forms nearest to ``start`` found whose measured drop is at most ``max_drop``.
+
+    ``measure(forms)`` is the drop of the whole network; ``candidates()`` gives all forms of all layers, those of ``start``
+    among them, and is asked only when something has to be repaired, since errors cost time. Steps are made in growing
+    numbers; a bisection then takes back those that were not needed.
     """
-    kept = [name for name in layers if name not in (fixed or {})]
-    drop = measure(frozenset(kept))
+    drop = measure(start)
     if drop <= max_drop:
-        return Choice(tuple(kept), (), drop)
-    ranked = sorted(candidates(), key=lambda c: -c.error / max(c.saving, MIN_SAVING))
-    worst = [c.layer for c in ranked if c.layer in kept]
+        return Choice(dict(start), (), drop)
+    steps = ladder(start, candidates())
     count, drops = 0, {0: drop}
-    while drops[count] > max_drop and count < len(worst):
-        count = min(len(worst), max(1, 2 * count))
-        drops[count] = measure(frozenset(kept) - set(worst[:count]))
-    count = _fewest(count, drops, lambda k: measure(frozenset(kept) - set(worst[:k])), max_drop)
-    back = worst[:count]
-    return Choice(tuple(k for k in kept if k not in back), tuple(back), drops[count])
+    while drops[count] > max_drop and count < len(steps):
+        count = min(len(steps), max(1, 2 * count))
+        drops[count] = measure(_after(start, steps[:count]))
+    count = _fewest(count, drops, lambda k: measure(_after(start, steps[:k])), max_drop)
+    forms = _after(start, steps[:count])
+    return Choice(forms, tuple(dict.fromkeys(s.layer for s in steps[:count])), drops[count])
+
+
+def ladder(start: Forms, candidates: Sequence[Candidate]) -> list[Step]:
+    """All steps to better forms, the most worthwhile first; those of one layer in order."""
+    return sorted((step for layer in start for step in _steps(layer, start[layer], candidates)), key=lambda s: -s.gain)
+
+
+def _steps(layer: str, form: str, candidates: Sequence[Candidate]) -> list[Step]:
+    """From the present form along the lower convex hull of cost and error, so that gains fall."""
+    here = next(c for c in candidates if c.layer == layer and c.form == form)
+    rest, steps = [c for c in candidates if c.layer == layer], list[Step]()
+    while rest := [c for c in rest if c.error < here.error]:
+        there = max(rest, key=lambda c: (_gain(here, c), -c.error))
+        steps.append(Step(layer, there.form, _gain(here, there)))
+        here = there
+    return steps
+
+
+def _gain(here: Candidate, there: Candidate) -> float:
+    """Error taken away for each unit of cost; what costs nothing comes before everything else, the largest error first."""
+    less, more = here.error - there.error, there.cost - here.cost
+    return less / more if more > 0 else 1e30 * (1.0 + less)
+
+
+def _after(start: Forms, steps: Sequence[Step]) -> dict[str, str]:
+    return {**start, **{s.layer: s.form for s in steps}}
 
 
 def _fewest(count: int, drops: dict[int, float], measure: Callable[[int], float], max_drop: float) -> int:

@@ -15,8 +15,10 @@ CALIBRATION = EXAMPLES / "digits.cal.npz"
 
 def test_a_budget_is_reported_and_kept(tmp_path: Path) -> None:
     directory = tmp_path / "digits.edgeopt"
-    result = edgeopt("compile", DIGITS, "-O3", "--data", EVALUATION, "--calibration", CALIBRATION, "-o", directory)
+    given = ("--data", EVALUATION, "--calibration", CALIBRATION, "-o", directory)
+    result = edgeopt("compile", DIGITS, "-O3", "--quantize", "w8a8", *given)
     assert result.exit_code == 0, result.stderr
+    assert "decisions as in float" in result.stdout and "latency ms, measured" in result.stdout
     assert "quantised to w8a8" in result.stderr and "samples" in result.stderr
     about = json.loads((directory / "manifest.json").read_text())["quantization"]
     assert about["metric"] == "accuracy" and about["before"] - about["after"] <= 1.0

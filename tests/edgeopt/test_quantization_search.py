@@ -20,6 +20,7 @@ from edgeopt.search.approximate import Budget, approximate
 from edgeopt.search.blame import blame, suggestion
 from edgeopt.search.quantization import make_plan
 from edgeopt.search.sensitivity import outputs, overlay_of
+from edgeopt.target import host, target
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MODEL, DATA, CALIBRATION = (EXAMPLES / f"digits.{end}" for end in ("onnx", "eval.npz", "cal.npz"))
@@ -27,7 +28,8 @@ INTEGER = ("QuantConv", "QuantGemm", "QuantAdd", "QuantGlobalAveragePool", "Quan
 
 
 def quantized(name: str, **more: object) -> tuple[Graph, DataSet]:
-    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, quantize=name, **more), Context())  # type: ignore[arg-type]
+    budget = Budget(DATA, CALIBRATION, quantize=name, **more)  # type: ignore[arg-type]
+    graph, _ = approximate(load(MODEL), budget, Context(), host())
     return graph, read(DATA, graph)
 
 
@@ -65,20 +67,20 @@ def test_the_integer_graph_computes_what_the_plan_promised(exact: tuple[Graph, D
 
 
 def test_signed_activations_for_arm() -> None:
-    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION), Context(), signed=True)
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, quantize="w8a8"), Context(), target("arm"))
     types = {n.output.type.dtype for n in graph.nodes if n.op == "QuantizeLinear" and n.output.type is not None}
     assert types == {"int8"}
 
 
 def test_without_data_it_says_so_and_keeps_the_accuracy(exact: tuple[Graph, DataSet]) -> None:
-    graph, found = approximate(load(MODEL), Budget(), Context())
+    graph, found = approximate(load(MODEL), Budget(), Context(), host())
     assert found is not None and "without data" in found.summary()
     assert accuracy_of(graph, exact[1]) >= accuracy_of(*exact) - 1.0
 
 
 def test_a_budget_of_nothing_gives_layers_back() -> None:
-    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, quantize="w1"), Context())
-    assert found is not None and found.after >= found.before and found.choice.given_back
+    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, quantize="w1"), Context(), host())
+    assert found is not None and found.after >= found.before and found.given_back
 
 
 def test_each_layer_records_its_error() -> None:
@@ -93,24 +95,38 @@ def test_a_graph_without_layers_is_refused_or_left_with_a_note() -> None:
     draft, x = sketch()
     graph = closed(draft, draft.op("Relu", x))
     with pytest.raises(EdgeoptError, match="no convolution"):
-        approximate(graph, Budget(), Context())
-    same, found = approximate(graph, Budget(), Context(), required=False)
+        approximate(graph, Budget(quantize="w8a8"), Context(), host())
+    same, found = approximate(graph, Budget(), Context(), host())
     assert same is graph and found is None and "nothing was quantised" in graph.metadata["edgeopt.notes"]
 
 
-def test_compiled_at_level_three() -> None:
-    model = edgeopt.compile(MODEL, level=3, data=DATA, calibration=CALIBRATION, max_drop=1.0)
+def test_compiled_the_network_decides_as_reported() -> None:
+    model = edgeopt.compile(MODEL, level=3, data=DATA, calibration=CALIBRATION, max_drop=1.0, quantize="w8a8")
     about = model.manifest["quantization"]
-    assert about["before"] - about["after"] <= 1.0 and not about["given_back"]
+    assert about["before"] - about["after"] <= 1.0 and {layer["form"] for layer in about["layers"]} == {"w8a8"}
+    given, labels = read(DATA, load(MODEL)), read(DATA, load(MODEL)).labels
+    assert labels is not None
+    made = model.run(given.arrays)[model.manifest["outputs"][0]["name"]]
+    assert about["after"] == metrics.accuracy(made, labels)
     data = read(DATA, load(MODEL)).take(slice(0, 64))
     expected = outputs(quantized("w8a8")[0], data)
     actual = np.asarray(model.run(data.arrays)[model.manifest["outputs"][0]["name"]])
     assert metrics.agreement(actual, expected) >= 98.0
 
 
+@pytest.mark.parametrize("name", ["host", "cortex-a53", "cortex-a76"])
+def test_no_network_becomes_slower(name: str) -> None:
+    about = edgeopt.compile(MODEL, level=3, target=name, data=DATA, calibration=CALIBRATION).manifest["quantization"]
+    totals, forms = about["totals"], {layer["form"] for layer in about["layers"]}
+    assert totals["result"]["seconds"] <= totals["float32"]["seconds"]
+    assert ("rejected" in totals) == (forms == {"float32"})
+    if "rejected" in totals:
+        assert totals["rejected"]["seconds"] > totals["float32"]["seconds"]
+
+
 def test_standard_form_runs_in_onnxruntime(exact: tuple[Graph, DataSet]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION), Context(), form="standard")
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, quantize="w8a8"), Context(), host(), "standard")
     model = export(graph, portable=True)
     assert {n.domain for n in model.graph.node} == {""} and "QuantizeLinear" in {n.op_type for n in model.graph.node}
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -126,6 +142,7 @@ def test_blame_names_the_layer_that_was_spoilt(exact: tuple[Graph, DataSet]) -> 
     spoilt = list(plan.weights)[1]
     coarse = make_plan(graph, read(CALIBRATION, graph), scheme("w1"), [spoilt])
     plan.weights[spoilt] = coarse.weights[spoilt]
-    whole, rows = blame(graph, plan, data.subset(48))
+    whole, rows = blame(graph, plan, data.subset(48), target("cortex-a53"), 3)
     assert rows[0].layer == spoilt.split("~")[0] and rows[0].without_ratio > whole + 1.0
-    assert rows[0].layer in suggestion(whole, rows)
+    assert rows[0].layer in suggestion(whole, rows) and "dB for" in suggestion(whole, rows)
+    assert all(r.seconds_before > 0 and r.seconds_after > 0 for r in rows)

@@ -1,0 +1,43 @@
+"""From an optimised graph to a CompiledModel: lowering, code, manifest."""
+
+from __future__ import annotations
+
+from edgeopt.codegen.build import build
+from edgeopt.frontend import export
+from edgeopt.ir import Graph
+from edgeopt.library import library_files
+from edgeopt.lower.lowering import Selection, by_rule, lower
+from edgeopt.lower.table import kernels_for
+from edgeopt.manifest import describe
+from edgeopt.rewrite import Context
+from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
+from edgeopt.target import Target
+
+SYMBOL = "edgeopt_model"
+
+
+def assemble(
+    graph: Graph,
+    target: Target,
+    level: int = 1,
+    context: Context | None = None,
+    symbol: str = SYMBOL,
+    library: bool = False,
+    select: Selection = by_rule,
+) -> CompiledModel:
+    """Compile ``graph`` as it is, without rewriting it.
+
+    With ``library`` the model gets a C library whose functions begin with ``symbol``; code for this process only when ``target``
+    is the host. Raises EdgeoptError when the graph cannot be lowered.
+    """
+    program = lower(graph, target, symbol, kernels_for(level), select)
+    files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
+    notes: list[str] = []
+    if library:
+        made, notes = library_files(program, target)
+        files.update(made)
+    if target.is_host:
+        files[CODE] = build(program, target)
+    manifest = describe(graph, program, target, level, context)
+    manifest["notes"] += notes
+    return CompiledModel(manifest, files, graph)

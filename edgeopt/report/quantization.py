@@ -1,0 +1,50 @@
+"""The rows of the report on a quantised network: before and after, and layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = tuple[str, ...]
+SUMMARY = ("", "float", "compiled", "ratio")
+LAYERS = ("layer", "form", "float µs", "µs", "faster by", "error", "")
+
+
+def summary_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Metric, agreement, latency, weights and RAM of the float network and of the result."""
+    before, after = record["totals"]["float32"], record["totals"]["result"]
+    rows: list[Row] = []
+    if record["samples"]:
+        change = record["after"] - record["before"]
+        rows.append((f"{record['metric']} %", f"{record['before']:.2f}", f"{record['after']:.2f}", f"{change:+.2f}"))
+        rows.append(("decisions as in float %", "100.00", f"{record['agreement']:.2f}", ""))
+    how = "measured" if after["measured"] else "estimated"
+    rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.3f}", faster=True)))
+    rows.append(("weights kB", *_pair(before["weights"], after["weights"], 1e-3, "{:,.1f}")))
+    rows.append(("activations kB", *_pair(before["ram"], after["ram"], 1e-3, "{:,.1f}")))
+    return rows
+
+
+def layer_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Form, time before and after, error and reason of each layer."""
+    return [
+        (
+            layer["layer"],
+            layer["form"],
+            _micros(layer["float_seconds"]),
+            _micros(layer["seconds"]),
+            f"{layer['float_seconds'] / layer['seconds']:.2f}x" if layer["float_seconds"] and layer["seconds"] else "-",
+            "-" if layer["error"] is None else f"{100 * layer['error']:.2f} %",
+            layer["reason"],
+        )
+        for layer in record["layers"]
+    ]
+
+
+def _pair(before: float, after: float, factor: float, form: str, faster: bool = False) -> tuple[str, str, str]:
+    ratio = f"{before / after:.2f}x faster" if faster else f"{after / before:.3f}x"
+    return form.format(factor * before), form.format(factor * after), ratio if before and after else "-"
+
+
+def _micros(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1e6 * seconds:,.1f}"

@@ -1,0 +1,211 @@
+"""The form of every layer: what pays on the target, verified on the whole network, repaired until it is within its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from edgeopt.accuracy import metrics
+from edgeopt.accuracy.data import DataSet
+from edgeopt.accuracy.observe import Overlay
+from edgeopt.ir import Array, Graph
+from edgeopt.ops.quantization import QuantizationScheme
+from edgeopt.ops.quantization_plan import QuantizationPlan, linear_nodes
+from edgeopt.search.budget import Candidate, Forms, choose
+from edgeopt.search.plans import FLOAT, combined, output_errors
+from edgeopt.search.profile import Profile, layer_name, profiles
+from edgeopt.search.quantization import make_plan
+from edgeopt.search.recipe import Recipe, best_recipe
+from edgeopt.search.reconstruction import Repairs
+from edgeopt.search.sensitivity import sensitivities
+from edgeopt.search.variant import compiled_outputs, variant
+from edgeopt.target import Target
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is asked for. ``schemes``: the form that layers start with, then better ones to repair with, before float.
+
+    ``max_drop`` is in percentage points. With ``only_faster`` a layer is left in float where the code for ``target`` (at
+    ``level``) would get slower, and all are when the network would.
+    """
+
+    schemes: tuple[QuantizationScheme, ...]
+    target: Target
+    level: int
+    max_drop: float = 1.0
+    method: str = "mse"
+    only_faster: bool = False
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """A plan that fits its budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost time.
+
+    ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement`` is the percentage
+    of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile of the float
+    network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster.
+    """
+
+    plan: QuantizationPlan
+    scheme: str
+    forms: dict[str, str]
+    given_back: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
+    metric: str = ""
+    before: float = 0.0
+    after: float = 0.0
+    agreement: float = 0.0
+    samples: int = 0
+    costs: dict[str, Profile] = field(default_factory=dict)
+
+    @property
+    def quantized(self) -> list[str]:
+        """The layers that are not left in float."""
+        return [name for name, form in self.forms.items() if form != FLOAT]
+
+    def summary(self) -> str:
+        """One line for the user."""
+        before, after = self.costs[FLOAT], self.costs["result"]
+        if rejected := self.costs.get("rejected"):
+            return f"left in float: {self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
+        speed = f"{_milliseconds(before)} -> {_milliseconds(after)} {'measured' if after.measured else 'estimated'}"
+        layers = f"{len(self.quantized)} of {len(self.forms)} layers; {speed}"
+        if not self.samples:
+            return f"quantised to {self.scheme} without data: {layers}; the loss is not verified"
+        return (
+            f"quantised to {self.scheme}: {layers}; {self.metric} {self.before:.2f} % -> {self.after:.2f} % "
+            f"on {self.samples} samples"
+        )
+
+
+class Search:
+    """One search for the forms of the layers of an optimised float graph."""
+
+    def __init__(self, graph: Graph, goal: Goal, calibration: DataSet, recipe: Recipe | None, overlay: Overlay | None) -> None:
+        self.graph, self.goal, self.calibration = graph, goal, calibration
+        self.recipe, self.overlay = recipe, overlay
+        self.layers = [n.name for n in linear_nodes(graph)]
+        self.plans: dict[str, QuantizationPlan] = {}
+        self.rejected: dict[str, Profile] = {}
+
+    def plan(self, forms: Forms) -> QuantizationPlan:
+        """The plan for ``forms``; the plans of single schemes are made when they are first needed."""
+        for scheme in self.goal.schemes:
+            if scheme.name in forms.values() and scheme.name not in self.plans:
+                self.plans[scheme.name] = self._make(scheme)
+        return combined(self.graph, self.plans, forms)
+
+    def _make(self, scheme: QuantizationScheme) -> QuantizationPlan:
+        if self.recipe is None:  # no data: without an overlay nothing is known of the inputs of a layer
+            known = self.overlay is not None
+            how = Repairs(adaptive=known, compensate=False, correct_bias=known)
+            return make_plan(self.graph, self.calibration, scheme, None, "minmax", how, self.overlay)
+        return make_plan(self.graph, self.calibration, scheme, None, self.recipe.method, self.recipe.repairs)
+
+    def start(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The first form of every layer, and the layers that stay in float because the target does not get faster."""
+        first = dict.fromkeys(self.layers, self.goal.schemes[0].name)
+        if not self.goal.only_faster:
+            return first, ()
+        costs = self.costs({"all": first})
+        slow = {n for n in self.layers if _seconds(costs["all"], n) > _seconds(costs[FLOAT], n)}
+        options = {"all": first}
+        if slow and len(slow) < len(self.layers):
+            options["part"] = {**first, **dict.fromkeys(slow, FLOAT)}
+            costs = self.costs(options)
+        best = min(options, key=lambda name: costs[name].seconds)
+        if costs[best].seconds <= costs[FLOAT].seconds:
+            return options[best], tuple(slow if best == "part" else ())
+        self.rejected = _rejection(costs[FLOAT], costs[best])
+        return dict.fromkeys(self.layers, FLOAT), tuple(self.layers)
+
+    def costs(self, options: Mapping[str, Forms]) -> dict[str, Profile]:
+        """The Profile of the float graph and of each option."""
+        graphs = {name: variant(self.graph, self.plan(forms)) for name, forms in options.items()}
+        return profiles({FLOAT: self.graph, **graphs}, self.goal.target, self.goal.level)
+
+    def candidates(self, start: Forms) -> list[Candidate]:
+        """All forms of all layers with the cost of each layer, in seconds or else bytes, and what each does to the output."""
+        found = [Candidate(n, FLOAT, 0.0, 0.0) for n in self.layers]
+        costs = self.costs({s.name: dict.fromkeys(self.layers, s.name) for s in self.goal.schemes})
+        for scheme in self.goal.schemes:
+            errors = sensitivities(self.graph, self.plans[scheme.name], self.calibration)
+            saved = {n: _seconds(costs[FLOAT], n) - _seconds(costs[scheme.name], n) for n in self.layers}
+            found += [Candidate(n, scheme.name, -saved[n], errors[n]) for n in self.layers]
+        return found
+
+
+def _rejection(before: Profile, after: Profile) -> dict[str, Profile]:
+    return {FLOAT: before, "result": before, "rejected": after}
+
+
+def _milliseconds(profile: Profile) -> str:
+    return f"{1e3 * profile.seconds:.3g} ms"
+
+
+def _seconds(profile: Profile, layer: str) -> float:
+    return profile.layers.get(layer_name(layer), 0.0)
+
+
+def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goal: Goal) -> Quantization:
+    """The plan of most layers whose drop on ``evaluation`` is at most ``goal.max_drop`` percentage points.
+
+    The drop is that of accuracy when there are labels, else the share of decisions that change. ``graph`` is not changed.
+    """
+    search = Search(graph, goal, calibration, best_recipe(graph, calibration, goal.schemes[0], goal.method), None)
+    trials = Trials(search, evaluation)
+    start, slow = search.start()
+    choice = choose(start, lambda: search.candidates(start), trials.drop, goal.max_drop)
+    found = _finished(search, choice.forms, slow, choice.given_back)
+    after, agreement = trials.result(found.forms)
+    metric = "accuracy" if evaluation.labels is not None else "same decision"
+    return replace(found, metric=metric, before=trials.before, after=after, agreement=agreement, samples=len(evaluation))
+
+
+class Trials:
+    """Results of whole networks on the evaluation data, by the code that is compiled for them."""
+
+    def __init__(self, search: Search, data: DataSet) -> None:
+        self.search, self.data = search, data
+        self.reference = compiled_outputs(search.graph, data)
+        self.before = self._metric(self.reference)
+        self._known: dict[frozenset[tuple[str, str]], tuple[float, float]] = {}
+
+    def result(self, forms: Forms) -> tuple[float, float]:
+        """(metric, percentage of decisions equal to those in float) with these ``forms``."""
+        key = frozenset(forms.items())
+        if key not in self._known:
+            made = compiled_outputs(variant(self.search.graph, self.search.plan(forms)), self.data)
+            self._known[key] = (self._metric(made), metrics.agreement(made, self.reference))
+        return self._known[key]
+
+    def drop(self, forms: Forms) -> float:
+        """Percentage points lost."""
+        return self.before - self.result(forms)[0]
+
+    def _metric(self, actual: Array) -> float:
+        if self.data.labels is not None:
+            return metrics.accuracy(actual, self.data.labels)
+        return metrics.agreement(actual, self.reference)
+
+
+def quantize_without_data(graph: Graph, inputs: DataSet, goal: Goal, overlay: Overlay | None = None) -> Quantization:
+    """The plan of all layers that pay, with ranges from generated ``inputs`` in the network that ``overlay`` makes of ``graph``.
+
+    Without an overlay nothing is known of the inputs of a layer, so its weights are rounded to nearest.
+    """
+    search = Search(graph, goal, inputs, None, overlay)
+    return _finished(search, *search.start(), ())
+
+
+def _finished(search: Search, forms: dict[str, str], slow: tuple[str, ...], given_back: tuple[str, ...]) -> Quantization:
+    """The Quantization of ``forms``; back to float altogether when giving layers back made the network slower than that."""
+    goal = search.goal
+    costs = search.rejected or search.costs({"result": forms})
+    if goal.only_faster and costs["result"].seconds > costs[FLOAT].seconds:
+        forms, slow, given_back = dict.fromkeys(search.layers, FLOAT), tuple(search.layers), ()
+        costs = _rejection(costs[FLOAT], costs["result"])
+    plan = search.plan(forms)
+    errors = output_errors(search.graph, plan, search.calibration) if plan.weights else {}
+    return Quantization(replace(plan, errors=errors), goal.schemes[0].name, forms, given_back, slow, costs=costs)

@@ -1,0 +1,47 @@
+"""What was decided, as JSON for the manifest and the reports."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from edgeopt.search.choice import Quantization
+from edgeopt.search.plans import FLOAT
+from edgeopt.search.profile import Profile, layer_name
+
+LOSES, SLOW = "loses too much", "would be slower"
+
+
+def record(found: Quantization) -> dict[str, Any]:
+    """``totals``: Profile of the float network, the result and what was rejected. ``layers``: one entry per layer, in order.
+
+    Percentages are None where nothing was measured.
+    """
+    measured = found.samples > 0
+    return {
+        "scheme": found.scheme,
+        "metric": found.metric or None,
+        "before": found.before if measured else None,
+        "after": found.after if measured else None,
+        "agreement": found.agreement if measured else None,
+        "samples": found.samples,
+        "totals": {name: _totals(profile) for name, profile in found.costs.items()},
+        "layers": [_layer(found, name) for name in found.forms],
+    }
+
+
+def _totals(profile: Profile) -> dict[str, Any]:
+    return {key: value for key, value in asdict(profile).items() if key != "layers"}
+
+
+def _layer(found: Quantization, name: str) -> dict[str, Any]:
+    form, stem = found.forms[name], layer_name(name)
+    tried = found.costs.get("rejected", found.costs["result"])
+    return {
+        "layer": stem,
+        "form": form,
+        "reason": LOSES if name in found.given_back else SLOW if form == FLOAT else "",
+        "error": found.plan.errors.get(name),
+        "float_seconds": found.costs[FLOAT].layers.get(stem),
+        "seconds": tried.layers.get(stem),
+    }
