@@ -1,0 +1,63 @@
+"""Compiled quantised graphs against onnxruntime without optimizations: at most one code apart, on one code of a thousand.
+
+The bound holds for the codes of all examples of a family together; examples are the same in every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import edgeopt
+from edgeopt.ir import Array
+from tests.kernels.quantized_graphs import FAMILIES, Case, Family, Network, by_onnxruntime
+from tests.strategies import Drawn
+
+pytest.importorskip("onnxruntime")
+SHARE = 1e-3
+EXAMPLES = 8
+
+
+@dataclass
+class Tally:
+    """Codes compared, and those that differ."""
+
+    codes: int = 0
+    apart: int = 0
+
+    def add(self, ours: Array, theirs: Array, name: str) -> None:
+        """Count one tensor. Fails when a code is more than one off."""
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        distance = np.abs(ours.astype(int) - theirs.astype(int))
+        assert distance.max(initial=0) <= 1, f"{name}: {distance.max()} apart at {np.argwhere(distance > 1)[0].tolist()}"
+        self.codes += distance.size
+        self.apart += int(np.count_nonzero(distance))
+
+
+@st.composite
+def cases(draw: st.DrawFn, family: Family) -> Case:
+    choice = Drawn(draw)
+    network = Network(choice, choice.pick(["uint8", "int8"]))
+    family(network)
+    return network.case()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_agrees_with_onnxruntime(family: Family) -> None:
+    tally = Tally()
+
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None)
+    @given(case=cases(family))
+    def agree(case: Case) -> None:
+        theirs = by_onnxruntime(case.graph, case.feeds)
+        ours = edgeopt.compile(case.graph, level=2).run(case.feeds)
+        for name, array in theirs.items():
+            tally.add(ours[name], array, name)
+
+    agree()
+    assert tally.codes > 1000
+    assert tally.apart <= SHARE * tally.codes, f"{tally.apart} of {tally.codes} codes are apart"
