@@ -30,6 +30,10 @@ from edgeopt.ir import Array
 FED = "/fed"  # marks the input that stands for a tensor where the network is cut
 CODES = ("int8", "uint8")
 CALIBRATION = 100
+COLUMNS = (
+    "network", "form", "tensors", "codes apart %", "worst tensor %", "worst code",
+    "same decision %", "onnxruntime optimized: same decision %", "deviation / range",
+)  # fmt: skip
 
 
 @dataclass

@@ -94,7 +94,7 @@ class Network:
         return float(np.float32(scale)), zero
 
     def weight(self, shape: Sequence[int], axis: int, x_scale: float) -> tuple[Value, Value]:
-        """A dequantised weight (per tensor or along ``axis``, 8 or 4 bits, with or without zero point) and its bias [channels]."""
+        """A dequantised weight (one scale or several along ``axis``, 8 or 4 bits, any zero point) and its bias [channels]."""
         dtype = self.choice.pick(["int8", "int8", "uint8", "int4", "uint4"])
         count = self.choice.pick([shape[axis], 1])
         signed, (low, high) = dtype.startswith("int"), limits(dtype)
@@ -248,7 +248,7 @@ def _moves(n: Network, x: Value) -> Value:
         return n.op(kind, x, n.draft.ints(0, 0, 1, 2, 0, 0, 0, 1), n.draft.constant(0.0))
     if kind == "Resize":
         how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
-        return n.op(kind, x, None, n.draft.constant([1.0, 1.0, 2.0, 2.0]), **how)
+        return n.op(kind, x, None, n.draft.constant(np.array([1, 1, 2, 2])), **how)
     return n.op(kind, x)
 
 
