@@ -168,10 +168,8 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="name the tensors that differ")
     a = parser.parse_args()
     chosen = [f for f in forms() if any(text in str(f) for text in a.forms.split(";"))]
-    print(
-        "| network | form | tensors | codes apart % | worst tensor % | worst code | same decision % | onnxruntime optimized % | deviation |"
-    )
-    print("|---" * 9 + "|")
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|---" * len(COLUMNS) + "|")
     for path in sorted(a.models.glob("*.onnx")):
         if a.only is None or path.stem in a.only.split(","):
             _print_network(path, a.data, chosen, a)

@@ -34,7 +34,7 @@ class Case:
 
 def limits(dtype: str) -> tuple[int, int]:
     """The lowest and the highest code."""
-    info = ml_dtypes.iinfo(numpy_dtype(dtype))
+    info = ml_dtypes.iinfo(numpy_dtype(dtype))  # type: ignore[no-untyped-call]
     return int(info.min), int(info.max)
 
 
@@ -89,7 +89,7 @@ class Network:
         low, high, (first, last) = min(float(seen.min()), 0.0), max(float(seen.max()), 0.0), limits(dtype)
         scale = max(high - low, 1e-30) / (last - first) * self.choice.pick([1.0, 1.0, 0.2, 5.0])
         if self.choice.integer(0, 2) == 0:
-            scale = 2.0 ** np.round(np.log2(scale))
+            scale = 2.0 ** round(float(np.log2(scale)))
         zero = self.choice.pick([int(np.clip(np.rint(first - low / scale), first, last)), self.zero(dtype)])
         return float(np.float32(scale)), zero
 
