@@ -1,4 +1,4 @@
-"""QuantizeLinear, DequantizeLinear (per tensor, per axis, in blocks) and DynamicQuantizeLinear.
+"""QuantizeLinear and DequantizeLinear (per tensor, per axis, in blocks).
 
 Y = saturate(round(X / scale) + zero point), rounding half to even; X = (Y - zero point) scale. Sub-byte integers lie one to a
 byte.
@@ -17,7 +17,7 @@ import numpy as np
 
 from edgeopt.ir import numpy_dtype
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Tensor
-from edgeopt.kernels.elements import FLOATS, loader, scalar, static, storer
+from edgeopt.kernels.elements import loader, scalar, static, storer
 from edgeopt.kernels.intrinsics import rint
 from edgeopt.kernels.strided import grid, quotient, remainder, row_major
 
@@ -125,29 +125,7 @@ def _select_dequantize(site: Site) -> tuple[KernelCall, ...]:
     return (KernelCall(_dequantize(*key), operands, layout.constants, layout.rows, key),)
 
 
-def _range(x: Any, scale: Any, zero: Any, begin: Any, end: Any, n: Any) -> None:
-    for _ in range(begin, end):
-        low, high = np.float32(0), np.float32(0)
-        for i in range(n):
-            low, high = min(low, x[i]), max(high, x[i])
-        step = (high - low) / np.float32(255) if high > low else np.float32(1)
-        scale[0] = step
-        zero[0] = np.int32(max(min(rint(-low / step), np.float32(255)), np.float32(0)))
-
-
-def _select_dynamic(site: Site) -> tuple[KernelCall, ...]:
-    x = site.given(0)
-    static(x, *site.outputs)
-    if x.type.dtype not in FLOATS[:1]:
-        raise Declined(f"element type {x.type.dtype}")
-    chunks, key = grid(x.shape, row_major(x.shape)).chunks, ("float32", "float32", "uint8")
-    constants = (x.elements // max(chunks, 1), 1, 1, 0, 0, 0)
-    measure = KernelCall(_range, (Input(0), Output(1), Output(2)), (x.elements,), 1)
-    return (measure, KernelCall(_quantize(*key), (Input(0), Output(1), Output(2), Output(0)), constants, chunks, key))
-
-
 KERNELS = (
     Kernel("quantize", ("QuantizeLinear",), _select_quantize),
     Kernel("dequantize", ("DequantizeLinear",), _select_dequantize),
-    Kernel("dynamic_quantize", ("DynamicQuantizeLinear",), _select_dynamic),
 )

@@ -1,4 +1,4 @@
-"""Activation after FusedConv or FusedGemm -> its attribute ``activation``.
+"""Activation after FusedConv, FusedGemm, DynamicConv or DynamicGemm -> its attribute ``activation``.
 
     y = act(Fused(x, W, b, r))   ->   y = Fused(x, W, b, r){activation=act}
 
@@ -13,6 +13,7 @@ from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node
 from edgeopt.ir.match import dtype_of, readers, scalar, sole_user
 from edgeopt.rewrite import Context, Pass
 
+PRODUCTS = ("FusedConv", "FusedGemm", "DynamicConv", "DynamicGemm")
 PLAIN = ("Relu", "Sigmoid", "Tanh", "HardSwish")
 DEFAULTS = {"LeakyRelu": {"alpha": 0.01}, "HardSigmoid": {"alpha": 0.2, "beta": 0.5}}
 ROOTS = (*PLAIN, *DEFAULTS, "Clip", "Silu", "Swish")
@@ -21,7 +22,7 @@ ROOTS = (*PLAIN, *DEFAULTS, "Clip", "Silu", "Swish")
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     value = node.input(0)
     fused = value.producer if value is not None else None
-    if value is None or fused is None or not fused.is_own("FusedConv", "FusedGemm") or node.op not in ROOTS:
+    if value is None or fused is None or not fused.is_own(*PRODUCTS) or node.op not in ROOTS:
         return False
     if sole_user(value) is not node or fused.text("activation", ""):
         return context.decline(node, f"{readers(value)}, or its producer already has an activation")

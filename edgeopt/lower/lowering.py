@@ -101,7 +101,8 @@ class _Lowering:
 
     def _wants_blocked(self, node: Node, kernel: Kernel) -> bool:
         first = next((v for v in node.inputs if v is not None and not v.is_constant), None)
-        if first is None or not can_block(first.type) or not all(can_block(o.type) for o in node.outputs):
+        numbers = [o for o in node.outputs[1:] if o.type is not None and o.type.dims == ()]  # a grid that is found on the way
+        if first is None or not can_block(first.type) or not all(can_block(o.type) for o in node.outputs if o not in numbers):
             return False
         return kernel.hot or any(v is not None and self.store.has_blocked(v) for v in node.inputs)
 

@@ -9,12 +9,13 @@ import onnx
 from edgeopt.ir import Node
 from edgeopt.ops.activations import GELU, HARD_SWISH, SILU
 from edgeopt.ops.definition import Body, OwnOp
+from edgeopt.ops.dynamic import DYNAMIC
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
 
-_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION, *QUANTIZED)
+_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION, *DYNAMIC, *QUANTIZED)
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 
 

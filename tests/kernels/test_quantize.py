@@ -50,14 +50,3 @@ def test_without_zero_point() -> None:
 def test_four_bits() -> None:
     x = np.arange(-8, 8).astype(ml_dtypes.int4)
     agree(quantize, "DequantizeLinear", [x, _scale(), np.array(1, ml_dtypes.int4)])
-
-
-def test_dynamic() -> None:
-    agree(quantize, "DynamicQuantizeLinear", [normal(3, 40)], outputs=3)
-    agree(quantize, "DynamicQuantizeLinear", [np.abs(normal(3, 40)) + np.float32(1)], outputs=3)
-
-
-def test_dynamic_of_zeros() -> None:
-    x = np.zeros(5, np.float32)
-    expected: list[Array] = [np.zeros(5, np.uint8), np.array(1, np.float32), np.array(0, np.uint8)]
-    agree(quantize, "DynamicQuantizeLinear", [x], outputs=3, expected=expected)

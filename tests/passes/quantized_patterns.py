@@ -72,6 +72,19 @@ def move_qdq(draft: Draft, x: Value) -> Value:
     return _rounded(draft, y, grid)
 
 
+def fold_dynamic_quantization(draft: Draft, x: Value) -> Value:
+    channels, width, size = shape(x)[1], draft.choice.integer(1, 5), draft.choice.integer(1, 3)
+    unsigned = draft.choice.integer(0, 1)
+    draft.op("DynamicQuantizeLinear", x, outputs=3)
+    codes, scale, zero = draft.made[-3:]
+    weight, middle = ("uint8", 128) if unsigned else ("int8", 0)
+    kernel = _codes(draft, width, channels, size, size, low=middle - 127, high=middle + 127, dtype=weight)
+    sums = draft.op("ConvInteger", codes, kernel, zero, draft.constant(middle, weight))
+    factor = draft.op("Mul", draft.weight(*draft.choice.pick([(width, 1, 1), ()]), low=0.001, high=0.01), scale)
+    y = draft.op("Mul", draft.op("Cast", sums, to=1), factor)
+    return draft.op("Add", y, draft.weight(width, 1, 1)) if draft.choice.integer(0, 1) else y
+
+
 def import_qlinear(draft: Draft, x: Value) -> Value:
     channels, width, grid, result = shape(x)[1], draft.choice.integer(1, 4), _grid(draft), _grid(draft)
     scales, zeros = _scales(draft, width), draft.constant(np.zeros(width), "int8")
