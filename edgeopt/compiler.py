@@ -17,6 +17,7 @@ from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime import CompiledModel
 from edgeopt.search.approximate import Budget, Data, approximate
+from edgeopt.search.choice import Objective
 from edgeopt.search.record import record
 from edgeopt.search.tuning import Tuner
 from edgeopt.target import Target
@@ -37,6 +38,7 @@ def compile(
     max_drop: float = 1.0,
     quantize: str | None = None,
     tune: bool = False,
+    objective: Objective = "latency",
 ) -> CompiledModel:
     """Compile ``model`` at optimisation ``level`` for ``target``.
 
@@ -45,7 +47,8 @@ def compile(
     (``libmodel.a``, ``model.h``, ``example.c``, and ``libmodel.so`` where a linker is installed) instead of code to run in this
     process; ``emit="c-library"`` adds one for the host.
     Level 3, or a scheme named in ``quantize``, approximates within ``max_drop`` percentage points, measured on ``data``;
-    ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets.
+    ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets. Level 3 leaves in float
+    what would be slower, unless the ``objective`` is ``size``.
     ``tune`` measures which kernel and tiling is fastest for each call, where otherwise a rule decides, and remembers it.
     Raises EdgeoptError for a model that cannot be read, quantised or lowered.
     """
@@ -53,7 +56,9 @@ def compile(
     facts = target if isinstance(target, Target) else find_target(target)
     context, found = context or Context(level=level), None
     if quantize is not None or (level >= 3 and only is None):
-        graph, found = approximate(graph, Budget(data, calibration, max_drop, quantize), context, facts, "integer", print_after)
+        graph, found = approximate(
+            graph, Budget(data, calibration, max_drop, quantize, objective), context, facts, "integer", print_after
+        )
     elif level > 0:
         optimize(graph, level, context, only, print_after)
     library = emit == "c-library" or not facts.is_host

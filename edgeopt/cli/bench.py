@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgeopt.runtime import CompiledModel
 
 SELF = "edgeopt"
+QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, instead of timing engines."
 
 
 @click.command()
@@ -26,6 +27,8 @@ SELF = "edgeopt"
 @click.option("--against", callback=options.parse_names, metavar="ort,openvino", help="Engines to compare with.")
 @options.threads
 @click.option("--seconds", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Measuring time per engine.")
+@click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
+@options.target
 @options.as_json
 def bench(
     model: Path,
@@ -34,13 +37,23 @@ def bench(
     against: tuple[str, ...],
     threads: int,
     seconds: float,
+    quantize: str | None,
+    target: str,
     as_json: bool,
 ) -> None:
     """Time one inference of MODEL.onnx (compiled first, at -O) or of a compiled model on random inputs.
 
     The engines take turns in one process, so that a busy moment of the machine hits all of them. A compiled model is compared
-    with what the engines make of the optimized ONNX model inside it.
+    with what the engines make of the optimized ONNX model inside it. With --quantize: each layer of MODEL.onnx in float and
+    quantised, measured here, or estimated for another --target.
     """
+    if quantize is not None:
+        from edgeopt.cli.gains import show_gains
+
+        return show_gains(model, level, shapes, target, quantize, as_json)
+    if target != "host":
+        raise click.UsageError("code for another target cannot be timed here; 'edgeopt inspect --target' estimates it")
+
     from edgeopt.artifact import load
     from edgeopt.cli.engines import engine
     from edgeopt.cli.samples import random_inputs

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
     from edgeopt.runtime import CompiledModel
+    from edgeopt.search.choice import Objective
 
 
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
 QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8, w4, fp16, w2, w1."
+OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
@@ -34,6 +36,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
+@click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
@@ -52,6 +55,7 @@ def compile_(
     calibration: Path | None,
     max_drop: float,
     quantize: str | None,
+    objective: Objective,
     tune: bool,
     passes: tuple[str, ...],
     stop_after: int | None,
@@ -77,7 +81,7 @@ def compile_(
         if emit == "onnx":
             graph = load(model, shapes)
             if quantize is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, quantize)
+                budget = Budget(data, calibration, max_drop, quantize, objective)
                 graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
                 optimize(graph, level, context, only, shown)
@@ -86,9 +90,8 @@ def compile_(
             _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
-            compiled = compile_model(
-                model, level, target, shapes, context, only, shown, emit, data, calibration, max_drop, quantize, tune
-            )
+            allowed = (data, calibration, max_drop, quantize, tune, objective)
+            compiled = compile_model(model, level, target, shapes, context, only, shown, emit, *allowed)
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)
             _summarise(compiled, directory)

@@ -25,6 +25,7 @@ LIMITS = {
     "uint16": (0, 65535),
     "int32": (-(2**31), 2**31 - 1),
 }
+BITS = {"int2": 2, "int4": 4, "uint4": 4, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "float16": 16, "int32": 32}
 MIN_SCALE = float(np.finfo(np.float32).tiny)
 
 
@@ -88,6 +89,11 @@ class Quantizer:
     axis: int | None = None
     low: int = 0
     high: int = 0
+
+    @property
+    def bits(self) -> int:
+        """Bits of a code in memory."""
+        return BITS[self.dtype]
 
     def quantize(self, array: Array) -> Array:
         """The codes of ``array``, as int32."""

@@ -15,11 +15,11 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
-from edgeopt.ops.quantization import scheme
+from edgeopt.ops.quantization import QuantizationScheme, scheme
 from edgeopt.ops.quantization_plan import linear_nodes
 from edgeopt.pipeline import FORMS, PrintAfter, optimize, technique
 from edgeopt.rewrite import Context, run_pass
-from edgeopt.search.choice import Goal, Quantization, quantize_within, quantize_without_data
+from edgeopt.search.choice import Goal, Objective, Quantization, quantize_within, quantize_without_data
 from edgeopt.search.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
 from edgeopt.target import Target
 
@@ -35,13 +35,15 @@ Form = Literal["integer", "standard"]
 class Budget:
     """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
 
-    ``quantize`` names a scheme that is wanted in any case; None takes int8 where the target does not get slower by it.
+    ``quantize`` names a scheme that is wanted in any case. Without one it is int8, where the target does not get slower by it;
+    or everywhere, when ``objective`` is ``size``.
     """
 
     data: Data | None = None
     calibration: Data | None = None
     max_drop: float = 1.0
     quantize: str | None = None
+    objective: Objective = "latency"
     method: str = "mse"
 
 
@@ -62,7 +64,7 @@ def approximate(
     """
     wanted = scheme(budget.quantize or DEFAULT)
     wanted = wanted.signed() if target.signed_bytes else wanted
-    graph = _with_opset(graph, max(OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations)))
+    graph = _with_opset(graph, wanted)
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
     reason = _obstacle(graph)
@@ -71,7 +73,8 @@ def approximate(
     if reason:
         add_note(graph, f"nothing was quantised: {reason}")
         return graph, None
-    goal = Goal((wanted,), target, context.level, budget.max_drop, budget.method, budget.quantize is None)
+    objective = "size" if budget.quantize is not None else budget.objective
+    goal = Goal((wanted,), target, context.level, budget.max_drop, budget.method, objective)
     calibration, evaluation = _data(graph, budget)
     if calibration is None:
         found = _without_data(graph, goal, statistics)
@@ -83,9 +86,19 @@ def approximate(
         run_pass(graph, FORMS["standard_products"], context)
         optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
     else:
-        run_pass(graph, FORMS["widen_weights"], context)
+        # first of all, or constant folding would widen small weights
+        optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
         optimize(graph, context.level, context, print_after=print_after)
     return graph, found
+
+
+def quantizable(graph: Graph, wanted: QuantizationScheme, level: int) -> Graph:
+    """``graph`` optimised exactly, at an opset that has the types of the scheme. Raises EdgeoptError when it cannot be quantised."""
+    graph = _with_opset(graph, wanted)
+    optimize(graph, level)
+    if reason := _obstacle(graph):
+        raise EdgeoptError(f"graph '{graph.name}' cannot be quantised: {reason}")
+    return graph
 
 
 def _obstacle(graph: Graph) -> str:
@@ -101,7 +114,7 @@ def _without_data(graph: Graph, goal: Goal, statistics: dict[str, ChannelStatist
         inputs = fitted_inputs(graph, inputs, statistics)
         return quantize_without_data(graph, inputs, goal, matched(graph, inputs, statistics))
     narrow = [replace(s, name=f"{s.weights} weights only", activations="") for s in goal.schemes]
-    return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow), only_faster=False))
+    return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow), objective="size"))
 
 
 def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]:
@@ -115,7 +128,8 @@ def _read(source: Data | None, graph: Graph) -> DataSet | None:
     return read(source, graph) if isinstance(source, (str, Path)) else source
 
 
-def _with_opset(graph: Graph, opset: int) -> Graph:
+def _with_opset(graph: Graph, wanted: QuantizationScheme) -> Graph:
+    opset = max(OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations))
     if graph.opset >= opset:
         return graph
     try:

@@ -19,7 +19,6 @@ from edgeopt.target import Target
 
 FLOAT_BYTES = 4
 NAMED = 3
-BITS = {"int8": 8, "int4": 4, "int2": 2, "float16": 16}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _row(
         without=_change(rest, reference, data),
         macs=macs(node) or 0,
         bytes_before=FLOAT_BYTES * prod(weight.codes.shape),
-        bytes_after=-(-prod(weight.codes.shape) * BITS[weight.grid.dtype] // 8),
+        bytes_after=-(-prod(weight.codes.shape) * weight.grid.bits // 8),
         seconds_before=before,
         seconds_after=after,
     )

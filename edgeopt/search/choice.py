@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Literal
 
 from edgeopt.accuracy import metrics
 from edgeopt.accuracy.data import DataSet
@@ -22,12 +24,16 @@ from edgeopt.search.variant import compiled_outputs, variant
 from edgeopt.target import Target
 
 
+Objective = Literal["latency", "size"]
+FLOAT_BYTES = 4
+
+
 @dataclass(frozen=True)
 class Goal:
     """What is asked for. ``schemes``: the form that layers start with, then better ones to repair with, before float.
 
-    ``max_drop`` is in percentage points. With ``only_faster`` a layer is left in float where the code for ``target`` (at
-    ``level``) would get slower, and all are when the network would.
+    ``max_drop`` is in percentage points. Where ``latency`` is to be small, a layer is left in float that the code for
+    ``target`` (at ``level``) would run slower, and all are when the network would; where ``size`` is, all layers start.
     """
 
     schemes: tuple[QuantizationScheme, ...]
@@ -35,7 +41,7 @@ class Goal:
     level: int
     max_drop: float = 1.0
     method: str = "mse"
-    only_faster: bool = False
+    objective: Objective = "size"
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ class Quantization:
         """One line for the user."""
         before, after = self.costs[FLOAT], self.costs["result"]
         if rejected := self.costs.get("rejected"):
-            return f"left in float: {self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
+            slower = f"{self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
+            return f"left in float: {slower}; with --objective size it is taken, the weights being {_share(rejected, before)}"
         speed = f"{_milliseconds(before)} -> {_milliseconds(after)} {'measured' if after.measured else 'estimated'}"
         layers = f"{len(self.quantized)} of {len(self.forms)} layers; {speed}"
         if not self.samples:
@@ -106,7 +113,7 @@ class Search:
     def start(self) -> tuple[dict[str, str], tuple[str, ...]]:
         """The first form of every layer, and the layers that stay in float because the target does not get faster."""
         first = dict.fromkeys(self.layers, self.goal.schemes[0].name)
-        if not self.goal.only_faster:
+        if self.goal.objective == "size":
             return first, ()
         costs = self.costs({"all": first})
         slow = {n for n in self.layers if _seconds(costs["all"], n) > _seconds(costs[FLOAT], n)}
@@ -126,14 +133,26 @@ class Search:
         return profiles({FLOAT: self.graph, **graphs}, self.goal.target, self.goal.level)
 
     def candidates(self, start: Forms) -> list[Candidate]:
-        """All forms of all layers with the cost of each layer, in seconds or else bytes, and what each does to the output."""
-        found = [Candidate(n, FLOAT, 0.0, 0.0) for n in self.layers]
-        costs = self.costs({s.name: dict.fromkeys(self.layers, s.name) for s in self.goal.schemes})
-        for scheme in self.goal.schemes:
-            errors = sensitivities(self.graph, self.plans[scheme.name], self.calibration)
-            saved = {n: _seconds(costs[FLOAT], n) - _seconds(costs[scheme.name], n) for n in self.layers}
-            found += [Candidate(n, scheme.name, -saved[n], errors[n]) for n in self.layers]
+        """All forms of all layers, the cost of each in seconds or bytes, and what each alone does to the network's output."""
+        uniform = {name: dict.fromkeys(self.layers, name) for name in (FLOAT, *(s.name for s in self.goal.schemes))}
+        plans = {name: self.plan(every) for name, every in uniform.items()}
+        costs = self._bytes(plans) if self.goal.objective == "size" else self._times(uniform)
+        found = []
+        for name in uniform:
+            errors = sensitivities(self.graph, plans[name], self.calibration) if name != FLOAT else {}
+            found += [Candidate(n, name, costs[name][n], errors.get(n, 0.0)) for n in self.layers]
         return found
+
+    def _times(self, uniform: Mapping[str, Forms]) -> dict[str, dict[str, float]]:
+        costs = self.costs({name: forms for name, forms in uniform.items() if name != FLOAT})
+        return {name: {n: _seconds(costs[name], n) for n in self.layers} for name in uniform}
+
+    def _bytes(self, plans: Mapping[str, QuantizationPlan]) -> dict[str, dict[str, float]]:
+        sizes = {n.name: prod(w.shape) for n in linear_nodes(self.graph) if (w := n.constant(1)) is not None}
+        return {
+            name: {n: size * (plan.weights[n].grid.bits / 8 if n in plan.weights else FLOAT_BYTES) for n, size in sizes.items()}
+            for name, plan in plans.items()
+        }
 
 
 def _rejection(before: Profile, after: Profile) -> dict[str, Profile]:
@@ -142,6 +161,10 @@ def _rejection(before: Profile, after: Profile) -> dict[str, Profile]:
 
 def _milliseconds(profile: Profile) -> str:
     return f"{1e3 * profile.seconds:.3g} ms"
+
+
+def _share(after: Profile, before: Profile) -> str:
+    return f"{after.weights / max(before.weights, 1):.2f} times as large"
 
 
 def _seconds(profile: Profile, layer: str) -> float:
@@ -203,7 +226,7 @@ def _finished(search: Search, forms: dict[str, str], slow: tuple[str, ...], give
     """The Quantization of ``forms``; back to float altogether when giving layers back made the network slower than that."""
     goal = search.goal
     costs = search.rejected or search.costs({"result": forms})
-    if goal.only_faster and costs["result"].seconds > costs[FLOAT].seconds:
+    if goal.objective == "latency" and costs["result"].seconds > costs[FLOAT].seconds:
         forms, slow, given_back = dict.fromkeys(search.layers, FLOAT), tuple(search.layers), ()
         costs = _rejection(costs[FLOAT], costs["result"])
     plan = search.plan(forms)

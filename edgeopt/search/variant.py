@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.accuracy.data import DataSet
+from edgeopt.accuracy.data import DataSet, generated
 from edgeopt.assembly import assemble
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
+from edgeopt.ops.quantization import QuantizationScheme
 from edgeopt.ops.quantization_plan import QuantizationPlan
-from edgeopt.pipeline import FORMS, optimize, technique
+from edgeopt.pipeline import optimize, technique
 from edgeopt.rewrite import Context, run_pass
+from edgeopt.search.quantization import make_plan
+from edgeopt.search.reconstruction import Repairs
 from edgeopt.target import host
 
 
@@ -18,9 +21,15 @@ def variant(graph: Graph, plan: QuantizationPlan) -> Graph:
     """A copy of the optimised float ``graph`` in which ``plan`` is carried out, ready to be lowered."""
     made, context = clone(graph), Context()
     run_pass(made, technique("quantize")(plan), context)
-    run_pass(made, FORMS["widen_weights"], context)
+    optimize(made, context.level, context, only=["fold_weight_dequantization"])  # before constants are folded
     optimize(made, context.level, context)
     return made
+
+
+def nearest(graph: Graph, scheme: QuantizationScheme) -> QuantizationPlan:
+    """A plan for timing: weights rounded to nearest, ranges of generated inputs."""
+    how = Repairs(adaptive=False, compensate=False, correct_bias=False)
+    return make_plan(graph, generated(graph, 2), scheme, None, "minmax", how)
 
 
 def compiled_outputs(graph: Graph, data: DataSet) -> Array:

@@ -52,3 +52,18 @@ def test_why_names_every_layer() -> None:
     assert len(record["layers"]) >= 4 and record["suggestion"]
     assert all(row["bytes_after"] * 4 == row["bytes_before"] for row in record["layers"])
     assert record["layers"] == sorted(record["layers"], key=lambda row: -row["without_ratio"])
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-a76"])
+def test_bench_says_which_layers_pay(target: str) -> None:
+    result = edgeopt("bench", DIGITS, "--quantize", "w8a8", "--target", target, "-O3", "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert record["measured"] == (target == "host") and len(record["layers"]) >= 5
+    assert all(row["pays"] == (row["seconds"] < row["float_seconds"]) for row in [*record["layers"], record["totals"]])
+    table = edgeopt("bench", DIGITS, "--quantize", "w8a8", "--target", target, "-O3")
+    assert "pays in" in table.stdout and record["layers"][0]["layer"] in table.stdout
+
+
+def test_bench_refuses_to_time_code_for_another_processor() -> None:
+    assert edgeopt("bench", DIGITS, "--target", "cortex-a53").exit_code == 2
