@@ -93,7 +93,7 @@ def approximate(
 
 
 def quantizable(graph: Graph, wanted: QuantizationScheme, level: int) -> Graph:
-    """``graph`` optimised exactly, at an opset that has the types of the scheme. Raises EdgeoptError when it cannot be quantised."""
+    """``graph`` optimised exactly, at an opset with the types of the scheme. Raises EdgeoptError when it cannot be quantised."""
     graph = _with_opset(graph, wanted)
     optimize(graph, level)
     if reason := _obstacle(graph):
@@ -114,7 +114,7 @@ def _without_data(graph: Graph, goal: Goal, statistics: dict[str, ChannelStatist
         inputs = fitted_inputs(graph, inputs, statistics)
         return quantize_without_data(graph, inputs, goal, matched(graph, inputs, statistics))
     narrow = [replace(s, name=f"{s.weights} weights only", activations="") for s in goal.schemes]
-    return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow), objective="size"))
+    return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow)))
 
 
 def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]:

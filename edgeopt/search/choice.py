@@ -23,7 +23,6 @@ from edgeopt.search.sensitivity import sensitivities
 from edgeopt.search.variant import compiled_outputs, variant
 from edgeopt.target import Target
 
-
 Objective = Literal["latency", "size"]
 FLOAT_BYTES = 4
 
