@@ -3,6 +3,8 @@
     QLinearConv(x, w, b)   ->   QuantConv(x, w, b)           QLinearMatMul, QGemm               ->   QuantGemm
     QLinearAdd, QLinearMul ->   QuantAdd, QuantMul           QLinear[Global]AveragePool, QLinearConcat, QLinearSoftmax likewise
     QLinearSigmoid, QLinearLeakyRelu   ->   QuantLookup      table[i] = Q(f(DQ(i-th code)))
+    MatMulIntegerToFloat(x, w)         ->   DynamicGemm(x, w)
+    DynamicQuantizeMatMul(x, w)        ->   DynamicGemm(DynamicQuantizeLinear(x), w)
 
 The inputs are the same in another order. Not when a weight or a table's grid is computed, for channels on the last axis, or for a
 product with factors. ConvInteger and MatMulInteger stay: their result is a sum that has no grid yet.
@@ -13,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Value, numpy_dtype
-from edgeopt.ir.match import dtype_of
+from edgeopt.ir.match import dtype_of, rank_of
 from edgeopt.ops import infer
 from edgeopt.ops.fused import CONV_ATTRIBUTES
 from edgeopt.ops.quantization import LIMITS, quantizer
@@ -91,6 +93,35 @@ def _lookup(graph: Graph, node: Node) -> Inputs | str:
     return [source, graph.constant(f"{node.name}.table", codes)]
 
 
+def _to_float(graph: Graph, node: Node) -> Inputs | str:
+    """A (codes), B, a_scale, b_scale, a_zero, b_zero, bias (float32)."""
+    a, b, a_scale, b_scale, a_zero, b_zero, bias = (node.input(i) for i in range(7))
+    return _dynamic([a, a_scale, a_zero, b, b_scale, b_zero, bias])
+
+
+def _quantized_on_the_way(graph: Graph, node: Node) -> Inputs | str:
+    """A (float32), B, b_scale, b_zero, bias (float32)."""
+    a, b, b_scale, b_zero, bias = (node.input(i) for i in range(5))
+    inputs = _dynamic([a, None, None, b, b_scale, b_zero, bias])
+    if isinstance(inputs, str) or a is None or a.type is None:
+        return inputs
+    types = [TensorType("uint8", a.type.shape), TensorType("float32", ()), TensorType("uint8", ())]
+    codes = graph.make("DynamicQuantizeLinear", [a], types, node, name=f"{node.name}.quantize")
+    return [*codes.outputs, *inputs[3:]]
+
+
+def _dynamic(inputs: Inputs) -> Inputs | str:
+    """The inputs of DynamicGemm, scales and zero points as vectors or numbers."""
+    weight, rank = inputs[3], rank_of(inputs[0]) or 0
+    if weight is None or not weight.is_constant or weight.array.ndim != 2 or rank < 2:
+        return "its right side is not a constant matrix, or its left side no matrix"
+    if any(v is not None and (not v.is_constant or v.array.size not in (1, weight.array.shape[1])) for v in inputs[4:]):
+        return "the grid of its weight or its bias is computed, or does not lie along the columns"
+    while inputs[-1] is None:
+        inputs.pop()
+    return inputs
+
+
 def _function(node: Node, x: Array) -> Array:
     if node.op == "QLinearLeakyRelu":
         return np.where(x < 0, x * np.float32(node.real("alpha", 0.01)), x)
@@ -108,6 +139,8 @@ RULES: dict[str, tuple[str, Rule, tuple[str, ...]]] = {
     "QLinearConcat": ("QuantConcat", _same, ("axis",)),
     "QLinearLeakyRelu": ("QuantLookup", _lookup, ()),
     "QLinearSigmoid": ("QuantLookup", _lookup, ()),
+    "MatMulIntegerToFloat": ("DynamicGemm", _to_float, ()),
+    "DynamicQuantizeMatMul": ("DynamicGemm", _quantized_on_the_way, ()),
     "QLinearSoftmax": ("QuantSoftmax", _same, ("axis",)),
 }
 PASS = Pass("import_qlinear", rewrite, roots=tuple(RULES))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edgeopt
+from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
-from edgeopt.ir import Array, Graph, Value
+from edgeopt.ir import Array, Graph, TensorType, Value
 from edgeopt.pipeline import optimize
 from tests.edgeopt.test_integer_graphs import by_onnxruntime
 from tests.passes.building import closed
-from tests.strategies import Draft, Drawn
+from tests.strategies import Draft, Drawn, Seeded
 
 
 @st.composite
@@ -64,3 +67,55 @@ def test_layers_agree_with_onnxruntime(graph: Graph, kind: str, seed: int) -> No
     np.testing.assert_allclose(actual[real], expected[real], rtol=1e-6, atol=1e-6 * float(np.abs(expected[real]).max()))
     if kind != "zero":  # for zeros the reference divides its scale of 1 by 255
         np.testing.assert_allclose(interpret(graph, feeds)[real], expected[real], rtol=1e-6, atol=1e-5)
+
+
+def matrix(opset: int = 17) -> Graph:
+    """Rows of a matrix product in the integer form, with a bias."""
+    draft = Draft(Seeded(3), opset)
+    x = draft.input((3, 40))
+    draft.op("DynamicQuantizeLinear", x, outputs=3)
+    codes, scale, zero = draft.made
+    weight = draft.constant(np.random.default_rng(5).integers(-127, 128, (40, 50)), "int8")
+    sums = draft.op("MatMulInteger", codes, weight, zero, draft.constant(0, "int8"))
+    factor = draft.op("Mul", scale, draft.constant(0.01))
+    y = draft.op("Add", draft.op("Mul", draft.op("Cast", sums, to=1), factor), draft.weight(50))
+    return closed(draft, y)
+
+
+@pytest.mark.parametrize("level", ["basic", "extended"])
+def test_what_onnxruntime_makes_of_it(level: str, tmp_path: Path) -> None:
+    """Its fused operators are read too: DynamicQuantizeMatMul and, without it, MatMulIntegerToFloat."""
+    graph, path = matrix(), tmp_path / "optimized.onnx"
+    feeds = {graph.inputs[0].name: np.random.default_rng(1).standard_normal((3, 40)).astype(np.float32)}
+    (expected,) = by_onnxruntime(graph, feeds).values()
+    onnxruntime = pytest.importorskip("onnxruntime")
+    settings_ = onnxruntime.SessionOptions()
+    settings_.optimized_model_filepath, settings_.log_severity_level = str(path), 3
+    settings_.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_ENABLE_{level.upper()}")
+    onnxruntime.InferenceSession(export(graph).SerializeToString(), settings_, providers=["CPUExecutionProvider"])
+    made = load(path)
+    assert {"basic": "MatMulInteger", "extended": "DynamicQuantizeMatMul"}[level] in [n.op for n in made.nodes]
+    optimize(made)
+    assert [n.op for n in made.nodes] == ["DynamicQuantizeLinear", "DynamicGemm"]
+    (actual,) = edgeopt.compile(made, level=0).run(feeds).values()
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_codes_times_weights_to_float() -> None:
+    draft = Draft(Seeded(3), 17)
+    x, scale, zero = draft.input((3, 40), "uint8"), draft.constant(0.03), draft.constant(117, "uint8")
+    weight = draft.constant(np.random.default_rng(5).integers(-127, 128, (40, 50)), "int8")
+    steps, bias = draft.weight(50, low=0.001, high=0.01), draft.weight(50)
+    node = draft.graph.make(
+        "MatMulIntegerToFloat",
+        [x, weight, scale, steps, zero, None, bias],
+        [TensorType("float32", (3, 50))],
+        domain="com.microsoft",
+    )
+    draft.graph.opsets["com.microsoft"] = 1
+    graph = closed(draft, node.output)
+    feeds = {x.name: np.random.default_rng(1).integers(0, 256, (3, 40)).astype(np.uint8)}
+    (expected,) = by_onnxruntime(graph, feeds).values()
+    (actual,) = edgeopt.compile(graph, level=1).run(feeds).values()
+    assert [n.op for n in graph.nodes] == ["DynamicGemm"]
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-5)
