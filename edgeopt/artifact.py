@@ -12,9 +12,11 @@ from pathlib import Path
 from edgeopt.errors import EdgeoptError
 from edgeopt.manifest import Manifest
 from edgeopt.memory import aligned
+from edgeopt.report.page import page
 from edgeopt.runtime import CompiledModel
 
 FORMAT = 1
+REPORT = "report.html"
 
 
 def save(compiled: CompiledModel, directory: Path) -> None:
@@ -41,6 +43,7 @@ def _write(compiled: CompiledModel, directory: Path) -> None:
     manifest = {**compiled.manifest, "format": FORMAT, "checksums": checksums}
     manifest["digest"] = _digest(manifest)
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (directory / REPORT).write_text(page(manifest))
 
 
 def _swap(aside: Path, directory: Path) -> None:

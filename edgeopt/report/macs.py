@@ -90,6 +90,8 @@ RULES: dict[str, Callable[[Node], int | None]] = {
     "FusedGemm": _product,
     "GRU": _recurrent,
     "Gemm": _product,
+    "HybridConv": _convolution(1),
+    "HybridGemm": _product,
     "LSTM": _recurrent,
     "MatMul": _product,
     "MatMulInteger": _product,

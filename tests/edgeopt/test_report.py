@@ -1,0 +1,83 @@
+"""The report of a compiled model: well formed, complete, nothing from outside, nothing unescaped."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edgeopt
+from edgeopt.report.bars import bars
+from edgeopt.report.page import page
+from edgeopt.report.quantization import layer_rows, summary_rows
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+VOID = {"meta"}
+
+
+class Balanced(HTMLParser):
+    """Checks that every tag is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert not any(key in ("src", "href") for key, _ in attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def texts_of(html: str) -> str:
+    parser = Balanced()
+    parser.feed(html)
+    assert parser.open == []
+    return "\n".join(parser.texts)
+
+
+@pytest.fixture(scope="module")
+def compiled() -> edgeopt.CompiledModel:
+    return edgeopt.compile(EXAMPLES / "digits.onnx", level=3, target="cortex-a76", quantize="w8a8")
+
+
+def test_the_page_shows_what_was_decided(compiled: edgeopt.CompiledModel) -> None:
+    text = texts_of(page(compiled.manifest))
+    record = compiled.manifest["quantization"]
+    for row in [*summary_rows(record), *layer_rows(record)]:
+        assert all(cell in text for cell in row)
+    assert all(kernel["kernel"] in text for kernel in compiled.manifest["kernels"])
+
+
+def test_it_is_saved_with_the_model(compiled: edgeopt.CompiledModel, tmp_path: Path) -> None:
+    compiled.save(tmp_path / "m")
+    assert "Before and after" in texts_of((tmp_path / "m" / "report.html").read_text())
+
+
+def test_names_cannot_break_out(compiled: edgeopt.CompiledModel) -> None:
+    manifest = {**compiled.manifest, "model": "<script>alert(1)</script>", "notes": ["<img src=x>"]}
+    html = page(manifest)
+    assert "<script" not in html and "<img" not in html and "alert(1)" in texts_of(html)
+
+
+values = st.floats(0, 1e9, allow_nan=False)
+
+
+@given(rows=st.lists(st.tuples(st.text(st.characters(categories=("L", "N", "P")), max_size=60), values, values), max_size=8))
+def test_bars_fit_the_picture(rows: list[tuple[str, float, float]]) -> None:
+    root = ElementTree.fromstring(bars(rows))
+    width = float(root.attrib["viewBox"].split()[2])
+    for bar in root.iter("rect"):
+        assert 0 < float(bar.attrib["width"]) <= width - float(bar.attrib["x"])
+    assert sum(1 for _ in root.iter("rect")) == sum((before > 0) + (after > 0) for _, before, after in rows)
