@@ -50,6 +50,7 @@ from edgeopt.passes import (
     move_transposes,
     pool_to_global,
     quantize,
+    quantize_dynamic,
     recognize_gelu,
     recognize_hard_sigmoid,
     recognize_hard_swish,
@@ -144,7 +145,9 @@ TECHNIQUES: dict[str, Callable[..., Pass]] = {
     "absorb_high_bias": absorb_high_bias.make,
     "bias_correction": bias_correction.make,
     "quantize": quantize.make,
+    "quantize_dynamic": quantize_dynamic.make,
 }
+QUANTIZING = ("quantize_dynamic", "quantize")  # together they carry out a QuantizationPlan
 # Run by name where a form is wanted for its reader: standard operators for other runtimes, constants for code generation.
 FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, standard_products.PASS, widen_weights.PASS)}
 

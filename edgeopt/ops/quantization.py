@@ -35,7 +35,8 @@ class QuantizationScheme:
 
     ``weights`` and ``activations`` name element types; '' leaves that side in float32, ``float16`` stores weights in half
     precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``per_channel`` gives each
-    output channel of a weight its own scale; ``symmetric`` puts the zero point of activations at 0.
+    output channel of a weight its own scale; ``symmetric`` puts the zero point of activations at 0. ``dynamic`` leaves activations
+    in float32 and quantises what a layer reads at run time, on a grid of its own, so that nothing has to be calibrated.
     """
 
     name: str
@@ -43,6 +44,7 @@ class QuantizationScheme:
     activations: str = "uint8"
     per_channel: bool = True
     symmetric: bool = False
+    dynamic: bool = False
 
     def signed(self, symmetric: bool = False) -> QuantizationScheme:
         """The same with signed activations, as Arm dot products want them; many NPUs also want zero in the middle."""
@@ -60,6 +62,7 @@ SCHEMES = {
         QuantizationScheme("w8a8"),
         QuantizationScheme("w4a8", weights="int4"),
         QuantizationScheme("w4a4", weights="int4", activations="uint4"),
+        QuantizationScheme("w8a8-dynamic", activations="", dynamic=True),
         QuantizationScheme("w8", activations=""),
         QuantizationScheme("w4", weights="int4", activations=""),
         QuantizationScheme("fp16", weights="float16", activations=""),

@@ -36,11 +36,15 @@ class QuantizedWeight:
 
 @dataclass
 class QuantizationPlan:
-    """``weights`` by name of the FusedConv or FusedGemm, ``activations`` by name of the value that is rounded."""
+    """``weights`` by name of the FusedConv or FusedGemm, ``activations`` by name of the value that is rounded.
+
+    The layers in ``dynamic`` round what they read at run time.
+    """
 
     weights: dict[str, QuantizedWeight] = field(default_factory=dict)
     activations: dict[str, Quantizer] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    dynamic: frozenset[str] = frozenset()
 
 
 def weight_axis(node: Node) -> int:

@@ -17,15 +17,16 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ops.quantization import QuantizationScheme, scheme
 from edgeopt.ops.quantization_plan import linear_nodes
-from edgeopt.pipeline import FORMS, PrintAfter, optimize, technique
+from edgeopt.pipeline import FORMS, QUANTIZING, PrintAfter, optimize, technique
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.search.choice import Goal, Objective, Quantization, quantize_within, quantize_without_data
 from edgeopt.search.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
 from edgeopt.target import Target
 
 DEFAULT = "w8a8"
-OPSETS = {"int4": 21, "uint4": 21, "int2": 25, "binary": 25}
-IR_VERSIONS = {21: 10, 25: 13}
+OPSETS = {"int4": 21, "uint4": 21, "int16": 21, "uint16": 21, "int2": 25, "binary": 25}
+DYNAMIC_OPSET = 11
+IR_VERSIONS = {11: 6, 21: 10, 25: 13}
 DATA_FREE_SAMPLES = 32
 Data = DataSet | str | Path
 Form = Literal["integer", "standard"]
@@ -80,7 +81,8 @@ def approximate(
         found = _without_data(graph, goal, statistics)
     else:
         found = quantize_within(graph, calibration, evaluation or calibration, goal)
-    run_pass(graph, technique("quantize")(found.plan), context)
+    for name in QUANTIZING:
+        run_pass(graph, technique(name)(found.plan), context)
     add_note(graph, found.summary())
     if form == "standard":
         run_pass(graph, FORMS["standard_products"], context)
@@ -113,7 +115,7 @@ def _without_data(graph: Graph, goal: Goal, statistics: dict[str, ChannelStatist
     if covers(graph, statistics):
         inputs = fitted_inputs(graph, inputs, statistics)
         return quantize_without_data(graph, inputs, goal, matched(graph, inputs, statistics))
-    narrow = [replace(s, name=f"{s.weights} weights only", activations="") for s in goal.schemes]
+    narrow = [s if s.dynamic else replace(s, name=f"{s.weights} weights only", activations="") for s in goal.schemes]
     return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow)))
 
 
@@ -129,7 +131,8 @@ def _read(source: Data | None, graph: Graph) -> DataSet | None:
 
 
 def _with_opset(graph: Graph, wanted: QuantizationScheme) -> Graph:
-    opset = max(OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations))
+    needed = [OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations)]
+    opset = max(*needed, DYNAMIC_OPSET if wanted.dynamic else 0)
     if graph.opset >= opset:
         return graph
     try:
@@ -138,5 +141,5 @@ def _with_opset(graph: Graph, wanted: QuantizationScheme) -> Graph:
         raise EdgeoptError(f"the quantised form needs opset {opset}, to which the model cannot be raised: {error}") from error
     model.ir_version = max(model.ir_version, IR_VERSIONS[opset])
     raised = load(model)
-    add_note(raised, f"opset raised from {graph.opset} to {opset}, which first has the element type of the weights")
+    add_note(raised, f"opset raised from {graph.opset} to {opset}, which first has the types of {wanted.name}")
     return raised

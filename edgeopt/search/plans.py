@@ -23,6 +23,7 @@ def combined(graph: Graph, plans: Mapping[str, QuantizationPlan], forms: Forms) 
     """The plan in which each layer has the form that ``forms`` names: one of ``plans``, or ``FLOAT``."""
     nodes = [n for n in linear_nodes(graph) if forms.get(n.name, FLOAT) != FLOAT]
     made = QuantizationPlan({n.name: plans[forms[n.name]].weights[n.name] for n in nodes})
+    made.dynamic = frozenset(n.name for n in nodes if n.name in plans[forms[n.name]].dynamic)
     rounding = [n for n in nodes if plans[forms[n.name]].activations]
     for group in grid_groups(graph, rounding):
         names = {v.name for v in group}

@@ -54,7 +54,7 @@ def make_plan(
         grid_x = activations.get(source.name) if source is not None else None
         if grid_x is not None:
             weights[node.name] = bias_in_range(weights[node.name], node.constant(2), grid_x)
-    return QuantizationPlan(weights, activations)
+    return QuantizationPlan(weights, activations, dynamic=frozenset(weights) if scheme.dynamic else frozenset())
 
 
 def _grid(statistic: Statistic, method: str, scheme: QuantizationScheme) -> Quantizer:

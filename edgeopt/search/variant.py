@@ -10,7 +10,7 @@ from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ops.quantization import QuantizationScheme
 from edgeopt.ops.quantization_plan import QuantizationPlan
-from edgeopt.pipeline import optimize, technique
+from edgeopt.pipeline import QUANTIZING, optimize, technique
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.search.quantization import make_plan
 from edgeopt.search.reconstruction import Repairs
@@ -20,7 +20,8 @@ from edgeopt.target import host
 def variant(graph: Graph, plan: QuantizationPlan) -> Graph:
     """A copy of the optimised float ``graph`` in which ``plan`` is carried out, ready to be lowered."""
     made, context = clone(graph), Context()
-    run_pass(made, technique("quantize")(plan), context)
+    for name in QUANTIZING:
+        run_pass(made, technique(name)(plan), context)
     optimize(made, context.level, context, only=["fold_weight_dequantization"])  # before constants are folded
     optimize(made, context.level, context)
     return made
