@@ -34,6 +34,7 @@ from edgeopt.passes import (
     fold_shape,
     fold_shift_after,
     fold_shift_before,
+    fold_weight_dequantization,
     fuse_activation,
     fuse_residual,
     gather_to_slice,
@@ -67,7 +68,6 @@ from edgeopt.passes import (
     split_to_slice,
     standard_products,
     transpose_to_reshape,
-    widen_weights,
 )
 from edgeopt.rewrite import Context, Pass, PassError, run_pass
 
@@ -136,6 +136,7 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(fold_qdq.PASS, 1, "sums are taken in integers and rounded once"),
     Stage(fold_qdq_arithmetic.PASS, 1, "a network stays in integers between its products"),
     Stage(fold_qdq_lookup.PASS, 1, "a function of one byte is a table"),
+    Stage(fold_weight_dequantization.PASS, 1, "weights stay in few bits in memory"),
     Stage(common_subexpressions.PASS, 1, "the same value is computed once"),
     Stage(dead_code.PASS, 1, "what nobody reads is not computed and not shipped"),
 )
@@ -148,8 +149,8 @@ TECHNIQUES: dict[str, Callable[..., Pass]] = {
     "quantize_dynamic": quantize_dynamic.make,
 }
 QUANTIZING = ("quantize_dynamic", "quantize")  # together they carry out a QuantizationPlan
-# Run by name where a form is wanted for its reader: standard operators for other runtimes, constants for code generation.
-FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, standard_products.PASS, widen_weights.PASS)}
+# Run by name where a form is wanted for its reader: standard operators for other runtimes.
+FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, standard_products.PASS)}
 
 
 def technique(name: str) -> Callable[..., Pass]:

@@ -57,6 +57,14 @@ class Target:
         return self.dot4 == "sdot" or self.lookup in ("tbl", "vtbl")
 
     @property
+    def widens_half(self) -> str:
+        """How vectors of half precision become float32: by LLVM's ``fpext``, by NEON's ``vcvt``, or empty (by integers)."""
+        if self.triple.startswith("aarch64") or (self.triple.startswith("x86_64") and self.vector_bytes >= 32):
+            return "fpext"
+        converts = self.triple.startswith("arm") and ("+vfp4" in self.features or "+fp16" in self.features)
+        return "vcvt" if converts else ""
+
+    @property
     def is_host(self) -> bool:
         """True when this process can execute the target's code."""
         return bool(self.triple.split("-")[0] == llvm.get_process_triple().split("-")[0])

@@ -63,7 +63,7 @@ def _in_place(node: Node, target: Target) -> bool:
 def _part(value: Value | None, node: Node, target: Target) -> bool:
     if value is None or value.producer is None or not can_block(value.type) or value.type is None:
         return False
-    producer_is_conv = value.producer.op in ("Conv", "FusedConv", "QuantConv")
+    producer_is_conv = value.producer.op in ("Conv", "FusedConv", "QuantConv", "HybridConv")
     others = [n for n in value.users if n.is_op("Concat") and n is not node]
     return producer_is_conv and not others and value.type.dims[1] % block_size(target) == 0
 

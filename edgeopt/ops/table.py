@@ -11,11 +11,12 @@ from edgeopt.ops.activations import GELU, HARD_SWISH, SILU
 from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.dynamic import DYNAMIC
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
+from edgeopt.ops.hybrid import HYBRID
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
 
-_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION, *DYNAMIC, *QUANTIZED)
+_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION, *DYNAMIC, *QUANTIZED, *HYBRID)
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 
 

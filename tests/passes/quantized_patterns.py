@@ -42,6 +42,20 @@ def fold_qdq(draft: Draft, x: Value) -> Value:
     return _rounded(draft, y, _grid(draft))
 
 
+def fold_weight_dequantization(draft: Draft, x: Value) -> Value:
+    kind = draft.choice.pick(["conv", "gemm", "half"])
+    if kind == "half":
+        weight = draft.constant(np.linspace(-1, 1, 6 * shape(x)[1]).reshape(6, -1, 1, 1), "float16")
+        return draft.own("FusedConv", x, draft.op("Cast", weight, to=1), draft.weight(6), activation="Relu")
+    if kind == "gemm":
+        scale, zero = draft.constant(0.02), draft.constant(draft.choice.pick([0, 5]), "int8")
+        weight = draft.op("DequantizeLinear", _codes(draft, shape(x)[3], 7, low=-100, high=100), scale, zero)
+        return draft.own("FusedGemm", x, weight)
+    codes, scales = _codes(draft, 3, shape(x)[1], 2, 2), _scales(draft, 3)
+    y = draft.own("FusedConv", x, draft.op("DequantizeLinear", codes, scales, axis=0), draft.weight(3))
+    return draft.own("FusedConv", x, draft.op("DequantizeLinear", codes, scales, axis=0), None, y)
+
+
 def fold_qdq_arithmetic(draft: Draft, x: Value) -> Value:
     left, right = (_rounded(draft, x, _grid(draft)) for _ in range(2))
     kind = draft.choice.pick(["Add", "Mul", "Concat", "GlobalAveragePool", "Softmax"])
@@ -73,8 +87,12 @@ def move_qdq(draft: Draft, x: Value) -> Value:
 
 
 def fold_dynamic_quantization(draft: Draft, x: Value) -> Value:
-    channels, width, size = shape(x)[1], draft.choice.integer(1, 5), draft.choice.integer(1, 3)
-    unsigned = draft.choice.integer(0, 1)
+    channels, width, size, unsigned = (
+        shape(x)[1],
+        draft.choice.integer(1, 5),
+        draft.choice.integer(1, 3),
+        draft.choice.integer(0, 1),
+    )
     draft.op("DynamicQuantizeLinear", x, outputs=3)
     codes, scale, zero = draft.made[-3:]
     weight, middle = ("uint8", 128) if unsigned else ("int8", 0)
