@@ -1,41 +1,23 @@
-"""The costly standard operators on many samples at once, for calibration and accuracy runs.
+"""The costly operators on many samples at once, for calibration and accuracy runs.
 
-Every function computes what the ONNX operator of its name defines; the tests hold them to ``onnx.reference``. Convolution is a
-matrix product over columns, depthwise convolution and rounding are compiled loops.
+Every function computes what the ONNX operator of its name defines; the tests hold them to ``onnx.reference``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
-from math import prod
 
 import numpy as np
 from numba import njit
 
+from edgeopt.accuracy.fused import fused_conv, fused_gemm, product
+from edgeopt.accuracy.windows import pool, window_of
 from edgeopt.ir import Array, Node
 
-PATCH_BYTES = 4 << 20
 Batched = Callable[[Node, Sequence[Array | None]], Array | None]
 
 
-@njit(cache=True)  # type: ignore[misc, unused-ignore]
-def _depthwise(x, w, y, strides, dilations):  # type: ignore[no-untyped-def]
-    samples, channels, height, width = y.shape
-    multiplier = channels // x.shape[1]
-    for item in range(samples * channels):
-        n, c = item // channels, item % channels
-        for i in range(height):
-            for j in range(width):
-                total = np.float32(0)
-                for p in range(w.shape[2]):
-                    for q in range(w.shape[3]):
-                        row, column = i * strides[0] + p * dilations[0], j * strides[1] + q * dilations[1]
-                        total += x[n, c // multiplier, row, column] * w[c, 0, p, q]
-                y[n, c, i, j] = total
-
-
-@njit(cache=True)  # type: ignore[misc, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
 def _round_to_grid(x, y, scale, zero, low, high):  # type: ignore[no-untyped-def]
     for i in range(x.size):
         code = np.rint(x[i] / scale) + zero
@@ -51,92 +33,38 @@ def round_to_grid(x: Array, scale: float, zero: int, low: int, high: int) -> Arr
     return y.reshape(x.shape)
 
 
-def _spatial(node: Node, rank: int) -> tuple[list[int], list[int], list[int]] | None:
-    if node.text("auto_pad", "NOTSET") != "NOTSET":
-        return None
-    ones = [1] * rank
-    pads, strides = node.integers("pads", [0] * 2 * rank), node.integers("strides", ones)
-    return list(pads), list(strides), list(node.integers("dilations", ones))
-
-
-def padded(x: Array, pads: Sequence[int], value: float = 0.0) -> Array:
-    """``x`` with its spatial axes enlarged (begins, then ends)."""
-    rank = len(pads) // 2
-    return np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)], constant_values=value) if any(pads) else x
-
-
-def taps(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> list[Array]:
-    """The strided view of a padded map x [N, C, H, W] under each element of the kernel, each [N, C, OH, OW]."""
-    size = [(d - (k - 1) * e - 1) // s + 1 for d, k, s, e in zip(x.shape[2:], kernel, strides, dilations, strict=True)]
-    last = [(n - 1) * s + 1 for n, s in zip(size, strides, strict=True)]
-    corners = [(p * dilations[0], q * dilations[1]) for p in range(kernel[0]) for q in range(kernel[1])]
-    return [x[:, :, i : i + last[0] : strides[0], j : j + last[1] : strides[1]] for i, j in corners]
-
-
-def patches(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
-    """Columns [N, C * kh * kw, OH * OW] of a padded map x [N, C, H, W], ordered as a weight [M, C, kh, kw] is."""
-    views = taps(x, kernel, strides, dilations)
-    columns = np.empty((len(x), x.shape[1], len(views), *views[0].shape[2:]), x.dtype)
-    for index, view in enumerate(views):
-        columns[:, :, index] = view
-    return columns.reshape(len(x), x.shape[1] * len(views), -1)
-
-
 def conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
     """Conv over two spatial axes with explicit pads; None for other forms."""
-    x, w, bias = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
-    form = _spatial(node, 2) if x is not None and x.ndim == 4 and x.dtype == np.float32 else None
-    if form is None or x is None or w is None:
-        return None
-    pads, strides, dilations = form
-    group, x = node.integer("group", 1), padded(x, pads)
-    y = _depth(x, w, strides, dilations) if group == x.shape[1] and group > 1 else _groups(x, w, group, strides, dilations)
-    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
-
-
-def _depth(x: Array, w: Array, strides: list[int], dilations: list[int]) -> Array:
-    y = np.empty((len(x), w.shape[0], *taps(x, w.shape[2:], strides, dilations)[0].shape[2:]), np.float32)
-    _depthwise(np.ascontiguousarray(x), np.ascontiguousarray(w), y, np.array(strides), np.array(dilations))
-    return y
-
-
-def _groups(x: Array, w: Array, group: int, strides: list[int], dilations: list[int]) -> Array:
-    parts = zip(np.split(x, group, 1), np.split(w, group, 0), strict=True)
-    results = [_dense(a, b, strides, dilations) for a, b in parts]
-    return results[0] if group == 1 else np.concatenate(results, 1)
-
-
-def _dense(x: Array, w: Array, strides: list[int], dilations: list[int]) -> Array:
-    matrix, size = w.reshape(len(w), -1), taps(x, w.shape[2:], strides, dilations)[0].shape[2:]
-    y = np.empty((len(x), len(w), prod(size)), np.float32)
-    step = max(1, PATCH_BYTES // (4 * matrix.shape[1] * prod(size)))
-    for start in range(0, len(x), step):
-        columns = patches(x[start : start + step], w.shape[2:], strides, dilations)
-        for index, column in enumerate(columns):
-            np.dot(matrix, column, out=y[start + index])
-    return y.reshape(len(x), len(w), *size)
+    x, w, bias = (*inputs, None, None)[:3]
+    y = product(node, x, w) if x is not None and w is not None else None
+    return y if y is None or bias is None else np.add(y, bias.reshape(1, -1, 1, 1), out=y)
 
 
 def max_pool(node: Node, inputs: Sequence[Array | None]) -> Array | None:
-    """MaxPool over two spatial axes without ceil mode; None for other forms."""
-    x = inputs[0]
-    form = _spatial(node, 2) if x is not None and x.ndim == 4 else None
-    if form is None or x is None or node.integer("ceil_mode", 0) or len(node.outputs) > 1:
-        return None
-    pads, strides, dilations = form
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    views = taps(padded(x, pads, lowest), node.integers("kernel_shape"), strides, dilations)
-    return np.asarray(reduce(np.maximum, views))
+    """MaxPool in float32 over two spatial axes with explicit pads; None for other forms."""
+    x, window = inputs[0], window_of(node, node.integers("kernel_shape"))
+    plain = window is not None and x is not None and x.dtype == np.float32 and len(node.outputs) == 1
+    return pool(x, window, mean=False) if plain and x is not None and window is not None else None
 
 
 def average_pool(node: Node, inputs: Sequence[Array | None]) -> Array | None:
-    """AveragePool over two spatial axes without padding or ceil mode; None for other forms."""
-    x = inputs[0]
-    form = _spatial(node, 2) if x is not None and x.ndim == 4 else None
-    if form is None or x is None or node.integer("ceil_mode", 0) or any(form[0]):
+    """AveragePool in float32 over two spatial axes with explicit pads that are not counted; None for other forms."""
+    x, window = inputs[0], window_of(node, node.integers("kernel_shape"))
+    if window is None or x is None or x.dtype != np.float32:
         return None
-    views = taps(x, node.integers("kernel_shape"), form[1], form[2])
-    return np.asarray(reduce(np.add, views) / np.float32(len(views)))
+    counts_pads = node.integer("count_include_pad", 0) and any(window.begins + window.ends)
+    return None if counts_pads else pool(x, window, mean=True)
+
+
+def global_average_pool(node: Node, inputs: Sequence[Array | None]) -> Array | None:
+    """GlobalAveragePool."""
+    x = inputs[0]
+    return None if x is None else np.asarray(x.mean(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype))
+
+
+def concat(node: Node, inputs: Sequence[Array | None]) -> Array | None:
+    """Concat."""
+    return np.concatenate([x for x in inputs if x is not None], axis=node.integer("axis", 0))
 
 
 def matmul(node: Node, inputs: Sequence[Array | None]) -> Array | None:
@@ -171,9 +99,14 @@ BATCHED: dict[str, Batched] = {
     "Add": add,
     "AveragePool": average_pool,
     "Clip": clip,
+    "Concat": concat,
     "Conv": conv,
+    "GlobalAveragePool": global_average_pool,
     "Identity": identity,
     "MatMul": matmul,
     "MaxPool": max_pool,
     "Relu": relu,
 }
+
+# Own operators, which otherwise run by their body.
+BATCHED_OWN: dict[str, Batched] = {"FusedConv": fused_conv, "FusedGemm": fused_gemm}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.observe import BATCH, Overlay, stream
+from edgeopt.accuracy.observe import Overlay, batch_size, stream
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.quantization import LIMITS, Quantizer, from_range
@@ -53,8 +53,9 @@ def collect(
     if not len(data):
         raise EdgeoptError("there are no samples to calibrate on")
     statistics, rng = {name: Statistic() for name in names}, np.random.default_rng(seed)
-    for start, values in stream(graph, list(statistics), data, overlay):
-        share = min(BATCH, len(data) - start) / len(data)
+    step = batch_size(graph)
+    for start, values in stream(graph, list(statistics), data, overlay, step):
+        share = min(step, len(data) - start) / len(data)
         for name, statistic in statistics.items():
             statistic.add(values[name], max(64, int(SAMPLES * share)), rng)
     return statistics

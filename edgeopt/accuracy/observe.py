@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 from onnx import NodeProto, helper
-from threadpoolctl import threadpool_limits
 
-from edgeopt.accuracy.batched import BATCHED, round_to_grid
+from edgeopt.accuracy.batched import BATCHED, BATCHED_OWN, round_to_grid
 from edgeopt.accuracy.data import DataSet
+from edgeopt.accuracy.side_by_side import side_by_side
 from edgeopt.errors import EdgeoptError
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, Node, Value
@@ -23,15 +24,19 @@ from edgeopt.ops import OWN_OPS, evaluate
 from edgeopt.ops.definition import Body
 from edgeopt.ops.quantization import Quantizer
 
-BATCH = 8
+BATCH_BYTES = 2 << 20
+MAX_BATCH = 64
 SAMPLEWISE = {
     "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose",
     "DequantizeLinear", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "FusedConv", "FusedGemm", "Gelu",
-    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LRN",
-    "LayerNormalization", "LeakyRelu", "Log", "MatMul", "MaxPool", "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow",
-    "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Silu", "Slice", "Softmax", "Softplus", "Sqrt",
-    "Sub", "Tanh", "Transpose",
+    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "HybridConv", "HybridGemm", "Identity",
+    "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "MaxPool", "Mish", "Mul", "Neg",
+    "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Silu", "Slice", "Softmax",
+    "Softplus", "Sqrt", "Sub", "Tanh", "Transpose",
 }  # fmt: skip
+
+
+_one_at_a_time = Lock()  # the reference evaluator silences warnings for the whole process while it runs
 
 
 @dataclass
@@ -43,7 +48,7 @@ class Overlay:
 
 
 def observe(
-    graph: Graph, names: Iterable[str], data: DataSet, overlay: Overlay | None = None, batch: int = BATCH
+    graph: Graph, names: Iterable[str], data: DataSet, overlay: Overlay | None = None, batch: int | None = None
 ) -> dict[str, Array]:
     """The values ``names`` of ``graph`` on all samples of ``data``, stacked along the leading axis.
 
@@ -55,18 +60,25 @@ def observe(
 
 
 def stream(
-    graph: Graph, names: Sequence[str], data: DataSet, overlay: Overlay | None = None, batch: int = BATCH
+    graph: Graph, names: Sequence[str], data: DataSet, overlay: Overlay | None = None, batch: int | None = None
 ) -> Iterator[tuple[int, dict[str, Array]]]:
     """Like ``observe``, but yields (index of the first sample, values) of one batch after the other."""
     together = is_samplewise(graph)
     if overlay is not None and not together:
         raise EdgeoptError(f"graph '{graph.name}' mixes its samples or batches, so it cannot be quantised by calibration")
-    for start in range(0, len(data), batch if together else 1):
-        arrays = {k: v[start : start + (batch if together else 1)] for k, v in data.arrays.items()}
-        # BLAS threads that spin for work cost more than they bring on matrices of this size, all the more on a busy machine.
-        with threadpool_limits(1):
-            found = run(graph, arrays, names, overlay) if together else interpret(graph, arrays, names)
-        yield start, found
+    step = (batch or batch_size(graph)) if together else 1
+
+    def values(start: int) -> tuple[int, dict[str, Array]]:
+        arrays = {k: v[start : start + step] for k, v in data.arrays.items()}
+        return start, run(graph, arrays, names, overlay) if together else interpret(graph, arrays, names)
+
+    yield from side_by_side(values, range(0, len(data), step))
+
+
+def batch_size(graph: Graph) -> int:
+    """As many samples as let the largest value stay in the caches, at most ``MAX_BATCH``."""
+    sizes = [4 * int(np.prod(o.type.dims)) for n in graph.nodes for o in n.outputs if o.type is not None and o.type.static]
+    return min(MAX_BATCH, max(1, BATCH_BYTES // max(sizes, default=1)))
 
 
 def is_samplewise(graph: Graph) -> bool:
@@ -82,8 +94,7 @@ def run(graph: Graph, arrays: Mapping[str, Array], names: Iterable[str], overlay
     environment = {v.name: rounded(v.name, np.asarray(arrays[v.name]), overlay) for v in graph.inputs}
     last = last_readers(graph)
     for node in graph.nodes:
-        results = apply(node, [operand(v, environment, overlay) for v in node.inputs])
-        environment.update((o.name, rounded(o.name, r, overlay)) for o, r in zip(node.outputs, results, strict=False) if o.name)
+        execute(node, environment, overlay)
         for name in last.get(node, ()):
             if name not in keep:
                 del environment[name]
@@ -91,6 +102,12 @@ def run(graph: Graph, arrays: Mapping[str, Array], names: Iterable[str], overlay
     if missing:
         raise EdgeoptError(f"there is no value '{missing[0]}' to observe in graph '{graph.name}'")
     return {name: environment[name] for name in keep}
+
+
+def execute(node: Node, environment: dict[str, Array], overlay: Overlay) -> None:
+    """Run one node: its operands are in ``environment``, and its results are put there."""
+    results = apply(node, [operand(v, environment, overlay) for v in node.inputs])
+    environment.update((o.name, rounded(o.name, r, overlay)) for o, r in zip(node.outputs, results, strict=False) if o.name)
 
 
 def last_readers(graph: Graph) -> dict[Node, list[str]]:
@@ -125,12 +142,17 @@ def rounded(name: str, array: Array, overlay: Overlay) -> Array:
 def apply(node: Node, inputs: Sequence[Array | None]) -> list[Array]:
     """The outputs of ``node`` on a batch: compiled loops where there are any, the reference otherwise; own operators by body."""
     if node.domain and node.is_own(node.op) and node.op in OWN_OPS:
-        return _run_body(node, inputs)
+        own = BATCHED_OWN.get(node.op)
+        made = own(node, inputs) if own is not None else None
+        return [made] if made is not None else _run_body(node, inputs)
     if node.is_op("Reshape", "Flatten"):
         return [_reshaped(node, inputs[0])]
     fast = BATCHED.get(node.op) if not node.domain else None
     result = fast(node, inputs) if fast is not None else None
-    return [result] if result is not None else evaluate(node, inputs)
+    if result is not None:
+        return [result]
+    with _one_at_a_time:
+        return evaluate(node, inputs)
 
 
 def _reshaped(node: Node, array: Array | None) -> Array:

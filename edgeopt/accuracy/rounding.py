@@ -8,6 +8,7 @@ descent on the same quadratic form. Rows are independent; a grouped convolution 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from edgeopt.ir import Array
 
@@ -16,6 +17,7 @@ SHRINK = {1: np.linspace(1.0, 0.05, 40)}  # codes {-1, 0, 1} clip far inside the
 SHRINK_WIDE = np.linspace(1.0, 0.5, 26)
 SWEEPS = 3
 BINARY = 0
+BLOCK = 64  # columns
 
 
 def damped(moments: Array, damping: float = DAMPING) -> Array:
@@ -46,35 +48,67 @@ def best_bound(weight: Array, moments: Array, limit: int) -> Array:
 
 def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int) -> Array:
     """Codes in [-limit, limit] of ``weight`` [groups, rows, K] on steps ``scale`` [groups, rows], in falling order of H."""
-    codes = np.empty(weight.shape)
-    for group, (w, h, s) in enumerate(zip(weight, moments, scale, strict=True)):
-        order = np.argsort(-np.diag(h))
-        inverse = np.linalg.inv(h[np.ix_(order, order)])
-        factor = np.linalg.cholesky(inverse).T
-        work, step = w[:, order].astype(np.float64), s[:, None]
-        for k in range(work.shape[1]):
-            code = nearest(work[:, k : k + 1] / step, limit)
-            error = (work[:, k : k + 1] - code * step) / factor[k, k]
-            work[:, k:] -= error * factor[k, k:]
-            codes[group][:, order[k]] = code[:, 0]
-    return codes
+    order = np.argsort(-np.einsum("gkk->gk", moments), axis=1, kind="stable")
+    ranked = np.take_along_axis(np.take_along_axis(moments, order[:, :, None], 1), order[:, None, :], 2)
+    factors = np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(ranked)).transpose(0, 2, 1))
+    work = np.take_along_axis(weight.astype(np.float64), order[:, None, :], 2)
+    codes, result = np.empty(weight.shape), np.empty(weight.shape)
+    for group, factor in enumerate(factors):
+        _by_blocks(work[group], factor, scale[group].astype(np.float64), limit, codes[group])
+    np.put_along_axis(result, np.broadcast_to(order[:, None, :], weight.shape), codes, 2)
+    return result
+
+
+def _by_blocks(work: Array, factor: Array, scale: Array, limit: int, codes: Array) -> None:
+    """The error of each column goes into those behind it: inside its block at once, into the others block by block."""
+    size = work.shape[1]
+    errors = np.empty((len(work), BLOCK))
+    for start in range(0, size, BLOCK):
+        end = min(start + BLOCK, size)
+        _feed_back(work, factor, scale, limit, codes, errors, start, end)
+        if end < size:
+            work[:, end:] -= errors[:, : end - start] @ factor[start:end, end:]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _nearest(value, limit):  # type: ignore[no-untyped-def]
+    if limit == BINARY:
+        return 1.0 if value >= 0 else -1.0
+    return min(max(np.rint(value), -float(limit)), float(limit))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _feed_back(work, factor, scale, limit, codes, errors, start, end):  # type: ignore[no-untyped-def]
+    for r in range(work.shape[0]):
+        line = work[r]
+        for k in range(start, end):
+            codes[r, k] = _nearest(line[k] / scale[r], limit)
+            error = (line[k] - codes[r, k] * scale[r]) / factor[k, k]
+            errors[r, k - start] = error
+            for i in range(k + 1, end):
+                line[i] -= error * factor[k, i]
 
 
 def descend(weight: Array, codes: Array, moments: Array, scale: Array, limit: int) -> Array:
     """``codes`` improved by ``SWEEPS`` rounds of coordinate descent on d H d^T."""
-    codes = codes.copy()
+    codes = np.ascontiguousarray(codes, np.float64).copy()
     for w, c, h, s in zip(weight, codes, moments, scale, strict=True):
-        step = s[:, None]
-        slope = (w - c * step) @ h
-        for _ in range(SWEEPS):
-            for k in range(w.shape[1]):
-                wanted = c[:, k] + slope[:, k] / (h[k, k] * s)
-                new = nearest(wanted, limit)
-                moved = (new - c[:, k]) * s
-                if moved.any():
-                    slope -= moved[:, None] * h[k]
-                    c[:, k] = new
+        _descend((w - c * s[:, None]) @ h, c, np.ascontiguousarray(h), s.astype(np.float64), limit)
     return codes
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _descend(slopes, codes, h, scale, limit):  # type: ignore[no-untyped-def]
+    for r in range(codes.shape[0]):
+        slope, code, step = slopes[r], codes[r], scale[r]
+        for _ in range(SWEEPS):
+            for k in range(code.size):
+                new = _nearest(code[k] + slope[k] / (h[k, k] * step), limit)
+                moved = (new - code[k]) * step
+                if moved != 0.0:
+                    code[k] = new
+                    for i in range(slope.size):
+                        slope[i] -= moved * h[k, i]
 
 
 def loss(weight: Array, codes: Array, moments: Array, scale: Array) -> float:

@@ -1,21 +1,27 @@
-"""Second moments of the inputs of a layer, which judge every change of its weight."""
+"""Second moments of the inputs of a layer, which judge every change of its weight.
+
+Neighbouring windows of a map are alike, so a few windows of every sample say more than all windows of a few samples.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgeopt.accuracy.batched import padded, patches
+from edgeopt.accuracy.windows import rows_at, window_of
 from edgeopt.ir import Array, Node
-from edgeopt.ops.linear import pads_of
 
-COLUMNS = 1 << 17
+ROWS = 1 << 16
+FEWEST_ROWS = 4  # for each of the K inputs of a layer
+WORK = 1 << 34  # multiply-adds for one matrix of moments
+BLOCK = 4096  # rows whose products are summed in float32
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Over all samples and positions, by group: ``own`` = E[x x^T], ``cross`` = E[y x^T] and the means of x and y,
+    """Over samples and positions, by group: ``own`` = E[x x^T], ``cross`` = E[y x^T] and the means of x and y,
 
     where x are the rounded inputs of a layer and y those it has in float. [groups, K, K] and [groups, K].
     """
@@ -26,17 +32,82 @@ class Moments:
     reference_mean: Array
 
 
+class MomentSum:
+    """Takes in rows x and y [groups, rows, K] block by block. When both are the same array, so are both moments."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Array, Array]] = []
+        self._totals: list[Array] = []
+        self._count = 0
+
+    def add(self, x: Array, y: Array) -> None:
+        """Take in rows of the rounded and the float network."""
+        self._waiting.append((x, y))
+        if sum(a.shape[1] for a, _ in self._waiting) >= BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        same = all(a is b for a, b in self._waiting)
+        x = np.concatenate([a for a, _ in self._waiting], axis=1)
+        y = x if same else np.concatenate([b for _, b in self._waiting], axis=1)
+        own = _products(x, x)
+        parts = [own, own if same else _products(y, x), x.sum(axis=1), y.sum(axis=1)]
+        wide = [p.astype(np.float64) for p in parts]
+        self._totals = [t + p for t, p in zip(self._totals, wide, strict=True)] if self._totals else wide
+        self._count += x.shape[1]
+        self._waiting = []
+
+    def result(self) -> Moments:
+        """The moments of everything taken in, at least one row."""
+        if self._waiting:
+            self._flush()
+        return Moments(*(t / self._count for t in self._totals))
+
+
+def _products(a: Array, b: Array) -> Array:
+    """a^T b for each group; BLAS computes half of it when both are the same."""
+    return np.stack([np.dot(p.T, q) for p, q in zip(a, b, strict=True)])
+
+
 def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
     """The Moments of a FusedConv or FusedGemm whose first input is ``rounded``, and ``reference`` in float."""
-    step = max(1, int(-(-len(rounded) * _positions(node, rounded) // COLUMNS)))
-    total: list[Array] = []
-    count = 0
-    for index in range(0, len(rounded), step):
-        x, y = _columns(node, rounded[index : index + 1]), _columns(node, reference[index : index + 1])
-        count += x.shape[2]
-        parts = [x @ x.transpose(0, 2, 1), y @ x.transpose(0, 2, 1), x.sum(axis=2), y.sum(axis=2)]
-        total = [p.astype(np.float64) for p in parts] if not total else [a + b for a, b in zip(total, parts, strict=True)]
-    return Moments(*(t / count for t in total))
+    total, arrays = MomentSum(), [rounded] if rounded is reference else [rounded, reference]
+    rows = sampled_rows(node, arrays, len(rounded), 0)
+    total.add(rows[0], rows[-1])
+    return total.result()
+
+
+def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int) -> list[Array]:
+    """Rows [groups, rows, K] of what the layer multiplies, at the same positions of each of ``arrays`` [n, ...].
+
+    Of ``samples`` samples together, of which these are n, about ``ROWS`` rows are taken, fewer where K is large.
+    """
+    weight, rng = node.constant(1), np.random.default_rng(seed)
+    assert weight is not None
+    inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
+    share = -(-min(ROWS, max(FEWEST_ROWS * inner, WORK // inner**2)) // samples)
+    if node.op == "FusedGemm":
+        return _gemm_rows(arrays, share * len(arrays[0]), rng)
+    window = window_of(node, weight.shape[2:])
+    assert window is not None
+    count, groups = int(np.prod(window.outputs(*arrays[0].shape[2:]))), node.integer("group", 1)
+    places = [_spread(count, share, rng) for _ in arrays[0]]
+    return [
+        np.concatenate([rows_at(sample, window, at, groups) for sample, at in zip(array, places, strict=True)], axis=1)
+        for array in arrays
+    ]
+
+
+def _gemm_rows(arrays: Sequence[Array], count: int, rng: np.random.Generator) -> list[Array]:
+    rows = [a.reshape(1, -1, a.shape[-1]) for a in arrays]
+    return [r[:, at] for at in [_spread(rows[0].shape[1], count, rng)] for r in rows]
+
+
+def _spread(count: int, share: int, rng: np.random.Generator) -> Array:
+    """``share`` of ``count`` indices in rising order, one from each of as many equal parts; all when there are no more."""
+    if share >= count:
+        return np.arange(count)
+    return ((np.arange(share) + rng.random(share)) * count / share).astype(np.int64)
 
 
 def grouped(node: Node, weight: Array) -> Array:
@@ -50,22 +121,3 @@ def grouped(node: Node, weight: Array) -> Array:
 def ungrouped(node: Node, rows: Array, shape: tuple[int, ...]) -> Array:
     """Inverse of ``grouped``."""
     return np.ascontiguousarray(rows[0].T) if node.op == "FusedGemm" else rows.reshape(shape)
-
-
-def _positions(node: Node, x: Array) -> int:
-    if node.op == "FusedGemm":
-        return max(1, int(x[0].size // x.shape[-1]))
-    strides = node.integers("strides", (1, 1))
-    return max(1, int(x.shape[2] * x.shape[3] // (strides[0] * strides[1])))
-
-
-def _columns(node: Node, x: Array) -> Array:
-    """Inputs of every output position as [groups, K, positions]."""
-    if node.op == "FusedGemm":
-        return x.reshape(-1, x.shape[-1]).T[None]
-    weight = node.constant(1)
-    pads = pads_of(node, 2)
-    assert weight is not None and pads is not None
-    ones = (1, 1)
-    columns = patches(padded(x, pads), weight.shape[2:], node.integers("strides", ones), node.integers("dilations", ones))
-    return columns.reshape(node.integer("group", 1), -1, columns.shape[2])

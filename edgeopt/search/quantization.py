@@ -14,7 +14,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.quantization import LIMITS, QuantizationScheme, Quantizer
 from edgeopt.ops.quantization_plan import QuantizationPlan, QuantizedWeight, grid_groups, linear_nodes
-from edgeopt.search.reconstruction import Repairs, reconstruct
+from edgeopt.search.reconstruction import Repairs, Task, reconstruct
 
 CALIBRATION_SAMPLES = 512
 BIAS_LIMIT = 2.0**30
@@ -48,7 +48,8 @@ def make_plan(
             grid = _grid(merged(seen[v.name] for v in group), method, scheme)
             activations.update({v.name: grid for v in group})
     how = repairs or Repairs(compensate=LIMITS.get(scheme.weights, (0, 1))[1] <= 7)
-    weights = reconstruct(graph, data, {n.name: scheme.weights for n in nodes}, activations, scheme.per_channel, how, overlay)
+    task = Task({n.name: scheme.weights for n in nodes}, activations, scheme.per_channel, how)
+    (weights,) = reconstruct(graph, data, [task], overlay)
     for node in nodes:
         source = node.input(0)
         grid_x = activations.get(source.name) if source is not None else None

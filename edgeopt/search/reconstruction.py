@@ -7,21 +7,21 @@ E[W y] - E[W' x] (empirical bias correction; Nagel et al., Data-Free Quantizatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from edgeopt.accuracy import rounding
 from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.observe import Overlay, apply, last_readers, operand, rounded
+from edgeopt.accuracy.lockstep import Lockstep
+from edgeopt.accuracy.observe import Overlay
+from edgeopt.accuracy.side_by_side import side_by_side
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.quantization import LIMITS, Quantizer, quantizer
 from edgeopt.ops.quantization_plan import QuantizedWeight, linear_nodes, weight_axis
-from edgeopt.search.moments import Moments, grouped, layer_moments, ungrouped
+from edgeopt.search.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
 
-MAX_BYTES = 128 << 20
 MAX_ROUNDED_COLUMNS = 4608
 BINARY_LIMITS = (-1, rounding.BINARY)
 
@@ -35,47 +35,52 @@ class Repairs:
     correct_bias: bool = True
 
 
+@dataclass(frozen=True)
+class Task:
+    """One way to quantise a network: the element type of the codes of each layer by name, grids by value, repairs."""
+
+    dtypes: Mapping[str, str]
+    activations: Mapping[str, Quantizer]
+    per_channel: bool = True
+    repairs: Repairs = field(default_factory=Repairs)
+
+
 def reconstruct(
-    graph: Graph,
-    data: DataSet,
-    dtypes: Mapping[str, str],
-    activations: Mapping[str, Quantizer],
-    per_channel: bool = True,
-    repairs: Repairs | None = None,
-    base: Overlay | None = None,
-) -> dict[str, QuantizedWeight]:
-    """A QuantizedWeight for each linear node named in ``dtypes``, which gives the element type of its codes.
+    graph: Graph, data: DataSet, tasks: Sequence[Task], base: Overlay | None = None
+) -> list[dict[str, QuantizedWeight]]:
+    """For each task a QuantizedWeight for each linear node that it names. All see one run of the float network.
 
     ``graph`` must keep its samples apart (``observe.is_samplewise``). With ``base``, the layers see the inputs of that network.
     """
-    repairs = repairs or Repairs()
-    data = data.subset(_affordable(graph))
-    chosen = {n for n in linear_nodes(graph) if n.name in dtypes}
-    plain = base or Overlay()
-    # Constants of a base network belong to its inputs only, so that there the float network stands for both.
-    overlay = Overlay(quantizers=dict(activations)) if base is None else plain
-    feeds = {v.name: data.arrays[v.name] for v in graph.inputs}
-    float_run = dict(feeds)
-    rounded_run = {name: rounded(name, array, overlay) for name, array in feeds.items()}
-    found: dict[str, QuantizedWeight] = {}
-    last = last_readers(graph)
-    for node in graph.nodes:
-        if node in chosen:
-            found[node.name] = _layer(node, rounded_run, float_run, dtypes[node.name], per_channel, repairs)
-            if base is None:
-                _override(node, found[node.name], overlay)
-        for run, layer in ((float_run, plain), (rounded_run, overlay)):
-            with threadpool_limits(1):
-                results = apply(node, [operand(v, run, layer) for v in node.inputs])
-            run.update((o.name, rounded(o.name, r, layer)) for o, r in zip(node.outputs, results, strict=False) if o.name)
-        for name in last.get(node, ()):
-            del float_run[name], rounded_run[name]
-    return found
+    # Constants of a base network belong to its inputs only, so that there the float network stands for all.
+    overlays = [Overlay()] + [Overlay(quantizers=dict(t.activations)) for t in tasks] if base is None else [base]
+    made: list[dict[str, QuantizedWeight]] = [{} for _ in tasks]
+    with Lockstep(graph, data, overlays) as runs:
+        for node in linear_nodes(graph):
+            wanted = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
+            if not wanted:
+                continue
+            moments = _moments(node, runs, len(data), wanted if base is None else [])
+            work = [(node, moments[i if base is None else 0], tasks[i]) for i in wanted]
+            for i, result in zip(wanted, side_by_side(_layer, work), strict=True):
+                made[i][node.name] = result
+                if base is None:
+                    _override(node, result, overlays[1 + i])
+    return made
 
 
-def _affordable(graph: Graph) -> int:
-    sizes = [4 * int(np.prod(o.type.dims)) for n in graph.nodes for o in n.outputs if o.type is not None and o.type.static]
-    return max(16, MAX_BYTES // max(sizes, default=1))
+def _moments(node: Node, runs: Lockstep, samples: int, wanted: Sequence[int]) -> dict[int, Moments]:
+    """The Moments of what each wanted task gives to ``node``; without any, those of the float run, as number 0."""
+    sums = {i: MomentSum() for i in wanted or [0]}
+
+    def rows(batch: int, inputs: list[Array]) -> list[Array]:
+        chosen = [inputs[0], *(inputs[1 + i] for i in wanted)]
+        return sampled_rows(node, chosen, samples, batch)
+
+    for reference, *others in runs.reach(node, rows):
+        for total, own in zip(sums.values(), others or [reference], strict=True):
+            total.add(own, reference)
+    return {i: total.result() for i, total in sums.items()}
 
 
 def _override(node: Node, weight: QuantizedWeight, overlay: Overlay) -> None:
@@ -86,21 +91,18 @@ def _override(node: Node, weight: QuantizedWeight, overlay: Overlay) -> None:
         overlay.constants[bias.name] = weight.bias
 
 
-def _layer(
-    node: Node, rounded_run: Mapping[str, Array], float_run: Mapping[str, Array], dtype: str, per_channel: bool, repairs: Repairs
-) -> QuantizedWeight:
-    value, weight = node.input(0), node.constant(1)
-    assert value is not None and weight is not None
-    with threadpool_limits(1):
-        moments = layer_moments(node, rounded_run[value.name], float_run[value.name])
-        rows = grouped(node, weight)
-        codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, repairs)
+def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:
+    node, moments, task = work
+    weight, dtype, per_channel = node.constant(1), task.dtypes[node.name], task.per_channel
+    assert weight is not None
+    rows = grouped(node, weight)
+    codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, task.repairs)
     axis = weight_axis(node) if per_channel else None
     dtype = "int2" if dtype == "binary" else dtype
     steps = scale.reshape(-1) if per_channel else scale.reshape(-1)[0]
     grid = quantizer(dtype, steps, np.zeros(np.shape(steps), np.int32), axis, narrow=True)
     result = ungrouped(node, codes, weight.shape).astype(np.int32)
-    bias = _bias(node, rows, codes * scale[:, :, None], moments) if repairs.correct_bias else None
+    bias = _bias(node, rows, codes * scale[:, :, None], moments) if task.repairs.correct_bias else None
     return QuantizedWeight(result, grid, bias)
 
 

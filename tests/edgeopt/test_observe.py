@@ -31,13 +31,18 @@ def windows(draw: st.DrawFn) -> Graph:
     pads = tuple(choice.integer(0, size - 1) for _ in range(4))
     form: dict[str, Any] = {"kernel_shape": (size, size), "strides": strides}
     if kind == "AveragePool":
-        return closed(draft, draft.op(kind, x, **form))
+        return closed(draft, draft.op(kind, x, pads=pads, ceil_mode=choice.integer(0, 1), **form))
     if kind == "MaxPool":
-        return closed(draft, draft.op(kind, x, pads=pads, dilations=dilations, **form))
+        form.update(pads=pads, dilations=dilations, ceil_mode=choice.integer(0, 1))
+        return closed(draft, draft.op(kind, x, **form))
     group = {"Conv": 1, "depthwise": 4, "grouped": 2}[kind]
     width = group * choice.integer(1, 3)
     w = draft.weight(width, channels // group, size, size)
-    return closed(draft, draft.op("Conv", x, w, draft.weight(width), group=group, pads=pads, dilations=dilations, **form))
+    form.update(group=group, pads=pads, dilations=dilations)
+    if not choice.integer(0, 1):
+        return closed(draft, draft.op("Conv", x, w, draft.weight(width), **form))
+    form.update(activation=choice.pick(["", "Relu", "Clip", "LeakyRelu"]), alpha=-0.5, beta=0.5)
+    return closed(draft, draft.own("FusedConv", x, w, draft.weight(width), **form))
 
 
 def samples(graph: Graph, count: int) -> DataSet:

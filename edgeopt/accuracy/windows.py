@@ -1,0 +1,182 @@
+"""Compiled loops over the windows of maps: columns of a convolution, sums of a depthwise one, maxima and means of pools.
+
+Maps are [channels, height, width] of one sample, float32 and contiguous. Padding is never materialised; what a window reads
+outside of the map is zero, and nothing for a pool. The loops release the interpreter, so samples can run side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from edgeopt.ir import Array, Node
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where the windows of a convolution or pool lie: pairs (height, width) of each; ``begins`` and ``ends`` are pads."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    begins: tuple[int, int]
+    ends: tuple[int, int]
+    ceil: bool = False
+
+    def outputs(self, height: int, width: int) -> tuple[int, int]:
+        """The number of windows along both axes; one that would start behind the map is left out (ONNX, MaxPool)."""
+        return self._count(height, 0), self._count(width, 1)
+
+    def _count(self, size: int, axis: int) -> int:
+        free = size + self.begins[axis] + self.ends[axis] - (self.kernel[axis] - 1) * self.dilations[axis] - 1
+        step = self.strides[axis]
+        count = (-(-free // step) if self.ceil else free // step) + 1
+        return count - int(self.ceil and (count - 1) * step >= size + self.begins[axis])
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What the loops take: kernel, strides, dilations and begins."""
+        return (*self.kernel, *self.strides, *self.dilations, *self.begins)
+
+    @property
+    def is_point(self) -> bool:
+        """True when every window is one element and every element is a window."""
+        return self.numbers[:4] == (1, 1, 1, 1) and not any(self.begins + self.ends)
+
+
+def window_of(node: Node, kernel: tuple[int, ...]) -> Window | None:
+    """The Window of a node with two spatial axes and explicit pads; None for other forms."""
+    automatic = node.text("auto_pad", "NOTSET")
+    if len(kernel) != 2 or automatic not in ("NOTSET", "VALID"):
+        return None
+    pads = node.integers("pads", (0,) * 4) if automatic == "NOTSET" else (0,) * 4
+    (sh, sw), (dh, dw) = node.integers("strides", (1, 1)), node.integers("dilations", (1, 1))
+    top, left, bottom, right = pads
+    return Window((kernel[0], kernel[1]), (sh, sw), (dh, dw), (top, left), (bottom, right), bool(node.integer("ceil_mode", 0)))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _span(size, count, offset, stride):  # type: ignore[no-untyped-def]
+    """The outputs first..end-1 whose element offset + index * stride lies in the map."""
+    first = min(max(0, -(offset // stride)), count)
+    return first, max(first, min(count, (size - offset + stride - 1) // stride))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _columns(x, out, numbers, height, width):  # type: ignore[no-untyped-def]
+    kh, kw, sh, sw, dh, dw, top, left = numbers
+    for k in range(x.shape[0] * kh * kw):
+        c, p, q = k // (kh * kw), k // kw % kh, k % kw
+        low, high = _span(x.shape[2], width, q * dw - left, sw)
+        for i in range(height):
+            row, line = i * sh + p * dh - top, out[k, i * width : (i + 1) * width]
+            if row < 0 or row >= x.shape[1]:
+                line[:] = 0
+                continue
+            source, start = x[c, row], q * dw - left
+            line[:low] = 0
+            line[high:] = 0
+            if sw == 1:
+                line[low:high] = source[low + start : high + start]
+            else:
+                for j in range(low, high):
+                    line[j] = source[j * sw + start]
+
+
+def columns(x: Array, window: Window, out: Array) -> Array:
+    """Every window of x [C, H, W] as a column, in ``out`` [C * kh * kw, windows], ordered as a weight [M, C, kh, kw] is."""
+    _columns(x, out, window.numbers, *window.outputs(*x.shape[1:]))
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _rows_at(x, out, numbers, width, positions):  # type: ignore[no-untyped-def]
+    kh, kw, sh, sw, dh, dw, top, left = numbers
+    share = out.shape[2] // (kh * kw)
+    for index in range(positions.size):
+        first, start = positions[index] // width * sh - top, positions[index] % width * sw - left
+        for c in range(x.shape[0]):
+            k = c % share * kh * kw
+            for p in range(kh):
+                row = first + p * dh
+                for q in range(kw):
+                    column = start + q * dw
+                    inside = 0 <= row < x.shape[1] and 0 <= column < x.shape[2]
+                    out[c // share, index, k] = x[c, row, column] if inside else np.float32(0)
+                    k += 1
+
+
+def rows_at(x: Array, window: Window, positions: Array, groups: int) -> Array:
+    """The windows of x [C, H, W] at ``positions`` (row-major indices), as rows [groups, positions, C / groups * kh * kw]."""
+    out = np.empty((groups, len(positions), x.shape[0] // groups * window.kernel[0] * window.kernel[1]), np.float32)
+    _rows_at(x, out, window.numbers, window.outputs(*x.shape[1:])[1], positions)
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _depthwise(x, w, y, numbers):  # type: ignore[no-untyped-def]
+    kh, kw, sh, sw, dh, dw, top, left = numbers
+    multiplier = y.shape[1] // x.shape[1]
+    y[:] = 0
+    for n in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            for i in range(y.shape[2]):
+                line = y[n, c, i]
+                for p in range(kh):
+                    row = i * sh + p * dh - top
+                    if row < 0 or row >= x.shape[2]:
+                        continue
+                    source = x[n, c // multiplier, row]
+                    for q in range(kw):
+                        weight, start = w[c, 0, p, q], q * dw - left
+                        low, high = _span(x.shape[3], y.shape[3], start, sw)
+                        if sw == 1:
+                            for j in range(low, high):
+                                line[j] += weight * source[j + start]
+                        else:
+                            for j in range(low, high):
+                                line[j] += weight * source[j * sw + start]
+
+
+def depthwise(x: Array, w: Array, window: Window) -> Array:
+    """The convolution of x [N, C, H, W] with w [C * multiplier, 1, kh, kw], each channel with its own filters."""
+    y = np.empty((len(x), len(w), *window.outputs(*x.shape[2:])), np.float32)
+    _depthwise(np.ascontiguousarray(x), np.ascontiguousarray(w), y, window.numbers)
+    return y
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _pool(x, y, counts, numbers, mean):  # type: ignore[no-untyped-def]
+    kh, kw, sh, sw, dh, dw, top, left = numbers
+    for n in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            for i in range(y.shape[2]):
+                line = y[n, c, i]
+                line[:] = 0 if mean else -np.float32(np.inf)
+                counts[:] = 0
+                for p in range(kh):
+                    row = i * sh + p * dh - top
+                    if row < 0 or row >= x.shape[2]:
+                        continue
+                    source = x[n, c, row]
+                    for q in range(kw):
+                        start = q * dw - left
+                        low, high = _span(x.shape[3], y.shape[3], start, sw)
+                        if mean:
+                            counts[low:high] += 1
+                            for j in range(low, high):
+                                line[j] += source[j * sw + start]
+                        else:
+                            for j in range(low, high):
+                                line[j] = max(line[j], source[j * sw + start])
+                if mean:
+                    line /= counts
+
+
+def pool(x: Array, window: Window, mean: bool) -> Array:
+    """The largest element of each window of x [N, C, H, W], or the mean of those that lie in the map."""
+    y = np.empty((*x.shape[:2], *window.outputs(*x.shape[2:])), np.float32)
+    _pool(np.ascontiguousarray(x), y, np.empty(y.shape[3], np.float32), window.numbers, mean)
+    return y
