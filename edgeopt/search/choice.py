@@ -20,7 +20,7 @@ from edgeopt.search.quantization import make_plan
 from edgeopt.search.recipe import Recipe, best_recipe
 from edgeopt.search.reconstruction import Repairs
 from edgeopt.search.sensitivity import sensitivities
-from edgeopt.search.variant import compiled_outputs, variant
+from edgeopt.search.variant import compiled_outputs, nearest, variant
 from edgeopt.target import Target
 
 Objective = Literal["latency", "size"]
@@ -93,6 +93,7 @@ class Search:
         self.recipe, self.overlay = recipe, overlay
         self.layers = [n.name for n in linear_nodes(graph)]
         self.plans: dict[str, QuantizationPlan] = {}
+        self.rough: dict[str, QuantizationPlan] = {}
         self.rejected: dict[str, Profile] = {}
 
     def plan(self, forms: Forms) -> QuantizationPlan:
@@ -123,12 +124,18 @@ class Search:
         best = min(options, key=lambda name: costs[name].seconds)
         if costs[best].seconds <= costs[FLOAT].seconds:
             return options[best], tuple(slow if best == "part" else ())
-        self.rejected = _rejection(costs[FLOAT], costs[best])
+        self.rejected = _rejection(costs[FLOAT], costs["all"])
         return dict.fromkeys(self.layers, FLOAT), tuple(self.layers)
 
     def costs(self, options: Mapping[str, Forms]) -> dict[str, Profile]:
-        """The Profile of the float graph and of each option."""
-        graphs = {name: variant(self.graph, self.plan(forms)) for name, forms in options.items()}
+        """The Profile of the float graph and of each option, whose numbers matter little to its time: they are quickly made."""
+        if not self.rough:
+            self.rough = {scheme.name: nearest(self.graph, scheme) for scheme in self.goal.schemes}
+        return self.profiles({name: combined(self.graph, self.rough, forms) for name, forms in options.items()})
+
+    def profiles(self, plans: Mapping[str, QuantizationPlan]) -> dict[str, Profile]:
+        """The Profile of the float graph and of each plan."""
+        graphs = {name: variant(self.graph, plan) for name, plan in plans.items()}
         return profiles({FLOAT: self.graph, **graphs}, self.goal.target, self.goal.level)
 
     def candidates(self, start: Forms) -> list[Candidate]:
@@ -224,7 +231,7 @@ def quantize_without_data(graph: Graph, inputs: DataSet, goal: Goal, overlay: Ov
 def _finished(search: Search, forms: dict[str, str], slow: tuple[str, ...], given_back: tuple[str, ...]) -> Quantization:
     """The Quantization of ``forms``; back to float altogether when giving layers back made the network slower than that."""
     goal = search.goal
-    costs = search.rejected or search.costs({"result": forms})
+    costs = search.rejected or search.profiles({"result": search.plan(forms)})
     if goal.objective == "latency" and costs["result"].seconds > costs[FLOAT].seconds:
         forms, slow, given_back = dict.fromkeys(search.layers, FLOAT), tuple(search.layers), ()
         costs = _rejection(costs[FLOAT], costs["result"])
