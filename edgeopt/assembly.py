@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from edgeopt.codegen.build import build
 from edgeopt.frontend import export
 from edgeopt.ir import Graph
@@ -9,6 +11,7 @@ from edgeopt.library import library_files
 from edgeopt.lower.lowering import Selection, by_rule, lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.manifest import describe
+from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
 from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
 from edgeopt.target import Target
@@ -40,4 +43,5 @@ def assemble(
         files[CODE] = build(program, target)
     manifest = describe(graph, program, target, level, context)
     manifest["notes"] += notes
+    manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
     return CompiledModel(manifest, files, graph)

@@ -135,6 +135,8 @@ def _summarise(compiled: CompiledModel, directory: Path) -> None:
     _print_notes(manifest["notes"])
     for fallback in manifest["fallbacks"]:
         note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
+    if islands := manifest["islands"]:
+        print_table(("left in float", "operator", "because"), [(i["node"], i["op"], i["reason"]) for i in islands])
     if tuning := manifest.get("tuning"):
         note(f"tuned {tuning['calls']} calls: {tuning['measured']} measured, the others remembered")
     if record := manifest.get("quantization"):

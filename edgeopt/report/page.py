@@ -29,6 +29,9 @@ def page(manifest: Mapping[str, Any]) -> str:
     about = f"level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
     body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
     body += [_section("Memory", _table(("", "bytes"), _memory(manifest), {1})), _section("Kernels", _kernels(manifest))]
+    if found := manifest.get("islands"):
+        rows = [(i["node"], i["op"], i["reason"]) for i in found]
+        body.append(_section("Left in float", _table(("layer", "operator", "because"), rows, set())))
     notes = [*manifest["notes"], *(f"{f['op']} '{f['node']}' runs on the host: {f['reason']}" for f in manifest["fallbacks"])]
     if notes:
         body.append(_section("Notes", "<ul>" + "".join(f"<li>{escape(n)}</li>" for n in notes) + "</ul>"))
