@@ -65,6 +65,7 @@ from edgeopt.passes import (
     reshape_before_global_pool,
     scale_shift_to_conv,
     slice_of_concat,
+    split_residual,
     split_to_slice,
     standard_products,
     transpose_to_reshape,
@@ -150,7 +151,7 @@ TECHNIQUES: dict[str, Callable[..., Pass]] = {
 }
 QUANTIZING = ("quantize_dynamic", "quantize")  # together they carry out a QuantizationPlan
 # Run by name where a form is wanted for its reader: standard operators for other runtimes.
-FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, standard_products.PASS)}
+FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, split_residual.PASS, standard_products.PASS)}
 
 
 def technique(name: str) -> Callable[..., Pass]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, Value
-from edgeopt.ir.match import dtype_of
+from edgeopt.ir.match import dtype_of, sole_user
 from edgeopt.ops.quantization import Quantizer, weight_quantizer
 
 LINEAR = ("FusedConv", "FusedGemm")
@@ -96,10 +96,20 @@ def grid_groups(graph: Graph, nodes: Iterable[Node]) -> list[list[Value]]:
 def _rounded_values(graph: Graph, chosen: set[Node]) -> dict[Value, None]:
     """Walk backwards from the inputs of the chosen nodes through movers and arithmetic to where rounding begins."""
     found: dict[Value, None] = {}
+    fused: set[Value] = set()
     for node in reversed(graph.nodes):
-        passes_on = node.is_op(*MOVERS, *ARITHMETIC) and node.output in found
-        if node in chosen or passes_on:
+        wanted = node.output in found or node.output in fused
+        if wanted and _limits_a_sum(node):
+            fused.update(v for v in node.inputs[:1] if v is not None)
+        elif node in chosen or (wanted and node.is_op(*MOVERS, *ARITHMETIC)):
             reads = [node.input(0), node.input(3)] if node in chosen else node.inputs
             found.update({v: None for v in reads if v is not None and not v.is_constant and dtype_of(v) == "float32"})
     order = [*graph.inputs, *(o for n in graph.nodes for o in n.outputs)]
     return {v: None for v in order if v in found}
+
+
+def _limits_a_sum(node: Node) -> bool:
+    """True for a Relu or Clip that alone reads a sum or product: one integer operator, rounded once."""
+    source = node.input(0)
+    before = source.producer if source is not None else None
+    return node.is_op("Relu", "Clip") and before is not None and before.is_op("Add", "Mul") and sole_user(source) is node

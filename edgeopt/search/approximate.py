@@ -68,6 +68,8 @@ def approximate(
     graph = _with_opset(graph, wanted)
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
+    if form == "standard":
+        run_pass(graph, FORMS["split_residual"], context)
     reason = _obstacle(graph)
     if reason and budget.quantize is not None:
         raise EdgeoptError(f"graph '{graph.name}' cannot be quantised: {reason}")
