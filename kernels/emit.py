@@ -25,8 +25,8 @@ def integer(value: int) -> ir.Constant:
 
 
 def signed_dot(target: Target) -> bool:
-    """True when ``dot4`` multiplies signed codes: 64-bit Arm has no product of unsigned and signed bytes."""
-    return target.dot4 == "sdot" or target.triple.startswith("aarch64")
+    """True when ``dot4`` multiplies signed codes: Arm has no product of unsigned and signed bytes."""
+    return target.multiplies_by_lane
 
 
 class Emitter:
@@ -199,11 +199,10 @@ class Emitter:
             return self._dot(f"llvm.x86.avx512.vpdpbusd.{self.lanes * 32}", total, codes, weights)
         if self.target.dot4 == "sdot" and self.lanes == 4:
             return self._dot("llvm.aarch64.neon.sdot.v4i32.v16i8", total, codes, weights)
-        if signed_dot(self.target):
-            return self.builder.add(total, self._neon_dot(codes, weights))
+        widen = self.builder.sext if signed_dot(self.target) else self.builder.zext
         for tap in range(4):
             picks = range(tap, 4 * self.lanes, 4)
-            a = self.builder.zext(self.shuffle(codes, codes, picks), self.int_vector)
+            a = widen(self.shuffle(codes, codes, picks), self.int_vector)
             b = self.builder.sext(self.shuffle(weights, weights, picks), self.int_vector)
             total = self.builder.add(total, self.builder.mul(a, b))
         return total
@@ -211,14 +210,6 @@ class Emitter:
     def _dot(self, name: str, *arguments: Value) -> Value:
         kind = ir.FunctionType(self.int_vector, [a.type for a in arguments])
         return self.builder.call(self.declare(name, kind), arguments)
-
-    def _neon_dot(self, codes: Value, weights: Value) -> Value:
-        """smull of both halves, pairs added twice: the sums of four products, without the dot product instruction."""
-        words, pairs = ir.VectorType(I16, 8), []
-        for half in (range(8), range(8, 16)):
-            a, b = (self.builder.sext(self.shuffle(v, v, half), words) for v in (codes, weights))
-            pairs.append(self._dot("llvm.aarch64.neon.saddlp.v4i32.v8i16", self.builder.mul(a, b)))
-        return self._dot("llvm.aarch64.neon.addp.v4i32", *pairs)
 
     def lookup(self, table: Value, index: Value) -> Value:
         """table[index[i]] for byte vectors of one register, index below the vector's bytes (for ``pshufb`` below 16)."""

@@ -7,7 +7,7 @@ block of inputs, kernel row, kernel column, channel. The last group of vectors i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
 
@@ -18,6 +18,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
 from edgeopt.kernels.plane_window import Halo, PlaneWindow, plane_window
+from edgeopt.kernels.quant_dot import arranged, meets_limit, panel_copy, widen_panel, widened, widens_panels
 from edgeopt.kernels.quant_operands import (
     RESIDUAL,
     WEIGHT,
@@ -104,16 +105,19 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     unit, vectors = y.layout.block // target.lanes, y.blocks * y.layout.block // target.lanes
     packed = _order(weight, block)
     tiling = choose(target, size[1], vectors // group, unit, packed.shape[1])
-    tile = _tile(target, x, y, residual, window, tiling, weight.shape[1], how, flipped(site))
+    tile = _tile(target, x, y, residual, window, tiling, weight, how, flipped(site))
     walk = _walk(target, (x, y, residual or y), window, tiling, size, group, packed.shape[1])
     firsts = [_first(walk, g) * target.lanes for g in range(walk.groups)]
     count = walk.vectors * target.lanes
-    panels = np.stack([_panel(packed, first, count) for first in firsts])
+    panels = np.stack([arranged(target, _panel(packed, first, count)) for first in firsts])
+    tile = replace(tile, wide=widens_panels(target, walk.run, walk.weights))
     function = conv_function(target, tile, walk)
     added = Input(RESIDUAL) if residual is not None else Output()
-    operands = (Input(0), Packed(panels), Packed(parameters(numbers, firsts, count)), added, Output())
+    copies, source = widened(target, x)
+    scratch = panel_copy(tile.wide, walk.weights)
+    operands = (source, Packed(panels), Packed(parameters(numbers, firsts, count)), added, Output(), scratch)
     chunks = x.shape[0] * walk.groups * walk.blocks
-    return (KernelCall(function, operands, (), chunks, ("quant_conv", target, tile, walk)),)
+    return (*copies, KernelCall(function, operands, (), chunks, ("quant_conv", target, tile, walk)))
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
@@ -129,11 +133,11 @@ def _tile(
     r: Tensor | None,
     window: PlaneWindow,
     tiling: Tiling,
-    channels: int,
+    weight: Array,
     end: Requantize,
     flip: bool,
 ) -> QuantTile:
-    block = x.layout.block
+    block, channels = x.layout.block, weight.shape[1]
     blocks, words = -(-channels // block), block // 4
     left = -(-(channels - (blocks - 1) * block) // 4)
     body = gcd(words, left) if blocks > 1 else left
@@ -153,6 +157,7 @@ def _tile(
         residual=tuple(i * r.layout.block for i in range(tiling.pixels)) if r is not None else (),
         residual_vectors=_vectors(target, r, tiling.vectors) if r is not None else (),
         flipped=flip,
+        limit=meets_limit(target, weight),
     )
 
 
@@ -217,8 +222,11 @@ def _first(walk: Walk, group: int) -> int:
 
 
 def conv_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., None]:
-    """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
-    run = tile_function(target, tile)
+    """The kernel ``(x, w, b, r, y, copy, begin, end)`` of a tile and a walk.
+
+    r is not read when the tile adds no residual, and copy only where panels of weights are widened into it.
+    """
+    run, widen, wide = tile_function(target, tile), widen_panel(target, walk.weights), tile.wide
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, inner, outer = walk.run, walk.blocks, walk.groups, walk.inner, walk.weights_outer
     vectors, outputs, unit, depth, highest = walk.vectors, walk.outputs, walk.unit, walk.depth, walk.outputs - walk.vectors
@@ -227,7 +235,7 @@ def conv_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
     y0, yn, yb, yr, yp = ys.start, ys.image, ys.block, ys.row, ys.pixel
     r0, rn, rb, rr, rp = rs.start, rs.image, rs.block, rs.row, rs.pixel
 
-    def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
+    def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, copy: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             image, rest = chunk // (blocks * groups), chunk % (blocks * groups)
             group = rest // blocks if outer else rest % groups
@@ -238,6 +246,9 @@ def conv_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
             yc = offset(y, y0 + image * yn + block * yb)
             rc = offset(r, r0 + image * rn + block * rb)
             wc, bc = offset(w, group * weights), offset(b, group * words)
+            if wide:
+                widen(wc, copy)
+                wc = copy
             stop = first * length + length
             for t in range(first * length, stop if stop < tiles else tiles):
                 row, column = t // across, t % across * pixels

@@ -16,6 +16,15 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
+from edgeopt.kernels.quant_dot import (
+    arranged,
+    meets_limit,
+    panel_copy,
+    pixels_fitting,
+    widen_panel,
+    widened,
+    widens_panels,
+)
 from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_bytes, require_result, seen_zero
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
@@ -77,22 +86,27 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         residual_vectors=vectors,
         flipped=flipped(site),
         tail=tail,
+        limit=meets_limit(target, weight),
+        wide=widens_panels(target, product.run, 4 * -(-depth // 4) * product.vectors * target.lanes),
     )
     starts, width = product.starts(target.lanes), product.vectors * target.lanes
     packed = _order(weight)
-    panels = np.stack([packed[:, first : first + width] for first in starts])
+    panels = np.stack([arranged(target, packed[:, first : first + width]) for first in starts])
     words_of = parameters(numbers, starts, width)
     added = Input(RESIDUAL) if residual is not None else Output()
     chunks = len(starts) * -(-product.tiles // product.run)
     function = _function(target, tile, product, panels[0].size, words_of.shape[1])
-    operands = (Input(0), Packed(panels), Packed(words_of), added, Output())
-    return (KernelCall(function, operands, (), chunks, ("quant_gemm", target, tile, product)),)
+    copies, source = widened(target, x)
+    scratch = panel_copy(tile.wide, panels[0].size)
+    operands = (source, Packed(panels), Packed(words_of), added, Output(), scratch)
+    return (*copies, KernelCall(function, operands, (), chunks, ("quant_gemm", target, tile, product)))
 
 
 def _product(target: Target, rows: int, depth: int, columns: int) -> Product:
     whole = columns // target.lanes
     if rows <= FEW:
-        tiling = Tiling(rows, max(1, min(VECTORS, whole, (target.vector_registers - 2) // (rows + 1))), 1)
+        fitting = [v for v in range(1, min(VECTORS, whole) + 1) if pixels_fitting(target, v) >= rows]
+        tiling = Tiling(rows, max(fitting, default=1), 1)
     else:
         tiling = choose(target, rows, whole, 1, -(-depth // 4))
     panels, tiles = -(-columns // (tiling.vectors * target.lanes)), -(-rows // tiling.pixels)
@@ -114,12 +128,16 @@ def _function(target: Target, tile: QuantTile, product: Product, weights: int, w
     run, tiles, length, pixels = tile_function(target, tile), product.tiles, product.run, product.pixels
     rows, depth, columns, width = product.rows, product.depth, product.columns, product.vectors * target.lanes
     parts, final = -(-tiles // length), columns - width
+    widen, wide = widen_panel(target, weights), tile.wide
 
-    def multiply(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
+    def multiply(x: Any, w: Any, b: Any, r: Any, y: Any, copy: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             panel, first = chunk // parts, chunk % parts * length
             column = panel * width if panel * width < final else final
             wc, bc = offset(w, panel * weights), offset(b, panel * words)
+            if wide:
+                widen(wc, copy)
+                wc = copy
             for t in range(first, first + length if first + length < tiles else tiles):
                 row = t * pixels if t < tiles - 1 else rows - pixels
                 place = row * columns + column

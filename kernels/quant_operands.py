@@ -10,10 +10,13 @@ from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.emit import signed_dot
 from edgeopt.kernels.epilogue import Activation, activation_of
+from edgeopt.kernels.quant_dot import dot_form
 from edgeopt.kernels.requantize import LARGE, Numbers, Requantize
 
 LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
 INTEGERS = tuple(LIMITS)
+WIDE_LIMITS = {"uint16": (0, 65535), "int16": (-32768, 32767)}
+CODE_LIMITS = {**LIMITS, **WIDE_LIMITS}
 X, WEIGHT, BIAS, RESULT, RESIDUAL = 0, 3, 6, 7, 9  # inputs of QuantConv and QuantGemm
 
 
@@ -47,9 +50,16 @@ def require_bytes(*tensors: Tensor) -> None:
             raise Declined(f"element type {tensor.type.dtype}")
 
 
+def require_codes(*tensors: Tensor) -> None:
+    """Raises Declined for other element types than integers of 8 and 16 bits."""
+    for tensor in tensors:
+        if tensor.type.dtype not in CODE_LIMITS:
+            raise Declined(f"element type {tensor.type.dtype}")
+
+
 def require_result(tensor: Tensor) -> None:
-    """Raises Declined for other element types of a result than uint8, int8 and float32."""
-    if tensor.type.dtype not in (*INTEGERS, "float32"):
+    """Raises Declined for other element types of a result than integers of 8 and 16 bits and float32."""
+    if tensor.type.dtype not in (*CODE_LIMITS, "float32"):
         raise Declined(f"element type {tensor.type.dtype}")
 
 
@@ -67,7 +77,7 @@ def centred(site: Site, axis: int, dtype: str = "int8") -> Array:
 
 def flipped(site: Site) -> bool:
     """True when the codes of x have to change sign for the target's dot product."""
-    return (site.given(X).type.dtype == "int8") != signed_dot(site.target)
+    return dot_form(site.target) != "words" and (site.given(X).type.dtype == "int8") != signed_dot(site.target)
 
 
 def seen_zero(site: Site) -> int:
@@ -91,28 +101,38 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
     inside = result == "float32" or activation.kind not in ("", "Relu", "Clip")  # sums are scaled to real values first
     unit = 1.0 if inside else y_scale
     multiplier = np.broadcast_to(x_scale * grid(site, WEIGHT + 1).scale / unit, total.shape)
-    largest = (255 * np.abs(weight.astype(np.int64)).sum(axis=others) + np.abs(bias)) * multiplier / (y_scale if inside else 1)
+    largest = largest_sum(site, weight, axis) * multiplier / (y_scale if inside else 1)
     limits = limits_of(activation, result, y_scale, y_zero)
     added, grid_added = "", (0.0, 0.0)
     residual = site.optional(RESIDUAL)
     if residual is not None:
         scale, zero = per_tensor(site, RESIDUAL + 1)
         added, grid_added = residual.type.dtype, (scale / unit, -zero * scale / unit)
-        largest = largest + 256 * scale / y_scale
+        low, high = CODE_LIMITS.get(added, (0, 0))
+        largest = largest + (high - low + 1) * scale / y_scale
     how = Requantize(
         result=result,
         added=added,
         shifted=y_zero != 0,
-        limited=result != "float32" and limits != LIMITS[result],
+        limited=result in LIMITS and limits != LIMITS[result],
         guarded=bool((largest >= LARGE).any()),
         activation=activation if inside else Activation(),
     )
     return how, Numbers(bias.astype(np.int32), multiplier, y_zero, limits, grid_added, 1 / y_scale)
 
 
+def largest_sum(site: Site, weight: Array, axis: int) -> Array:
+    """For each output channel a bound of the magnitude of its sum: all codes of x as far from its zero point as they can be."""
+    (low, high), zero = CODE_LIMITS[site.given(X).type.dtype], per_tensor(site, X + 1)[1]
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    bias = np.abs(site.constant(BIAS).astype(np.int64)) if site.optional(BIAS) is not None else 0
+    farthest: Array = np.abs(weight.astype(np.int64)).sum(axis=others) * max(high - zero, zero - low) + bias
+    return farthest
+
+
 def limits_of(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
     """The codes between which the activation limits the result."""
-    low, high = LIMITS.get(result, (0, 0))
+    low, high = CODE_LIMITS.get(result, (0, 0))
     if activation.kind == "Relu":
         return min(max(low, zero), high), high
     if activation.kind == "Clip":

@@ -12,10 +12,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from edgeopt.kernels.emit import I8, Emitter, Value
-from edgeopt.kernels.emit_bytes import splat_word
+from edgeopt.kernels.emit import I8, I16, Emitter, Value
 from edgeopt.kernels.micro import Loop, nest
-from edgeopt.kernels.requantize import HEADER, Requantize, emit_end
+from edgeopt.kernels.quant_dot import Steps
+from edgeopt.kernels.requantize import HEADER, WIDE, Requantize, emit_end
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
@@ -24,7 +24,8 @@ from edgeopt.target import Target
 class QuantTile:
     """``pixels`` are offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and ``residual_vectors``
     those of each output vector. ``loops`` (outermost first) and ``steps`` walk k. ``flipped``: codes of x change
-    sign, by 128, before they enter the dot product."""
+    sign, by 128, before they enter the dot product. ``limit``: a weight may be -128. ``wide``: w holds
+    int16. x and w lie as ``quant_dot`` says."""
 
     pixels: tuple[int, ...]
     places: tuple[int, ...]
@@ -36,6 +37,8 @@ class QuantTile:
     residual_vectors: tuple[int, ...] = ()
     flipped: bool = False
     tail: tuple[int, ...] = ()
+    limit: bool = True
+    wide: bool = False
 
 
 def tile_function(target: Target, tile: QuantTile) -> Any:
@@ -51,9 +54,7 @@ def emit_tile(e: Emitter, tile: QuantTile, x: Value, w: Value, b: Value, r: Valu
     """Write the tile's code."""
     count = len(tile.vectors)
     bias = [e.load_as(e.int_vector, b, HEADER + v * e.lanes) for v in range(count)]
-    carried = nest(
-        e, tile.loops, x, [w, *(bias * len(tile.pixels))], lambda x, values: _body(e, tile, tile.steps, x, values)
-    )
+    carried = nest(e, tile.loops, x, [w, *(bias * len(tile.pixels))], lambda x, values: _body(e, tile, tile.steps, x, values))
     total = _body(e, tile, tile.tail, x, carried)[1:]
     multipliers = [_multiplier(e, b, HEADER + (count + v) * e.lanes) for v in range(count)]
     order = [(p, v) for v in range(count) for p in range(len(tile.pixels))]
@@ -70,17 +71,19 @@ def _multiplier(e: Emitter, b: Value, word: int) -> Value:
 
 
 def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
-    bits = e.load_as(ir.IntType(8 * e.lanes), r, tile.residual[p] + tile.residual_vectors[v])
-    return e.builder.bitcast(bits, ir.VectorType(I8, e.lanes))
+    place = tile.residual[p] + tile.residual_vectors[v]
+    if tile.end.added in WIDE:
+        return e.load_as(ir.VectorType(I16, e.lanes), r, place)
+    return e.builder.bitcast(e.load_as(ir.IntType(8 * e.lanes), r, place), ir.VectorType(I8, e.lanes))
 
 
 def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
     w, total, count = carried[0], carried[1:], len(tile.vectors)
-    bytes_, kind = 4 * e.lanes, ir.VectorType(I8, 4 * e.lanes)
-    for k, step in enumerate(steps):
-        weights = [e.load_as(kind, w, (k * count + v) * bytes_) for v in range(count)]
-        for p, pixel in enumerate(tile.pixels):
-            value = splat_word(e, x, pixel + step, tile.flipped)
-            for v in range(count):
-                total[p * count + v] = e.dot4(total[p * count + v], value, weights[v])
-    return [e.at(w, len(steps) * count * bytes_), *total]
+    walk = Steps(e, x, tile.pixels, steps, tile.flipped, tile.limit, tile.wide)
+    for k in range(len(steps)):
+        for part in range(walk.parts):
+            weights = [walk.weight(w, k * count + v, part) for v in range(count)]
+            for p in range(len(tile.pixels)):
+                sums = slice(p * count, (p + 1) * count)
+                total[sums] = walk.dots(total[sums], walk.value(k, p, part), weights)
+    return [walk.behind(w, count), *total]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeopt.kernels.quant_dot import pixels_fitting
 from edgeopt.target import Target
 
 ENOUGH = 6  # accumulators that hide the latency of a dot product
@@ -22,12 +23,12 @@ class Tiling:
 def choose(target: Target, width: int, vectors: int, unit: int, words: int) -> Tiling:
     """The cheapest tiling of rows of ``width`` pixels for ``vectors`` output vectors (``unit`` to a block) of ``words`` steps.
 
-    A tile needs pixels * vectors accumulators, a register for each weight vector and one for the broadcast input.
+    A tile keeps pixels * vectors accumulators in registers.
     """
     options = [
         Tiling(pixels, count, -(-width // pixels))
         for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
-        for pixels in range(1, max(1, min(width, (target.vector_registers - count - 1) // count)) + 1)
+        for pixels in range(1, min(width, pixels_fitting(target, count)) + 1)
     ]
     return min(options, key=lambda t: _cost(t, vectors, words))
 

@@ -1,0 +1,222 @@
+"""How steps of four neighbouring codes enter the sums of an integer tile: the form that suits the target, always exact.
+
+| form   | instructions                | a step of x is                       | weights of a step, for each vector |
+|--------|-----------------------------|--------------------------------------|------------------------------------|
+| spread | vpdpbusd                    | four bytes in every lane             | [lane][4]                          |
+| lane   | sdot by lane                | a lane of 8 or 16 bytes loaded once  | [lane][4]                          |
+| long   | smull, smlal, sadalp        | two pairs of bytes in every lane     | [half][lane][2]                    |
+| words  | vpmaddwd, on x as int16     | one pair of int16 in every lane      | [half][lane][2]                    |
+
+``words`` reads x from a copy that was widened before: int16 holds codes of either sign, and no sum of two products leaves int32.
+Its weights are widened as they are loaded, or panel by panel into scratch memory where several tiles read them.
+In ``long`` two products of signed bytes meet in int16 before they are widened, which holds unless all four are -128.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Temporary, Tensor
+from edgeopt.kernels.emit import I8, I16, I32, Emitter, Value, integer
+from edgeopt.kernels.emit_bytes import splat_word
+from edgeopt.kernels.vector_function import vector_function
+from edgeopt.target import Target
+
+PAIRED = ("long", "words")
+WIDENED = 4096  # codes in a chunk of a widened copy
+AHEAD = 3  # sums whose products are under way at once (``long``), each in a register
+SHARED = 4  # tiles that have to read a panel of weights to make a widened copy worth while
+_MULTIPLY_WORDS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd", 4: "llvm.x86.sse2.pmadd.wd"}
+
+
+def dot_form(target: Target) -> str:
+    """The form, from the facts of ``target``."""
+    if target.dot4 == "sdot":
+        return "lane"
+    if target.multiplies_by_lane:
+        return "long"
+    return "words" if not target.dot4 and target.triple.startswith("x86_64") else "spread"
+
+
+def pixels_fitting(target: Target, vectors: int) -> int:
+    """Pixels of a tile whose sums, with what a step keeps besides them, stay in registers."""
+    besides = {"spread": vectors + 1, "lane": 2, "long": vectors + 3 + AHEAD, "words": vectors + 2}[dot_form(target)]
+    each = vectors + 1 if dot_form(target) == "lane" else vectors
+    return max(1, (target.vector_registers - besides) // each)
+
+
+def arranged(target: Target, panel: Array) -> Array:
+    """Weights ``[k / 4][output][4]`` in the order in which a tile reads them."""
+    if dot_form(target) not in PAIRED:
+        return panel
+    words, outputs, _ = panel.shape
+    return panel.reshape(words, outputs // target.lanes, target.lanes, 2, 2).transpose(0, 1, 3, 2, 4)
+
+
+def meets_limit(target: Target, weight: Array) -> bool:
+    """True when two products may not fit the 16 bits in which the target adds them, because a weight is -128."""
+    return dot_form(target) == "long" and bool(weight.size) and int(weight.min()) < -127
+
+
+def widened(target: Target, x: Tensor) -> tuple[tuple[KernelCall, ...], Operand]:
+    """The operand a tile reads x from, and the call that makes it where the target wants a widened copy."""
+    if dot_form(target) != "words":
+        return (), Input(0)
+    copy = Temporary("widened", x.elements, dtype="int16")
+    return (KernelCall(_widen, (Input(0), copy), (x.elements, WIDENED), -(-x.elements // WIDENED)),), copy
+
+
+def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any) -> None:
+    for i in range(begin * run, min(end * run, size)):
+        y[i] = np.int16(x[i])
+
+
+def widens_panels(target: Target, tiles: int, size: int) -> bool:
+    """True when a panel of ``size`` weights that ``tiles`` tiles read in turn is widened first: it stays near, and is used."""
+    return dot_form(target) == "words" and tiles >= SHARED and 2 * size <= target.l2 // 8
+
+
+def panel_copy(wide: bool, size: int) -> Operand:
+    """Scratch memory for a widened panel of ``size`` weights; another operand in its place when there is none."""
+    return Temporary("panel", 2 * size, per_thread=True, dtype="int8") if wide else Output()
+
+
+def widen_panel(target: Target, size: int) -> Any:
+    """The function ``(weights, copy)`` that widens a panel of ``size`` weights."""
+
+    def emit(e: Emitter, w: Value, copy: Value) -> None:
+        unit = 2 * e.lanes
+
+        def body(index: Value) -> list[Value]:
+            codes = e.load_as(ir.VectorType(I8, unit), e.at(w, e.builder.mul(index, integer(unit))))
+            words = e.builder.sext(codes, ir.VectorType(I16, unit))
+            e.store(words, e.at(copy, e.builder.mul(index, integer(2 * unit))))
+            return []
+
+        e.loop(size // unit, [], body)
+
+    return vector_function(target, 2, emit)
+
+
+class Steps:
+    """The ``steps`` of x for all ``pixels`` of a tile, and their products with weights. Offsets count codes.
+
+    ``flipped``: codes of x change sign, by 128, before they enter. ``limit``: a weight may be -128. ``wide``: weights are int16.
+    """
+
+    def __init__(
+        self, e: Emitter, x: Value, pixels: Sequence[int], steps: Sequence[int], flipped: bool, limit: bool, wide: bool
+    ) -> None:
+        self.e, self.x, self.pixels, self.steps = e, x, pixels, steps
+        self.flipped, self.limit, self.wide = flipped, limit, wide
+        self.form, self.lanes = dot_form(e.target), e.lanes
+        self._together: dict[tuple[int, int], Value] = {}
+        self._recent: list[Value] = []
+
+    @property
+    def parts(self) -> int:
+        """Parts in which a step is taken, one after the other: all sums see the first before any sees the second."""
+        return 2 if self.form == "words" else 1
+
+    def weight(self, w: Value, index: int, part: int) -> Value:
+        """Part of the weights of vector ``index`` (steps and vectors counted through) at w."""
+        e, size = self.e, 4 * self.lanes // self.parts
+        words, place = ir.VectorType(I16, size), (index * self.parts + part) * size
+        if self.wide:
+            return e.load_as(words, w, 2 * place)
+        codes = e.load_as(ir.VectorType(I8, size), w, place)
+        return e.builder.sext(codes, words) if self.form == "words" else codes
+
+    def behind(self, w: Value, vectors: int) -> Value:
+        """The place of the weights behind those of all steps, for ``vectors`` vectors."""
+        return self.e.at(w, len(self.steps) * vectors * 4 * self.lanes * (2 if self.wide else 1))
+
+    def value(self, k: int, p: int, part: int) -> Any:
+        """Part of step k of pixel p, as ``dot`` takes it."""
+        e, place = self.e, self.pixels[p] + self.steps[k]
+        if self.form == "spread":
+            return splat_word(e, self.x, place, self.flipped)
+        if self.form == "words":
+            pair = e.builder.load(e.builder.bitcast(e.at(self.x, place + 2 * part), I32.as_pointer()), align=2)
+            return e.builder.bitcast(e.splat(pair), ir.VectorType(I16, 2 * e.lanes))
+        if self.form == "lane":
+            return self._lane(k, p, I32, 0)
+        return [self._lane(k, p, I16, half) for half in range(2)]
+
+    def _lane(self, k: int, p: int, kind: Any, half: int) -> Value:
+        """Element ``half`` of ``kind`` of step k in every lane, out of as many steps as lie side by side."""
+        e, bits, (first, count) = self.e, kind.width, self._run(k)
+        if (first, p) not in self._together:
+            codes = e.load_as(ir.VectorType(I8, 4 * count), self.x, self.pixels[p] + self.steps[first])
+            flip = ir.Constant(codes.type, [-128] * codes.type.count)
+            self._together[first, p] = e.builder.xor(codes, flip) if self.flipped else codes
+        several = e.builder.bitcast(self._together[first, p], ir.VectorType(kind, 32 * count // bits))
+        spread = e.shuffle(several, several, [(k - first) * 32 // bits + half] * (128 // bits))
+        return e.builder.bitcast(spread if kind is I32 else _kept(e, spread), ir.VectorType(I8, 16))
+
+    def _run(self, k: int) -> tuple[int, int]:
+        """The first and the number (1, 2 or 4) of steps that are loaded together with step k."""
+        for count in (4, 2):
+            first = k - k % count
+            if tuple(self.steps[first : first + count]) == tuple(range(self.steps[first], self.steps[first] + 4 * count, 4)):
+                return first, count
+        return k, 1
+
+    def dots(self, totals: Sequence[Value], value: Any, weights: Sequence[Value]) -> list[Value]:
+        """The totals of one pixel with the products of a step (or part of one) added, one vector after the other."""
+        if self.form == "long":
+            return self._long(totals, value, weights)
+        return [self._dot(total, value, weight) for total, weight in zip(totals, weights, strict=True)]
+
+    def _dot(self, total: Value, value: Value, weight: Value) -> Value:
+        e = self.e
+        if self.form == "words":
+            kind = ir.FunctionType(e.int_vector, [weight.type] * 2)
+            products = e.builder.call(e.declare(_MULTIPLY_WORDS[e.lanes], kind), [value, weight])
+            return _kept(e, e.builder.add(total, products))  # LLVM would add products to each other first, and spill them
+        return e.dot4(total, weight, value) if self.form == "lane" else e.dot4(total, value, weight)
+
+    def _long(self, totals: Sequence[Value], halves: Sequence[Value], weights: Sequence[Value]) -> list[Value]:
+        """Products of a sum begin when the sum before the last few is done: LLVM would make them all first, and spill them."""
+        e, (low, high) = self.e, halves
+        made = []
+        for total, weight in zip(totals, weights, strict=True):
+            if len(self._recent) == AHEAD:
+                low = _kept(e, low, self._recent.pop(0))
+            products = [_products(e, value, weight, half) for half, value in enumerate((low, high))]
+            if self.limit:
+                result = add_pairs(e, add_pairs(e, total, products[0]), products[1])
+            else:
+                result = add_pairs(e, total, e.builder.add(*products))
+            made.append(_kept(e, result))
+            self._recent.append(made[-1])
+        return made
+
+
+def _products(e: Emitter, codes: Value, weights: Value, half: int) -> Value:
+    """The eight products of one half of two registers of signed bytes, as int16."""
+    picks = range(8 * half, 8 * half + 8)
+    a, b = (e.builder.sext(e.shuffle(v, v, picks), ir.VectorType(I16, 8)) for v in (codes, weights))
+    return e.builder.mul(a, b)
+
+
+def _kept(e: Emitter, value: Value, *before: Value) -> Value:
+    """The same value, behind a barrier without instructions that also waits for the values ``before``."""
+    register = "w" if e.target.multiplies_by_lane else "x"
+    kinds = [v.type for v in (value, *before)]
+    barrier = ir.InlineAsm(ir.FunctionType(value.type, kinds), "", f"={register},0" + f",{register}" * len(before))
+    return e.builder.call(barrier, [value, *before])
+
+
+def add_pairs(e: Emitter, total: Value, words: Value) -> Value:
+    """total[i] + words[2 i] + words[2 i + 1], of four int32 and eight int16 (Arm: sadalp, vpadal)."""
+    if e.target.triple.startswith("aarch64"):
+        kind = ir.FunctionType(e.int_vector, [words.type])
+        return e.builder.add(total, e.builder.call(e.declare("llvm.aarch64.neon.saddlp.v4i32.v8i16", kind), [words]))
+    kind = ir.FunctionType(e.int_vector, [e.int_vector, words.type])
+    return e.builder.call(e.declare("llvm.arm.neon.vpadals.v4i32.v8i16", kind), [total, words])
