@@ -18,6 +18,7 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime import CompiledModel
 from edgeopt.search.approximate import Budget, Data, approximate
 from edgeopt.search.choice import Objective
+from edgeopt.search.profile import layer_name
 from edgeopt.search.record import record
 from edgeopt.search.tuning import Tuner
 from edgeopt.target import Target
@@ -68,6 +69,8 @@ def compile(
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     if found is not None:
         made.manifest["quantization"] = record(found)
+        known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
+        made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
     return made
 
 
