@@ -112,4 +112,6 @@ def _bare(type_: TensorType | None) -> TensorType | None:
 
 
 def _worth(value: Value, graph: Graph) -> bool:
-    return bool(value.name) and value.type is not None and not graph.is_output(value)
+    """Whether a type is written: not that of dequantised codes, which is that of the codes but for the element type."""
+    plain = value.producer is None or not value.producer.is_op("DequantizeLinear")
+    return plain and bool(value.name) and value.type is not None and not graph.is_output(value)

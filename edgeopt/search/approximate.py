@@ -13,6 +13,7 @@ from edgeopt.accuracy.data import DataSet, generated, read
 from edgeopt.accuracy.observe import is_samplewise
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
+from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ops.quantization import QuantizationScheme, scheme
@@ -89,6 +90,7 @@ def approximate(
     if form == "standard":
         run_pass(graph, FORMS["standard_products"], context)
         optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
+        compact(graph)
     else:
         # first of all, or constant folding would widen small weights
         optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
