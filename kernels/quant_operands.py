@@ -130,6 +130,18 @@ def largest_sum(site: Site, weight: Array, axis: int) -> Array:
     return farthest
 
 
+def largest_sum(site: Site, weight: Array, axis: int, reach: int = 0) -> Array:
+    """For each output channel a bound of the magnitude of its sum. No code of x is farther than ``reach`` from its zero point,
+
+    which by default is as far as a code can be.
+    """
+    (low, high), zero = CODE_LIMITS[site.given(X).type.dtype], per_tensor(site, X + 1)[1]
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    bias = np.abs(site.constant(BIAS).astype(np.int64)) if site.optional(BIAS) is not None else 0
+    farthest: Array = np.abs(weight.astype(np.int64)).sum(axis=others) * (reach or max(high - zero, zero - low)) + bias
+    return farthest
+
+
 def limits_of(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
     """The codes between which the activation limits the result."""
     low, high = CODE_LIMITS.get(result, (0, 0))

@@ -2,7 +2,8 @@
 
     Q(act(Conv(DQ(x), DQ(w), DQ(b)) + DQ(r)))   ->   QuantConv(x, w, b, r)        the same for Gemm and MatMul -> QuantGemm
 
-Without a QuantizeLinear after it the result is float. Exact up to one code: the sum is taken in integers and rounded once.
+Without a QuantizeLinear after it the result is float. Activations are codes of 8 or 16 bits, in any mixture. Exact up to one
+code: the sum is taken in integers and rounded once.
 Not when a weight has several scales along another axis than its output channels, or a bias is not int32 of scale s_x s_w.
 """
 
@@ -17,6 +18,7 @@ from edgeopt.rewrite import Context, Pass
 ROOTS = ("Conv", "FusedConv", "Gemm", "MatMul", "FusedGemm")
 KEPT = (*CONV_ATTRIBUTES, "activation", "alpha", "beta")
 CODES = ("int8", "uint8", "int4", "uint4")
+INPUTS = ("int8", "uint8", "int16", "uint16")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -56,8 +58,8 @@ def _replace(graph: Graph, node: Node, end: Node, inputs: Grid, attributes: dict
 
 
 def _obstacle(node: Node, x: Node, w: Node) -> str:
-    if not is_per_tensor(x) or dtype_of(x.input(0)) not in ("int8", "uint8"):
-        return "its input is not 8 bits wide with one scale"
+    if not is_per_tensor(x) or dtype_of(x.input(0)) not in INPUTS:
+        return "its input is not 8 or 16 bits wide with one scale"
     if dtype_of(w.input(0)) not in CODES or w.constant(0) is None:
         return f"its weight is {dtype_of(w.input(0))}, or not constant"
     axis, rank = w.integer("axis", 1), rank_of(w.input(0)) or 0

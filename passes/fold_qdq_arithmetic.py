@@ -12,6 +12,7 @@ from edgeopt.ops.qdq import Grid, dequantized, grid, is_per_tensor, quantizing_u
 from edgeopt.rewrite import Context, Pass
 
 ROOTS = ("Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Softmax")
+CODES = ("int8", "uint8", "int16", "uint16")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -22,8 +23,8 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return False
     if len(sources) < len(node.inputs):
         return context.decline(node, "one of its inputs is float, so it stays in float")
-    if not all(is_per_tensor(s) and dtype_of(s.input(0)) in ("int8", "uint8") for s in sources):
-        return context.decline(node, "an input is not 8 bits wide with one scale")
+    if not all(is_per_tensor(s) and dtype_of(s.input(0)) in CODES for s in sources):
+        return context.decline(node, "an input is not 8 or 16 bits wide with one scale")
     after = sole_user(node.output)
     relu = after if after is not None and after.is_op("Relu") and node.is_op("Add", "Mul") else None
     end = quantizing_user((relu or node).output)

@@ -3,7 +3,7 @@
     Q(f(DQ(x)))   ->   QuantLookup(x, table)        table[i] = Q(f(DQ(i-th code)))
 
 Exact: the table is computed by the very operators it replaces. Also makes one table of DQ -> Q alone, a change of grid.
-Not for codes wider than 8 bits, several scales, or a result that others read.
+The result may be 16 bits wide. Not for an input of codes wider than 8 bits, several scales, or a result that others read.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ FUNCTIONS = (
 )  # fmt: skip
 ROOTS = (*FUNCTIONS, "QuantizeLinear")
 CODES = {"uint8": np.arange(256), "int8": np.arange(-128, 128)}
+RESULTS = (*CODES, "uint16", "int16")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -33,7 +34,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return context.decline(node, "its result is read as float")
     if end is node and (same_grid(source, end) or end.constant(1) is None or not is_per_tensor(end) or end.constant(2) is None):
         return False
-    narrow = dtype_of(source.input(0)) in CODES and dtype_of(end.output) in CODES
+    narrow = dtype_of(source.input(0)) in CODES and dtype_of(end.output) in RESULTS
     if not is_per_tensor(source) or not narrow or any(v is None or not v.is_constant for v in node.inputs[1:] if v is not None):
         return context.decline(node, "its codes are not 8 bits wide with one scale, or its bounds are computed")
     table = graph.constant(f"{node.name}.table", _table(source, node, end))
