@@ -37,7 +37,7 @@ def layer(
     assert x is not None
     graph.inputs = [Value("x", TensorType(x.dtype, shape))]
     count = weight.shape[0 if op == "QuantConv" else 1]
-    scale = RNG.uniform(0.001, 0.004, count).astype(np.float32)
+    scale = np.asarray(RNG.uniform(0.001, 0.004, count), np.float32)
     reach = 8_000 if x.dtype.endswith("int8") else 2_000_000
     bias = RNG.integers(-reach, reach, count).astype(np.int32)
     constants = [*x.arrays, weight, scale, np.zeros(count, np.int8), bias, *(y.arrays if y is not None else ())]
@@ -56,22 +56,30 @@ def layer(
     return graph
 
 
+def _number(graph: Graph, index: int) -> float:
+    found = graph.nodes[0].constant(index)
+    assert found is not None
+    return float(found.reshape(()))
+
+
 def exact(graph: Graph, data: dict[str, Array]) -> Array:
     """The result before it is rounded, in float64: sums in integers, then scaled."""
     (node,) = graph.nodes
-    x, w = (data["x"].astype(np.int64) - int(node.constant(2)), node.constant(3).astype(np.int64))  # type: ignore[union-attr, arg-type]
+    weight = node.constant(3)
+    assert weight is not None
+    x, w = data["x"].astype(np.float64) - _number(graph, 2), weight.astype(np.float64)
     sums = Graph("sums", opsets={"": 21})
     sums.inputs = [Value("x", TensorType("float64", x.shape))]
     kept = {k: v for k, v in node.attributes.items() if k not in ("activation", "alpha", "beta")}
     op = "Conv" if node.op == "QuantConv" else "MatMul"
-    made = sums.make(op, [sums.inputs[0], sums.constant("w", w.astype(np.float64))], [None], attributes=kept)
+    made = sums.make(op, [sums.inputs[0], sums.constant("w", w)], [None], attributes=kept)
     sums.outputs = [made.output]
-    total = next(iter(interpret(sums, {"x": x.astype(np.float64)}).values()))
+    total = next(iter(interpret(sums, {"x": x}).values()))
     column = (-1, *[1] * (total.ndim - 2)) if op == "Conv" else (-1,)
     bias, scale = (np.asarray(node.constant(i), np.float64).reshape(column) for i in (6, 4))
-    value: Array = (total + bias) * (float(node.constant(1)) * scale)  # type: ignore[arg-type]
+    value: Array = np.asarray((total + bias) * scale * _number(graph, 1))
     if "r" in data:
-        value = value + (data["r"].astype(np.float64) - int(node.constant(11))) * float(node.constant(10))  # type: ignore[arg-type]
+        value = value + (data["r"].astype(np.float64) - _number(graph, 11)) * _number(graph, 10)
     return np.maximum(value, 0) if node.text("activation", "") == "Relu" else value
 
 
@@ -84,7 +92,7 @@ def check(graph: Graph, table: Sequence[Kernel], where: str = "host") -> None:
         if dtype == "float32":
             np.testing.assert_allclose(result, value, rtol=1e-6, atol=1e-6 * float(np.abs(value).max()))
             continue
-        scale, zero = float(graph.nodes[0].constant(7)), int(graph.nodes[0].constant(8))  # type: ignore[arg-type]
+        scale, zero = _number(graph, 7), _number(graph, 8)
         info = np.iinfo(dtype)
         real = np.clip(value / scale + zero, info.min, info.max)
         assert (np.abs(real - np.clip(real, info.min + 1, info.max - 1)) == 0).mean() > 0.3  # most are not saturated
