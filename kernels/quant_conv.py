@@ -25,9 +25,9 @@ from edgeopt.kernels.quant_operands import (
     centred,
     ending,
     flipped,
-    require_bytes,
     require_result,
     seen_zero,
+    tile_site,
     x_zero,
 )
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
@@ -85,10 +85,10 @@ class Walk:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node. Raises Declined for layouts, types and groups it cannot walk."""
+    site = tile_site(site, 0)
     x, y, residual, target = site.given(0), site.outputs[0], site.optional(RESIDUAL), site.target
     weight, group = centred(site, 0), site.node.integer("group", 1)
     block = x.layout.block
-    require_bytes(x)
     require_result(y)
     if not block or y.layout.block % target.lanes or not y.layout.block:
         raise Declined("its operands do not lie blocked")

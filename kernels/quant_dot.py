@@ -8,6 +8,7 @@
 | words  | vpmaddwd, on x as int16     | one pair of int16 in every lane      | [half][lane][2]                    |
 
 ``words`` reads x from a copy that was widened before: int16 holds codes of either sign, and no sum of two products leaves int32.
+It is also the form of codes of 16 bits, on every target; unsigned ones are copied as int16 that are 32768 less.
 Its weights are widened as they are loaded, or panel by panel into scratch memory where several tiles read them.
 In ``long`` two products of signed bytes meet in int16 before they are widened, which holds unless all four are -128.
 """
@@ -15,6 +16,7 @@ In ``long`` two products of signed bytes meet in int16 before they are widened, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +30,22 @@ from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
 PAIRED = ("long", "words")
+WORDS = "words"  # in the place of the 8-bit dot product, see ``for_words``
 WIDENED = 4096  # codes in a chunk of a widened copy
 AHEAD = 3  # sums whose products are under way at once (``long``), each in a register
 SHARED = 4  # tiles that have to read a panel of weights to make a widened copy worth while
 _MULTIPLY_WORDS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd", 4: "llvm.x86.sse2.pmadd.wd"}
 
 
+def for_words(target: Target) -> Target:
+    """The target as tiles see it whose x holds codes of 16 bits: they multiply words on every target."""
+    return replace(target, dot4=WORDS)
+
+
 def dot_form(target: Target) -> str:
     """The form, from the facts of ``target``."""
+    if target.dot4 == WORDS:
+        return "words"
     if target.dot4 == "sdot":
         return "lane"
     if target.multiplies_by_lane:
@@ -59,21 +69,21 @@ def arranged(target: Target, panel: Array) -> Array:
 
 
 def meets_limit(target: Target, weight: Array) -> bool:
-    """True when two products may not fit the 16 bits in which the target adds them, because a weight is -128."""
-    return dot_form(target) == "long" and bool(weight.size) and int(weight.min()) < -127
+    """True when two products may not fit 16 bits, in which Arm may add them, because a weight is -128."""
+    return target.multiplies_by_lane and bool(weight.size) and int(weight.min()) < -127
 
 
 def widened(target: Target, x: Tensor) -> tuple[tuple[KernelCall, ...], Operand]:
     """The operand a tile reads x from, and the call that makes it where the target wants a widened copy."""
-    if dot_form(target) != "words":
+    if dot_form(target) != "words" or x.type.dtype == "int16":
         return (), Input(0)
-    copy = Temporary("widened", x.elements, dtype="int16")
-    return (KernelCall(_widen, (Input(0), copy), (x.elements, WIDENED), -(-x.elements // WIDENED)),), copy
+    copy, moved = Temporary("widened", x.elements, dtype="int16"), 32768 if x.type.dtype == "uint16" else 0
+    return (KernelCall(_widen, (Input(0), copy), (x.elements, WIDENED, moved), -(-x.elements // WIDENED)),), copy
 
 
-def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any) -> None:
+def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any, moved: Any) -> None:
     for i in range(begin * run, min(end * run, size)):
-        y[i] = np.int16(x[i])
+        y[i] = np.int16(np.int32(x[i]) - np.int32(moved))
 
 
 def widens_panels(target: Target, tiles: int, size: int) -> bool:
@@ -157,7 +167,7 @@ class Steps:
             self._together[first, p] = e.builder.xor(codes, flip) if self.flipped else codes
         several = e.builder.bitcast(self._together[first, p], ir.VectorType(kind, 32 * count // bits))
         spread = e.shuffle(several, several, [(k - first) * 32 // bits + half] * (128 // bits))
-        return e.builder.bitcast(spread if kind is I32 else _kept(e, spread), ir.VectorType(I8, 16))
+        return e.builder.bitcast(spread if kind is I32 else kept(e, spread), ir.VectorType(I8, 16))
 
     def _run(self, k: int) -> tuple[int, int]:
         """The first and the number (1, 2 or 4) of steps that are loaded together with step k."""
@@ -176,9 +186,8 @@ class Steps:
     def _dot(self, total: Value, value: Value, weight: Value) -> Value:
         e = self.e
         if self.form == "words":
-            kind = ir.FunctionType(e.int_vector, [weight.type] * 2)
-            products = e.builder.call(e.declare(_MULTIPLY_WORDS[e.lanes], kind), [value, weight])
-            return _kept(e, e.builder.add(total, products))  # LLVM would add products to each other first, and spill them
+            products = multiply_words(e, value, weight)
+            return kept(e, e.builder.add(total, products))  # LLVM would add products to each other first, and spill them
         return e.dot4(total, weight, value) if self.form == "lane" else e.dot4(total, value, weight)
 
     def _long(self, totals: Sequence[Value], halves: Sequence[Value], weights: Sequence[Value]) -> list[Value]:
@@ -187,13 +196,13 @@ class Steps:
         made = []
         for total, weight in zip(totals, weights, strict=True):
             if len(self._recent) == AHEAD:
-                low = _kept(e, low, self._recent.pop(0))
+                low = kept(e, low, self._recent.pop(0))
             products = [_products(e, value, weight, half) for half, value in enumerate((low, high))]
             if self.limit:
                 result = add_pairs(e, add_pairs(e, total, products[0]), products[1])
             else:
                 result = add_pairs(e, total, e.builder.add(*products))
-            made.append(_kept(e, result))
+            made.append(kept(e, result))
             self._recent.append(made[-1])
         return made
 
@@ -205,7 +214,17 @@ def _products(e: Emitter, codes: Value, weights: Value, half: int) -> Value:
     return e.builder.mul(a, b)
 
 
-def _kept(e: Emitter, value: Value, *before: Value) -> Value:
+def multiply_words(e: Emitter, a: Value, b: Value) -> Value:
+    """a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1] of int16, in int32 (x86: vpmaddwd; Arm: smull, smlal)."""
+    if e.target.multiplies_by_lane:
+        halves = [[e.shuffle(v, v, range(tap, 2 * e.lanes, 2)) for v in (a, b)] for tap in range(2)]
+        wide = [[e.builder.sext(v, e.int_vector) for v in half] for half in halves]
+        return e.builder.add(*(e.builder.mul(*half) for half in wide))
+    kind = ir.FunctionType(e.int_vector, [a.type] * 2)
+    return e.builder.call(e.declare(_MULTIPLY_WORDS[e.lanes], kind), [a, b])
+
+
+def kept(e: Emitter, value: Value, *before: Value) -> Value:
     """The same value, behind a barrier without instructions that also waits for the values ``before``."""
     register = "w" if e.target.multiplies_by_lane else "x"
     kinds = [v.type for v in (value, *before)]

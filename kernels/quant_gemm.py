@@ -25,7 +25,7 @@ from edgeopt.kernels.quant_dot import (
     widened,
     widens_panels,
 )
-from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_bytes, require_result, seen_zero
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_result, seen_zero, tile_site
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
 from edgeopt.kernels.requantize import parameters
@@ -61,8 +61,8 @@ class Product:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantGemm. Raises Declined for small matrices."""
+    site = tile_site(site, 1)
     x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 1)
-    require_bytes(x)
     require_result(y)
     depth, columns = weight.shape
     if depth < 4 or columns < target.lanes or x.layout.block or y.layout.block:

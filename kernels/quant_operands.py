@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,13 +10,14 @@ from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.emit import signed_dot
 from edgeopt.kernels.epilogue import Activation, activation_of
-from edgeopt.kernels.quant_dot import dot_form
+from edgeopt.kernels.quant_dot import dot_form, for_words
 from edgeopt.kernels.requantize import LARGE, Numbers, Requantize
 
 LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
 INTEGERS = tuple(LIMITS)
 WIDE_LIMITS = {"uint16": (0, 65535), "int16": (-32768, 32767)}
 CODE_LIMITS = {**LIMITS, **WIDE_LIMITS}
+SUM_LIMIT = 2**31  # of the magnitude of a sum, exclusive
 X, WEIGHT, BIAS, RESULT, RESIDUAL = 0, 3, 6, 7, 9  # inputs of QuantConv and QuantGemm
 
 
@@ -48,6 +49,19 @@ def require_bytes(*tensors: Tensor) -> None:
     for tensor in tensors:
         if tensor.type.dtype not in INTEGERS:
             raise Declined(f"element type {tensor.type.dtype}")
+
+
+def tile_site(site: Site, axis: int) -> Site:
+    """The site as a tile sees it, which multiplies words where x holds codes of 16 bits.
+
+    Raises Declined for other element types, and where a sum of such codes may leave 32 bits.
+    """
+    require_codes(site.given(X))
+    if site.given(X).type.dtype in LIMITS:
+        return site
+    if (largest_sum(site, centred(site, axis), axis) >= SUM_LIMIT).any():
+        raise Declined("its sums may not fit 32 bits")
+    return replace(site, target=for_words(site.target))
 
 
 def require_codes(*tensors: Tensor) -> None:
@@ -83,6 +97,8 @@ def flipped(site: Site) -> bool:
 def seen_zero(site: Site) -> int:
     """The zero point of x as the dot product sees it."""
     zero = per_tensor(site, X + 1)[1]
+    if site.given(X).type.dtype == "uint16":
+        return zero - 32768
     return zero if not flipped(site) else zero + 128 if site.given(X).type.dtype == "int8" else zero - 128
 
 
@@ -119,15 +135,6 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
         activation=activation if inside else Activation(),
     )
     return how, Numbers(bias.astype(np.int32), multiplier, y_zero, limits, grid_added, 1 / y_scale)
-
-
-def largest_sum(site: Site, weight: Array, axis: int) -> Array:
-    """For each output channel a bound of the magnitude of its sum: all codes of x as far from its zero point as they can be."""
-    (low, high), zero = CODE_LIMITS[site.given(X).type.dtype], per_tensor(site, X + 1)[1]
-    others = tuple(i for i in range(weight.ndim) if i != axis)
-    bias = np.abs(site.constant(BIAS).astype(np.int64)) if site.optional(BIAS) is not None else 0
-    farthest: Array = np.abs(weight.astype(np.int64)).sum(axis=others) * max(high - zero, zero - low) + bias
-    return farthest
 
 
 def largest_sum(site: Site, weight: Array, axis: int, reach: int = 0) -> Array:

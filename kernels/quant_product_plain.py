@@ -24,6 +24,7 @@ from edgeopt.kernels.emit import F32, I8, I16, Emitter, Value, integer
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.quant_operands import (
     RESIDUAL,
+    SUM_LIMIT,
     WEIGHT,
     centred,
     ending,
@@ -38,7 +39,6 @@ from edgeopt.kernels.vector_function import vector_function
 from edgeopt.kernels.window import first_place, first_tap, last_place, last_tap, window
 from edgeopt.target import Target
 
-LIMIT = 2**31  # of the magnitude of a sum, exclusive
 WORDS = HEADER + 2  # words of one output channel: header, bias, multiplier
 
 
@@ -170,8 +170,8 @@ def _product(site: Site, axis: int, starts: Sequence[int] | None, count: int) ->
     require_codes(x)
     require_result(y)
     weight = centred(site, axis, "int16")
-    split = bool((largest_sum(site, weight, axis) >= LIMIT).any())
-    if split and (largest_sum(site, weight, axis, 256) >= LIMIT).any():
+    split = bool((largest_sum(site, weight, axis) >= SUM_LIMIT).any())
+    if split and (largest_sum(site, weight, axis, 256) >= SUM_LIMIT).any():
         raise Declined("its sums do not fit two of 32 bits")
     how, numbers = ending(site, weight, axis)
     words = parameters(numbers, range(weight.shape[axis]) if starts is None else starts, count)

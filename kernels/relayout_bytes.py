@@ -1,4 +1,4 @@
-"""Conversions of 8-bit tensors between the plain and the channel-blocked layout, and their borders."""
+"""Conversions of tensors of 8 and 16 bits between the plain and the channel-blocked layout, and their borders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 
 from edgeopt.kernels.call import Input, KernelCall, Output, Tensor
-from edgeopt.kernels.emit import I8, Emitter, Value, integer
+from edgeopt.kernels.emit import Emitter, Value, integer
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
@@ -61,17 +61,17 @@ def _geometry(t: Tensor) -> tuple[int, ...]:
 
 def fill_halo(made: Tensor, target: Target) -> KernelCall:
     """Set the border of a blocked tensor to its layout's fill value."""
-    layout, height = made.layout, made.shape[2]
-    key = ("fill_halo", target, layout.block, layout.halo, made.row, height)
-    function = _fill(target, layout.block, layout.halo, made.row, height)
+    layout, height, bits = made.layout, made.shape[2], 16 if made.type.dtype.endswith("16") else 8
+    key = ("fill_halo", target, layout.block, layout.halo, made.row, height, bits)
+    function = _fill(target, layout.block, layout.halo, made.row, height, bits)
     return KernelCall(function, (Output(0),), (layout.fill,), made.shape[0] * made.blocks, key)
 
 
 @cache
-def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int, height: int) -> Callable[..., None]:
+def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int, height: int, bits: int) -> Callable[..., None]:
     top, left, bottom, right = halo
-    head, tail = _store(target, block, top * row + left), _store(target, block, bottom * row + right)
-    between = _store(target, block, left + right)
+    head, tail = (_store(target, block, count, bits) for count in (top * row + left, bottom * row + right))
+    between = _store(target, block, left + right, bits)
     plane, start, stride = (top + height + bottom) * row * block, (top * row + row - right) * block, row * block
     final = plane - (bottom * row + right) * block
 
@@ -86,12 +86,12 @@ def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int,
     return fill
 
 
-def _store(target: Target, block: int, count: int) -> Any:
-    """Sets ``count`` blocks of bytes to one value."""
+def _store(target: Target, block: int, count: int, bits: int) -> Any:
+    """Sets ``count`` blocks of codes of ``bits`` bits to one value."""
 
     def emit(e: Emitter, y: Value, value: Value) -> None:
-        kind = ir.VectorType(I8, block)
-        first = e.builder.insert_element(ir.Constant(kind, ir.Undefined), e.builder.trunc(value, I8), integer(0))
+        kind = ir.VectorType(ir.IntType(bits), block)
+        first = e.builder.insert_element(ir.Constant(kind, ir.Undefined), e.builder.trunc(value, kind.element), integer(0))
         vector = e.shuffle(first, first, [0] * block)
 
         def several(index: Value) -> list[Value]:

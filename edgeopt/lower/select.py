@@ -11,6 +11,7 @@ from edgeopt.target import Target
 Halo = tuple[int, int, int, int]
 NO_HALO: Halo = (0, 0, 0, 0)
 BYTES = ("uint8", "int8")
+WORDS = ("uint16", "int16")
 
 
 def candidates(table: Sequence[Kernel], node: Node) -> list[Kernel]:
@@ -81,8 +82,8 @@ def _block(value: Value, target: Target) -> int:
 
 
 def can_block(type_: TensorType | None) -> bool:
-    """Only maps (N, C, H, W) of float32 or bytes and of static shape lie blocked."""
-    return type_ is not None and type_.static and type_.dtype in ("float32", *BYTES) and len(type_.dims) == 4
+    """Only maps (N, C, H, W) of float32 or codes of 8 or 16 bits and of static shape lie blocked."""
+    return type_ is not None and type_.static and type_.dtype in ("float32", *BYTES, *WORDS) and len(type_.dims) == 4
 
 
 def layout_of(kernel: Kernel, index: int, value: Value, blocked: Layout) -> Layout:
