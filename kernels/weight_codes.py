@@ -1,8 +1,8 @@
 """Weights in few bits: how they are stored for kernels, and the vector code that widens them to float32.
 
 A panel is a matrix [depth, count] of codes, count a multiple of the lanes of a vector. Bytes and half precision lie
-``[k][vector][lane]``. Codes of 4, 2 and 1 bits lie ``[k / 8][vector][lane]``, eight steps of k in an unsigned integer, the first
-in its lowest bits; a single bit is set for -1 and clear for 1.
+``[k][vector][lane]``. Codes of 4, 2 and 1 bits lie ``[k / 8][vector][lane]``, eight steps of k in an unsigned integer: the even
+ones in its lower half, from the lowest bits on, the odd ones in its upper half. A single bit is set for -1 and clear for 1.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ def storage_of(codes: Array) -> str:
     return "int2" if low >= -2 and high <= 1 else "int4" if low >= -8 and high <= 7 else "int8"
 
 
+def place(kind: str, k: int) -> int:
+    """The lowest bit of step k of a group in its integer. Steps that follow each other have the same place in either half."""
+    return BITS[kind] * (k // 2 + k % 2 * (STEPS // 2))
+
+
 def panel_bytes(kind: str, depth: int, count: int) -> int:
     """Bytes of a panel [depth, count]."""
     return depth * count * BITS[kind] // 8 if BITS[kind] >= 8 else -(-depth // STEPS) * count * BITS[kind]
@@ -50,7 +55,7 @@ def _words(codes: Array, kind: str) -> Array:
     padded = np.zeros((*values.shape[:-2], depth + -depth % STEPS, count), np.int8)
     padded[..., :depth, :] = values
     fields = (padded < 0 if kind == "binary" else padded & ((1 << bits) - 1)).astype(np.uint32)
-    places = (bits * np.arange(STEPS, dtype=np.uint32)).reshape(STEPS, 1)
+    places = np.array([place(kind, k) for k in range(STEPS)], np.uint32).reshape(STEPS, 1)
     groups = fields.reshape(*values.shape[:-2], padded.shape[-2] // STEPS, STEPS, count)
     words: Array = (groups << places).sum(axis=-2, dtype=np.uint32).astype(f"<u{bits}")
     return words
@@ -75,8 +80,10 @@ def rows(e: Emitter, kind: str, w: Value, vectors: int) -> Rows:
         return _wide(e, kind, w, vectors)
     words = [_word(e, kind, w, v) for v in range(vectors)]
     table = _table(e.target, kind)
+    if kind == "int4" and e.lanes == len(table):
+        return _pairs(e, words)
     if table:
-        return lambda k, v: _looked_up(e, table, words[v], k * BITS[kind])
+        return lambda k, v: _looked_up(e, table, words[v], place(kind, k))
     return lambda k, v: _shifted(e, kind, words[v], k)
 
 
@@ -112,26 +119,46 @@ def _word(e: Emitter, kind: str, w: Value, v: int) -> Value:
 def _table(target: Target, kind: str) -> list[float]:
     """What the codes of an index mean, where one instruction looks floats up by the low bits of 32-bit lanes."""
     entries = target.lanes if target.triple.startswith("x86_64") and target.lanes in (8, 16) else 0
-    if BITS[kind] >= 8 or entries < 1 << BITS[kind]:
-        return []
+    if kind not in ("int4", "int2") or entries < 1 << BITS[kind]:
+        return []  # a single bit is the sign of its float
     count = 1 << BITS[kind]
-    codes = [1, -1] if kind == "binary" else [c - count if c >= count // 2 else c for c in range(count)]
+    codes = [c - count if c >= count // 2 else c for c in range(count)]
     return [float(codes[i % count]) for i in range(entries)]
 
 
-def _looked_up(e: Emitter, table: list[float], word: Value, place: int) -> Value:
-    index = e.builder.lshr(word, e.integers(place)) if place else word
+def _looked_up(e: Emitter, table: list[float], word: Value, low: int) -> Value:
+    index = e.builder.lshr(word, e.integers(low)) if low else word
     name = "llvm.x86.avx512.permvar.sf.512" if e.lanes == 16 else "llvm.x86.avx2.permps"
     function = e.declare(name, ir.FunctionType(e.vector, [e.vector, e.int_vector]))
     return e.builder.call(function, [ir.Constant(e.vector, table), index])
 
 
+def _pairs(e: Emitter, words: list[Value]) -> Rows:
+    """Codes of 4 bits, two steps at once, looked up in 16-bit lanes as the upper halves of their floats."""
+    kind = ir.VectorType(I16, 2 * e.lanes)
+    upper = (np.array([*range(8), *range(-8, 0)] * 2, np.float32).view(np.uint32) >> 16).astype(np.int16)
+    function = e.declare("llvm.x86.avx512.permvar.hi.512", ir.FunctionType(kind, [kind, kind]))
+    found: dict[tuple[int, int], Value] = {}
+
+    def value(k: int, v: int) -> Value:
+        pair = (k // 2, v)
+        if pair not in found:
+            index = e.builder.lshr(words[v], e.integers(4 * (k // 2))) if k // 2 else words[v]
+            both = e.builder.call(function, [ir.Constant(kind, upper.tolist()), e.builder.bitcast(index, kind)])
+            found[pair] = e.builder.bitcast(both, e.int_vector)
+        both = found[pair]
+        bits = e.builder.and_(both, e.integers(-(1 << 16))) if k % 2 else e.builder.shl(both, e.integers(16))
+        return e.builder.bitcast(bits, e.vector)
+
+    return value
+
+
 def _shifted(e: Emitter, kind: str, word: Value, k: int) -> Value:
-    if kind == "binary":
-        sign = e.builder.and_(e.builder.shl(word, e.integers(31 - k)), e.integers(-(2**31)))
-        return e.builder.bitcast(e.builder.or_(sign, e.integers(0x3F800000)), e.vector)
-    left = 32 - BITS[kind] * (k + 1)
+    left = 32 - BITS[kind] - place(kind, k)
     top = e.builder.shl(word, e.integers(left)) if left else word
+    if kind == "binary":
+        sign = e.builder.and_(top, e.integers(-(2**31)))
+        return e.builder.bitcast(e.builder.or_(sign, e.integers(0x3F800000)), e.vector)
     return e.builder.sitofp(e.builder.ashr(top, e.integers(32 - BITS[kind])), e.vector)
 
 

@@ -28,8 +28,8 @@ def test_a_panel_takes_its_bits_and_no_more(kind: str, depth: int) -> None:
     assert packed.dtype == np.uint8 and packed.shape == (5, panel_bytes(kind, depth, 32)) == (5, steps * 32 * BITS[kind] // 8)
 
 
-def test_the_first_step_lies_in_the_lowest_bits() -> None:
+def test_even_steps_lie_in_the_lower_half() -> None:
     codes = np.zeros((9, 2), np.int8)
-    codes[0], codes[1], codes[8] = (3, -8), (-1, 7), (5, 0)
+    codes[0], codes[1], codes[7], codes[8] = (3, -8), (-1, 7), (4, 0), (5, 0)
     words = pack_panels(codes, "int4").view("<u4")
-    assert [hex(w) for w in words] == ["0xf3", "0x78", "0x5", "0x0"]
+    assert [hex(w) for w in words] == ["0x400f0003", "0x70008", "0x5", "0x0"]
