@@ -77,7 +77,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         Packed(parameters(numbers, firsts, target.lanes)),
         Output(),
     )
-    function = _function(target, slide, planes, pixels)
+    run = vector_function(target, 4, lambda e, x, w, b, y: _emit(e, slide, x, w, b, y))
+    weights, words = slide.rows * len(slide.pieces) * 4 * target.lanes, HEADER + 2 * target.lanes
+    function = walk_planes(run, planes, pixels, slide.row, weights, words)
     chunks = x.shape[0] * vectors * -(-planes.height // planes.run)
     return (KernelCall(function, operands, (), chunks, ("quant_depthwise", target, slide, planes, pixels)),)
 
@@ -88,11 +90,20 @@ def _window(site: Site, weight: Array) -> PlaneWindow:
         raise Declined("the target does not permute bytes of its widest register")
     if x.layout.block != target.lanes or y.layout.block != target.lanes:
         raise Declined("its operands do not lie in blocks of a vector")
+    window = depthwise_window(site, weight)
+    if window.dilations[1] != 1 or x.row < GROUP:
+        raise Declined("a dilated or a narrow row")
+    return window
+
+
+def depthwise_window(site: Site, weight: Array) -> PlaneWindow:
+    """The window of an integer depthwise convolution. Raises Declined for others, with a residual, and without the border."""
+    x = site.given(0)
     if weight.ndim != 4 or weight.shape[1] != 1 or not weight.shape[0] == site.node.integer("group", 1) == x.shape[1]:
         raise Declined("it is not depthwise")
     window = plane_window(site.node, weight.shape[2:])
-    if site.optional(RESIDUAL) is not None or window.dilations[1] != 1 or x.row < GROUP:
-        raise Declined("a residual, a dilated or a narrow row")
+    if site.optional(RESIDUAL) is not None:
+        raise Declined("it adds a residual")
     if any(window.halo) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
     return window
@@ -155,19 +166,22 @@ def _taps(e: Emitter, slide: Slide, codes: Value, order: Value) -> Value:
     return flip(e, moved) if slide.flipped else moved
 
 
-def _function(target: Target, slide: Slide, planes: Planes, pixels: int) -> Callable[..., None]:
-    run = vector_function(target, 4, lambda e, x, w, b, y: _emit(e, slide, x, w, b, y))
-    height, width, rows, lanes, vectors = planes.height, planes.width, planes.run, target.lanes, planes.vectors
-    block, stride, pad, step, x_row = planes.block, planes.stride, planes.pad, planes.step, slide.row
+def walk_planes(run: Any, planes: Planes, pixels: int, x_row: int, weights: int, words: int) -> Callable[..., None]:
+    """The kernel ``(x, w, b, y, begin, end)`` that calls ``run(x, w, b, y)`` for every tile of ``pixels`` pixels.
+
+    A plane is a block of channels with ``weights`` weights and ``words`` words of parameters; chunks are ``planes.run`` rows.
+    """
+    height, width, rows, blocks = planes.height, planes.width, planes.run, planes.vectors
+    block, stride, pad, step = planes.block, planes.stride, planes.pad, planes.step
     x_plane, x_origin, y_plane, y_origin, y_row = (
         planes.x_plane, planes.x_origin, planes.y_plane, planes.y_origin, planes.y_row,
     )  # fmt: skip
-    parts, weights, words = -(-height // rows), slide.rows * len(slide.pieces) * 4 * lanes, HEADER + 2 * lanes
+    parts = -(-height // rows)
 
     def convolve(x: Any, w: Any, b: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             plane, first = chunk // parts, chunk % parts * rows
-            channel = plane % vectors
+            channel = plane % blocks
             source, made = offset(x, plane * x_plane + x_origin), offset(y, plane * y_plane + y_origin)
             wc, bc = offset(w, channel * weights), offset(b, channel * words)
             for i in range(first, first + rows if first + rows < height else height):

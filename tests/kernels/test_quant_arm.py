@@ -1,43 +1,81 @@
-"""Integer kernels give the same codes on Arm, emulated, as on the host: with the 8-bit dot product and without."""
+"""Integer kernels give the same codes on Arm, emulated, as on the host: with the 8-bit dot product, without, and with 32 bits."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 import edgeopt
 from edgeopt.emulate import Emulator
-from edgeopt.ir import Array, Attribute
-from tests.kernels.harness import RNG
+from edgeopt.ir import Array, Attribute, Graph
+from edgeopt.ir.clone import clone
+from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
+from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
+from tests.kernels.test_quant_gemm import product
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("qemu-aarch64") and shutil.which("aarch64-linux-gnu-gcc")), reason="no emulator or compiler for 64-bit Arm"
-)
-CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] = {
-    "3x3": ((1, 20, 9, 7), (24, 20, 3, 3), {"pads": [1, 1, 1, 1], "activation": "Relu"}),
-    "depthwise": ((1, 24, 9, 7), (24, 1, 3, 3), {"pads": [1, 1, 1, 1], "group": 24}),
+ARM64, ARM32 = ("qemu-aarch64", "aarch64-linux-gnu-gcc"), ("qemu-arm", "arm-linux-gnueabihf-gcc")
+TARGETS = [
+    pytest.param(name, marks=pytest.mark.skipif(not all(map(shutil.which, tools)), reason=f"no emulator or compiler for {name}"))
+    for name, tools in (("arm", ARM64), ("cortex-a76", ARM64), ("armv7", ARM32))
+]
+PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
+Case = tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]
+CASES: dict[str, Case] = {
+    "3x3": ((1, 20, 9, 7), (24, 20, 3, 3), {**PADS, "activation": "Relu"}),
+    "3x3 strided": ((1, 24, 9, 11), (17, 24, 3, 3), {**PADS, "strides": [2, 2]}),
+    "3x3 dilated": ((1, 9, 9, 8), (31, 9, 3, 3), {"pads": [2, 2, 2, 2], "dilations": [2, 2]}),
+    "grouped": ((1, 32, 6, 5), (48, 16, 3, 3), {**PADS, "group": 2}),
+    "1x1": ((2, 40, 5, 5), (72, 40, 1, 1), {}),
+    "image": ((1, 3, 11, 9), (12, 3, 5, 5), {"pads": [2, 2, 2, 2], "strides": [2, 1]}),
+    "depthwise": ((1, 24, 9, 7), (24, 1, 3, 3), {**PADS, "group": 24}),
+    "depthwise strided": ((1, 9, 8, 11), (9, 1, 5, 4), {"pads": [2, 1, 2, 2], "group": 9, "strides": [2, 2]}),
+    "depthwise dilated": ((1, 17, 9, 8), (17, 1, 3, 3), {"pads": [2, 2, 2, 2], "group": 17, "dilations": [2, 2]}),
 }
 
 
-@pytest.mark.parametrize("target", ["arm", "cortex-a76"])
+def same(graph: Graph, data: Mapping[str, Array], target: str) -> Array:
+    """The result on ``target``, which is that of the host's plain kernels."""
+    with Emulator(edgeopt.compile(clone(graph), level=0, target=target)) as emulator:
+        there = next(iter(emulator.run(data).values()))
+    np.testing.assert_array_equal(there, run(graph, data, PLAIN))
+    return there
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @pytest.mark.parametrize("case", CASES)
 def test_same_codes_as_the_host(case: str, dtype: str, target: str) -> None:
     shape, weight, attributes = CASES[case]
     grids = [Grid(s, z - (128 if dtype == "int8" else 0), dtype) for s, z in ((0.02, 117), (0.06, 120), (0.05, 3))]
     scale = RNG.uniform(0.001, 0.004, weight[0]).astype(np.float32)
-    added = grids[2] if case == "3x3" else None
-    made = [
-        conv_graphs(grids[0], shape, w, scale, np.zeros(weight[0], np.int8), None, grids[1], attributes, added)
-        for w in [codes("int8", *weight)]
-        for _ in range(2)
-    ]
-    data: dict[str, Array] = {v.name: codes(dtype, *v.type.dims) for v in made[0][0].inputs if v.type is not None}
-    with Emulator(edgeopt.compile(made[0][0], level=0, target=target)) as emulator:
-        there = next(iter(emulator.run(data).values()))
-    here = next(iter(edgeopt.compile(made[1][0], level=0).run(data).values()))
-    np.testing.assert_array_equal(there, here)
-    compare(here, expected(made[0][1], data))
+    zeros, added = np.zeros(weight[0], np.int8), grids[2] if case == "3x3" else None
+    least = -127 if case != "3x3 strided" else -128  # products of two weights of -128 do not fit 16 bits
+    w = np.maximum(codes("int8", *weight), least)
+    graph, meaning = conv_graphs(grids[0], shape, w, scale, zeros, None, grids[1], attributes, added)
+    data: dict[str, Array] = {v.name: codes(dtype, *v.type.dims) for v in graph.inputs if v.type is not None}
+    compare(same(graph, data, target), expected(meaning, data))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("least", [-127, -128])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_never_saturates_inside(depthwise: bool, least: int, target: str) -> None:
+    """Codes and weights at the ends of their ranges: most of the products have the largest magnitude there is."""
+    x = np.where(RNG.random((1, 16, 5, 6)) < 0.9, -128, 127).astype(np.int8)
+    w = np.where(RNG.random((16, 1 if depthwise else 16, 3, 3)) < 0.9, least, 127).astype(np.int8)
+    scale, zeros = np.full(16, 1e-3 if depthwise else 1e-4, np.float32), np.zeros(16, np.int8)
+    attributes: dict[str, Attribute] = {**PADS, "group": 16} if depthwise else PADS
+    graph, _ = conv_graphs(Grid(0.02, 5, "int8"), x.shape, w, scale, zeros, None, Grid(0.1, -100, "int8"), attributes)
+    same(graph, {"x": x}, target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("rows, depth, columns", [((1,), 64, 40), ((2, 3), 17, 33), ((40,), 70, 24)])
+def test_product(rows: tuple[int, ...], depth: int, columns: int, dtype: str, target: str) -> None:
+    graph = product(rows, depth, columns, dtype, residual=True)
+    same(graph, {v.name: codes(dtype, *v.type.dims) for v in graph.inputs if v.type is not None}, target)

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
 
 def check(
     shape: Shape, weight: Shape, attributes: dict[str, Attribute], table: Sequence[Kernel], x: Grid = INPUT,
-    y: Grid = RESULT, residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0,
+    y: Grid = RESULT, residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0, where: str = "host",
 ) -> None:  # fmt: skip
     scale = RNG.uniform(0.001, 0.004, weight[0]).astype(np.float32)
     zero = np.full(weight[0], w_zero, w_dtype)
@@ -42,7 +42,7 @@ def check(
     truth = expected(whole, data)
     assert 0 < (truth == truth.reshape(-1)[0]).mean() < 0.9
     for by_chunks in (False, True):
-        compare(run(fused, data, table, by_chunks=by_chunks), truth)
+        compare(run(fused, data, table, where, by_chunks), truth)
 
 
 @pytest.mark.parametrize("table", [[KERNEL], PLAIN], ids=["blocked", "plain"])
