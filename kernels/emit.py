@@ -242,5 +242,7 @@ class Emitter:
 
 
 def _element_bytes(kind: Any) -> int:
-    element = kind.element if isinstance(kind, ir.VectorType) else kind
-    return 4 if element == F32 else int(element.width) // 8
+    """The alignment of an access: that of an element; integers that are no vectors stand for several bytes."""
+    if not isinstance(kind, ir.VectorType):
+        return 4 if kind == F32 else 1
+    return 4 if kind.element == F32 else int(kind.element.width) // 8
