@@ -31,6 +31,9 @@ def make(plan: QuantizationPlan) -> Pass:
         for value in node.inputs:
             if value is not None and value.name in plan.activations and not _is_rounded(value):
                 return _round(graph, value, plan.activations[value.name])
+        for value in node.outputs:
+            if value.name in plan.activations and not value.uses and graph.is_output(value):
+                return _round_output(graph, value, plan.activations[value.name])
         return False
 
     return Pass("quantize", rewrite, contract="approximate")
@@ -42,16 +45,27 @@ def _is_rounded(value: Value) -> bool:
 
 def _round(graph: Graph, value: Value, grid: Quantizer) -> bool:
     readers = [(n, i) for n, i in value.uses if not n.is_op("QuantizeLinear")]
-    first = min((n for n, _ in readers), key=graph.nodes.index)
-    parameters = grid_values(graph, value.name, grid, grid.dtype)
-    shape = value.type.shape if value.type is not None else None
-    codes = graph.make(
-        "QuantizeLinear", [value, *parameters], [TensorType(grid.dtype, shape)], first, name=f"{value.name}.quantize"
-    )
-    real = graph.make("DequantizeLinear", [codes.output, *parameters], [value.type], first, name=f"{value.name}.dequantize")
+    real = _rounding(graph, value, grid, min((n for n, _ in readers), key=graph.nodes.index))
     for reader, index in readers:
-        reader.set_input(index, real.output)
+        reader.set_input(index, real)
     return True
+
+
+def _round_output(graph: Graph, value: Value, grid: Quantizer) -> bool:
+    """A graph output that nothing else reads; its name goes to the rounded value."""
+    real = _rounding(graph, value, grid, None)
+    rounding = value.uses[0][0]
+    graph.replace(value, real)
+    rounding.set_input(0, value)
+    return True
+
+
+def _rounding(graph: Graph, value: Value, grid: Quantizer, before: Node | None) -> Value:
+    parameters = grid_values(graph, value.name, grid, grid.dtype)
+    codes_type = TensorType(grid.dtype, value.type.shape if value.type is not None else None)
+    codes = graph.make("QuantizeLinear", [value, *parameters], [codes_type], before, name=f"{value.name}.quantize")
+    name = f"{value.name}.dequantize"
+    return graph.make("DequantizeLinear", [codes.output, *parameters], [value.type], before, name=name).output
 
 
 def _quantize_weight(graph: Graph, node: Node, plan: QuantizationPlan) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
 QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8, w4, fp16, w2, w1."
 OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
+PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
@@ -37,6 +38,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
+@click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
@@ -56,6 +58,7 @@ def compile_(
     max_drop: float,
     quantize: str | None,
     objective: Objective,
+    profile: str | None,
     tune: bool,
     passes: tuple[str, ...],
     stop_after: int | None,
@@ -75,13 +78,15 @@ def compile_(
 
     if portable and emit != "onnx":
         raise click.UsageError("--portable belongs to --emit onnx")
+    if profile is not None and emit != "onnx":
+        raise click.UsageError("--profile belongs to --emit onnx")
     context = Context(level=level, stop_after=stop_after)
     only, shown = passes or None, _printer(print_after)
     with working(f"compiling {model.name}"):
         if emit == "onnx":
             graph = load(model, shapes)
             if quantize is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, quantize, objective)
+                budget = Budget(data, calibration, max_drop, quantize, objective, profile=profile)
                 graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
                 optimize(graph, level, context, only, shown)

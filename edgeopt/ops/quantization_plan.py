@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, Value
-from edgeopt.ir.match import dtype_of, sole_user
+from edgeopt.ir.match import dtype_of, scalar, sole_user
 from edgeopt.ops.quantization import Quantizer, weight_quantizer
 
 LINEAR = ("FusedConv", "FusedGemm")
@@ -75,7 +75,15 @@ def grid_groups(graph: Graph, nodes: Iterable[Node]) -> list[list[Value]]:
     Rounded are the inputs and residuals of ``nodes`` and what flows between them through pools, sums and movers; an output that
     nothing but the caller or a float operator reads stays as it is computed.
     """
-    values = _rounded_values(graph, set(nodes))
+    return sharing_grids(graph, _rounded_values(graph, set(nodes)))
+
+
+def sharing_grids(graph: Graph, values: Iterable[Value]) -> list[list[Value]]:
+    """``values`` in groups that share one grid, because operators move elements from one to the other.
+
+    The parts of a concatenation keep grids of their own when only some are never negative: those would lose half their codes.
+    """
+    values = list(values)
     leader: dict[Value, Value] = {v: v for v in values}
 
     def find(value: Value) -> Value:
@@ -84,7 +92,7 @@ def grid_groups(graph: Graph, nodes: Iterable[Node]) -> list[list[Value]]:
         return value
 
     for node in graph.nodes:
-        if node.is_op(*MOVERS) and node.output in leader:
+        if node.is_op(*MOVERS) and node.output in leader and not _mixes_signs(node):
             for source in [v for v in node.inputs if v is not None and v in leader]:
                 leader[find(node.output)] = find(source)
     groups: dict[Value, list[Value]] = {}
@@ -99,7 +107,7 @@ def _rounded_values(graph: Graph, chosen: set[Node]) -> dict[Value, None]:
     fused: set[Value] = set()
     for node in reversed(graph.nodes):
         wanted = node.output in found or node.output in fused
-        if wanted and _limits_a_sum(node):
+        if wanted and limits_a_sum(node):
             fused.update(v for v in node.inputs[:1] if v is not None)
         elif node in chosen or (wanted and node.is_op(*MOVERS, *ARITHMETIC)):
             reads = [node.input(0), node.input(3)] if node in chosen else node.inputs
@@ -108,8 +116,26 @@ def _rounded_values(graph: Graph, chosen: set[Node]) -> dict[Value, None]:
     return {v: None for v in order if v in found}
 
 
-def _limits_a_sum(node: Node) -> bool:
+def limits_a_sum(node: Node) -> bool:
     """True for a Relu or Clip that alone reads a sum or product: one integer operator, rounded once."""
     source = node.input(0)
     before = source.producer if source is not None else None
     return node.is_op("Relu", "Clip") and before is not None and before.is_op("Add", "Mul") and sole_user(source) is node
+
+
+def _mixes_signs(node: Node) -> bool:
+    return node.is_op("Concat") and len({_never_negative(v) for v in node.inputs}) > 1
+
+
+def _never_negative(value: Value | None) -> bool:
+    """True when the operator that makes ``value`` shows that it holds no negative numbers."""
+    node = value.producer if value is not None else None
+    if node is None:
+        return False
+    kind = node.text("activation", "") if node.is_own(*LINEAR) else node.op
+    if kind in ("Relu", "Sigmoid", "HardSigmoid", "Softmax"):
+        return True
+    if kind == "Clip":
+        low = node.real("alpha", -1.0) if node.is_own(*LINEAR) else scalar(node, 1)
+        return low is not None and low >= 0
+    return node.is_op(*MOVERS, "AveragePool", "GlobalAveragePool") and all(_never_negative(v) for v in node.inputs[:1])

@@ -9,6 +9,7 @@ from typing import Literal
 import onnx
 from onnx import version_converter
 
+from edgeopt.accuracy import metrics
 from edgeopt.accuracy.data import DataSet, generated, read
 from edgeopt.accuracy.observe import is_samplewise
 from edgeopt.errors import EdgeoptError
@@ -18,10 +19,13 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ops.quantization import QuantizationScheme, scheme
 from edgeopt.ops.quantization_plan import linear_nodes
+from edgeopt.ops.quantization_profiles import Profile, profile
 from edgeopt.pipeline import FORMS, QUANTIZING, PrintAfter, optimize, technique
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.search.choice import Goal, Objective, Quantization, quantize_within, quantize_without_data
+from edgeopt.search.completion import completed, float_nodes
 from edgeopt.search.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
+from edgeopt.search.sensitivity import outputs, overlay_of
 from edgeopt.target import Target
 
 DEFAULT = "w8a8"
@@ -38,7 +42,7 @@ class Budget:
     """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
 
     ``quantize`` names a scheme that is wanted in any case. Without one it is int8, where the target does not get slower by it;
-    or everywhere, when ``objective`` is ``size``.
+    or everywhere, when ``objective`` is ``size``. ``profile`` names the runtime that reads the ``standard`` form.
     """
 
     data: Data | None = None
@@ -47,6 +51,7 @@ class Budget:
     quantize: str | None = None
     objective: Objective = "latency"
     method: str = "mse"
+    profile: str | None = None
 
 
 def approximate(
@@ -65,7 +70,8 @@ def approximate(
     Raises EdgeoptError for such a graph otherwise, and when the data does not fit the graph.
     """
     wanted = scheme(budget.quantize or DEFAULT)
-    wanted = wanted.signed() if target.signed_bytes else wanted
+    reader = profile(budget.profile or ("arm" if target.signed_bytes else "x86"))
+    wanted = reader.adapt(wanted) if form == "standard" else wanted.signed() if target.signed_bytes else wanted
     graph = _with_opset(graph, wanted)
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
@@ -84,18 +90,39 @@ def approximate(
         found = _without_data(graph, goal, statistics)
     else:
         found = quantize_within(graph, calibration, evaluation or calibration, goal)
+        if form == "standard":
+            found = _completed(graph, found, calibration, evaluation or calibration, goal, reader)
     for name in QUANTIZING:
         run_pass(graph, technique(name)(found.plan), context)
     add_note(graph, found.summary())
     if form == "standard":
         run_pass(graph, FORMS["standard_products"], context)
         optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
+        if reader.everything and (left := float_nodes(graph)):
+            add_note(graph, f"left in float: {', '.join(left)}")
         compact(graph)
     else:
         # first of all, or constant folding would widen small weights
         optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
         optimize(graph, context.level, context, print_after=print_after)
     return graph, found
+
+
+def _completed(
+    graph: Graph, found: Quantization, calibration: DataSet, evaluation: DataSet, goal: Goal, reader: Profile
+) -> Quantization:
+    """``found`` with the grids that the reader of the file wants besides, verified again."""
+    scheme = goal.schemes[0]
+    if not scheme.activations or scheme.dynamic:
+        return found
+    plan = completed(graph, found.plan, calibration, scheme, goal.method, reader.everything)
+    result, labels = outputs(graph, evaluation, overlay_of(graph, plan)), evaluation.labels
+    agreement = metrics.agreement(result, outputs(graph, evaluation))
+    after = agreement if labels is None else metrics.accuracy(result, labels)
+    if found.before - after > goal.max_drop >= found.before - found.after:
+        lost = f"{found.after:.2f} % to {after:.2f} %"
+        add_note(graph, f"rounding what profile {reader.name} wants rounded besides takes the {found.metric} from {lost}")
+    return replace(found, plan=plan, after=after, agreement=agreement)
 
 
 def quantizable(graph: Graph, wanted: QuantizationScheme, level: int) -> Graph:
