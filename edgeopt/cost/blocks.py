@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeopt.cost.mix import CLASSES, Instruction, classify, latency
+from edgeopt.cost.instruction import Instruction
+from edgeopt.cost.mix import CLASSES, classify, latency
 from edgeopt.ir import Array
 from edgeopt.target import Target
 
 COUNTERS = "edgeopt_counters"
 _LABEL, _RESULT = re.compile(r'^("[^"]*"|[-\w$.]+):'), re.compile(r"^  (%\S+) = (.*)")
+_BARRIER = re.compile(r'= (?:tail )?call (<[^>]+>) asm (?:sideeffect )?"", "[^"]*"\(<[^>]+> ([^,)]+)[^)]*\).*')
 _FOREIGN = re.compile(r"^declare (.+?) @(llvm\.(?:x86|aarch64|arm)\.[\w.]+)\((.*)\)", re.M)
 
 
@@ -80,6 +82,7 @@ def _counted(body: list[str], number: int) -> list[str]:
 
 
 def _without_foreign(text: str) -> str:
+    text = _BARRIER.sub(r"= freeze \1 \2", text)  # its register class is one of the target's
     for result, name, arguments in _FOREIGN.findall(text):
         types = re.findall(r"<[^>]+>|\b(?:i\d+|float|double|ptr)\b", arguments)
         given = ", ".join(f"{kind} %a{i}" for i, kind in enumerate(types))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from math import ceil, log2
 
+from edgeopt.cost.instruction import Instruction
+from edgeopt.cost.widening import folds
 from edgeopt.target import Target
 
 # fp: arithmetic in the vector unit, dot products included; scalar: loads and stores of one element;
@@ -19,48 +20,7 @@ FREE = ("llvm.lifetime", "llvm.assume", "llvm.experimental.noalias", "llvm.dbg",
 DOTS = ("vpdpbusd", "dot", "mull", "madd", "padal", "addlp")
 FLOATING = ("fma", "fmul", "min", "max", "abs", "rint", "round", "floor", "ceil", "trunc")
 LATENCY = {"fp": 4.0, "load": 5.0, "store": 0.0, "permute": 3.0, "integer": 1.0, "address": 0.5, "divide": 13.0, "call": 20.0}
-_TYPE = re.compile(r"<(\d+) x (\w+)>|\b(half|bfloat|float|double|ptr|i\d+)\b")
-_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64, "ptr": 64}
-_FLAGS = "tail notail musttail nnan ninf nsz arcp contract afn reassoc fast".split()
-
-
-class Instruction:
-    """One line of IR: the value it defines, its opcode and its operands."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self.text = name, text
-
-    @cached_property
-    def opcode(self) -> str:
-        """The opcode, such as ``fmul``."""
-        words = self.text.split()
-        return next((w for w in words if w not in _FLAGS), "")
-
-    @cached_property
-    def operands(self) -> list[str]:
-        """Names of the values that are read."""
-        return re.findall(r"%[\w.$-]+|%\"[^\"]+\"", self.text.split(", !", 1)[0])
-
-    @cached_property
-    def callee(self) -> str:
-        """The called function, or nothing."""
-        found = re.search(r'@"?([\w.$]+)', self.text) if self.opcode == "call" else None
-        return found[1] if found else ""
-
-    @cached_property
-    def kind(self) -> tuple[int, str, int]:
-        """Lanes (1 for a scalar), element type and bits of the first type that is written."""
-        found = _TYPE.search(self.text)
-        if found is None:
-            return 1, "i32", 32
-        lanes, element = (int(found[1]), found[2]) if found[1] else (1, found[3])
-        width = _BITS.get(element) or int(element[1:] if element[1:].isdigit() else 32)
-        return lanes, element, lanes * width
-
-    @property
-    def is_vector(self) -> bool:
-        """True for a vector type."""
-        return self.kind[0] > 1
+_BARRIER = 'asm "", '
 
 
 Uses = Mapping[str, int]
@@ -71,6 +31,10 @@ Counts = Iterator[tuple[str, float]]
 def classify(p: Instruction, known: Known, uses: Uses, target: Target) -> Counts:
     """Class and number of machine instructions for ``p``; ``known`` and ``uses`` describe its block."""
     amount = max(1, ceil(p.kind[2] / (8 * target.vector_bytes))) if p.is_vector else 1
+    if p.opcode == "mul" and p.is_vector:
+        yield "multiply", p.kind[0] / target.lanes
+    if _BARRIER in p.text or folds(p, known, uses, target):
+        return
     if p.opcode in ("load", "store"):
         yield p.opcode if p.is_vector or _broadcast(p, known) else "scalar", amount
     elif p.opcode in FP:
@@ -121,7 +85,11 @@ def _permutes(p: Instruction, known: Known, amount: int, target: Target) -> floa
         return 0 if re.search(r"> (poison|undef),", p.text) else 1
     if p.opcode == "extractelement":
         return 0 if p.text.endswith(" 0") else 1
-    if target.multiplies_by_lane and re.search(r"zeroinitializer|splat|> <(i32 \d+)(, \1)*>$", p.text):
+    if (
+        target.multiplies_by_lane
+        and p.kind[1] not in ("i8", "i16")
+        and re.search(r"zeroinitializer|splat|> <(i32 \d+)(, \1)*>$", p.text)
+    ):
         return 0
     source = known.get(p.operands[0]) if p.operands else None
     if "zeroinitializer" in p.text and source is not None and source.opcode == "insertelement":

@@ -95,6 +95,29 @@ exit:                                             ; preds = %loop
     assert blocks[1].recurrence == 4.0 and blocks[0].recurrence == blocks[2].recurrence == 0.0
 
 
+def test_products_of_narrow_integers_are_one_instruction_with_their_widening() -> None:
+    half = "<8 x i32> <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>"
+    text = f"""define <4 x i32> @pair(<16 x i8> %a, <16 x i8> %b, <8 x i8> %c, <4 x i32> %t) {{
+  %ah = shufflevector <16 x i8> %a, <16 x i8> poison, {half}
+  %bh = shufflevector <16 x i8> %b, <16 x i8> poison, {half}
+  %aw = sext <8 x i8> %ah to <8 x i16>
+  %bw = sext <8 x i8> %bh to <8 x i16>
+  %cw = sext <8 x i8> %c to <8 x i16>
+  %p = mul nsw <8 x i16> %aw, %bw
+  %q = mul nsw <8 x i16> %cw, %bw
+  %s = add <8 x i16> %p, %q
+  %u = tail call <4 x i32> @llvm.aarch64.neon.saddlp.v4i32.v8i16(<8 x i16> %s)
+  %v = add <4 x i32> %u, %t
+  %w = tail call <4 x i32> asm "", "=w,0"(<4 x i32> %v) #6, !noalias !354
+  ret <4 x i32> %w
+}}
+declare <4 x i32> @llvm.aarch64.neon.saddlp.v4i32.v8i16(<8 x i16>)"""
+    made, blocks = instrumented(text, target("arm"))
+    mix = dict(zip(CLASSES, blocks[0].mix, strict=True))
+    assert (mix["fp"], mix["permute"], mix["multiply"]) == (3, 0, 4)  # smull, smlal, sadalp: 16 products
+    assert "freeze <4 x i32> %v" in made and "asm" not in made
+
+
 def test_the_busiest_unit_decides() -> None:
     mixes = np.zeros((2, len(CLASSES)))
     mixes[0, CLASSES.index("fp")], mixes[1, CLASSES.index("load")] = 8, 8
