@@ -21,8 +21,8 @@ from edgeopt.kernels.conv_depthwise import make_planes
 from edgeopt.kernels.emit import I8, I16, Emitter, Value, integer
 from edgeopt.kernels.quant_conv import halo
 from edgeopt.kernels.quant_depthwise import depthwise_window, walk_planes
-from edgeopt.kernels.quant_dot import dot_form, kept, meets_limit, multiply_words
-from edgeopt.kernels.quant_operands import centred, ending, flipped, require_bytes, require_result, seen_zero, x_zero
+from edgeopt.kernels.quant_dot import dot_form, kept, meets_limit, multiply_words, widened
+from edgeopt.kernels.quant_operands import WIDE_LIMITS, centred, ending, flipped, require_result, seen_zero, tile_site, x_zero
 from edgeopt.kernels.requantize import HEADER, Requantize, emit_end, parameters
 from edgeopt.kernels.vector_function import vector_function
 
@@ -35,7 +35,7 @@ class Slide:
     """``pixels`` outputs, ``stride`` apart in x, of a window of ``rows`` x ``taps``, ``row`` bytes and ``dilation`` pixels apart.
 
     ``block`` channels; ``signed`` codes of x as they are multiplied, after ``flipped`` changed their sign; ``limit``: a weight
-    may be -128.
+    may be -128; ``wide``: codes of x are int16.
     """
 
     pixels: int
@@ -49,12 +49,14 @@ class Slide:
     signed: bool
     flipped: bool
     limit: bool
+    wide: bool
+
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node whose groups hold one channel. Raises Declined for others."""
+    site = tile_site(site, 0)
     x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 0)
-    require_bytes(x)
     require_result(y)
     block = x.layout.block
     if not block or block % target.lanes or y.layout.block != block:
@@ -68,9 +70,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     pixels = -(-y.shape[3] // -(-y.shape[3] // max(1, min(MOST_PIXELS, room))))
     signed = (x.type.dtype == "int8") != flipped(site)
     row, dilation = x.row * block * window.dilations[0], window.dilations[1]
-    slide = Slide(
-        pixels, window.strides[1], rows, taps, row, dilation, block, how, signed, flipped(site), meets_limit(target, weight)
-    )
+    wide, limit = x.type.dtype in WIDE_LIMITS, meets_limit(target, weight)
+    slide = Slide(pixels, window.strides[1], rows, taps, row, dilation, block, how, signed, flipped(site), limit, wide)
     planes = replace(make_planes(target, x, y, window, 0), vectors=y.blocks)
     packed = _pack(weight, y.blocks * block, block, dot_form(target) == "words")
     run = vector_function(target, 4, lambda e, x, w, b, y: _emit(e, slide, x, w, b, y))
@@ -78,7 +79,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     words = parameters(numbers, range(0, y.blocks * block, block), block)
     chunks = x.shape[0] * y.blocks * -(-planes.height // planes.run)
     key = ("quant_depthwise_wide", target, slide, planes)
-    return (KernelCall(function, (Input(0), Packed(packed), Packed(words), Output()), (), chunks, key),)
+    copies, source = widened(target, x) if wide else ((), Input(0))
+    return (*copies, KernelCall(function, (source, Packed(packed), Packed(words), Output()), (), chunks, key))
 
 
 def _pack(weight: Array, channels: int, block: int, paired: bool) -> Array:
@@ -122,7 +124,8 @@ class _Columns:
     def codes(self, column: int) -> Value:
         """The block at ``column``."""
         if column not in self._codes:
-            codes = self.e.load_as(ir.VectorType(I8, self.slide.block), self.line, column * self.slide.block)
+            kind = ir.VectorType(I16 if self.slide.wide else I8, self.slide.block)
+            codes = self.e.load_as(kind, self.line, column * self.slide.block)
             flip = ir.Constant(codes.type, [-128] * codes.type.count)
             self._codes[column] = self.e.builder.xor(codes, flip) if self.slide.flipped else codes
         return self._codes[column]
@@ -136,13 +139,13 @@ class _Columns:
             first, second = self.codes(column), self.codes(after if after <= self.last else column)
             both = e.shuffle(first, second, [i // 2 + i % 2 * block for i in range(2 * block)])
             widen = e.builder.sext if self.slide.signed else e.builder.zext
-            self._pairs[column] = widen(both, ir.VectorType(I16, 2 * block))
+            self._pairs[column] = both if self.slide.wide else widen(both, ir.VectorType(I16, 2 * block))
         return self._pairs[column]
 
     def _permutes(self) -> bool:
         """True when one byte permutation interleaves two neighbouring blocks and widens them."""
         unsigned, neighbours = not self.slide.signed, self.slide.dilation == 1 and self.last > 0
-        return unsigned and neighbours and self.e.target.lookup == "pshufb" and self.slide.block == self.e.lanes == 8
+        return not self.slide.wide and unsigned and neighbours and self.e.target.lookup == "pshufb" and self.slide.block == self.e.lanes == 8
 
     def _permuted(self, column: int) -> Value:
         e, block = self.e, self.slide.block

@@ -48,7 +48,7 @@ class QuantizationScheme:
 
     def signed(self, symmetric: bool = False) -> QuantizationScheme:
         """The same with signed activations, as Arm dot products want them; many NPUs also want zero in the middle."""
-        types = {"uint8": "int8", "uint4": "int4", "uint16": "int16"}
+        types = {"uint8": "int8", "uint4": "int4"}
         return replace(self, activations=types.get(self.activations, self.activations), symmetric=symmetric)
 
     def per_tensor(self) -> QuantizationScheme:
@@ -60,7 +60,7 @@ SCHEMES = {
     s.name: s
     for s in (
         QuantizationScheme("w8a8"),
-        QuantizationScheme("w8a16", activations="uint16"),
+        QuantizationScheme("w8a16", activations="int16"),
         QuantizationScheme("w4a8", weights="int4"),
         QuantizationScheme("w4a4", weights="int4", activations="uint4"),
         QuantizationScheme("w8a8-dynamic", activations="", dynamic=True),
