@@ -17,6 +17,7 @@ from edgeopt.frontend import export, load
 from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
+from edgeopt.ir.clone import clone
 from edgeopt.ops.quantization import QuantizationScheme, scheme
 from edgeopt.ops.quantization_plan import linear_nodes
 from edgeopt.ops.quantization_profiles import Profile, profile
@@ -31,6 +32,7 @@ from edgeopt.target import Target
 DEFAULT = "w8a8"
 OPSETS = {"int4": 21, "uint4": 21, "int16": 21, "uint16": 21, "int2": 25, "binary": 25}
 DYNAMIC_OPSET = 11
+FINER = {"w8a8": ("w8a16",), "w4a8": ("w8a8", "w8a16"), "w4a4": ("w4a8", "w8a8")}
 IR_VERSIONS = {11: 6, 21: 10, 25: 13}
 DATA_FREE_SAMPLES = 32
 Data = DataSet | str | Path
@@ -69,10 +71,38 @@ def approximate(
     a newer opset, and what was decided: None, with a note why, for a graph that cannot be quantised when no scheme was named.
     Raises EdgeoptError for such a graph otherwise, and when the data does not fit the graph.
     """
+    wanted, finer = _schemes(budget, target, form)
+    original = clone(graph)
+    graph, found = _attempt(graph, (wanted,), budget, context, target, form, print_after)
+    if found is not None and found.given_back and finer:
+        # types of 16 bits may need a newer opset, so they are tried only where 8 bits leave layers in float
+        graph, found = _attempt(original, (wanted, *finer), budget, context, target, form, print_after)
+    if found is not None:
+        _carry_out(graph, found, context, form, budget, print_after)
+    return graph, found
+
+
+def _schemes(budget: Budget, target: Target, form: Form) -> tuple[QuantizationScheme, tuple[QuantizationScheme, ...]]:
+    """The scheme that is asked for, and those that layers may take instead when it loses too much."""
     wanted = scheme(budget.quantize or DEFAULT)
-    reader = profile(budget.profile or ("arm" if target.signed_bytes else "x86"))
-    wanted = reader.adapt(wanted) if form == "standard" else wanted.signed() if target.signed_bytes else wanted
-    graph = _with_opset(graph, wanted)
+    if form == "standard":
+        return _reader(budget, target).adapt(wanted), ()
+    finer = [scheme(name) for name in FINER.get(wanted.name, ())]
+    made = [s.signed() if target.signed_bytes else s for s in (wanted, *finer)]
+    return made[0], tuple(made[1:])
+
+
+def _attempt(
+    graph: Graph,
+    schemes: tuple[QuantizationScheme, ...],
+    budget: Budget,
+    context: Context,
+    target: Target,
+    form: Form,
+    print_after: PrintAfter | None,
+) -> tuple[Graph, Quantization | None]:
+    """``graph`` optimised, and what the search finds with ``schemes``."""
+    graph = _with_opset(graph, *schemes)
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
     if form == "standard":
@@ -84,28 +114,37 @@ def approximate(
         add_note(graph, f"nothing was quantised: {reason}")
         return graph, None
     objective = "size" if budget.quantize is not None else budget.objective
-    goal = Goal((wanted,), target, context.level, budget.max_drop, budget.method, objective)
+    goal = Goal(schemes, target, context.level, budget.max_drop, budget.method, objective)
     calibration, evaluation = _data(graph, budget)
     if calibration is None:
-        found = _without_data(graph, goal, statistics)
-    else:
-        found = quantize_within(graph, calibration, evaluation or calibration, goal)
-        if form == "standard":
-            found = _completed(graph, found, calibration, evaluation or calibration, goal, reader)
+        return graph, _without_data(graph, goal, statistics)
+    found = quantize_within(graph, calibration, evaluation or calibration, goal)
+    if form == "standard":
+        found = _completed(graph, found, calibration, evaluation or calibration, goal, _reader(budget, target))
+    return graph, found
+
+
+def _carry_out(
+    graph: Graph, found: Quantization, context: Context, form: Form, budget: Budget, print_after: PrintAfter | None
+) -> None:
+    """Make of ``graph`` what was found, in the ``form`` that is wanted."""
     for name in QUANTIZING:
         run_pass(graph, technique(name)(found.plan), context)
     add_note(graph, found.summary())
     if form == "standard":
         run_pass(graph, FORMS["standard_products"], context)
         optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
-        if reader.everything and (left := float_nodes(graph)):
+        if budget.profile and profile(budget.profile).everything and (left := float_nodes(graph)):
             add_note(graph, f"left in float: {', '.join(left)}")
         compact(graph)
     else:
         # first of all, or constant folding would widen small weights
         optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
         optimize(graph, context.level, context, print_after=print_after)
-    return graph, found
+
+
+def _reader(budget: Budget, target: Target) -> Profile:
+    return profile(budget.profile or ("arm" if target.signed_bytes else "x86"))
 
 
 def _completed(
@@ -161,9 +200,9 @@ def _read(source: Data | None, graph: Graph) -> DataSet | None:
     return read(source, graph) if isinstance(source, (str, Path)) else source
 
 
-def _with_opset(graph: Graph, wanted: QuantizationScheme) -> Graph:
-    needed = [OPSETS.get(t, 0) for t in (wanted.weights, wanted.activations)]
-    opset = max(*needed, DYNAMIC_OPSET if wanted.dynamic else 0)
+def _with_opset(graph: Graph, *schemes: QuantizationScheme) -> Graph:
+    needed = [OPSETS.get(t, 0) for s in schemes for t in (s.weights, s.activations)]
+    opset = max(*needed, DYNAMIC_OPSET if any(s.dynamic for s in schemes) else 0)
     if graph.opset >= opset:
         return graph
     try:
@@ -172,5 +211,5 @@ def _with_opset(graph: Graph, wanted: QuantizationScheme) -> Graph:
         raise EdgeoptError(f"the quantised form needs opset {opset}, to which the model cannot be raised: {error}") from error
     model.ir_version = max(model.ir_version, IR_VERSIONS[opset])
     raised = load(model)
-    add_note(raised, f"opset raised from {graph.opset} to {opset}, which first has the types of {wanted.name}")
+    add_note(raised, f"opset raised from {graph.opset} to {opset}, which first has the types of {schemes[-1].name}")
     return raised

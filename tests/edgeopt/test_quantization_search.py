@@ -146,3 +146,12 @@ def test_blame_names_the_layer_that_was_spoilt(exact: tuple[Graph, DataSet]) -> 
     assert rows[0].layer == spoilt.split("~")[0] and rows[0].without_ratio > whole + 1.0
     assert rows[0].layer in suggestion(whole, rows) and "dB for" in suggestion(whole, rows)
     assert all(r.seconds_before > 0 and r.seconds_after > 0 for r in rows)
+
+
+def test_layers_that_hurt_take_a_finer_form_before_float() -> None:
+    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, quantize="w4a8"), Context(), host())
+    assert found is not None and found.after >= found.before
+    assert set(found.forms.values()) <= {"w4a8", "w8a8", "w8a16", "float32"}
+    if found.given_back:
+        assert {found.forms[n] for n in found.given_back} & {"w8a8", "w8a16"}
+    assert accuracy_of(graph, read(DATA, graph)) >= found.before - 0.5
