@@ -12,7 +12,7 @@ from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
-Step = Callable[[Emitter, Sequence[Value], int], None]
+Step = Callable[[Emitter, Sequence[Any], int], None]
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,15 @@ def rows_of(*tensors: Tensor) -> Rows:
     return Rows(first.shape[0] * first.blocks, height, width * block, strides)
 
 
-def rows_function(target: Target, rows: Rows, step: Step) -> Callable[..., None]:
+def rows_function(
+    target: Target, rows: Rows, step: Step, before: Callable[[Emitter, Value], Any] = lambda e, b: b
+) -> Callable[..., None]:
     """The kernel ``(x, z, b, y, begin, end)`` that applies ``step`` to registers of x and z (the same as x for one input) and y.
 
-    ``step(emitter, (x, z, b, y), parts)`` handles ``parts`` vectors of ``lanes`` bytes; b is handed through. Chunks are planes.
+    ``step(emitter, (x, z, b, y), parts)`` handles ``parts`` vectors of ``lanes`` bytes; b is what ``before`` makes of the pointer
+    once for a row. Chunks are planes.
     """
-    run = vector_function(target, 4, lambda e, x, z, b, y: _emit(e, rows.length, step, x, z, b, y))
+    run = vector_function(target, 4, lambda e, x, z, b, y: _emit(e, rows.length, step, x, z, before(e, b), y))
     height = rows.height
     (x0, xp, xr), (z0, zp, zr), (y0, yp, yr) = rows.strides[0], rows.strides[-2], rows.strides[-1]
 
@@ -56,7 +59,7 @@ def rows_function(target: Target, rows: Rows, step: Step) -> Callable[..., None]
     return kernel
 
 
-def _emit(e: Emitter, length: int, step: Step, x: Value, z: Value, b: Value, y: Value) -> None:
+def _emit(e: Emitter, length: int, step: Step, x: Value, z: Value, b: Any, y: Value) -> None:
     unit = 4 * e.lanes
     if length < unit:
         return step(e, (x, z, b, y), length // e.lanes)

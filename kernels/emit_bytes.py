@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from edgeopt.kernels.emit import I8, I32, Emitter, Value
+from edgeopt.target import Target
 
 _X86 = {16: "llvm.x86.avx512.{}.512", 8: "llvm.x86.avx2.{}"}
 
@@ -102,10 +103,49 @@ def _binary(e: Emitter, name: str, a: Value, b: Value) -> Value:
     return e.builder.call(function, [a, b])
 
 
-def look_up(e: Emitter, table: Value, codes: Value) -> Value:
-    """table[codes[i]] for bytes of a full register, from a table of 256 bytes by bit pattern (registers of 512 bits)."""
+def looks_up(target: Target) -> bool:
+    """True when ``look_up`` serves the target: registers of 512 bits with VBMI, of 256 with AVX2, 64-bit Arm."""
+    forms = {"vpermb": (64, "x86_64"), "pshufb": (32, "x86_64"), "tbl": (16, "aarch64")}
+    size, triple = forms.get(target.lookup, (0, ""))
+    return target.vector_bytes == size and target.triple.startswith(triple)
+
+
+def table_of(e: Emitter, pointer: Value) -> list[Value]:
+    """The 256 bytes at ``pointer`` as ``look_up`` takes them: registers where there are enough, else pointers to 16 each."""
+    if e.target.lookup == "pshufb":
+        return [e.at(pointer, 16 * i) for i in range(16)]
+    size = 4 * e.lanes
+    return [e.load_as(ir.VectorType(I8, size), pointer, first) for first in range(0, 256, size)]
+
+
+def look_up(e: Emitter, table: Sequence[Value], codes: Value) -> Value:
+    """table[codes[i]] for bytes of a full register, from a table of 256 bytes by bit pattern (see ``table_of``)."""
+    if e.target.lookup == "pshufb":
+        return _look_up_nibbles(e, table, codes)
     kind = codes.type
-    parts = [e.load_as(kind, table, i * kind.count) for i in range(4)]
-    function = e.declare("llvm.x86.avx512.vpermi2var.qi.512", ir.FunctionType(kind, [kind] * 3))
-    low, high = (e.builder.call(function, [a, codes, b]) for a, b in (parts[:2], parts[2:]))
-    return e.builder.select(e.builder.icmp_signed("<", codes, ir.Constant(kind, [0] * kind.count)), high, low)
+    if e.target.lookup == "vpermb":
+        function = e.declare("llvm.x86.avx512.vpermi2var.qi.512", ir.FunctionType(kind, [kind] * 3))
+        low, high = (e.builder.call(function, [a, codes, b]) for a, b in (table[:2], table[2:]))
+        return e.builder.select(e.builder.icmp_signed("<", codes, ir.Constant(kind, [0] * kind.count)), high, low)
+    first = e.declare("llvm.aarch64.neon.tbl4.v16i8", ir.FunctionType(kind, [kind] * 5))
+    further = e.declare("llvm.aarch64.neon.tbx4.v16i8", ir.FunctionType(kind, [kind] * 6))
+    made = e.builder.call(first, [*table[:4], codes])
+    for start in (4, 8, 12):  # an index beyond the 64 bytes of four registers leaves what is found already
+        codes = e.builder.sub(codes, ir.Constant(kind, [64] * 16))
+        made = e.builder.call(further, [made, *table[start : start + 4], codes])
+    return made
+
+
+def _look_up_nibbles(e: Emitter, table: Sequence[Value], codes: Value) -> Value:
+    """All sixteen rows of the table by the low four bits, then one of two by each of the high bits, the lowest first."""
+    kind, builder = codes.type, e.builder
+    low = builder.and_(codes, ir.Constant(kind, [15] * kind.count))
+    found = []
+    for place in table:
+        row = e.load_as(ir.VectorType(I8, 16), place)
+        found.append(e.lookup(e.shuffle(row, row, [i % 16 for i in range(kind.count)]), low))
+    for bit in range(4, 8):
+        moved = builder.shl(codes, ir.Constant(kind, [7 - bit] * kind.count))
+        is_set = builder.icmp_signed("<", moved, ir.Constant(kind, [0] * kind.count))
+        found = [builder.select(is_set, b, a) for a, b in zip(found[::2], found[1::2], strict=True)]
+    return found[0]

@@ -1,10 +1,11 @@
 """Tables of 256 codes applied to blocked maps of bytes by register permutations: QuantLookup, and QuantConcat, whose parts are
-brought to the grid of the result by a table each."""
+brought to the grid of the result by a table each, or copied when they lie on it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -12,32 +13,50 @@ from llvmlite import ir
 from edgeopt.ir import Array, TensorType
 from edgeopt.kernels.byte_rows import Rows, rows_function, rows_of
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
-from edgeopt.kernels.emit import I8, Emitter, Value
-from edgeopt.kernels.emit_bytes import look_up, store_parts
+from edgeopt.kernels.emit import I8, Emitter
+from edgeopt.kernels.emit_bytes import look_up, looks_up, store_parts, table_of
+from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.quant_operands import LIMITS, per_tensor
 from edgeopt.target import Target
 
 
 def _call(target: Target, rows: Rows, table: Array, source: int) -> KernelCall:
     """Map input ``source`` through ``table``, 256 bytes by the bit pattern of a code."""
-
     if rows.length % target.lanes:
         raise Declined("a block is no whole vector")
+    operands = (Input(source), Input(source), Packed(table), Output())
+    if np.array_equal(table.view(np.uint8), np.arange(256)):
+        return KernelCall(rows_function(target, rows, _copy), operands, (), rows.planes, ("quant_copy", target, rows))
+    if not looks_up(target):
+        return KernelCall(_by_element(rows), operands, (), rows.planes, ("quant_lookup", rows))
 
-    def step(e: Emitter, pointers: Sequence[Value], parts: int) -> None:
-        x, _, tables, y = pointers
+    def step(e: Emitter, pointers: Sequence[Any], parts: int) -> None:
+        x, _, entries, y = pointers
         part = e.load_as(ir.VectorType(I8, parts * e.lanes), x)
         codes = e.shuffle(part, part, [i % (parts * e.lanes) for i in range(4 * e.lanes)]) if parts < 4 else part
-        store_parts(e, look_up(e, tables, codes), y, [i * e.lanes for i in range(parts)])
+        store_parts(e, look_up(e, entries, codes), y, [i * e.lanes for i in range(parts)])
 
-    key = ("quant_lookup", target, rows)
-    operands = (Input(source), Input(source), Packed(table), Output())
-    return KernelCall(rows_function(target, rows, step), operands, (), rows.planes, key)
+    return KernelCall(rows_function(target, rows, step, table_of), operands, (), rows.planes, ("quant_lookup", target, rows))
 
 
-def _require(target: Target) -> None:
-    if target.lookup != "vpermb" or target.lanes != 16:
-        raise Declined("the target cannot look up bytes in two registers")
+def _copy(e: Emitter, pointers: Sequence[Any], parts: int) -> None:
+    x, _, _, y = pointers
+    e.store(e.load_as(ir.VectorType(I8, parts * e.lanes), x), y)
+
+
+def _by_element(rows: Rows) -> Callable[..., None]:
+    """The kernel for targets without a look-up of 256 bytes in registers (32-bit Arm, SSE)."""
+    height, length = rows.height, rows.length
+    (x0, xp, xr), (y0, yp, yr) = rows.strides[0], rows.strides[-1]
+
+    def kernel(x: Any, z: Any, table: Any, y: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            for i in range(height):
+                source, made = offset(x, x0 + chunk * xp + i * xr), offset(y, y0 + chunk * yp + i * yr)
+                for j in range(length):
+                    made[j] = table[np.int64(source[j]) & 255]
+
+    return kernel
 
 
 def _by_bits(table: Array, dtype: str) -> Array:
@@ -47,7 +66,6 @@ def _by_bits(table: Array, dtype: str) -> Array:
 
 def _select_lookup(site: Site) -> tuple[KernelCall, ...]:
     x, y = site.given(0), site.outputs[0]
-    _require(site.target)
     table = site.constant(1)
     if table.size != 256 or table.dtype.itemsize != 1:
         raise Declined("its table does not hold 256 bytes")
@@ -56,7 +74,6 @@ def _select_lookup(site: Site) -> tuple[KernelCall, ...]:
 
 def _select_concat(site: Site) -> tuple[KernelCall, ...]:
     y, target = site.outputs[0], site.target
-    _require(target)
     if site.node.integer("axis", 1) not in (1, -3) or not y.layout.block:
         raise Declined("it does not join channels of blocked maps")
     calls, before, block = [], 0, y.layout.block

@@ -21,8 +21,13 @@ from edgeopt.target import target
 from tests.kernels.harness import run, uniform
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
-pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this processor has no 8-bit dot product")
-
+V3 = pytest.param(
+    "x86-64-v3",
+    marks=pytest.mark.skipif(
+        not target("x86-64-v3").is_host or target("host").lookup not in ("pshufb", "vpermb"), reason="this is no AVX2 processor"
+    ),
+)
+EVERYWHERE = pytest.mark.parametrize("where", ["host", V3])
 Inputs = list[Array | int]
 X, Y, Z = Grid(0.02, 117), Grid(0.0313, 60), Grid(0.0507, 128)  # ratios that make no exact ties
 TABLE = [
@@ -65,44 +70,50 @@ def _conv(graph: Graph, x: Value, channels: int, size: int, attributes: dict[str
     return graph.make("QuantConv", inputs, [None], domain=OWN_DOMAIN, name=f"copy_{x.name}", attributes=attributes).output
 
 
-def agrees(graph: Graph, kernel: str) -> None:
-    facts = target("host")
+def agrees(graph: Graph, kernel: str, where: str) -> None:
+    facts = target(where)
     program = lower(graph, facts, "single", TABLE)
     used = {s.call.key[0] for s in program.native if s.call.key}
     assert kernel in used and "float32" not in used, used
     data = {v.name: codes(v.type.dtype, *v.type.dims) for v in graph.inputs if v.type is not None}
     truth = expected(graph, data)
     for by_chunks in (False, True):
-        compare(run(graph, data, TABLE, by_chunks=by_chunks), truth)
+        compare(run(graph, data, TABLE, where, by_chunks), truth)
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("shape", [(1, 16, 3, 3), (2, 20, 7, 5), (1, 33, 8, 8), (1, 16, 1, 2)])
 @pytest.mark.parametrize("kind", ["", "Relu", "HardSwish"])
-def test_add(shape: tuple[int, ...], kind: str) -> None:
+def test_add(shape: tuple[int, ...], kind: str, where: str) -> None:
     inputs: Inputs = [0, *X.arrays, 1, *Y.arrays, *Z.arrays]
-    agrees(behind_copies("QuantAdd", shape, 2, inputs, {"activation": kind} if kind else {}), "quant_add")
+    agrees(behind_copies("QuantAdd", shape, 2, inputs, {"activation": kind} if kind else {}), "quant_add", where)
 
 
-def test_add_of_signed_codes() -> None:
+@EVERYWHERE
+def test_add_of_signed_codes(where: str) -> None:
     grids = [Grid(0.02, -3, "int8"), Grid(0.04, 60, "int8"), Grid(0.05, 5, "int8")]
     inputs: Inputs = [0, *grids[0].arrays, 1, *grids[1].arrays, *grids[2].arrays]
-    agrees(behind_copies("QuantAdd", (1, 24, 6, 7), 2, inputs, {}, dtype="int8"), "quant_add")
+    agrees(behind_copies("QuantAdd", (1, 24, 6, 7), 2, inputs, {}, dtype="int8"), "quant_add", where)
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("shape", [(1, 16, 7, 7), (2, 20, 3, 2), (1, 33, 1, 1)])
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_global_average_pool(shape: tuple[int, ...], dtype: str) -> None:
+def test_global_average_pool(shape: tuple[int, ...], dtype: str, where: str) -> None:
     x, y = Grid(0.02, 17, dtype), Grid(0.0031, 20, dtype)
-    agrees(behind_copies("QuantGlobalAveragePool", shape, 1, [0, *x.arrays, *y.arrays], {}, dtype=dtype), "quant_global_pool")
+    agrees(
+        behind_copies("QuantGlobalAveragePool", shape, 1, [0, *x.arrays, *y.arrays], {}, dtype=dtype), "quant_global_pool", where
+    )
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 20, 7, 5), (1, 16, 3, 2)])
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @pytest.mark.parametrize(
     "window", [{"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, {"kernel_shape": [2, 2], "strides": [2, 1]}]
 )
-def test_max_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute]) -> None:
-    agrees(behind_copies("MaxPool", shape, 1, [0], window, "", dtype), "max_pool_bytes")
+def test_max_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute], where: str) -> None:
+    agrees(behind_copies("MaxPool", shape, 1, [0], window, "", dtype), "max_pool_bytes", where)
 
 
 def test_max_pool_in_blocks_of_four() -> None:
@@ -117,16 +128,25 @@ def test_max_pool_in_blocks_of_four() -> None:
     compare(run(graph, data, [quantize_stem.KERNEL, max_pool_bytes.KERNEL]), expected(graph, data))
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 20, 7, 5), (1, 16, 1, 2)])
-def test_lookup(shape: tuple[int, ...], dtype: str) -> None:
+def test_lookup(shape: tuple[int, ...], dtype: str, where: str) -> None:
     table = np.random.default_rng(3).permutation(256).astype(np.uint8).view(dtype)
-    agrees(behind_copies("QuantLookup", shape, 1, [0, table], {}, dtype=dtype), "quant_lookup")
+    agrees(behind_copies("QuantLookup", shape, 1, [0, table], {}, dtype=dtype), "quant_lookup", where)
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @pytest.mark.parametrize("shape", [(1, 16, 11, 12), (2, 32, 7, 5)])
-def test_concat(shape: tuple[int, ...], dtype: str) -> None:
+def test_concat(shape: tuple[int, ...], dtype: str, where: str) -> None:
     x, y, z = (Grid(g.scale, g.zero - 100, dtype) if dtype == "int8" else g for g in (X, Y, Z))
     inputs: Inputs = [*z.arrays, 0, *x.arrays, 1, *y.arrays]
-    agrees(behind_copies("QuantConcat", shape, 2, inputs, {"axis": 1}, dtype=dtype), "quant_lookup")
+    agrees(behind_copies("QuantConcat", shape, 2, inputs, {"axis": 1}, dtype=dtype), "quant_lookup", where)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("shape", [(1, 16, 5, 7), (2, 32, 1, 2)])
+def test_concat_of_parts_on_the_grid_of_the_result_copies(shape: tuple[int, ...], where: str) -> None:
+    inputs: Inputs = [*X.arrays, 0, *X.arrays, 1, *X.arrays]
+    agrees(behind_copies("QuantConcat", shape, 2, inputs, {"axis": 1}), "quant_copy", where)
