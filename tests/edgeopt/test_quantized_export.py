@@ -11,6 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 import edgeopt as compiler
+from benchmarks.executed_types import by_onnxruntime, by_openvino
 from edgeopt.accuracy.data import generated
 from edgeopt.frontend import load, save
 from edgeopt.frontend.notes import notes
@@ -19,7 +20,6 @@ from edgeopt.search.approximate import Budget, approximate
 from edgeopt.search.completion import float_nodes
 from edgeopt.target import target
 from tests.edgeopt.command_line import DIGITS, EXAMPLES, edgeopt
-from tests.edgeopt.executed_types import by_onnxruntime, by_openvino
 
 CALIBRATION = EXAMPLES / "digits.cal.npz"
 RESIDUAL = """<ir_version: 8, opset_import: ["" : 17]> residual (float[1,8,8,8] x) => (float[1,5] y)

@@ -8,17 +8,17 @@ from pathlib import Path
 import onnx
 
 
-def by_onnxruntime(path: Path, optimized: Path) -> Counter[str]:
+def by_onnxruntime(path: Path, optimized: Path, signed: bool = True) -> Counter[str]:
     """Operators after onnxruntime's own optimizations, which it writes to ``optimized``.
 
-    Signed codes stay signed, as on Arm; on x86 onnxruntime makes them unsigned first.
+    ``signed`` codes stay signed, as on Arm; by itself onnxruntime makes them unsigned first on x86.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(optimized)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.add_session_config_entry("session.qdqisint8allowed", "1")
+    options.add_session_config_entry("session.qdqisint8allowed", "1" if signed else "0")
     options.log_severity_level = 3
     onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return Counter(node.op_type for node in onnx.load(optimized).graph.node)
