@@ -3,8 +3,8 @@
     python -m benchmarks.quantized_export --models DIR --data DIR [--only NAME,...] [--profile x86] [--decisions N] [--folder OUT]
 
 For each network: bytes of the file relative to the float file; layers that each engine runs in integers; time of our file over
-that of onnxruntime's own quantization on the same engine (minima, in turns); accuracy of our file in onnxruntime, of the same file
-compiled here, and of onnxruntime's file.
+that of onnxruntime's own quantization on the same engine (minima, in turns); accuracy of our file in onnxruntime, compiled here,
+and of onnxruntime's file.
 """
 
 from __future__ import annotations
