@@ -10,7 +10,7 @@ from typing import Literal
 from edgeopt.accuracy import metrics
 from edgeopt.accuracy.data import DataSet
 from edgeopt.accuracy.observe import Overlay
-from edgeopt.ir import Array, Graph
+from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.quantization import QuantizationScheme
 from edgeopt.ops.quantization_plan import QuantizationPlan, linear_nodes
 from edgeopt.search.budget import Candidate, Forms, choose
@@ -24,7 +24,7 @@ from edgeopt.search.variant import compiled_outputs, nearest, variant
 from edgeopt.target import Target
 
 Objective = Literal["latency", "size"]
-FLOAT_BYTES = 4
+FLOAT_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,16 @@ class Search:
         return {name: {n: _seconds(costs[name], n) for n in self.layers} for name in uniform}
 
     def _bytes(self, plans: Mapping[str, QuantizationPlan]) -> dict[str, dict[str, float]]:
-        sizes = {n.name: prod(w.shape) for n in linear_nodes(self.graph) if (w := n.constant(1)) is not None}
-        return {
-            name: {n: size * (plan.weights[n].grid.bits / 8 if n in plan.weights else FLOAT_BYTES) for n, size in sizes.items()}
-            for name, plan in plans.items()
-        }
+        """Bytes of a layer: its weight, and the map that it reads."""
+        return {name: {n.name: _size(n, plan) for n in linear_nodes(self.graph)} for name, plan in plans.items()}
+
+
+def _size(node: Node, plan: QuantizationPlan) -> float:
+    source, weight = node.input(0), node.constant(1)
+    assert source is not None and source.type is not None and weight is not None
+    made, grid = plan.weights.get(node.name), plan.activations.get(source.name)
+    bits = weight.size * (made.grid.bits if made else FLOAT_BITS) + prod(source.type.dims) * (grid.bits if grid else FLOAT_BITS)
+    return bits / 8
 
 
 def _rejection(before: Profile, after: Profile) -> dict[str, Profile]:
