@@ -18,12 +18,14 @@ Step = Callable[[Emitter, Sequence[Any], int], None]
 @dataclass(frozen=True)
 class Rows:
     """``planes`` blocks of channels of ``height`` rows of ``length`` bytes; origin, plane and row strides of up to two inputs and
-    the output, in bytes."""
+    the output, in bytes. ``steady``: the second input has one block for a whole row, which is not walked along.
+    """
 
     planes: int
     height: int
     length: int
     strides: tuple[tuple[int, int, int], ...]
+    steady: bool = False
 
 
 def rows_of(*tensors: Tensor) -> Rows:
@@ -46,7 +48,7 @@ def rows_function(
     ``step(emitter, (x, z, b, y), parts)`` handles ``parts`` vectors of ``lanes`` bytes; b is what ``before`` makes of the pointer
     once for a row. Chunks are planes.
     """
-    run = vector_function(target, 4, lambda e, x, z, b, y: _emit(e, rows.length, step, x, z, before(e, b), y))
+    run = vector_function(target, 4, lambda e, x, z, b, y: _emit(e, rows, step, x, z, before(e, b), y))
     height = rows.height
     (x0, xp, xr), (z0, zp, zr), (y0, yp, yr) = rows.strides[0], rows.strides[-2], rows.strides[-1]
 
@@ -59,18 +61,19 @@ def rows_function(
     return kernel
 
 
-def _emit(e: Emitter, length: int, step: Step, x: Value, z: Value, b: Any, y: Value) -> None:
+def _emit(e: Emitter, rows: Rows, step: Step, x: Value, z: Value, b: Any, y: Value) -> None:
     unit = 4 * e.lanes
-    if length < unit:
-        return step(e, (x, z, b, y), length // e.lanes)
+    if rows.length < unit:
+        return step(e, (x, z, b, y), rows.length // e.lanes)
+
+    def apply(place: Value) -> None:
+        step(e, (e.at(x, place), z if rows.steady else e.at(z, place), b, e.at(y, place)), 4)
 
     def body(index: Value) -> list[Value]:
-        place = e.builder.mul(index, integer(unit))
-        step(e, (e.at(x, place), e.at(z, place), b, e.at(y, place)), 4)
+        apply(e.builder.mul(index, integer(unit)))
         return []
 
-    e.loop(length // unit, [], body)
-    if length % unit:  # the last register ends with the row
-        place = length - unit
-        step(e, (e.at(x, place), e.at(z, place), b, e.at(y, place)), 4)
+    e.loop(rows.length // unit, [], body)
+    if rows.length % unit:  # the last register ends with the row
+        apply(integer(rows.length - unit))
     return None

@@ -15,6 +15,7 @@ from edgeopt.ir.clone import clone
 from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
+from tests.kernels.test_quant_blocked import behind_copies
 from tests.kernels.test_quant_gemm import product
 
 ARM64, ARM32 = ("qemu-aarch64", "aarch64-linux-gnu-gcc"), ("qemu-arm", "arm-linux-gnueabihf-gcc")
@@ -79,3 +80,27 @@ def test_never_saturates_inside(depthwise: bool, least: int, target: str) -> Non
 def test_product(rows: tuple[int, ...], depth: int, columns: int, dtype: str, target: str) -> None:
     graph = product(rows, depth, columns, dtype, residual=True)
     same(graph, {v.name: codes(dtype, *v.type.dims) for v in graph.inputs if v.type is not None}, target)
+
+
+X, Y, Z = Grid(0.02, 117), Grid(0.0313, 60), Grid(0.0507, 128)
+BLOCKED: dict[str, tuple[str, int, list[Array | int], dict[str, Attribute]]] = {
+    "lookup": ("QuantLookup", 1, [0, RNG.permutation(256).astype(np.uint8)], {}),
+    "concat": ("QuantConcat", 2, [*Z.arrays, 0, *X.arrays, 1, *Y.arrays], {"axis": 1}),
+    "add": ("QuantAdd", 2, [0, *X.arrays, 1, *Y.arrays, *Z.arrays], {"activation": "HardSwish"}),
+    "mul": ("QuantMul", 2, [0, *X.arrays, 1, *Y.arrays, *Z.arrays], {}),
+    "average": ("QuantAveragePool", 1, [0, *X.arrays, *Y.arrays], {"kernel_shape": [3, 2], **PADS, "strides": [2, 1]}),
+    "global average": ("QuantGlobalAveragePool", 1, [0, *X.arrays, *Y.arrays], {}),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", BLOCKED)
+def test_blocked_operators(case: str, target: str) -> None:
+    op, count, inputs, attributes = BLOCKED[case]
+    graph = behind_copies(op, (2, 16, 5, 9), count, inputs, attributes)
+    data = {v.name: codes("uint8", *v.type.dims) for v in graph.inputs if v.type is not None}
+    host = edgeopt.compile(clone(graph), level=0).run(data)
+    with Emulator(edgeopt.compile(graph, level=0, target=target)) as emulator:
+        there = emulator.run(data)
+    for (name, here), other in zip(host.items(), there.values(), strict=True):
+        np.testing.assert_array_equal(other, here, err_msg=name)

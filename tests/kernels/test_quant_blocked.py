@@ -12,7 +12,9 @@ from edgeopt.kernels import (
     quant_conv,
     quant_global_pool,
     quant_lookup,
+    quant_mul,
     quant_plain,
+    quant_pool,
     quantize_stem,
 )
 from edgeopt.lower.lowering import lower
@@ -31,7 +33,7 @@ EVERYWHERE = pytest.mark.parametrize("where", ["host", V3])
 Inputs = list[Array | int]
 X, Y, Z = Grid(0.02, 117), Grid(0.0313, 60), Grid(0.0507, 128)  # ratios that make no exact ties
 TABLE = [
-    *(m.KERNEL for m in (quant_conv, quant_add, quant_global_pool, max_pool_bytes)),
+    *(m.KERNEL for m in (quant_conv, quant_add, quant_mul, quant_global_pool, quant_pool, max_pool_bytes)),
     *quant_lookup.KERNELS,
     *quant_plain.KERNELS,
 ]
@@ -150,3 +152,39 @@ def test_concat(shape: tuple[int, ...], dtype: str, where: str) -> None:
 def test_concat_of_parts_on_the_grid_of_the_result_copies(shape: tuple[int, ...], where: str) -> None:
     inputs: Inputs = [*X.arrays, 0, *X.arrays, 1, *X.arrays]
     agrees(behind_copies("QuantConcat", shape, 2, inputs, {"axis": 1}), "quant_copy", where)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("kind, dtype", [("Relu", "int8"), ("HardSigmoid", "uint8")])
+def test_mul(kind: str, dtype: str, where: str) -> None:
+    x, y, z = (Grid(g.scale, g.zero - 100, dtype) if dtype == "int8" else g for g in (X, Y, Z))
+    inputs: Inputs = [0, *x.arrays, 1, *y.arrays, *z.arrays]
+    agrees(behind_copies("QuantMul", (2, 20, 7, 5), 2, inputs, {"activation": kind}, dtype=dtype), "quant_mul", where)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("shape, first", [((1, 16, 3, 3), False), ((2, 20, 7, 5), True), ((1, 33, 1, 2), False)])
+def test_mul_with_a_code_for_each_channel(shape: tuple[int, ...], first: bool, where: str) -> None:
+    graph = behind_copies("QuantGlobalAveragePool", shape, 1, [0, *X.arrays, *Y.arrays], {})
+    pooled, grids = graph.nodes[-2], [[graph.constant("c", a) for a in g.arrays] for g in (X, Y, Z)]
+    whole, each = [graph.nodes[0].output, *grids[0]], [pooled.output, *grids[1]]
+    operands = [*each, *whole] if first else [*whole, *each]
+    product = graph.make("QuantMul", [*operands, *grids[2]], [None], domain=OWN_DOMAIN, name="product").output
+    graph.outputs = [_conv(graph, product, shape[1], 3, {"pads": [1, 1, 1, 1]}, "uint8")]
+    infer_types(graph)
+    agrees(graph, "quant_mul", where)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("shape, dtype", [((1, 16, 11, 12), "uint8"), ((2, 20, 7, 5), "int8")])
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1], "count_include_pad": 1},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
+    ],
+)
+def test_average_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute], where: str) -> None:
+    x, y = (Grid(g.scale, g.zero - 100, dtype) if dtype == "int8" else g for g in (X, Y))
+    agrees(behind_copies("QuantAveragePool", shape, 1, [0, *x.arrays, *y.arrays], window, dtype=dtype), "quant_pool", where)
