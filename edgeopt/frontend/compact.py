@@ -13,7 +13,10 @@ PROVENANCE = ("edgeopt.pass", "edgeopt.from")
 
 
 def compact(graph: Graph) -> None:
-    """Share constants and shorten names of ``graph``; what it computes stays as it is."""
+    """Share constants and shorten names of ``graph``; what it computes stays as it is.
+
+    Which pass made a node, and of which nodes, is left out; layers still have their names.
+    """
     _share_constants(graph)
     for value in [*graph.constants, *(o for n in graph.nodes for o in n.outputs)]:
         if not graph.is_output(value):

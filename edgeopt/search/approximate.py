@@ -141,6 +141,7 @@ def _carry_out(
         # first of all, or constant folding would widen small weights
         optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
         optimize(graph, context.level, context, print_after=print_after)
+        compact(graph)
 
 
 def _reader(budget: Budget, target: Target) -> Profile:
