@@ -38,8 +38,6 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     x, y = site.given(0), site.outputs[0]
     if x.layout.block or x.type.dtype != "float32" or y.type.dtype not in LIMITS or y.layout.block != BLOCK:
         raise Declined("it does not turn a plain image of floats into blocks of four bytes")
-    if not site.target.dot4:
-        raise Declined("the target has no dot product that reads four bytes at once")
     scale, zero = per_tensor(site, 1)
     images, channels, height, width = x.shape
     image = Image(channels, height, width, y.origin, y.plane, y.row, scale, zero, LIMITS[y.type.dtype])

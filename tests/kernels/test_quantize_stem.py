@@ -10,12 +10,15 @@ from edgeopt.target import target
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
-pytestmark = pytest.mark.skipif(target("host").dot4 != "vpdpbusd", reason="this processor has no 8-bit dot product")
+AVX2 = target("x86-64-v3").is_host and target("host").lookup in ("pshufb", "vpermb")
 
 
+@pytest.mark.parametrize(
+    "where", ["host", pytest.param("x86-64-v3", marks=pytest.mark.skipif(not AVX2, reason="this is no AVX2 processor"))]
+)
 @pytest.mark.parametrize("shape", [(1, 3, 20, 37), (2, 1, 5, 7), (1, 4, 9, 16)])
 @pytest.mark.parametrize("grid", [Grid(0.02, 117), Grid(0.0078125, -3, "int8")])
-def test_image_to_codes(shape: tuple[int, ...], grid: Grid) -> None:
+def test_image_to_codes(shape: tuple[int, ...], grid: Grid, where: str) -> None:
     graph = Graph("image", opsets={"": 21, "ai.edgeopt": 1})
     graph.inputs = [Value("x", TensorType("float32", shape))]
     made = graph.make(
@@ -28,4 +31,4 @@ def test_image_to_codes(shape: tuple[int, ...], grid: Grid) -> None:
     infer_types(graph)
     data = {"x": (3 * RNG.standard_normal(shape)).astype(np.float32)}
     for by_chunks in (False, True):
-        compare(run(graph, data, [quantize_stem.KERNEL, quant_conv.KERNEL], by_chunks=by_chunks), expected(graph, data))
+        compare(run(graph, data, [quantize_stem.KERNEL, quant_conv.KERNEL], where, by_chunks), expected(graph, data))
