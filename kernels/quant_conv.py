@@ -18,7 +18,8 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.micro import Loop
 from edgeopt.kernels.plane_window import Halo, PlaneWindow, plane_window
-from edgeopt.kernels.quant_dot import arranged, meets_limit, panel_copy, widen_panel, widened, widens_panels
+from edgeopt.kernels.quant_dot import arranged, meets_limit, panel_copy, tile_parts, widen_panel, widened, widens_panels
+from edgeopt.kernels.quant_nibbles import in_nibbles, packed
 from edgeopt.kernels.quant_operands import (
     RESIDUAL,
     WEIGHT,
@@ -56,7 +57,8 @@ class Walk:
 
     ``tiles`` are ``across`` to a row of ``width`` pixels, ``pixels`` each. ``inner`` of the groups share the input blocks
     (``depth`` of them) of one group of the convolution, which has ``outputs`` vectors. ``unit`` vectors make a block.
-    ``weights_outer``: all tiles of a group follow each other, so that its weights stay in the cache.
+    ``weights_outer``: all tiles of a group follow each other, so that its weights stay in the cache. ``weights`` of a group take
+    ``stored`` bytes; ``copied``: they are widened into scratch memory first.
     """
 
     tiles: int
@@ -76,6 +78,8 @@ class Walk:
     x: Strides
     y: Strides
     r: Strides
+    stored: int = 0
+    copied: bool = False
 
     @property
     def blocks(self) -> int:
@@ -103,18 +107,22 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     flat = _is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     unit, vectors = y.layout.block // target.lanes, y.blocks * y.layout.block // target.lanes
-    packed = _order(weight, block)
-    tiling = choose(target, size[1], vectors // group, unit, packed.shape[1])
+    words = _order(weight, block)
+    tiling = choose(target, size[1], vectors // group, unit, words.shape[1])
     tile = _tile(target, x, y, residual, window, tiling, weight, how, flipped(site))
-    walk = _walk(target, (x, y, residual or y), window, tiling, size, group, packed.shape[1])
+    walk = _walk(target, (x, y, residual or y), window, tiling, size, group, words.shape[1])
     firsts = [_first(walk, g) * target.lanes for g in range(walk.groups)]
     count = walk.vectors * target.lanes
-    panels = np.stack([arranged(target, _panel(packed, first, count)) for first in firsts])
-    tile = replace(tile, wide=widens_panels(target, walk.run, walk.weights))
+    panels = np.stack([arranged(target, _panel(words, first, count)) for first in firsts])
+    paired = in_nibbles(weight, len(tile.steps) * tiling.vectors * tile_parts(target))
+    panels = packed(target, panels, tile_parts(target)) if paired else panels
+    copied = widens_panels(target, walk.run, walk.weights, paired)
+    tile = replace(tile, wide=copied and tile_parts(target) > 1, paired=paired and not copied)
+    walk = replace(walk, stored=panels[0].size, copied=copied)
     function = conv_function(target, tile, walk)
     added = Input(RESIDUAL) if residual is not None else Output()
     copies, source = widened(target, x)
-    scratch = panel_copy(tile.wide, walk.weights)
+    scratch = panel_copy(target, copied, walk.weights)
     operands = (source, Packed(panels), Packed(parameters(numbers, firsts, count)), added, Output(), scratch)
     chunks = x.shape[0] * walk.groups * walk.blocks
     return (*copies, KernelCall(function, operands, (), chunks, ("quant_conv", target, tile, walk)))
@@ -226,16 +234,18 @@ def conv_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
 
     r is not read when the tile adds no residual, and copy only where panels of weights are widened into it.
     """
-    run, widen, wide = tile_function(target, tile), widen_panel(target, walk.weights), tile.wide
+    run, copied = tile_function(target, tile), walk.copied
+    widen = widen_panel(target, walk.weights, walk.stored < walk.weights)
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, inner, outer = walk.run, walk.blocks, walk.groups, walk.inner, walk.weights_outer
     vectors, outputs, unit, depth, highest = walk.vectors, walk.outputs, walk.unit, walk.depth, walk.outputs - walk.vectors
-    weights, words, xs, ys, rs = walk.weights, walk.parameters, walk.x, walk.y, walk.r
+    weights, words, xs, ys, rs = walk.stored, walk.parameters, walk.x, walk.y, walk.r
     x0, xn, xb, xr, xp = xs.start, xs.image, xs.block, xs.row, xs.pixel
     y0, yn, yb, yr, yp = ys.start, ys.image, ys.block, ys.row, ys.pixel
     r0, rn, rb, rr, rp = rs.start, rs.image, rs.block, rs.row, rs.pixel
 
     def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, copy: Any, begin: int, end: int) -> None:
+        known = -1
         for chunk in range(begin, end):
             image, rest = chunk // (blocks * groups), chunk % (blocks * groups)
             group = rest // blocks if outer else rest % groups
@@ -246,8 +256,10 @@ def conv_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
             yc = offset(y, y0 + image * yn + block * yb)
             rc = offset(r, r0 + image * rn + block * rb)
             wc, bc = offset(w, group * weights), offset(b, group * words)
-            if wide:
-                widen(wc, copy)
+            if copied:
+                if group != known:  # chunks of one group follow each other
+                    widen(wc, copy)
+                    known = group
                 wc = copy
             stop = first * length + length
             for t in range(first * length, stop if stop < tiles else tiles):

@@ -26,6 +26,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Temporary, Tensor
 from edgeopt.kernels.emit import I8, I16, I32, Emitter, Value, integer
 from edgeopt.kernels.emit_bytes import splat_word
+from edgeopt.kernels.quant_nibbles import nibbles
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
@@ -51,6 +52,11 @@ def dot_form(target: Target) -> str:
     if target.multiplies_by_lane:
         return "long"
     return "words" if not target.dot4 and target.triple.startswith("x86_64") else "spread"
+
+
+def tile_parts(target: Target) -> int:
+    """Parts in which a tile takes a step, one after the other: all sums see the first before any sees the second."""
+    return 2 if dot_form(target) == "words" else 1
 
 
 def pixels_fitting(target: Target, vectors: int) -> int:
@@ -86,29 +92,37 @@ def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any, moved: Any
         y[i] = np.int16(np.int32(x[i]) - np.int32(moved))
 
 
-def widens_panels(target: Target, tiles: int, size: int) -> bool:
-    """True when a panel of ``size`` weights that ``tiles`` tiles read in turn is widened first: it stays near, and is used."""
-    return dot_form(target) == "words" and tiles >= SHARED and 2 * size <= target.l2 // 8
+def widens_panels(target: Target, tiles: int, size: int, paired: bool = False) -> bool:
+    """True when a panel of ``size`` weights that ``tiles`` tiles read in turn is widened first: it stays near, and is used.
+
+    Nibbles (``paired``) become bytes, and bytes words where the target multiplies those.
+    """
+    if dot_form(target) == "words":
+        return tiles >= SHARED and 2 * size <= target.l2 // 8
+    return paired and tiles >= SHARED and size <= target.l2 // 2
 
 
-def panel_copy(wide: bool, size: int) -> Operand:
+def panel_copy(target: Target, copied: bool, size: int) -> Operand:
     """Scratch memory for a widened panel of ``size`` weights; another operand in its place when there is none."""
-    return Temporary("panel", 2 * size, per_thread=True, dtype="int8") if wide else Output()
+    return Temporary("panel", tile_parts(target) * size, per_thread=True, dtype="int8") if copied else Output()
 
 
-def widen_panel(target: Target, size: int) -> Any:
-    """The function ``(weights, copy)`` that widens a panel of ``size`` weights."""
+def widen_panel(target: Target, size: int, paired: bool = False) -> Any:
+    """The function ``(weights, copy)`` that widens a panel of ``size`` weights; ``paired``: they lie in nibbles."""
+    bytes_, kind = tile_parts(target), I16 if dot_form(target) == "words" else I8
 
     def emit(e: Emitter, w: Value, copy: Value) -> None:
-        unit = 2 * e.lanes
+        unit, together = 4 * e.lanes // bytes_, 2 if paired else 1
 
         def body(index: Value) -> list[Value]:
             codes = e.load_as(ir.VectorType(I8, unit), e.at(w, e.builder.mul(index, integer(unit))))
-            words = e.builder.sext(codes, ir.VectorType(I16, unit))
-            e.store(words, e.at(copy, e.builder.mul(index, integer(2 * unit))))
+            made = e.at(copy, e.builder.mul(index, integer(bytes_ * unit * together)))
+            for half, part in enumerate([nibbles(e, codes, False), nibbles(e, codes, True)] if paired else [codes]):
+                wide = e.builder.sext(part, ir.VectorType(kind, unit)) if kind == I16 else part
+                e.store(wide, made, bytes_ * unit * half)
             return []
 
-        e.loop(size // unit, [], body)
+        e.loop(size // unit // together, [], body)
 
     return vector_function(target, 2, emit)
 
@@ -117,21 +131,24 @@ class Steps:
     """The ``steps`` of x for all ``pixels`` of a tile, and their products with weights. Offsets count codes.
 
     ``flipped``: codes of x change sign, by 128, before they enter. ``limit``: a weight may be -128. ``wide``: weights are int16.
+    ``paired``: they lie in nibbles.
     """
 
     def __init__(
-        self, e: Emitter, x: Value, pixels: Sequence[int], steps: Sequence[int], flipped: bool, limit: bool, wide: bool
-    ) -> None:
+        self, e: Emitter, x: Value, pixels: Sequence[int], steps: Sequence[int], flipped: bool, limit: bool, wide: bool,
+        paired: bool = False,
+    ) -> None:  # fmt: skip
         self.e, self.x, self.pixels, self.steps = e, x, pixels, steps
-        self.flipped, self.limit, self.wide = flipped, limit, wide
+        self.flipped, self.limit, self.wide, self.paired = flipped, limit, wide, paired and not wide
         self.form, self.lanes = dot_form(e.target), e.lanes
         self._together: dict[tuple[int, int], Value] = {}
+        self._pairs: dict[int, Value] = {}
         self._recent: list[Value] = []
 
     @property
     def parts(self) -> int:
-        """Parts in which a step is taken, one after the other: all sums see the first before any sees the second."""
-        return 2 if self.form == "words" else 1
+        """Parts in which a step is taken."""
+        return tile_parts(self.e.target)
 
     def weight(self, w: Value, index: int, part: int) -> Value:
         """Part of the weights of vector ``index`` (steps and vectors counted through) at w."""
@@ -139,12 +156,19 @@ class Steps:
         words, place = ir.VectorType(I16, size), (index * self.parts + part) * size
         if self.wide:
             return e.load_as(words, w, 2 * place)
-        codes = e.load_as(ir.VectorType(I8, size), w, place)
+        codes = self._unpaired(w, place, size) if self.paired else e.load_as(ir.VectorType(I8, size), w, place)
         return e.builder.sext(codes, words) if self.form == "words" else codes
 
     def behind(self, w: Value, vectors: int) -> Value:
         """The place of the weights behind those of all steps, for ``vectors`` vectors."""
-        return self.e.at(w, len(self.steps) * vectors * 4 * self.lanes * (2 if self.wide else 1))
+        codes = len(self.steps) * vectors * 4 * self.lanes
+        return self.e.at(w, codes // 2 if self.paired else codes * (2 if self.wide else 1))
+
+    def _unpaired(self, w: Value, place: int, size: int) -> Value:
+        number, upper = place // size // 2, place // size % 2 == 1
+        if number not in self._pairs:
+            self._pairs[number] = self.e.load_as(ir.VectorType(I8, size), w, number * size)
+        return nibbles(self.e, self._pairs[number], upper)
 
     def value(self, k: int, p: int, part: int) -> Any:
         """Part of step k of pixel p, as ``dot`` takes it."""

@@ -21,10 +21,12 @@ from edgeopt.kernels.quant_dot import (
     meets_limit,
     panel_copy,
     pixels_fitting,
+    tile_parts,
     widen_panel,
     widened,
     widens_panels,
 )
+from edgeopt.kernels.quant_nibbles import in_nibbles, packed
 from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_result, seen_zero, tile_site
 from edgeopt.kernels.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.quant_tiling import Tiling, choose
@@ -75,6 +77,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     words, left = depth // 4, depth % 4
     body = words // STEPS
     tail = (*range(body * STEPS * 4, words * 4, 4), *((depth - 4,) if left else ()))
+    paired = in_nibbles(weight, STEPS * product.vectors)
+    size = 4 * -(-depth // 4) * product.vectors * target.lanes
+    copied = widens_panels(target, product.run, size, paired)
     tile = QuantTile(
         pixels=tuple(i * depth for i in range(product.pixels)),
         places=places,
@@ -87,19 +92,21 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         flipped=flipped(site),
         tail=tail,
         limit=meets_limit(target, weight),
-        wide=widens_panels(target, product.run, 4 * -(-depth // 4) * product.vectors * target.lanes),
+        wide=copied and tile_parts(target) > 1,
+        paired=paired and not copied,
     )
     starts, width = product.starts(target.lanes), product.vectors * target.lanes
-    packed = _order(weight)
-    panels = np.stack([arranged(target, packed[:, first : first + width]) for first in starts])
+    order = _order(weight)
+    panels = np.stack([arranged(target, order[:, first : first + width]) for first in starts])
+    panels = packed(target, panels, tile_parts(target)) if paired else panels
     words_of = parameters(numbers, starts, width)
     added = Input(RESIDUAL) if residual is not None else Output()
     chunks = len(starts) * -(-product.tiles // product.run)
-    function = _function(target, tile, product, panels[0].size, words_of.shape[1])
+    function = _function(target, tile, product, (size, panels[0].size), words_of.shape[1], copied)
     copies, source = widened(target, x)
-    scratch = panel_copy(tile.wide, panels[0].size)
+    scratch = panel_copy(target, copied, size)
     operands = (source, Packed(panels), Packed(words_of), added, Output(), scratch)
-    return (*copies, KernelCall(function, operands, (), chunks, ("quant_gemm", target, tile, product)))
+    return (*copies, KernelCall(function, operands, (), chunks, ("quant_gemm", target, tile, product, paired, copied)))
 
 
 def _product(target: Target, rows: int, depth: int, columns: int) -> Product:
@@ -124,19 +131,25 @@ def _order(weight: Array) -> Array:
     return whole.transpose(0, 2, 1)
 
 
-def _function(target: Target, tile: QuantTile, product: Product, weights: int, words: int) -> Callable[..., None]:
+def _function(
+    target: Target, tile: QuantTile, product: Product, sizes: tuple[int, int], words: int, copied: bool
+) -> Callable[..., None]:
     run, tiles, length, pixels = tile_function(target, tile), product.tiles, product.run, product.pixels
     rows, depth, columns, width = product.rows, product.depth, product.columns, product.vectors * target.lanes
     parts, final = -(-tiles // length), columns - width
-    widen, wide = widen_panel(target, weights), tile.wide
+    size, weights = sizes
+    widen = widen_panel(target, size, weights < size)
 
     def multiply(x: Any, w: Any, b: Any, r: Any, y: Any, copy: Any, begin: int, end: int) -> None:
+        known = -1
         for chunk in range(begin, end):
             panel, first = chunk // parts, chunk % parts * length
             column = panel * width if panel * width < final else final
             wc, bc = offset(w, panel * weights), offset(b, panel * words)
-            if wide:
-                widen(wc, copy)
+            if copied:
+                if panel != known:  # chunks of one panel follow each other
+                    widen(wc, copy)
+                    known = panel
                 wc = copy
             for t in range(first, first + length if first + length < tiles else tiles):
                 row = t * pixels if t < tiles - 1 else rows - pixels

@@ -25,7 +25,7 @@ class QuantTile:
     """``pixels`` are offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and ``residual_vectors``
     those of each output vector. ``loops`` (outermost first) and ``steps`` walk k. ``flipped``: codes of x change
     sign, by 128, before they enter the dot product. ``limit``: a weight may be -128. ``wide``: w holds
-    int16. x and w lie as ``quant_dot`` says."""
+    int16. ``paired``: w lies in nibbles. x and w lie as ``quant_dot`` says."""
 
     pixels: tuple[int, ...]
     places: tuple[int, ...]
@@ -39,6 +39,7 @@ class QuantTile:
     tail: tuple[int, ...] = ()
     limit: bool = True
     wide: bool = False
+    paired: bool = False
 
 
 def tile_function(target: Target, tile: QuantTile) -> Any:
@@ -79,7 +80,7 @@ def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
 
 def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
     w, total, count = carried[0], carried[1:], len(tile.vectors)
-    walk = Steps(e, x, tile.pixels, steps, tile.flipped, tile.limit, tile.wide)
+    walk = Steps(e, x, tile.pixels, steps, tile.flipped, tile.limit, tile.wide, tile.paired)
     for k in range(len(steps)):
         for part in range(walk.parts):
             weights = [walk.weight(w, k * count + v, part) for v in range(count)]
