@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeopt.kernels.quant_dot import pixels_fitting
+from edgeopt.kernels.quant_dot import dot_form, pixels_fitting
 from edgeopt.target import Target
 
 ENOUGH = 6  # accumulators that hide the latency of a dot product
@@ -30,10 +30,22 @@ def choose(target: Target, width: int, vectors: int, unit: int, words: int) -> T
         for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
         for pixels in range(1, min(width, pixels_fitting(target, count)) + 1)
     ]
-    return min(options, key=lambda t: _cost(t, vectors, words))
+    return min(options, key=lambda t: _cost(target, t, vectors, words))
 
 
-def _cost(tiling: Tiling, vectors: int, words: int) -> float:
-    accumulators, loads = tiling.pixels * tiling.vectors, tiling.pixels + tiling.vectors
-    step = max(accumulators, ENOUGH, loads) + 0.05 * loads
-    return tiling.across * -(-vectors // tiling.vectors) * (words * step + ENTRY + 3 * accumulators)
+def _cost(target: Target, tiling: Tiling, vectors: int, words: int) -> float:
+    accumulators = tiling.pixels * tiling.vectors
+    tile = words * _step(dot_form(target), tiling.pixels, tiling.vectors) + ENTRY + 3 * accumulators
+    return tiling.across * -(-vectors // tiling.vectors) * tile
+
+
+def _step(form: str, pixels: int, vectors: int) -> float:
+    """Issue slots of a step of four: products of all sums, loads and spreads of x for each pixel, loads of weights."""
+    accumulators, loads = pixels * vectors, pixels + vectors
+    if form == "words":  # both halves multiplied and added; weights may have to be widened
+        return 4 * accumulators + 0.2 * pixels + 1.2 * vectors
+    if form == "long":
+        return 3 * accumulators + 2 * pixels + 0.5 * vectors
+    if form == "lane":
+        return max(accumulators, ENOUGH) + 0.05 * (pixels / 2 + vectors)
+    return max(accumulators, ENOUGH, loads) + 0.05 * loads
