@@ -22,7 +22,7 @@ from edgeopt.kernels.emit_bytes import flip
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.plane_window import PlaneWindow, plane_window
 from edgeopt.kernels.quant_conv import halo
-from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, seen_zero, x_zero
+from edgeopt.kernels.quant_operands import RESIDUAL, centred, ending, flipped, require_bytes, seen_zero, x_zero
 from edgeopt.kernels.requantize import HEADER, Requantize, emit_end, parameters
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
@@ -57,6 +57,7 @@ class Slide:
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node whose groups hold one channel. Raises Declined for others."""
     x, y, target = site.given(0), site.outputs[0], site.target
+    require_bytes(x)
     weight = centred(site, 0)
     window = _window(site, weight)
     width = site.outputs[0].shape[3]

@@ -145,7 +145,8 @@ class _Columns:
     def _permutes(self) -> bool:
         """True when one byte permutation interleaves two neighbouring blocks and widens them."""
         unsigned, neighbours = not self.slide.signed, self.slide.dilation == 1 and self.last > 0
-        return not self.slide.wide and unsigned and neighbours and self.e.target.lookup == "pshufb" and self.slide.block == self.e.lanes == 8
+        eight = self.slide.block == self.e.lanes == 8 and not self.slide.wide
+        return unsigned and neighbours and eight and self.e.target.lookup == "pshufb"
 
     def _permuted(self, column: int) -> Value:
         e, block = self.e, self.slide.block

@@ -12,14 +12,14 @@ import edgeopt
 from edgeopt.emulate import Emulator
 from edgeopt.interpret import interpret
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
-from edgeopt.kernels import quant_conv, quant_depthwise_wide, quant_gemm, quant_product_plain
+from edgeopt.kernels import quant_conv, quant_depthwise, quant_depthwise_wide, quant_gemm, quant_product_plain
 from edgeopt.kernels.call import Kernel
 from edgeopt.ops import infer_types
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes
 
 PLAIN = list(quant_product_plain.KERNELS)
-TILES = [quant_depthwise_wide.KERNEL, quant_conv.KERNEL, quant_gemm.KERNEL]
+TILES = [m.KERNEL for m in (quant_depthwise, quant_depthwise_wide, quant_conv, quant_gemm)]
 TABLES = pytest.mark.parametrize("table", [TILES, PLAIN], ids=["tiles", "plain"])
 Shape = tuple[int, ...]
 MIDDLE = {"uint8": 120, "int8": -7, "uint16": 31000, "int16": -300}
