@@ -61,7 +61,7 @@ def tile_parts(target: Target) -> int:
 
 def pixels_fitting(target: Target, vectors: int) -> int:
     """Pixels of a tile whose sums, with what a step keeps besides them, stay in registers."""
-    besides = {"spread": vectors + 1, "lane": 2, "long": vectors + 3 + AHEAD, "words": vectors + 2}[dot_form(target)]
+    besides = {"spread": vectors + 1, "lane": vectors + 1, "long": vectors + 3 + AHEAD, "words": vectors + 2}[dot_form(target)]
     each = vectors + 1 if dot_form(target) == "lane" else vectors
     return max(1, (target.vector_registers - besides) // each)
 
