@@ -33,7 +33,7 @@ from edgeopt.target import Target
 PAIRED = ("long", "words")
 WORDS = "words"  # in the place of the 8-bit dot product, see ``for_words``
 WIDENED = 4096  # codes in a chunk of a widened copy
-AHEAD = 3  # sums whose products are under way at once (``long``), each in a register
+AHEAD = 4  # sums whose products are under way at once (``long``), each in a register
 SHARED = 4  # tiles that have to read a panel of weights to make a widened copy worth while
 _MULTIPLY_WORDS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd", 4: "llvm.x86.sse2.pmadd.wd"}
 
@@ -215,19 +215,22 @@ class Steps:
         return e.dot4(total, weight, value) if self.form == "lane" else e.dot4(total, value, weight)
 
     def _long(self, totals: Sequence[Value], halves: Sequence[Value], weights: Sequence[Value]) -> list[Value]:
-        """Products of a sum begin when the sum before the last few is done: LLVM would make them all first, and spill them."""
+        """Few sums at a time, all in the same stage, so that a processor that works in order does not wait for its products."""
         e, (low, high) = self.e, halves
-        made = []
-        for total, weight in zip(totals, weights, strict=True):
-            if len(self._recent) == AHEAD:
-                low = kept(e, low, self._recent.pop(0))
-            products = [_products(e, value, weight, half) for half, value in enumerate((low, high))]
+        made: list[Value] = []
+        for first in range(0, len(totals), AHEAD):
+            few = slice(first, first + AHEAD)
+            low = kept(e, low, *self._recent)
+            starts = [_products(e, low, weight, 0) for weight in weights[few]]
+            high = kept(e, high, *starts)
+            ends = [_products(e, high, weight, 1) for weight in weights[few]]
             if self.limit:
-                result = add_pairs(e, add_pairs(e, total, products[0]), products[1])
+                sums = [add_pairs(e, total, start) for total, start in zip(totals[few], starts, strict=True)]
             else:
-                result = add_pairs(e, total, e.builder.add(*products))
-            made.append(kept(e, result))
-            self._recent.append(made[-1])
+                sums, ends = list(totals[few]), [e.builder.add(*pair) for pair in zip(starts, ends, strict=True)]
+            sums[0] = kept(e, sums[0], *ends)
+            self._recent = [add_pairs(e, total, end) for total, end in zip(sums, ends, strict=True)]
+            made += self._recent
         return made
 
 
