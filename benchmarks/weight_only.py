@@ -61,8 +61,10 @@ def measure(path: Path, schemes: list[str], level: int, target: str, seconds: fl
     while time.perf_counter() < end:
         for name, model in models.items():
             times[name].append(_milliseconds(model, inputs))
+    rounds = [{name: model.profile(inputs, 2) for name, model in models.items()} for _ in range(repeats)]
+    least = {name: [min(step) for step in zip(*(r[name] for r in rounds), strict=True)] for name in models}
     return [
-        Form(path.stem, name, len(m.files["weights.bin"]), min(times[name]), _layers(m, inputs, repeats))
+        Form(path.stem, name, len(m.files["weights.bin"]), min(times[name]), _layers(m, least[name]))
         for name, m in models.items()
     ]
 
@@ -73,9 +75,9 @@ def _milliseconds(model: CompiledModel, inputs: dict[str, Array]) -> float:
     return 1e3 * (time.perf_counter() - started)
 
 
-def _layers(model: CompiledModel, inputs: dict[str, Array], repeats: int) -> dict[str, float]:
-    """Least milliseconds of the steps of each group of layers."""
-    steps = list(zip(model.manifest["kernels"], model.profile(inputs, repeats), strict=True))
+def _layers(model: CompiledModel, seconds: list[float]) -> dict[str, float]:
+    """Milliseconds of the steps of each group of layers."""
+    steps = list(zip(model.manifest["kernels"], seconds, strict=True))
     return {group: 1e3 * sum(s for about, s in steps if about["op"] in ops) for group, ops in GROUPS.items()}
 
 
@@ -105,7 +107,7 @@ def main() -> None:
     parser.add_argument("--level", type=int, default=1, help="2 gives the float network Winograd convolutions")
     parser.add_argument("--target", default="host", help="a target this machine can run")
     parser.add_argument("--seconds", type=float, default=2.0, help="time per form")
-    parser.add_argument("--repeats", type=int, default=10, help="runs of each layer by itself")
+    parser.add_argument("--repeats", type=int, default=10, help="rounds in which each layer runs by itself")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     forms = [f for p in a.models for f in measure(p, a.schemes, a.level, a.target, a.seconds, a.repeats)]

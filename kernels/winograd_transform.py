@@ -95,8 +95,27 @@ def _output_4(e: Emitter, m: Sequence[Value]) -> list[Value]:
     return [e.add(e.add(m[0], s), p), e.fma(e.constant(2.0), q, d), e.fma(e.constant(4.0), p, s), last]
 
 
+def _weight_2(e: Emitter, g: Sequence[Value]) -> list[Value]:
+    outer, inner = e.mul(e.constant(0.5), e.add(g[0], g[2])), e.mul(e.constant(0.5), g[1])
+    return [g[0], e.add(outer, inner), e.sub(outer, inner), g[2]]
+
+
+def _weight_4(e: Emitter, g: Sequence[Value]) -> list[Value]:
+    sixth = e.constant(-1 / 6)
+    a, b = e.mul(sixth, e.add(g[0], g[2])), e.mul(sixth, g[1])
+    c, d = e.fma(e.constant(1 / 24), g[0], e.mul(e.constant(1 / 6), g[2])), e.mul(e.constant(1 / 12), g[1])
+    return [e.mul(e.constant(1 / 4), g[0]), e.add(a, b), e.sub(a, b), e.add(c, d), e.sub(c, d), g[2]]
+
+
+_WEIGHT: dict[int, Line] = {2: _weight_2, 4: _weight_4}
 _INPUT: dict[int, Line] = {2: _input_2, 4: _input_4}
 _OUTPUT: dict[int, Line] = {2: _output_2, 4: _output_4}
+
+
+def transform_weights(e: Emitter, m: int, taps: Sequence[Value]) -> list[Value]:
+    """G g G^T of the nine ``taps`` of a window, row by row."""
+    columns = [_WEIGHT[m](e, [taps[3 * i + j] for i in range(3)]) for j in range(3)]
+    return [value for i in range(m + 2) for value in _WEIGHT[m](e, [column[i] for column in columns])]
 
 
 def transform_input(e: Emitter, m: int, load: Callable[[int, int], Value]) -> list[Value]:

@@ -33,6 +33,7 @@ from edgeopt.kernels import (
     hybrid_conv,
     hybrid_gemm,
     hybrid_plain,
+    hybrid_winograd,
     lrn,
     lstm,
     matmul_integer,
@@ -55,6 +56,7 @@ from edgeopt.kernels import (
     quant_plain,
     quant_pool,
     quant_product_plain,
+    quant_stem,
     quantize,
     quantize_stem,
     reduce,
@@ -76,9 +78,11 @@ HOT: tuple[ModuleType, ...] = (
     conv_depthwise,
     conv_winograd,
     conv_blocked,
+    hybrid_winograd,
     hybrid_conv,
     quant_depthwise,
     quant_depthwise_wide,
+    quant_stem,
     quant_conv,
     dynamic_product,
     quantize_stem,
@@ -150,5 +154,5 @@ TABLE: tuple[Kernel, ...] = tuple(kernel for module in (*HOT, *PLAIN) for kernel
 
 def kernels_for(level: int) -> tuple[Kernel, ...]:
     """The table at an optimisation level: below 2 without the kernels whose rounding is gated by measurement (Winograd)."""
-    gated = _entries(conv_winograd)
+    gated = (*_entries(conv_winograd), *_entries(hybrid_winograd))
     return TABLE if level >= 2 else tuple(kernel for kernel in TABLE if kernel not in gated)
