@@ -22,6 +22,7 @@ from edgeopt.passes import (
     division_to_product,
     eliminate_identity,
     eliminate_noop,
+    equalize_activations,
     explicit_padding,
     fold_dynamic_quantization,
     fold_pad_into_conv,
@@ -146,6 +147,7 @@ PIPELINE: tuple[Stage, ...] = (
 TECHNIQUES: dict[str, Callable[..., Pass]] = {
     "absorb_high_bias": absorb_high_bias.make,
     "bias_correction": bias_correction.make,
+    "equalize_activations": equalize_activations.make,
     "quantize": quantize.make,
     "quantize_dynamic": quantize_dynamic.make,
 }

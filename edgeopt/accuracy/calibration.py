@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgeopt.accuracy.batched import round_to_grid
 from edgeopt.accuracy.data import DataSet
 from edgeopt.accuracy.observe import Overlay, batch_size, stream
 from edgeopt.errors import EdgeoptError
@@ -21,6 +22,7 @@ SAMPLES = 1 << 16
 BINS = 2048
 PERCENTILE = 99.99
 SHRINK = np.linspace(1.0, 0.3, 36)
+Visit = Callable[[int, dict[str, Array]], None]
 
 
 @dataclass
@@ -47,9 +49,17 @@ class Statistic:
 
 
 def collect(
-    graph: Graph, names: Iterable[str], data: DataSet, seed: int = 0, overlay: Overlay | None = None
+    graph: Graph,
+    names: Iterable[str],
+    data: DataSet,
+    seed: int = 0,
+    overlay: Overlay | None = None,
+    visit: Visit | None = None,
 ) -> dict[str, Statistic]:
-    """One Statistic for each named value over all samples of ``data``. Raises EdgeoptError for empty data."""
+    """One Statistic for each named value over all samples of ``data``. Raises EdgeoptError for empty data.
+
+    ``visit`` is called with the index of the first sample and the named values of each batch.
+    """
     if not len(data):
         raise EdgeoptError("there are no samples to calibrate on")
     statistics, rng = {name: Statistic() for name in names}, np.random.default_rng(seed)
@@ -58,6 +68,8 @@ def collect(
         share = min(step, len(data) - start) / len(data)
         for name, statistic in statistics.items():
             statistic.add(values[name], max(64, int(SAMPLES * share)), rng)
+        if visit is not None:
+            visit(start, values)
     return statistics
 
 
@@ -84,20 +96,28 @@ def _percentile(statistic: Statistic, dtype: str, symmetric: bool) -> tuple[floa
     return float(low), float(high)
 
 
-def _mse(statistic: Statistic, dtype: str, symmetric: bool) -> tuple[float, float]:
-    """Both ends shrink together first, then each alone, which is where an asymmetric range gains."""
-    sample, low, high = statistic.sample, min(statistic.low, 0.0), max(statistic.high, 0.0)
+def least(error: Callable[[float, float], float], low: float, high: float, symmetric: bool, shares: Array) -> tuple[float, float]:
+    """The range inside [low, high] and zero that ``error`` is least for.
 
-    def error(a: float, b: float) -> float:
-        grid = from_range(a, b, dtype, symmetric)
-        codes = np.clip(np.rint(sample / grid.scale) + grid.zero, grid.low, grid.high)
-        return float(np.square((codes - grid.zero) * grid.scale - sample).mean())
-
-    best = min(((low * s, high * s) for s in SHRINK), key=lambda r: error(*r))
+    Both ends shrink together to each of ``shares`` first, then each alone, which is where an asymmetric range gains.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    best = min(((low * s, high * s) for s in shares), key=lambda r: error(*r))
     if low < 0.0 < high and not symmetric:
-        best = min(((low * s, best[1]) for s in SHRINK), key=lambda r: error(*r))
-        best = min(((best[0], high * s) for s in SHRINK), key=lambda r: error(*r))
+        best = min(((low * s, best[1]) for s in shares), key=lambda r: error(*r))
+        best = min(((best[0], high * s) for s in shares), key=lambda r: error(*r))
     return best
+
+
+def _mse(statistic: Statistic, dtype: str, symmetric: bool) -> tuple[float, float]:
+    sample = statistic.sample
+
+    def error(low: float, high: float) -> float:
+        grid = from_range(low, high, dtype, symmetric)
+        made = round_to_grid(sample, float(grid.scale), int(grid.zero), grid.low, grid.high)
+        return float(np.square(made - sample).mean())
+
+    return least(error, statistic.low, statistic.high, symmetric, SHRINK)
 
 
 def _entropy(statistic: Statistic, dtype: str, symmetric: bool) -> tuple[float, float]:

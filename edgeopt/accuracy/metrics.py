@@ -7,6 +7,7 @@ import numpy as np
 from edgeopt.ir import Array
 
 MAX_DECIBEL = 200.0
+SMALLEST = 1e-9
 
 
 def decisions(outputs: Array) -> Array:
@@ -46,3 +47,21 @@ def divergence(reference: Array, actual: Array) -> float:
     a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (reference, actual))
     spread = a.var(axis=1) + 1e-12
     return float(np.mean(np.square(a - b).mean(axis=1) / spread))
+
+
+def decision_divergence(reference: Array, actual: Array) -> float:
+    """Mean over samples of the square root of the Kullback-Leibler divergence of the outputs, taken as probabilities of classes.
+
+    Outputs that are probabilities already are taken as they are, others go through a softmax. Unlike ``divergence`` it weighs
+    what the decision depends on. The root is in the unit of the error; without it a few samples would make up the mean.
+    """
+    p, q = (_probabilities(x.reshape(len(x), -1).astype(np.float64)) for x in (reference, actual))
+    each = np.sum(p * (np.log(p + SMALLEST) - np.log(q + SMALLEST)), axis=1)
+    return float(np.mean(np.sqrt(np.maximum(each, 0.0))))
+
+
+def _probabilities(outputs: Array) -> Array:
+    if outputs.min() >= 0.0 and np.abs(outputs.sum(axis=1) - 1.0).max() < 1e-2:
+        return outputs
+    raised = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))

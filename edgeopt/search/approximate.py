@@ -26,6 +26,7 @@ from edgeopt.rewrite import Context, run_pass
 from edgeopt.search.choice import Goal, Objective, Quantization, quantize_within, quantize_without_data
 from edgeopt.search.completion import completed, float_nodes
 from edgeopt.search.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
+from edgeopt.search.recipe import AUTO
 from edgeopt.search.sensitivity import outputs, overlay_of
 from edgeopt.target import Target
 
@@ -52,7 +53,7 @@ class Budget:
     max_drop: float = 1.0
     quantize: str | None = None
     objective: Objective = "latency"
-    method: str = "mse"
+    method: str = AUTO
     profile: str | None = None
 
 

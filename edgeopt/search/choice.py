@@ -17,7 +17,7 @@ from edgeopt.search.budget import Candidate, Forms, choose
 from edgeopt.search.plans import FLOAT, combined, output_errors
 from edgeopt.search.profile import Profile, layer_name, profiles
 from edgeopt.search.quantization import make_plan
-from edgeopt.search.recipe import Recipe, best_recipe
+from edgeopt.search.recipe import AUTO, Recipe, best_recipe
 from edgeopt.search.reconstruction import Repairs
 from edgeopt.search.sensitivity import sensitivities
 from edgeopt.search.variant import compiled_outputs, nearest, variant
@@ -39,7 +39,7 @@ class Goal:
     target: Target
     level: int
     max_drop: float = 1.0
-    method: str = "mse"
+    method: str = AUTO
     objective: Objective = "size"
 
 
@@ -185,9 +185,12 @@ def _seconds(profile: Profile, layer: str) -> float:
 def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goal: Goal) -> Quantization:
     """The plan of most layers whose drop on ``evaluation`` is at most ``goal.max_drop`` percentage points.
 
-    The drop is that of accuracy when there are labels, else the share of decisions that change. ``graph`` is not changed.
+    The drop is that of accuracy when there are labels, else the share of decisions that change. ``graph`` may be equalised, which
+    changes its weights and keeps its outputs.
     """
-    search = Search(graph, goal, calibration, best_recipe(graph, calibration, goal.schemes[0], goal.method), None)
+    recipe = best_recipe(graph, calibration, goal.schemes[0], goal.method)
+    recipe.prepare(graph)
+    search = Search(graph, goal, calibration, recipe, None)
     trials = Trials(search, evaluation)
     start, slow = search.start()
     choice = choose(start, lambda: search.candidates(start), trials.drop, goal.max_drop)

@@ -13,8 +13,8 @@ import numpy as np
 from edgeopt.accuracy.windows import rows_at, window_of
 from edgeopt.ir import Array, Node
 
-ROWS = 1 << 16
-FEWEST_ROWS = 4  # for each of the K inputs of a layer
+ROWS = 1 << 15
+FEWEST_ROWS = 8  # for each of the K inputs of a layer
 WORK = 1 << 34  # multiply-adds for one matrix of moments
 BLOCK = 4096  # rows whose products are summed in float32
 
@@ -77,15 +77,15 @@ def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
     return total.result()
 
 
-def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int) -> list[Array]:
+def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int, share: int = 0) -> list[Array]:
     """Rows [groups, rows, K] of what the layer multiplies, at the same positions of each of ``arrays`` [n, ...].
 
-    Of ``samples`` samples together, of which these are n, about ``ROWS`` rows are taken, fewer where K is large.
+    ``share`` rows are taken of each sample; by default about ``ROWS`` of ``samples`` samples together, fewer where K is large.
     """
     weight, rng = node.constant(1), np.random.default_rng(seed)
     assert weight is not None
     inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
-    share = -(-min(ROWS, max(FEWEST_ROWS * inner, WORK // inner**2)) // samples)
+    share = share or -(-min(ROWS, max(FEWEST_ROWS * inner, WORK // inner**2)) // samples)
     if node.op == "FusedGemm":
         return _gemm_rows(arrays, share * len(arrays[0]), rng)
     window = window_of(node, weight.shape[2:])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.accuracy.calibration import Statistic, calibrate, collect, merged
 from edgeopt.accuracy.data import DataSet
 from edgeopt.accuracy.observe import Overlay, is_samplewise
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import Array, Graph
+from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.quantization import LIMITS, QuantizationScheme, Quantizer
-from edgeopt.ops.quantization_plan import QuantizationPlan, QuantizedWeight, grid_groups, linear_nodes
+from edgeopt.ops.quantization_plan import QuantizationPlan, QuantizedWeight, linear_nodes
+from edgeopt.search.grids import PRODUCT, Grids
 from edgeopt.search.reconstruction import Repairs, Task, reconstruct
 
 CALIBRATION_SAMPLES = 512
@@ -25,7 +25,7 @@ def make_plan(
     data: DataSet,
     scheme: QuantizationScheme,
     layers: Collection[str] | None = None,
-    method: str = "mse",
+    method: str = PRODUCT,
     repairs: Repairs | None = None,
     overlay: Overlay | None = None,
 ) -> QuantizationPlan:
@@ -34,32 +34,45 @@ def make_plan(
     ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``). Raises
     EdgeoptError when the graph's samples cannot be kept apart.
     """
+    nodes = _layers(graph, layers)
+    data = data.subset(CALIBRATION_SAMPLES)
+    grids = Grids(graph, nodes, data, overlay).found(method, scheme) if scheme.activations else {}
+    how = repairs or Repairs(compensate=LIMITS.get(scheme.weights, (0, 1))[1] <= 7)
+    return plans(graph, data, scheme, nodes, [(grids, how)], overlay)[0]
+
+
+def plans(
+    graph: Graph,
+    data: DataSet,
+    scheme: QuantizationScheme,
+    nodes: Sequence[Node],
+    ways: Sequence[tuple[Mapping[str, Quantizer], Repairs]],
+    overlay: Overlay | None = None,
+) -> list[QuantizationPlan]:
+    """One plan for each of ``ways``: grids of the activations by value, and what is repaired. They share a run of the network."""
+    if scheme.weights == "float16":
+        return [QuantizationPlan({n.name: _half(n.constant(1)) for n in nodes}) for _ in ways]
+    dtypes = {n.name: scheme.weights for n in nodes}
+    tasks = [Task(dtypes, grids, scheme.per_channel, repairs) for grids, repairs in ways]
+    found = reconstruct(graph, data, tasks, overlay)
+    return [_plan(nodes, weights, task.activations, scheme) for weights, task in zip(found, tasks, strict=True)]
+
+
+def _layers(graph: Graph, names: Collection[str] | None) -> list[Node]:
     if not is_samplewise(graph):
         raise EdgeoptError(f"graph '{graph.name}' cannot be calibrated: an operator mixes samples or a shape is not static")
-    nodes = [n for n in linear_nodes(graph) if layers is None or n.name in layers]
-    if scheme.weights == "float16":
-        return QuantizationPlan({n.name: _half(n.constant(1)) for n in nodes})
-    data = data.subset(CALIBRATION_SAMPLES)
-    activations: dict[str, Quantizer] = {}
-    if scheme.activations:
-        groups = grid_groups(graph, nodes)
-        seen = collect(graph, [v.name for g in groups for v in g], data, overlay=overlay)
-        for group in groups:
-            grid = _grid(merged(seen[v.name] for v in group), method, scheme)
-            activations.update({v.name: grid for v in group})
-    how = repairs or Repairs(compensate=LIMITS.get(scheme.weights, (0, 1))[1] <= 7)
-    task = Task({n.name: scheme.weights for n in nodes}, activations, scheme.per_channel, how)
-    (weights,) = reconstruct(graph, data, [task], overlay)
+    return [n for n in linear_nodes(graph) if names is None or n.name in names]
+
+
+def _plan(
+    nodes: Sequence[Node], weights: dict[str, QuantizedWeight], grids: Mapping[str, Quantizer], scheme: QuantizationScheme
+) -> QuantizationPlan:
     for node in nodes:
         source = node.input(0)
-        grid_x = activations.get(source.name) if source is not None else None
+        grid_x = grids.get(source.name) if source is not None else None
         if grid_x is not None:
             weights[node.name] = bias_in_range(weights[node.name], node.constant(2), grid_x)
-    return QuantizationPlan(weights, activations, dynamic=frozenset(weights) if scheme.dynamic else frozenset())
-
-
-def _grid(statistic: Statistic, method: str, scheme: QuantizationScheme) -> Quantizer:
-    return calibrate(statistic, method, scheme.activations, scheme.symmetric)
+    return QuantizationPlan(weights, dict(grids), dynamic=frozenset(weights) if scheme.dynamic else frozenset())
 
 
 def _half(weight: Array | None) -> QuantizedWeight:

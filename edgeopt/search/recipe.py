@@ -2,43 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from edgeopt.accuracy import metrics
 from edgeopt.accuracy.data import DataSet
-from edgeopt.ir import Graph
+from edgeopt.accuracy.observe import Overlay, is_samplewise
+from edgeopt.ir import Array, Graph
+from edgeopt.ir.clone import clone
 from edgeopt.ops.quantization import LIMITS, QuantizationScheme
-from edgeopt.search.quantization import make_plan
+from edgeopt.ops.quantization_plan import linear_nodes
+from edgeopt.report import macs
+from edgeopt.search.equalization import channel_reaches, equalize
+from edgeopt.search.grids import PRODUCT, Grids
+from edgeopt.search.quantization import plans
 from edgeopt.search.reconstruction import Repairs
 from edgeopt.search.sensitivity import outputs, overlay_of
 
-TRIAL_SAMPLES = 128
+AUTO = "auto"
+TRIED = (PRODUCT, "mse")
+TRIAL_SAMPLES = 128  # to judge on, and as many to calibrate on
+FEWER_SAMPLES = 64
+TRIAL_WORK = 1 << 36  # multiply-accumulates of one run
 MIN_TRIAL_SAMPLES = 16
+Judge = Callable[[Graph, Overlay], float]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How grids and codes are found: a calibration rule, and whether weights make up for their rounded inputs."""
+    """How grids and codes are found: a calibration rule, and whether weights make up for their rounded inputs.
 
-    method: str = "mse"
+    With ``reaches`` (of the output channels, by layer) the network is equalised first.
+    """
+
+    method: str = PRODUCT
     compensate: bool = False
+    reaches: dict[str, Array] = field(default_factory=dict)
 
     @property
     def repairs(self) -> Repairs:
         """The repairs of this recipe."""
         return Repairs(compensate=self.compensate)
 
+    def prepare(self, graph: Graph) -> None:
+        """Equalise ``graph``, whose outputs stay, if that is part of the recipe."""
+        if self.reaches:
+            equalize(graph, self.reaches)
 
-def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method: str = "mse") -> Recipe:
-    """With or without compensation: the one whose plan, made on half of the trial samples, diverges less on the others."""
+
+def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method: str = AUTO) -> Recipe:
+    """The recipe whose plan, made on half of the trial samples, diverges least on the others. ``graph`` is not changed.
+
+    The rule is chosen first, for activations alone, unless ``method`` names it; then equalisation and compensation together.
+    """
     coarse = LIMITS.get(scheme.weights, (0, 1))[1] <= 7
-    if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES:
-        return Recipe(method, coarse)
-    fit, judge = data.subset(2 * TRIAL_SAMPLES).split()
-    reference = outputs(graph, judge)
+    if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES or not is_samplewise(graph):
+        return Recipe(PRODUCT if method == AUTO else method, coarse)
+    fit, judged = data.subset(2 * _trial_samples(graph)).split()
+    judge = _judge(graph, judged)
+    tried = TRIED if method == AUTO and scheme.activations else (PRODUCT if method == AUTO else method,)
+    rule = _best_rule(graph, fit, scheme, tried, judge)
+    recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
+    found = list(_errors(graph, fit, scheme, recipes, judge))
+    if scheme.activations:
+        even, reaches = clone(graph), channel_reaches(graph, fit)
+        recipes = [Recipe(rule, r.compensate, reaches) for r in recipes]
+        found += _errors(even, fit, scheme, recipes, judge) if equalize(even, reaches) else []
+    return min(found, key=lambda pair: pair[1])[0]
 
-    def error(recipe: Recipe) -> float:
-        plan = make_plan(graph, fit, scheme, None, recipe.method, recipe.repairs)
-        return metrics.divergence(reference, outputs(graph, judge, overlay_of(graph, plan)))
 
-    return min((Recipe(method, compensate) for compensate in (coarse, not coarse)), key=error)
+def _best_rule(graph: Graph, fit: DataSet, scheme: QuantizationScheme, tried: tuple[str, ...], judge: Judge) -> str:
+    if len(tried) == 1:
+        return tried[0]
+    seen = Grids(graph, linear_nodes(graph), fit)
+    return min(tried, key=lambda rule: judge(graph, Overlay(quantizers=seen.found(rule, scheme))))
+
+
+def _errors(
+    graph: Graph, fit: DataSet, scheme: QuantizationScheme, recipes: list[Recipe], judge: Judge
+) -> Iterator[tuple[Recipe, float]]:
+    """Each recipe, all of one rule, with the divergence of its plan for ``graph``."""
+    nodes = linear_nodes(graph)
+    grids = Grids(graph, nodes, fit).found(recipes[0].method, scheme) if scheme.activations else {}
+    made = plans(graph, fit, scheme, nodes, [(grids, r.repairs) for r in recipes])
+    return ((recipe, judge(graph, overlay_of(graph, plan))) for recipe, plan in zip(recipes, made, strict=True))
+
+
+def _judge(graph: Graph, data: DataSet) -> Judge:
+    """How far the outputs of a run lie from those of the float network: as decisions of a classifier where there are labels."""
+    measure = metrics.divergence if data.labels is None else metrics.decision_divergence
+    reference = outputs(graph, data)
+    return lambda candidate, overlay: measure(reference, outputs(candidate, data, overlay))
+
+
+def _trial_samples(graph: Graph) -> int:
+    work = sum(macs(node) or 0 for node in graph.nodes)
+    return min(TRIAL_SAMPLES, max(FEWER_SAMPLES, TRIAL_WORK // max(1, work)))

@@ -19,7 +19,7 @@ from edgeopt.accuracy.observe import Overlay
 from edgeopt.accuracy.side_by_side import side_by_side
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.quantization import LIMITS, Quantizer, quantizer
-from edgeopt.ops.quantization_plan import QuantizedWeight, linear_nodes, weight_axis
+from edgeopt.ops.quantization_plan import QuantizedWeight, linear_nodes, round_weight, weight_axis
 from edgeopt.search.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
 
 MAX_ROUNDED_COLUMNS = 4608
@@ -44,6 +44,12 @@ class Task:
     per_channel: bool = True
     repairs: Repairs = field(default_factory=Repairs)
 
+    @property
+    def needs_data(self) -> bool:
+        """False when weights are rounded to nearest on the grid that their extremes span."""
+        how, coarse = self.repairs, any(LIMITS.get(t, BINARY_LIMITS)[1] <= 1 for t in self.dtypes.values())
+        return how.adaptive or how.compensate or how.correct_bias or coarse
+
 
 def reconstruct(
     graph: Graph, data: DataSet, tasks: Sequence[Task], base: Overlay | None = None
@@ -57,7 +63,11 @@ def reconstruct(
     made: list[dict[str, QuantizedWeight]] = [{} for _ in tasks]
     with Lockstep(graph, data, overlays) as runs:
         for node in linear_nodes(graph):
-            wanted = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
+            chosen = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
+            for i in chosen:
+                if not tasks[i].needs_data:
+                    made[i][node.name] = round_weight(node, tasks[i].dtypes[node.name], tasks[i].per_channel)
+            wanted = [i for i in chosen if tasks[i].needs_data]
             if not wanted:
                 continue
             moments = _moments(node, runs, len(data), wanted if base is None else [])
