@@ -33,7 +33,6 @@ from edgeopt.target import Target
 PAIRED = ("long", "words")
 WORDS = "words"  # in the place of the 8-bit dot product, see ``for_words``
 WIDENED = 4096  # codes in a chunk of a widened copy
-AHEAD = 4  # sums whose products are under way at once (``long``), each in a register
 SHARED = 4  # tiles that have to read a panel of weights to make a widened copy worth while
 _MULTIPLY_WORDS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd", 4: "llvm.x86.sse2.pmadd.wd"}
 
@@ -59,9 +58,16 @@ def tile_parts(target: Target) -> int:
     return 2 if dot_form(target) == "words" else 1
 
 
+def sums_ahead(target: Target) -> int:
+    """Sums whose products are under way at once (``long``), each in a register."""
+    return target.vector_registers // 8
+
+
 def pixels_fitting(target: Target, vectors: int) -> int:
     """Pixels of a tile whose sums, with what a step keeps besides them, stay in registers."""
-    besides = {"spread": vectors + 1, "lane": vectors + 1, "long": vectors + 3 + AHEAD, "words": vectors + 2}[dot_form(target)]
+    besides = {"spread": vectors + 1, "lane": vectors + 1, "long": vectors + 3 + sums_ahead(target), "words": vectors + 2}[
+        dot_form(target)
+    ]
     each = vectors + 1 if dot_form(target) == "lane" else vectors
     return max(1, (target.vector_registers - besides) // each)
 
@@ -216,10 +222,10 @@ class Steps:
 
     def _long(self, totals: Sequence[Value], halves: Sequence[Value], weights: Sequence[Value]) -> list[Value]:
         """Few sums at a time, all in the same stage, so that a processor that works in order does not wait for its products."""
-        e, (low, high) = self.e, halves
+        e, (low, high), ahead = self.e, halves, sums_ahead(self.e.target)
         made: list[Value] = []
-        for first in range(0, len(totals), AHEAD):
-            few = slice(first, first + AHEAD)
+        for first in range(0, len(totals), ahead):
+            few = slice(first, first + ahead)
             low = kept(e, low, *self._recent)
             starts = [_products(e, low, weight, 0) for weight in weights[few]]
             high = kept(e, high, *starts)
