@@ -7,7 +7,7 @@ zero = round(-min(x, 0) / scale),    y = saturate(round(x / scale) + zero)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,9 +70,11 @@ def _select(site: Site, spans_of: Callable[[Site], Spans]) -> tuple[KernelCall, 
     if not x.elements:
         raise Declined("it is empty")
     spans, target = spans_of(site), site.target
-    extremes, key = Temporary("extremes", 2 * spans.chunks), ("dynamic_quantize", target, spans)
+    block, plane = x.layout.block, x.plane * x.layout.block if x.layout.block else 0
+    seen = replace(spans, rows=1, length=plane, x=(0, plane, 0)) if block else spans  # with the border, which holds zeros
+    extremes, key = Temporary("extremes", 2 * spans.chunks), ("dynamic_quantize", target, spans, seen)
     return (
-        KernelCall(_range(target, spans), (Input(0), extremes), (), spans.chunks, key),
+        KernelCall(_range(target, seen), (Input(0), extremes), (), spans.chunks, key),
         KernelCall(_grid, (extremes, Output(1), Output(2)), (spans.chunks,)),
         KernelCall(_codes(target, spans), (Input(0), Output(1), Output(2), Output(0)), (), spans.chunks, key),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import edgeopt
+from edgeopt.emulate import Emulator
 from edgeopt.interpret import interpret
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
 from edgeopt.kernels import dynamic_plain, dynamic_product
@@ -123,3 +126,37 @@ def test_sums_are_exact(rows: int, depth: int, columns: int, dtype: str, zero: i
     expected = (feeds["x"].astype(np.int64) - zero) @ weight.astype(np.int64)
     assert np.abs(expected).max() < 2**24  # float32 holds every sum
     np.testing.assert_array_equal(run(graph, feeds, [*FAST, *PLAIN]), expected.astype(np.float32))
+
+
+EMULATED = {"arm": "aarch64", "cortex-a76": "aarch64", "armv7": "arm"}
+COMPILERS = {"aarch64": "aarch64-linux-gnu-gcc", "arm": "arm-linux-gnueabihf-gcc"}
+
+
+@pytest.mark.parametrize("target", EMULATED)
+@pytest.mark.parametrize("case", ["3x3 padded", "depthwise", "gemm"])
+def test_same_sums_on_arm(case: str, target: str) -> None:
+    """With scales of 1 the result is the sum, the same integer on every target; codes are made on the way."""
+    family = EMULATED[target]
+    if not (shutil.which(f"qemu-{family}") and shutil.which(COMPILERS[family])):
+        pytest.skip(f"no emulator or compiler for {target}")
+    shape, weight, attributes = CASES[case] if case != "gemm" else ((3, 40), (40, 50), {})
+    stored, one = codes("int8", *weight), np.ones((), np.float32)
+    results = []
+    for where in ("host", target):
+        graph = Graph("dynamic", opsets={"": 21, "ai.edgeopt": 1})
+        graph.inputs = [Value("x", TensorType("float32", shape)), Value("scale", TensorType("float32", ()))]
+        made = graph.make("DynamicQuantizeLinear", [graph.inputs[0]], [None] * 3, name="codes").outputs
+        inputs = [made[0], graph.inputs[1], made[2], graph.constant("w", stored), graph.constant("s", one)]
+        op = "DynamicGemm" if case == "gemm" else "DynamicConv"
+        product = graph.make(op, inputs, [None], domain=OWN_DOMAIN, name="node", attributes=attributes)
+        graph.outputs = [product.output, *made]
+        infer_types(graph)
+        x = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+        model, feeds = edgeopt.compile(graph, level=0, target=where), {"x": x, "scale": one}
+        if where == "host":
+            results.append(model.run(feeds))
+        else:
+            with Emulator(model) as emulator:
+                results.append(emulator.run(feeds))
+    for here, there in zip(*(r.values() for r in results), strict=True):
+        np.testing.assert_array_equal(here, there)
