@@ -1,6 +1,10 @@
 """QuantAdd of two maps of one shape in the blocked layout.
 
-y = saturate(round(activation(a_scale (a - a_zero) + b_scale (b - b_zero)) / y_scale) + y_zero)
+    y = saturate(round(activation(a_scale (a - a_zero) + b_scale (b - b_zero)) / y_scale) + y_zero)
+
+Every product, sum and quotient is rounded to float32 as the float operators round theirs, so that codes are equal to those of the
+body. Sums of neighbouring layers in a residual network else differ where they come close to halfway between codes, and what reads
+them multiplies that. With the attribute ``ratios`` codes are multiplied by ratios of scales instead, as QLinearAdd does.
 """
 
 from __future__ import annotations
@@ -10,14 +14,16 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
+from edgeopt.ir import Array
 from edgeopt.kernels.byte_rows import rows_function, rows_of
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
-from edgeopt.kernels.emit import I8, Emitter, Value
+from edgeopt.kernels.emit import F32, I8, I32, Emitter, Value
 from edgeopt.kernels.epilogue import Activation, activation_of
 from edgeopt.kernels.quant_operands import LIMITS, limits_of, per_tensor
 from edgeopt.kernels.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
 
 A, B, RESULT = 0, 3, 6
+ZEROS, SCALES, STEP, INVERSE, WORDS = 0, 2, 4, 5, 6  # words after the parameters: of a, of b; y_scale, 1 / y_scale
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -28,26 +34,63 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     rows = rows_of(a, b, y)
     if y.layout.block % max(8, target.lanes):  # blocks of four nowhere, so that every target rounds alike
         raise Declined("a block is no whole vector")
-    how, numbers = _ending(site)
-    signed = a.type.dtype == "int8"
+    ratios, signed = bool(site.node.integer("ratios", 0)), (a.type.dtype == "int8", b.type.dtype == "int8")
+    how, numbers = _ending(site, ratios)
 
     def step(e: Emitter, pointers: Sequence[Value], parts: int) -> None:
         x, z, words, out = pointers
         bytes_ = ir.VectorType(I8, e.lanes)
-        widen = e.builder.sext if signed else e.builder.zext
-        codes = [e.load_as(bytes_, x, i * e.lanes) for i in range(parts)]
-        added = [e.load_as(bytes_, z, i * e.lanes) for i in range(parts)]
+        codes, added = ([e.load_as(bytes_, p, i * e.lanes) for i in range(parts)] for p in (x, z))
+        wide = [(e.builder.sext if signed[0] else e.builder.zext)(c, e.int_vector) for c in codes]
         multiplier = e.builder.bitcast(e.load_as(e.int_vector, words, HEADER + e.lanes), e.vector)
-        sums = [widen(c, e.int_vector) for c in codes]
-        emit_end(e, how, sums, [multiplier] * parts, words, added, out, [i * e.lanes for i in range(parts)])
+        if not ratios:
+            others = [(e.builder.sext if signed[1] else e.builder.zext)(c, e.int_vector) for c in added]
+            exact, multiplier, added = e.at(words, HEADER + 2 * e.lanes), e.constant(1.0), []
+            wide = [_quotient(e, how, exact, pair) for pair in zip(wide, others, strict=True)]
+        emit_end(e, how, wide, [multiplier] * parts, words, added, out, [i * e.lanes for i in range(parts)])
 
-    words = parameters(numbers, [0], target.lanes)
-    key = ("quant_add", target, rows, how, signed)
+    words = np.concatenate([parameters(numbers, [0], target.lanes).reshape(-1), _exact(site)])
+    key = ("quant_add", target, rows, how, signed, ratios)
     operands = (Input(A), Input(B), Packed(words), Output())
     return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes, key),)
 
 
-def _ending(site: Site) -> tuple[Requantize, Numbers]:
+def _quotient(e: Emitter, how: Requantize, exact: Value, codes: tuple[Value, Value]) -> Value:
+    """The sum in float32, divided by the scale of the result unless an activation comes first.
+
+    The quotient is corrected by its remainder, which rounds as a division does (Markstein, IA-64 and Elementary Functions, 2000).
+    """
+    terms = []
+    for i, code in enumerate(codes):
+        centred = e.builder.sitofp(e.builder.sub(code, e.splat(e.load_as(I32, exact, ZEROS + i))), e.vector)
+        terms.append(e.mul(centred, _number(e, exact, SCALES + i)))
+    total = e.add(*terms)
+    if how.activation.kind:
+        return total
+    step, inverse = _number(e, exact, STEP), _number(e, exact, INVERSE)
+    if not e.target.fma:
+        return e.div(total, step)
+    quotient = e.mul(total, inverse)
+    if how.guarded:
+        quotient = e.maximum(e.minimum(quotient, e.constant(LARGE)), e.constant(-LARGE))
+    remainder = e.fma(quotient, e.sub(e.constant(0.0), step), total)
+    return e.fma(remainder, inverse, quotient)
+
+
+def _number(e: Emitter, words: Value, index: int) -> Value:
+    return e.splat(e.load_as(F32, e.builder.bitcast(e.at(words, index), F32.as_pointer())))
+
+
+def _exact(site: Site) -> Array:
+    """The words that ``_quotient`` reads."""
+    (a_scale, a_zero), (b_scale, b_zero), (y_scale, _) = (per_tensor(site, i) for i in (A + 1, B + 1, RESULT))
+    made = np.zeros(WORDS, np.int32)
+    made[ZEROS:SCALES] = a_zero, b_zero
+    made[SCALES:] = np.array([a_scale, b_scale, y_scale, 1 / y_scale], np.float32).view(np.int32)
+    return made
+
+
+def _ending(site: Site, ratios: bool) -> tuple[Requantize, Numbers]:
     (a_scale, a_zero), (b_scale, b_zero), (y_scale, y_zero) = (per_tensor(site, i) for i in (A + 1, B + 1, RESULT))
     result, lanes, activation = site.outputs[0].type.dtype, site.target.lanes, activation_of(site.node)
     inside = activation.kind not in ("", "Relu", "Clip")
@@ -56,7 +99,7 @@ def _ending(site: Site) -> tuple[Requantize, Numbers]:
     offset = -(a_zero * a_scale + b_zero * b_scale) / unit
     how = Requantize(
         result=result,
-        added=site.given(B).type.dtype,
+        added=site.given(B).type.dtype if ratios else "",
         shifted=y_zero != 0,
         limited=limits != LIMITS[result],
         guarded=256 * (a_scale + b_scale) / y_scale >= LARGE,

@@ -36,6 +36,8 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     if isinstance(inputs, str):
         return context.decline(node, inputs)
     attributes: dict[str, Attribute] = {k: v for k, v in node.attributes.items() if k in kept}
+    if node.op == "QLinearAdd":
+        attributes["ratios"] = 1  # it rounds as integer kernels do, not as the float operators of its meaning
     made = graph.make(op, inputs, [node.output.type], node, OWN_DOMAIN, node.name, attributes)
     (found,) = infer(made)
     made.output.type = found or made.output.type or TensorType(dtype_of(node.inputs[-1]))

@@ -60,7 +60,10 @@ def _quant_gemm(node: Node, body: Body) -> None:
 
 def _binary(op: str) -> OwnOp:
     def build(node: Node, body: Body) -> None:
-        """a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. y = activation(op(a, b))."""
+        """a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. y = activation(op(a, b)).
+
+        ``ratios`` lets the kernel of a sum multiply codes by ratios of scales, which rounds otherwise where it is close.
+        """
         y = body.op(op, [_real(body, node, 0), _real(body, node, 3)])
         activation(body, node, y, "a")
         _codes(body, node, "a", 6)
