@@ -12,6 +12,7 @@ from edgeopt.kernels.emit import Emitter, Value
 from edgeopt.kernels.emit_bytes import round_to_int
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.quant_operands import LIMITS, per_tensor
+from edgeopt.kernels.quant_stem import suits as stem_suits
 from edgeopt.kernels.vector_function import vector_function
 from edgeopt.target import Target
 
@@ -38,6 +39,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     x, y = site.given(0), site.outputs[0]
     if x.layout.block or x.type.dtype != "float32" or y.type.dtype not in LIMITS or y.layout.block != BLOCK:
         raise Declined("it does not turn a plain image of floats into blocks of four bytes")
+    if any(stem_suits(user) for user in site.node.output.users):
+        raise Declined("a convolution reads its result along rows")
     scale, zero = per_tensor(site, 1)
     images, channels, height, width = x.shape
     image = Image(channels, height, width, y.origin, y.plane, y.row, scale, zero, LIMITS[y.type.dtype])

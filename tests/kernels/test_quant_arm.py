@@ -32,6 +32,8 @@ CASES: dict[str, Case] = {
     "grouped": ((1, 32, 6, 5), (48, 16, 3, 3), {**PADS, "group": 2}),
     "1x1": ((2, 40, 5, 5), (72, 40, 1, 1), {}),
     "image": ((1, 3, 11, 9), (12, 3, 5, 5), {"pads": [2, 2, 2, 2], "strides": [2, 1]}),
+    "one channel": ((1, 1, 20, 10), (20, 1, 10, 4), {"pads": [4, 1, 5, 1], "strides": [2, 2]}),
+    "two channels": ((1, 2, 9, 7), (9, 2, 3, 3), PADS),
     "depthwise": ((1, 24, 9, 7), (24, 1, 3, 3), {**PADS, "group": 24}),
     "depthwise strided": ((1, 9, 8, 11), (9, 1, 5, 4), {"pads": [2, 1, 2, 2], "group": 9, "strides": [2, 2]}),
     "depthwise dilated": ((1, 17, 9, 8), (17, 1, 3, 3), {"pads": [2, 2, 2, 2], "group": 17, "dilations": [2, 2]}),
