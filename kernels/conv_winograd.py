@@ -194,7 +194,7 @@ Phase = Callable[..., None]
 
 def _phases(target: Target, plan: Plan, x: Tensor, y: Tensor, r: Tensor | None, act: Activation) -> tuple[Phase, Phase, Phase]:
     """Three functions over a block of tiles: a range of input vectors, of panels, of output vectors."""
-    return _input_phase(target, plan, x), _product_phase(target, plan, x.layout.block), _output_phase(target, plan, y, r, act)
+    return _input_phase(target, plan, x), product_phase(target, plan, x.layout.block), _output_phase(target, plan, y, r, act)
 
 
 def _input_phase(target: Target, plan: Plan, x: Tensor) -> Phase:
@@ -222,7 +222,7 @@ def _input_phase(target: Target, plan: Plan, x: Tensor) -> Phase:
     return phase
 
 
-def _product_phase(target: Target, plan: Plan, block: int) -> Phase:
+def product_phase(target: Target, plan: Plan, block: int) -> Phase:
     lanes, count, vectors = target.lanes, plan.count, plan.tiling.vectors
     steps = min(STEPS, block)
     left = -(-(plan.channels % block) // steps)

@@ -1,9 +1,10 @@
-"""HybridConv by Winograd's minimal filtering: weights are widened and transformed in scratch memory, then the float kernel runs.
+"""HybridConv by Winograd's minimal filtering: weights are widened and transformed in scratch memory, then multiplied as in float.
 
     U = G g G^T        for each pair of channels, once for each inference
 
-That costs about 5 (m + 2)^2 instructions for a vector of weights, which maps of many tiles make up for. Declined where they do
-not, and where the transformed weights would take more memory than the maps and a few times the second cache.
+That costs about 5 (m + 2)^2 instructions for a vector of weights, which maps of many tiles make up for. Where one block of tiles
+is the whole map, each thread transforms one panel of outputs after the other and multiplies it; where there are several blocks,
+all weights are transformed first. Declined where a map is too small, or the transformed weights would take too much memory.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from edgeopt.kernels import conv_winograd
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Site, Temporary
-from edgeopt.kernels.conv_winograd import Plan, cycles, halo
+from edgeopt.kernels.conv_winograd import Plan, cycles, halo, product_phase
 from edgeopt.kernels.emit import Emitter, Value, integer
 from edgeopt.kernels.intrinsics import offset
 from edgeopt.kernels.vector_function import vector_function
@@ -25,7 +26,7 @@ from edgeopt.kernels.weight_panels import INPUTS, WEIGHT, Panels, float_site, sc
 from edgeopt.kernels.winograd_transform import transform_weights
 from edgeopt.target import Target
 
-TAPS = 9
+TAPS, MOST_CHUNKS = 9, 16
 CACHES = 4  # times the second cache that transformed weights may take in any case
 
 
@@ -39,11 +40,17 @@ class Transform:
     depth: int
     width: int
     panels: int
+    gap: int = 0
+
+    @property
+    def stride(self) -> int:
+        """Elements from one position to the next; with a gap of an odd number of lines, positions do not collide in a cache."""
+        return self.panels * self.depth * self.width + self.gap
 
     @property
     def elements(self) -> int:
-        """Transformed weights."""
-        return (self.m + 2) ** 2 * self.panels * self.depth * self.width
+        """Elements of all positions."""
+        return (self.m + 2) ** 2 * self.stride
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -51,28 +58,55 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     calls, target, lanes = conv_winograd.select(float_site(site, "FusedConv")), site.target, site.target.lanes
     plan, (outputs, channels) = calls[0].key[2], site.constant(WEIGHT).shape[:2]
     assert isinstance(plan, Plan)
-    x, y, positions = site.given(0), site.outputs[0], plan.positions
+    x, y = site.given(0), site.outputs[0]
     direct = y.shape[2] * y.shape[3] * TAPS * channels * plan.outputs
-    if cycles(target, plan) + 5 * positions * channels * plan.outputs / x.shape[0] > 0.9 * direct:
+    if cycles(target, plan) + 5 * plan.positions * channels * plan.outputs / x.shape[0] > 0.9 * direct:
         raise Declined("its map is too small to make up for the transform of its weights")
     depth, width = -(-channels // STEPS) * STEPS, plan.tiling.vectors * lanes
     codes = np.zeros((plan.outputs * lanes, depth, TAPS), np.float32)
     codes[:outputs, :channels] = site.constant(WEIGHT).reshape(outputs, channels, TAPS)
     vectors = codes.reshape(plan.outputs, lanes, depth * TAPS).transpose(0, 2, 1)
     scales = scales_of(site, outputs, plan.outputs * lanes)
-    kind = storage(site, Panels(vectors, scales, outputs, 1), outputs)
-    how = Transform(plan.m, kind, scales is not None, depth, width, plan.outputs * lanes // width)
+    kind, panels = storage(site, Panels(vectors, scales, outputs, 1), outputs), plan.outputs * lanes // width
+    how = Transform(plan.m, kind, scales is not None, depth, width, *((1, lanes) if plan.whole else (panels, 0)))
     if 4 * how.elements > max(CACHES * target.l2, 4 * (x.elements + y.elements)):
         raise Declined("its transformed weights would take too much memory")
-    made = Temporary("transformed", how.elements)
-    factors = Packed(np.ones(lanes, np.float32) if scales is None else scales)
-    key = ("hybrid_winograd", target, how)
-    first = KernelCall(_function(target, how), (Packed(pack_panels(vectors, kind)), factors, made), (), plan.outputs, key)
-    return (first, *(_reading(call, made) for call in calls))
+    made = Temporary("transformed", how.elements, per_thread=plan.whole)
+    given = Packed(pack_panels(vectors, kind)), Packed(np.ones(lanes, np.float32) if scales is None else scales)
+    key = ("hybrid_winograd", target, how, plan, x.layout.block)
+    if not plan.whole:
+        return (KernelCall(_function(target, how), (*given, made), (), plan.outputs, key), *(_reading(c, made) for c in calls))
+    first, product, last = calls
+    v, _, m = product.operands
+    share = min(panels, MOST_CHUNKS)
+    function = _products(target, how, plan, x.layout.block, panels, share)
+    return (first, KernelCall(function, (v, *given, m, made), (), x.shape[0] * share, key), _reading(last, made))
+
+
+def _products(target: Target, how: Transform, plan: Plan, block: int, panels: int, share: int) -> Callable[..., None]:
+    """The kernel ``(v, w, s, m, u, begin, end)`` over ``share`` parts of the panels of an image."""
+    lanes, each, positions = target.lanes, how.width // target.lanes, plan.positions
+    v_size, m_size = (positions * plan.stride(n, lanes) for n in (plan.inputs, plan.outputs))
+    stored, panel, stride, scaled = panel_bytes(how.kind, how.depth * TAPS, lanes), how.depth * how.width, how.stride, how.scaled
+    transform, multiply = _transform_function(target, how), product_phase(target, plan, block)
+
+    def kernel(v: Any, w: Any, s: Any, m: Any, u: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            image, part = chunk // share, chunk % share
+            here, made = offset(v, image * v_size), offset(m, image * m_size)
+            for p in range(part * panels // share, (part + 1) * panels // share):
+                for i in range(each):
+                    vector = p * each + i
+                    transform(offset(w, vector * stored), offset(s, vector * lanes if scaled else 0), offset(u, i * lanes))
+                for position in range(positions):
+                    item = position * panels + p
+                    multiply(here, offset(u, position * stride - item * panel), made, item, item + 1)
+
+    return kernel
 
 
 def _reading(call: KernelCall, made: Temporary) -> KernelCall:
-    """The call with the transformed weights in scratch memory in place of the packed ones."""
+    """The float call on the inputs of the hybrid operator, transformed weights from ``made`` in place of packed ones."""
     packed = [isinstance(o, Packed) and o.array.ndim == 4 for o in call.operands]
     operands = (made if weights else INPUTS.get(o, o) for o, weights in zip(call.operands, packed, strict=True))
     return replace(call, operands=tuple(operands))
@@ -94,7 +128,7 @@ def _function(target: Target, how: Transform) -> Callable[..., None]:
 
 def _transform_function(target: Target, how: Transform) -> Any:
     """The vector function ``(w, s, u)`` that transforms the weights of one vector of outputs."""
-    group, stride = group_bytes(how.kind, 1, target.lanes), how.panels * how.depth * how.width
+    group, stride = group_bytes(how.kind, 1, target.lanes), how.stride
 
     def emit(e: Emitter, w: Value, s: Value, u: Value) -> None:
         factor = e.load(s)
