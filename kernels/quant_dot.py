@@ -65,11 +65,11 @@ def sums_ahead(target: Target) -> int:
 
 def pixels_fitting(target: Target, vectors: int) -> int:
     """Pixels of a tile whose sums, with what a step keeps besides them, stay in registers."""
-    besides = {"spread": vectors + 1, "lane": vectors + 1, "long": vectors + 3 + sums_ahead(target), "words": vectors + 2}[
-        dot_form(target)
-    ]
-    each = vectors + 1 if dot_form(target) == "lane" else vectors
-    return max(1, (target.vector_registers - besides) // each)
+    form, each = dot_form(target), vectors
+    besides = {"spread": 1, "lane": 1, "long": 2 + sums_ahead(target), "words": 3}[form]
+    if form in ("lane", "long"):
+        each += 1  # the codes of several steps
+    return max(1, (target.vector_registers - vectors - besides) // each)
 
 
 def arranged(target: Target, panel: Array) -> Array:

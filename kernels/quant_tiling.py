@@ -43,7 +43,7 @@ def _step(form: str, pixels: int, vectors: int) -> float:
     """Issue slots of a step of four: products of all sums, loads and spreads of x for each pixel, loads of weights."""
     accumulators, loads = pixels * vectors, pixels + vectors
     if form == "words":  # both halves multiplied and added; weights may have to be widened
-        return 4 * accumulators + 0.2 * pixels + 1.2 * vectors
+        return 4 * accumulators + 0.3 * pixels + 0.8 * vectors
     if form == "long":
         return 3 * accumulators + 2 * pixels + 0.5 * vectors
     if form == "lane":

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from edgeopt.codegen.build import link, target_machine
 from edgeopt.ir import Attribute, Graph
-from edgeopt.kernels import conv_blocked, conv_depthwise, conv_stem, conv_winograd, gemm, gemv
+from edgeopt.kernels import (
+    conv_blocked,
+    conv_depthwise,
+    conv_stem,
+    conv_winograd,
+    gemm,
+    gemv,
+    quant_conv,
+    quant_depthwise_wide,
+)
+from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
 from edgeopt.target import host, target
 from tests.kernels.harness import check, single, uniform
+from tests.kernels.quant_harness import Grid, codes, conv_graphs
 
 PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
 TABLE = [m.KERNEL for m in (conv_stem, conv_depthwise, conv_winograd, conv_blocked, gemv, gemm)]
+INTEGERS = [quant_depthwise_wide.KERNEL, quant_conv.KERNEL]
 
 
 def networks() -> dict[str, Graph]:
@@ -38,13 +52,13 @@ def test_avx2(name: str) -> None:
     check(graph, data, TABLE, "x86-64-v3", tolerance=1e-4 if name == "winograd" else 1e-5)
 
 
-def bodies(graph: Graph, where: str) -> list[str]:
+def bodies(graph: Graph, where: str, products: str = "vfmadd|fmla|vfma", table: Sequence[Kernel] = TABLE) -> list[str]:
     """Assembly of the basic blocks that hold at least eight multiply-adds: the innermost loops."""
     facts = host() if where == "host" else target(where)
     machine = target_machine(facts)
-    text = machine.emit_assembly(link(lower(graph, facts, "single", TABLE), facts))
+    text = machine.emit_assembly(link(lower(graph, facts, "single", table), facts))
     blocks = re.split(r"\n(?=\.L\w+:)", text)
-    return [b for b in blocks if len(re.findall(r"\b(?:vfmadd|fmla|vfma)", b)) >= 8]
+    return [b for b in blocks if len(re.findall(rf"\b(?:{products})", b)) >= 8]
 
 
 SPILL = r"(?:[xyz]mm\d+, *-?\d*\(%rsp\))|(?:\(%rsp\).*[xyz]mm)|(?:\b(?:str|ldr|stp|ldp)\s+q.*\[sp)"
@@ -60,3 +74,26 @@ def test_inner_loops_keep_their_accumulators_in_registers(name: str, where: str)
     assert loops, "no loop among the blocks that multiply"
     for body in loops:
         assert not re.findall(SPILL, body), body
+
+
+INTEGER: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] = {
+    "1x1": ((1, 32, 14, 14), (48, 32, 1, 1), {}),
+    "3x3": ((1, 32, 28, 28), (64, 32, 3, 3), {**PADS, "strides": [2, 2]}),
+    "depthwise": ((1, 32, 14, 14), (32, 1, 3, 3), {**PADS, "group": 32}),
+}
+PRODUCTS = {"x86-64-v3": "vpmaddwd", "cortex-a53": "smull|smlal", "cortex-a72": "smull|smlal", "cortex-a76": "sdot|smull"}
+
+
+@pytest.mark.parametrize("where", PRODUCTS)
+@pytest.mark.parametrize("name", INTEGER)
+def test_integer_loops_multiply_as_the_target_does_best_and_do_not_spill(name: str, where: str) -> None:
+    shape, weight, attributes = INTEGER[name]
+    w = np.maximum(codes("int8", *weight), -127)
+    scale, zeros = np.full(weight[0], 0.002, np.float32), np.zeros(weight[0], np.int8)
+    grids = Grid(0.02, -3, "int8"), Grid(0.06, 5, "int8")
+    graph, _ = conv_graphs(grids[0], shape, w, scale, zeros, None, grids[1], attributes)
+    loops = [b for b in bodies(graph, where, PRODUCTS[where], INTEGERS) if re.search(r"\t(?:j\w+|b\.\w+|cbn?z)\s", b)]
+    assert loops, "no loop among the blocks that multiply"
+    for body in loops:
+        inner = re.split(r"\t(?:j\w+|b\.\w+|cbn?z)\s", body)[0]
+        assert not re.findall(SPILL, inner), inner
