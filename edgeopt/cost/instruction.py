@@ -24,8 +24,14 @@ class Instruction:
 
     @cached_property
     def operands(self) -> list[str]:
-        """Names of the values that are read."""
-        return re.findall(r"%[\w.$-]+|%\"[^\"]+\"", self.text.split(", !", 1)[0])
+        """Names of the values that are read; of a barrier only the one it hands on, since the others merely wait for it."""
+        names = re.findall(r"%[\w.$-]+|%\"[^\"]+\"", self.text.split(", !", 1)[0])
+        return names[:1] if self.is_barrier else names
+
+    @property
+    def is_barrier(self) -> bool:
+        """True for inline assembly without instructions, which only keeps the order of others."""
+        return 'asm "", ' in self.text
 
     @cached_property
     def callee(self) -> str:

@@ -20,7 +20,6 @@ FREE = ("llvm.lifetime", "llvm.assume", "llvm.experimental.noalias", "llvm.dbg",
 DOTS = ("vpdpbusd", "dot", "mull", "madd", "padal", "addlp")
 FLOATING = ("fma", "fmul", "min", "max", "abs", "rint", "round", "floor", "ceil", "trunc")
 LATENCY = {"fp": 4.0, "load": 5.0, "store": 0.0, "permute": 3.0, "integer": 1.0, "address": 0.5, "divide": 13.0, "call": 20.0}
-_BARRIER = 'asm "", '
 
 
 Uses = Mapping[str, int]
@@ -33,7 +32,7 @@ def classify(p: Instruction, known: Known, uses: Uses, target: Target) -> Counts
     amount = max(1, ceil(p.kind[2] / (8 * target.vector_bytes))) if p.is_vector else 1
     if p.opcode == "mul" and p.is_vector:
         yield "multiply", p.kind[0] / target.lanes
-    if _BARRIER in p.text or folds(p, known, uses, target):
+    if p.is_barrier or folds(p, known, uses, target):
         return
     if p.opcode in ("load", "store"):
         yield p.opcode if p.is_vector or _broadcast(p, known) else "scalar", amount
@@ -134,6 +133,8 @@ def _block_move(p: Instruction, name: str, target: Target) -> Counts:
 
 def latency(p: Instruction) -> float:
     """Cycles until the result of ``p`` can be used, on a typical core."""
+    if p.is_barrier:
+        return 0.0
     if p.opcode in FP or p.opcode == "call":
         return LATENCY["fp"]
     if p.opcode == "select" and "float" in p.text:

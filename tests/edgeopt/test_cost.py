@@ -105,7 +105,8 @@ def test_products_of_narrow_integers_are_one_instruction_with_their_widening() -
   %cw = sext <8 x i8> %c to <8 x i16>
   %p = mul nsw <8 x i16> %aw, %bw
   %q = mul nsw <8 x i16> %cw, %bw
-  %s = add <8 x i16> %p, %q
+  %o = tail call <16 x i8> asm "", "=w,0,w"(<16 x i8> %b, <8 x i16> %p) #6, !noalias !354
+  %s = add <8 x i16> %q, %p
   %u = tail call <4 x i32> @llvm.aarch64.neon.saddlp.v4i32.v8i16(<8 x i16> %s)
   %v = add <4 x i32> %u, %t
   %w = tail call <4 x i32> asm "", "=w,0"(<4 x i32> %v) #6, !noalias !354
