@@ -17,7 +17,7 @@ from edgeopt.rewrite import Context, Pass
 
 ROOTS = ("Conv", "FusedConv", "Gemm", "MatMul", "FusedGemm")
 KEPT = (*CONV_ATTRIBUTES, "activation", "alpha", "beta")
-CODES = ("int8", "uint8", "int4", "uint4")
+CODES = ("int8", "uint8", "int4", "uint4", "int2")
 INPUTS = ("int8", "uint8", "int16", "uint16")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tests.passes.building import closed, rounded, sketch
-from tests.passes.checks import before_and_after, reasons
+from tests.passes.checks import before_and_after, keeps_numbers, load_pass, reasons
 from tests.passes.graphs import pattern_graph
 
 NAME = "fold_qdq"
@@ -40,3 +40,12 @@ def test_leaves_a_bias_of_another_scale() -> None:
     bias = draft.op("DequantizeLinear", draft.constant([1, 2, 3], "int32"), draft.constant(0.7))
     y = draft.op("Conv", rounded(draft, x), weight, bias)
     assert any("bias is neither int32" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_weights_of_two_bits_become_integer_products() -> None:
+    draft, x = sketch(25)
+    codes = draft.constant(np.array([-1, 0, 1]).reshape(1, 3, 1, 1), "int2")
+    y = draft.op("Conv", rounded(draft, x), draft.op("DequantizeLinear", codes, draft.constant(0.1)))
+    graph = closed(draft, rounded(draft, y, 0.02, 128))
+    assert keeps_numbers(graph, load_pass(NAME)) == 1
+    assert [node.op for node in graph.nodes if node.domain] == ["QuantConv"]
