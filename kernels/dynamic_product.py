@@ -9,20 +9,21 @@ as sum (x - z) w = sum x w - z sum w. The border of a blocked x holds x_zero, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from edgeopt.ir import Array, Node, TensorType, Value
+from edgeopt.ir import Node, Value
 from edgeopt.kernels import quant_conv, quant_depthwise, quant_gemm
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Packed, Site, Temporary, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Packed, Site, Temporary
 from edgeopt.kernels.conv_integer import zero_point
 from edgeopt.kernels.dynamic_end import end_call
 from edgeopt.kernels.intrinsics import bits_to_float, float_to_bits
 from edgeopt.kernels.quant_operands import X, require_bytes, seen_zero
 from edgeopt.kernels.requantize import HEADER
+from edgeopt.kernels.stand_in import Select, constant, first_accepted
 
 SCALE, ZERO, WEIGHT, WEIGHT_SCALE, WEIGHT_ZERO, BIAS = range(1, 7)
 PROBE = 1  # the zero point of x that the tiles are made for; that of the data takes its place at run time
@@ -32,7 +33,7 @@ def _stand_in(site: Site, op: str) -> Site:
     """The site as one of QuantConv or QuantGemm whose input has scale 1 and zero point ``PROBE``."""
     x = site.given(X)
     require_bytes(x)
-    grid = (_constant(np.ones((), np.float32)), _constant(np.full((), PROBE, x.type.dtype)))
+    grid = (constant(np.ones((), np.float32)), constant(np.full((), PROBE, x.type.dtype)))
     inputs = (x, *grid, *(site.optional(i) for i in (WEIGHT, WEIGHT_SCALE, WEIGHT_ZERO)))
     kept = ("activation", "alpha", "beta") if site.optional(BIAS) is not None else ()  # these come after the bias
     attributes = {k: v for k, v in site.node.attributes.items() if k not in kept}
@@ -43,13 +44,9 @@ def _stand_in(site: Site, op: str) -> Site:
     )
 
 
-def _constant(array: Array) -> Tensor:
-    return Tensor(TensorType(array.dtype.name, array.shape), array=array)
-
-
-def _select(site: Site, op: str, kernels: Sequence[Callable[[Site], tuple[KernelCall, ...]]]) -> tuple[KernelCall, ...]:
+def _select(site: Site, op: str, kernels: Sequence[Select]) -> tuple[KernelCall, ...]:
     stand_in = _stand_in(site, op)
-    *before, call = _first(kernels, stand_in)
+    *before, call = first_accepted(kernels, stand_in)
     numbers = [o for o in call.operands if isinstance(o, Packed) and o.array.dtype == np.int32]
     if len(numbers) != 1:
         raise Declined("its kernel keeps the numbers of its channels elsewhere")
@@ -63,16 +60,6 @@ def _select(site: Site, op: str, kernels: Sequence[Callable[[Site], tuple[Kernel
     prepare = KernelCall(_prepare, (Packed(sums), Input(SCALE), zero, memory), (len(words), count, seen - PROBE))
     operands: tuple[Operand, ...] = tuple(memory if o is numbers[0] else o for o in call.operands)
     return (*_border(site, zero), prepare, *before, replace(call, operands=operands), *end_call(site))
-
-
-def _first(kernels: Sequence[Callable[[Site], tuple[KernelCall, ...]]], site: Site) -> tuple[KernelCall, ...]:
-    reasons = []
-    for select in kernels:
-        try:
-            return select(site)
-        except Declined as reason:
-            reasons.append(str(reason))
-    raise Declined("; ".join(reasons))
 
 
 def _prepare(template: Any, scale: Any, zero: Any, words: Any, begin: Any, end: Any, groups: Any, count: Any, moved: Any) -> None:

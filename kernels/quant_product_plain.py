@@ -3,7 +3,7 @@
     y = saturate(round(activation((bias[o] + sum (x - x_zero) (w - w_zero)) x_scale w_scale[o] + r) / y_scale) + y_zero)
 
 A row is the vector dimension. It ends as the tiles of the blocked form do, so that both give the same codes. Sums are taken in 32
-bits; where they may not fit, x - x_zero is split into 256 h + l, and the sums of h and l are joined in float32.
+bits; where they may not fit, codes and zero point are split into 256 h + l, and the sums of h and l are joined in float32.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.elements import static
 from edgeopt.kernels.emit import F32, I8, I16, Emitter, Value, integer
-from edgeopt.kernels.intrinsics import offset
+from edgeopt.kernels.intrinsics import inline, offset
 from edgeopt.kernels.quant_operands import (
     RESIDUAL,
     SUM_LIMIT,
@@ -90,6 +90,10 @@ def finish_function(target: Target, how: Requantize, columns: int, high: int = 0
     return vector_function(target, 5, emit)
 
 
+upper = inline(lambda code: np.int32(code) >> np.int32(8))
+lower = inline(lambda code: np.int32(code) & np.int32(255))
+
+
 @cache
 def _conv(target: Target, how: Requantize, high: int) -> Callable[..., None]:
     finish, added = finish_function(target, how, 0, high), how.added != ""
@@ -118,11 +122,12 @@ def _conv(target: Target, how: Requantize, high: int) -> Callable[..., None]:
                             weight = np.int32(w[(((o * channels + c) * kd + a) * kh + e) * kw + t])
                             tap = t * dw - pw
                             for i in range(first_place(tap, sw), last_place(tap, sw, xw, yw)):
-                                value = np.int32(x[line + tap + i * sw]) - np.int32(xz)
+                                code = np.int32(x[line + tap + i * sw])
                                 if high:
-                                    row[high + i] += np.int32(weight * (value >> np.int32(8)))
-                                    value &= np.int32(255)
-                                row[i] += np.int32(weight * value)
+                                    row[high + i] += np.int32(weight * (upper(code) - upper(xz)))
+                                    row[i] += np.int32(weight * (lower(code) - lower(xz)))
+                                else:
+                                    row[i] += np.int32(weight * (code - np.int32(xz)))
             if added:
                 for i in range(yw):
                     extra[i] = r[chunk * yw + i]
@@ -147,11 +152,13 @@ def _gemm(target: Target, how: Requantize, columns: int, high: int) -> Callable[
                 if high:
                     row[high + j] = np.int32(0)
             for k in range(depth):
-                factor = np.int32(x[chunk * depth + k]) - np.int32(xz)
+                code = np.int32(x[chunk * depth + k])
+                factor = code - np.int32(xz)
                 if high:
+                    factor = upper(code) - upper(xz)
                     for j in range(n):
-                        row[high + j] += np.int32((factor >> np.int32(8)) * np.int32(w[k * n + j]))
-                    factor &= np.int32(255)
+                        row[high + j] += np.int32(factor * np.int32(w[k * n + j]))
+                    factor = lower(code) - lower(xz)
                 for j in range(n):
                     row[j] += np.int32(factor * np.int32(w[k * n + j]))
             if added:

@@ -75,9 +75,9 @@ def block_size(target: Target) -> int:
 
 
 def _block(value: Value, target: Target) -> int:
-    """Images of few channels lie in blocks of four bytes, what one step of an integer product reads."""
+    """Images of few channels lie in blocks of four codes, what one step of an integer product reads."""
     type_ = value.type
-    few = type_ is not None and can_block(type_) and type_.dtype in BYTES and type_.dims[1] <= 4
+    few = type_ is not None and can_block(type_) and type_.dtype in (*BYTES, *WORDS) and type_.dims[1] <= 4
     return 4 if few else block_size(target)
 
 

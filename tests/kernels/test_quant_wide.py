@@ -12,14 +12,14 @@ import edgeopt
 from edgeopt.emulate import Emulator
 from edgeopt.interpret import interpret
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value
-from edgeopt.kernels import quant_conv, quant_depthwise, quant_depthwise_wide, quant_gemm, quant_product_plain
+from edgeopt.kernels import quant_conv, quant_depthwise, quant_depthwise_wide, quant_gemm, quant_product_plain, quant_split
 from edgeopt.kernels.call import Kernel
 from edgeopt.ops import infer_types
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes
 
 PLAIN = list(quant_product_plain.KERNELS)
-TILES = [m.KERNEL for m in (quant_depthwise, quant_depthwise_wide, quant_conv, quant_gemm)]
+TILES = [*(m.KERNEL for m in (quant_depthwise, quant_depthwise_wide, quant_conv, quant_gemm)), *quant_split.KERNELS]
 TABLES = pytest.mark.parametrize("table", [TILES, PLAIN], ids=["tiles", "plain"])
 Shape = tuple[int, ...]
 MIDDLE = {"uint8": 120, "int8": -7, "uint16": 31000, "int16": -300}
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute], float]] = {
     "depthwise": ((1, 24, 9, 7), (24, 1, 3, 3), {"pads": [1, 1, 1, 1], "group": 24}, 0.1),
     "image": ((1, 3, 15, 13), (24, 3, 5, 5), {"pads": [2, 2, 2, 2], "strides": [2, 2]}, 0.3),
     "odd channels": ((1, 7, 5, 6), (9, 7, 3, 3), {"pads": [1, 1, 1, 1]}, 0.3),
-    "beyond 32 bits": ((1, 96, 6, 6), (32, 96, 3, 3), {"pads": [1, 1, 1, 1]}, 0.9),
+    "beyond 32 bits": ((1, 144, 6, 6), (32, 144, 3, 3), {"pads": [1, 1, 1, 1]}, 1.1),
 }
 
 
@@ -181,3 +181,17 @@ def test_same_codes_on_arm(case: str, target: str) -> None:
         there = next(iter(emulator.run(data).values()))
     here = next(iter(edgeopt.compile(made[1], level=0).run(data).values()))
     np.testing.assert_array_equal(there, here)
+
+
+@pytest.mark.parametrize(
+    "types", [("int16", "int16", "int16"), ("uint16", "uint8", "uint16"), ("int16", "", "float32")], ids="-".join
+)
+@pytest.mark.parametrize("op", ["QuantConv", "QuantGemm"])
+def test_split_sums_are_the_same_in_tiles(op: str, types: tuple[str, str, str]) -> None:
+    shape, weight, attributes, scale = CASES["beyond 32 bits"] if op == "QuantConv" else ((3, 1500), (1500, 20), {}, 1.2)
+    graph = layer(op, types, shape, codes("int8", *weight), {**attributes, "activation": "Relu"}, scale)
+    data = {v.name: codes(v.type.dtype, *v.type.dims) for v in graph.inputs if v.type is not None}
+    plain = run(graph, data, PLAIN)
+    for where in ("host", "x86-64-v3"):
+        np.testing.assert_array_equal(run(graph, data, quant_split.KERNELS, where), plain)
+    check(graph, quant_split.KERNELS)
