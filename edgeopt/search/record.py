@@ -9,7 +9,7 @@ from edgeopt.search.choice import Quantization
 from edgeopt.search.plans import FLOAT
 from edgeopt.search.profile import Profile, layer_name
 
-LOSES, SLOW = "loses too much", "would be slower"
+LOSES, SLOW, SLOW_NETWORK = "loses too much", "would be slower", "the network would be slower"
 
 
 def record(found: Quantization) -> dict[str, Any]:
@@ -35,13 +35,14 @@ def _totals(profile: Profile) -> dict[str, Any]:
 
 
 def _layer(found: Quantization, name: str) -> dict[str, Any]:
-    form, stem = found.forms[name], layer_name(name)
-    tried = found.costs.get("rejected", found.costs["result"])
+    form, stem, rejected = found.forms[name], layer_name(name), found.costs.get("rejected")
+    before, after = found.costs[FLOAT].layers.get(stem, 0.0), (rejected or found.costs["result"]).layers.get(stem, 0.0)
+    reason = SLOW_NETWORK if rejected is not None and after < before else SLOW
     return {
         "layer": stem,
         "form": form,
-        "reason": LOSES if name in found.given_back else SLOW if form == FLOAT else "",
+        "reason": LOSES if name in found.given_back else reason if form == FLOAT else "",
         "error": found.plan.errors.get(name),
-        "float_seconds": found.costs[FLOAT].layers.get(stem),
-        "seconds": tried.layers.get(stem),
+        "float_seconds": before,
+        "seconds": after,
     }
