@@ -56,21 +56,21 @@ class Row:
 
 def executed(log: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
     """Instructions and vector instructions of each own function, from a log of ``-d in_asm,exec,nochain``."""
-    blocks: dict[str, tuple[int, int]] = {}
+    blocks: dict[int, tuple[int, int]] = {}
     every: Counter[str] = Counter()
     vector: Counter[str] = Counter()
-    start = ""
+    start = 0
     lines: list[str] = []
     for line in log:
         if line.startswith("IN:"):
-            start, lines = "", []
+            start, lines = 0, []
         elif line.startswith("0x"):
-            start = start or f"{int(line.split(':')[0], 16):016x}"
+            start = start or int(line.split(":")[0], 16)
             lines.append(line)
         elif line.startswith("Trace"):
             if start:
-                blocks[start], start = (len(lines), sum(bool(_VECTOR.search(text)) for text in lines)), ""
-            address, name = line.split("/")[1], line.rsplit("]", 1)[1].strip()
+                blocks[start], start = (len(lines), sum(bool(_VECTOR.search(text)) for text in lines)), 0
+            address, name = int(line.split("/")[1], 16), line.rsplit("]", 1)[1].strip()
             if _OWN.match(name):
                 every[name] += blocks[address][0]
                 vector[name] += blocks[address][1]
