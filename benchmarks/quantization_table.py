@@ -21,6 +21,7 @@ from edgeopt.accuracy import metrics
 from edgeopt.accuracy.data import DataSet, read
 from edgeopt.frontend import load
 from edgeopt.ir import Array, Graph
+from edgeopt.ir.clone import clone
 from edgeopt.ops.quantization import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
@@ -54,20 +55,30 @@ def rows(peer: bool) -> dict[str, Method]:
     found: dict[str, Method] = {"float": lambda case: case.reference}
     for name in SCHEMES:
         for label, per_channel in (("tensor", False), ("channel", True)):
-            found[f"{name} per {label}, nearest"] = _planned(name, per_channel, NEAREST, "minmax")
-            found[f"{name} per {label}, repaired"] = _planned(name, per_channel, None, "mse")
+            found[f"{name} per {label}, nearest"] = _nearest(name, per_channel)
+            found[f"{name} per {label}, repaired"] = _repaired(name, per_channel)
     found["w8a8 without data"] = _without_data
     if peer:
         found["onnxruntime min-max per channel"] = lambda case: by_onnxruntime(case.path, case.calibration, case.evaluation)
     return found
 
 
-def _planned(name: str, per_channel: bool, repairs: Repairs | None, method: str) -> Method:
+def _nearest(name: str, per_channel: bool) -> Method:
     def outputs_of(case: Case) -> Array:
         wanted = scheme(name) if per_channel else scheme(name).per_tensor()
-        how = repairs or best_recipe(case.graph, case.calibration, wanted, method).repairs
-        plan = make_plan(case.graph, case.calibration, wanted, None, method, how)
+        plan = make_plan(case.graph, case.calibration, wanted, None, "minmax", NEAREST)
         return outputs(case.graph, case.evaluation, overlay_of(case.graph, plan))
+
+    return outputs_of
+
+
+def _repaired(name: str, per_channel: bool) -> Method:
+    def outputs_of(case: Case) -> Array:
+        wanted = scheme(name) if per_channel else scheme(name).per_tensor()
+        recipe, graph = best_recipe(case.graph, case.calibration, wanted), clone(case.graph)
+        recipe.prepare(graph, case.calibration)
+        plan = make_plan(graph, case.calibration, wanted, None, recipe.method, recipe.repairs)
+        return outputs(graph, case.evaluation, overlay_of(graph, plan))
 
     return outputs_of
 

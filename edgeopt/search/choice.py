@@ -189,7 +189,7 @@ def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goa
     changes its weights and keeps its outputs.
     """
     recipe = best_recipe(graph, calibration, goal.schemes[0], goal.method)
-    recipe.prepare(graph)
+    recipe.prepare(graph, calibration)
     search = Search(graph, goal, calibration, recipe, None)
     trials = Trials(search, evaluation)
     start, slow = search.start()

@@ -16,6 +16,7 @@ from edgeopt.accuracy.batched import round_to_grid
 from edgeopt.accuracy.calibration import METHODS, Statistic, calibrate, collect, least, merged
 from edgeopt.accuracy.data import DataSet
 from edgeopt.accuracy.observe import Overlay
+from edgeopt.accuracy.side_by_side import side_by_side
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, Value
 from edgeopt.ops.quantization import QuantizationScheme, Quantizer, from_range
@@ -24,9 +25,9 @@ from edgeopt.search.moments import grouped, sampled_rows
 
 PRODUCT = "product"
 RULES = (PRODUCT, *METHODS)
-SHARES = np.geomspace(1.0, 0.2, 20)
-ROWS = 4096
-ELEMENTS = 1 << 21  # of the rows of one layer
+SHARES = np.geomspace(1.0, 0.2, 14)
+ROWS = 2048
+ELEMENTS = 1 << 20  # of the rows of one layer
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Grids:
         """The Quantizer of each value by ``method``, one of ``RULES``. Raises EdgeoptError for an unknown method."""
         if method not in RULES:
             raise EdgeoptError(f"unknown calibration method '{method}'; known are {', '.join(RULES)}")
-        return {v.name: grid for group in self._groups for grid in [self._grid(group, method, scheme)] for v in group}
+        grids = side_by_side(lambda group: self._grid(group, method, scheme), self._groups)
+        return {v.name: grid for group, grid in zip(self._groups, grids, strict=True) for v in group}
 
     def _grid(self, group: Sequence[Value], method: str, scheme: QuantizationScheme) -> Quantizer:
         seen = merged(self._seen[v.name] for v in group)

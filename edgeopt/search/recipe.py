@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edgeopt.accuracy import metrics
 from edgeopt.accuracy.data import DataSet
 from edgeopt.accuracy.observe import Overlay, is_samplewise
-from edgeopt.ir import Array, Graph
+from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ops.quantization import LIMITS, QuantizationScheme
 from edgeopt.ops.quantization_plan import linear_nodes
 from edgeopt.report import macs
 from edgeopt.search.equalization import channel_reaches, equalize
 from edgeopt.search.grids import PRODUCT, Grids
-from edgeopt.search.quantization import plans
+from edgeopt.search.quantization import CALIBRATION_SAMPLES, plans
 from edgeopt.search.reconstruction import Repairs
 from edgeopt.search.sensitivity import outputs, overlay_of
 
@@ -25,29 +26,31 @@ TRIAL_SAMPLES = 128  # to judge on, and as many to calibrate on
 FEWER_SAMPLES = 64
 TRIAL_WORK = 1 << 36  # multiply-accumulates of one run
 MIN_TRIAL_SAMPLES = 16
+MARGIN = 0.1
+T = TypeVar("T")
 Judge = Callable[[Graph, Overlay], float]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How grids and codes are found: a calibration rule, and whether weights make up for their rounded inputs.
+    """How grids and codes are found: a calibration rule, whether weights make up for their rounded inputs, and whether the
 
-    With ``reaches`` (of the output channels, by layer) the network is equalised first.
+    channels of the activations are equalised first.
     """
 
     method: str = PRODUCT
     compensate: bool = False
-    reaches: dict[str, Array] = field(default_factory=dict)
+    equalize: bool = False
 
     @property
     def repairs(self) -> Repairs:
         """The repairs of this recipe."""
         return Repairs(compensate=self.compensate)
 
-    def prepare(self, graph: Graph) -> None:
-        """Equalise ``graph``, whose outputs stay, if that is part of the recipe."""
-        if self.reaches:
-            equalize(graph, self.reaches)
+    def prepare(self, graph: Graph, data: DataSet) -> None:
+        """Equalise ``graph``, whose outputs stay, by what is seen on ``data``, if that is part of the recipe."""
+        if self.equalize:
+            equalize(graph, channel_reaches(graph, data.subset(CALIBRATION_SAMPLES)))
 
 
 def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method: str = AUTO) -> Recipe:
@@ -62,20 +65,28 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
     judge = _judge(graph, judged)
     tried = TRIED if method == AUTO and scheme.activations else (PRODUCT if method == AUTO else method,)
     rule = _best_rule(graph, fit, scheme, tried, judge)
-    recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
-    found = list(_errors(graph, fit, scheme, recipes, judge))
+    recipes, found = [Recipe(rule, compensate) for compensate in (coarse, not coarse)], list[tuple[Recipe, float]]()
     if scheme.activations:
-        even, reaches = clone(graph), channel_reaches(graph, fit)
-        recipes = [Recipe(rule, r.compensate, reaches) for r in recipes]
-        found += _errors(even, fit, scheme, recipes, judge) if equalize(even, reaches) else []
-    return min(found, key=lambda pair: pair[1])[0]
+        even, even_recipes = clone(graph), [replace(r, equalize=True) for r in recipes]
+        found += _errors(even, fit, scheme, even_recipes, judge) if equalize(even, channel_reaches(graph, fit)) else []
+    found += _errors(graph, fit, scheme, recipes, judge)
+    return _clearly_best(found)
+
+
+def _clearly_best(found: Sequence[tuple[T, float]]) -> T:
+    """The first, unless a later one errs clearly less: small differences on few samples are chance, the order is experience."""
+    best, least = found[0]
+    for candidate, error in found[1:]:
+        if error < least * (1.0 - MARGIN):
+            best, least = candidate, error
+    return best
 
 
 def _best_rule(graph: Graph, fit: DataSet, scheme: QuantizationScheme, tried: tuple[str, ...], judge: Judge) -> str:
     if len(tried) == 1:
         return tried[0]
     seen = Grids(graph, linear_nodes(graph), fit)
-    return min(tried, key=lambda rule: judge(graph, Overlay(quantizers=seen.found(rule, scheme))))
+    return _clearly_best([(rule, judge(graph, Overlay(quantizers=seen.found(rule, scheme)))) for rule in tried])
 
 
 def _errors(
