@@ -21,21 +21,22 @@ BLOCK = 4096  # rows whose products are summed in float32
 
 @dataclass(frozen=True)
 class Moments:
-    """Over samples and positions, by group: ``own`` = E[x x^T], ``cross`` = E[y x^T] and the means of x and y,
+    """Over samples and positions, by group: ``own`` = E[x x^T], the means of x and y, and ``cross`` = E[y x^T] if asked for,
 
     where x are the rounded inputs of a layer and y those it has in float. [groups, K, K] and [groups, K].
     """
 
     own: Array
-    cross: Array
     mean: Array
     reference_mean: Array
+    cross: Array | None = None
 
 
 class MomentSum:
-    """Takes in rows x and y [groups, rows, K] block by block. When both are the same array, so are both moments."""
+    """Takes in rows x and y [groups, rows, K] block by block; ``cross`` asks for the product of both, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, cross: bool) -> None:
+        self._cross = cross
         self._waiting: list[tuple[Array, Array]] = []
         self._totals: list[Array] = []
         self._count = 0
@@ -47,11 +48,8 @@ class MomentSum:
             self._flush()
 
     def _flush(self) -> None:
-        same = all(a is b for a, b in self._waiting)
-        x = np.concatenate([a for a, _ in self._waiting], axis=1)
-        y = x if same else np.concatenate([b for _, b in self._waiting], axis=1)
-        own = _products(x, x)
-        parts = [own, own if same else _products(y, x), x.sum(axis=1), y.sum(axis=1)]
+        x, y = (np.concatenate(parts, axis=1) for parts in zip(*self._waiting, strict=True))
+        parts = [_products(x, x), x.sum(axis=1), y.sum(axis=1)] + ([_products(y, x)] if self._cross else [])
         wide = [p.astype(np.float64) for p in parts]
         self._totals = [t + p for t, p in zip(self._totals, wide, strict=True)] if self._totals else wide
         self._count += x.shape[1]
@@ -71,7 +69,7 @@ def _products(a: Array, b: Array) -> Array:
 
 def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
     """The Moments of a FusedConv or FusedGemm whose first input is ``rounded``, and ``reference`` in float."""
-    total, arrays = MomentSum(), [rounded] if rounded is reference else [rounded, reference]
+    total, arrays = MomentSum(cross=True), [rounded] if rounded is reference else [rounded, reference]
     rows = sampled_rows(node, arrays, len(rounded), 0)
     total.add(rows[0], rows[-1])
     return total.result()

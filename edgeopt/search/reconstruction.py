@@ -70,7 +70,7 @@ def reconstruct(
             wanted = [i for i in chosen if tasks[i].needs_data]
             if not wanted:
                 continue
-            moments = _moments(node, runs, len(data), wanted if base is None else [])
+            moments = _moments(node, runs, len(data), {i: tasks[i].repairs.compensate for i in wanted} if base is None else {})
             work = [(node, moments[i if base is None else 0], tasks[i]) for i in wanted]
             for i, result in zip(wanted, side_by_side(_layer, work), strict=True):
                 made[i][node.name] = result
@@ -79,9 +79,12 @@ def reconstruct(
     return made
 
 
-def _moments(node: Node, runs: Lockstep, samples: int, wanted: Sequence[int]) -> dict[int, Moments]:
-    """The Moments of what each wanted task gives to ``node``; without any, those of the float run, as number 0."""
-    sums = {i: MomentSum() for i in wanted or [0]}
+def _moments(node: Node, runs: Lockstep, samples: int, wanted: Mapping[int, bool]) -> dict[int, Moments]:
+    """The Moments of what each wanted task gives to ``node``; without any, those of the float run, as number 0.
+
+    ``wanted`` says of each task whether it needs the product with the inputs in float.
+    """
+    sums = {i: MomentSum(cross) for i, cross in (wanted or {0: False}).items()}
 
     def rows(batch: int, inputs: list[Array]) -> list[Array]:
         chosen = [inputs[0], *(inputs[1 + i] for i in wanted)]
@@ -119,7 +122,7 @@ def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:
 def _codes(rows: Array, moments: Moments, limit: int, per_channel: bool, repairs: Repairs) -> tuple[Array, Array]:
     h = rounding.damped(moments.own)
     target = rows
-    if repairs.compensate:
+    if repairs.compensate and moments.cross is not None:  # without float inputs apart, there is nothing to make up for
         # Damping towards E[y x^T] = E[x x^T] keeps directions without evidence as they are.
         cross = moments.cross + (h - moments.own)
         target = np.linalg.solve(h.transpose(0, 2, 1), (rows @ cross).transpose(0, 2, 1)).transpose(0, 2, 1)
