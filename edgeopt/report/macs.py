@@ -97,5 +97,7 @@ RULES: dict[str, Callable[[Node], int | None]] = {
     "MatMulInteger": _product,
     "QLinearConv": _convolution(3),
     "QLinearMatMul": _product,
+    "QuantConv": _convolution(3),
+    "QuantGemm": _product,
     "RNN": _recurrent,
 }

@@ -9,6 +9,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 from edgeopt.report import layers, totals
+from tests.kernels.quant_harness import Grid, conv_graphs
+from tests.kernels.test_quant_gemm import product
 
 
 def model(signature: str, body: str, **weights: Array) -> ModelProto:
@@ -85,3 +87,11 @@ def test_totals_name_the_operators() -> None:
     )
     assert (sums.nodes, sums.macs, sums.parameter_bytes, sums.unknown) == (3, 125, 100, 0)
     assert list(sums.ops.items()) == [("Relu", 2), ("MatMul", 1)]
+
+
+def test_integer_products_count_as_those_they_came_from() -> None:
+    x, y = Grid(0.02, 117), Grid(0.1, 131)
+    w, scale, zero = np.ones((8, 2, 3, 3), np.int8), np.ones(8, np.float32), np.zeros(8, np.int8)
+    convolution, _ = conv_graphs(x, (1, 4, 6, 5), w, scale, zero, None, y, {"group": 2})
+    assert totals(layers(convolution)).macs == 8 * 4 * 3 * 2 * 9
+    assert totals(layers(product((5,), 7, 16, "uint8"))).macs == 5 * 7 * 16
