@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,22 @@ def test_product(rows: tuple[int, ...], depth: int, columns: int, dtype: str) ->
     data = {v.name: codes(dtype, *v.type.dims) for v in graph.inputs if v.type is not None}
     for by_chunks in (False, True):
         np.testing.assert_array_equal(run(graph, data, [GEMM], V3, by_chunks), run(graph, data, PLAIN))
+
+
+OTHERS = {
+    "avx512": replace(target("x86-64-v4"), features="", dot4="", lookup=""),
+    "sse": replace(target(V3), cpu="x86-64-v2", vector_bytes=16, fma=False, lookup=""),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_widths_without_a_dot_product(name: str) -> None:
+    where = OTHERS[name]
+    if where.vector_bytes > target("host").vector_bytes:
+        pytest.skip("this processor has no registers of 512 bits")
+    check(*CASES["3x3 strided, uneven pads"], [CONV], where=where)
+    shape, weight, attributes = DEPTHWISE["5x5"]
+    check(shape, weight, attributes | {"group": shape[1]}, [WIDE], y=Grid(0.02, 131), where=where)
 
 
 def same(w: Array, x: Array, attributes: Mapping[str, Attribute], kernel: Kernel, zero: int) -> None:

@@ -10,6 +10,7 @@ from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.quant_conv import KERNEL
 from edgeopt.kernels.quant_product_plain import KERNELS as PLAIN
 from edgeopt.ops import infer_types
+from edgeopt.target import Target
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
 
@@ -32,7 +33,7 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
 
 def check(
     shape: Shape, weight: Shape, attributes: dict[str, Attribute], table: Sequence[Kernel], x: Grid = INPUT,
-    y: Grid = RESULT, residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0, where: str = "host",
+    y: Grid = RESULT, residual: Grid | None = None, w_dtype: str = "int8", w_zero: int = 0, where: Target | str = "host",
 ) -> None:  # fmt: skip
     scale = RNG.uniform(0.001, 0.004, weight[0]).astype(np.float32)
     zero = np.full(weight[0], w_zero, w_dtype)
