@@ -6,7 +6,7 @@
 The weight stays in its few bits in memory, and kernels widen it in registers. A zero point is subtracted from the codes. The
 numbers are those of the float operator with the dequantised weight.
 Not when the input of the layer is quantised too, which makes an integer operator; when the scales lie along another axis than
-the output channels; or when the codes less the zero point do not fit 8 bits.
+the output channels; when the codes less the zero point do not fit 8 bits; or when the bias of a product is computed.
 """
 
 import numpy as np
@@ -32,6 +32,9 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return context.decline(node, "its input is quantised too")
     if node.op == "FusedGemm" and (rank_of(source.output) != 2 or (rank_of(node.input(0)) or 0) < 2):
         return context.decline(node, "it is no product with one matrix")
+    bias = node.input(2)
+    if node.op == "FusedGemm" and bias is not None and not bias.is_constant:
+        return context.decline(node, "its bias is computed at run time")
     found = _half(source) if source.op == "Cast" else _codes(graph, node, source)
     if isinstance(found, str):
         return context.decline(node, found)

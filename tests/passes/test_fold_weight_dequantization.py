@@ -60,3 +60,10 @@ def test_leaves_a_stack_of_matrices() -> None:
     codes = draft.constant(np.ones((3, 5, 2)), "int8")
     y = draft.own("FusedGemm", x, draft.op("DequantizeLinear", codes, draft.constant(0.1)))
     assert reasons(closed(draft, y), NAME) == ["it is no product with one matrix"]
+
+
+def test_leaves_a_product_whose_bias_is_computed() -> None:
+    draft, x = sketch()
+    codes, bias = draft.constant(np.ones((5, 5)), "int8"), draft.op("Relu", draft.input((5,)))
+    y = draft.own("FusedGemm", x, draft.op("DequantizeLinear", codes, draft.constant(0.1)), bias)
+    assert reasons(closed(draft, y), NAME) == ["its bias is computed at run time"]
