@@ -183,7 +183,8 @@ def _product(site: Site, axis: int, starts: Sequence[int] | None, count: int) ->
     how, numbers = ending(site, weight, axis)
     words = parameters(numbers, range(weight.shape[axis]) if starts is None else starts, count)
     residual = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Input(0)
-    return Product(weight, per_tensor(site, 1)[1], how, words, residual, split)
+    stored = weight.astype(np.int8)  # centred codes seldom need the ninth bit
+    return Product(stored if (stored == weight).all() else weight, per_tensor(site, 1)[1], how, words, residual, split)
 
 
 def _call(
