@@ -23,11 +23,11 @@ CASES: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Attribut
 }
 
 
-RUNS = [(kind, target(name)) for name in ("arm", "armv7") for kind in KINDS] + [("float16", NO_HALF)]
+RUNS = [("gemv", kind, target(name)) for name in ("arm", "armv7") for kind in KINDS] + [("gemv", "float16", NO_HALF)]
+RUNS += [("conv", kind, target(name)) for name in ("arm", "armv7") for kind in ("int8", "int4")]
 
 
-@pytest.mark.parametrize(("kind", "facts"), RUNS, ids=[f"{kind} {facts.name}" for kind, facts in RUNS])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "kind", "facts"), RUNS, ids=[f"{case} {kind} {facts.name}" for case, kind, facts in RUNS])
 def test_agrees_with_meaning(case: str, kind: str, facts: Target) -> None:
     needs("arm" if facts.triple.startswith("aarch64") else "armv7")
     op, shape, weight, attributes = CASES[case]
