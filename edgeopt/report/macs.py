@@ -85,6 +85,8 @@ RULES: dict[str, Callable[[Node], int | None]] = {
     "Conv": _convolution(1),
     "ConvInteger": _convolution(1),
     "ConvTranspose": _transposed_convolution,
+    "DynamicConv": _convolution(3),
+    "DynamicGemm": _product,
     "Einsum": _einsum,
     "FusedConv": _convolution(1),
     "FusedGemm": _product,

@@ -15,6 +15,7 @@ from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, TensorType, Value
 from edgeopt.pipeline import optimize
+from edgeopt.report.macs import macs
 from tests.edgeopt.test_integer_graphs import by_onnxruntime
 from tests.passes.building import closed
 from tests.strategies import Draft, Drawn, Seeded
@@ -119,3 +120,10 @@ def test_codes_times_weights_to_float() -> None:
     (actual,) = edgeopt.compile(graph, level=1).run(feeds).values()
     assert [n.op for n in graph.nodes] == ["DynamicGemm"]
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_products_are_counted() -> None:
+    graph = matrix()
+    before = macs(next(n for n in graph.nodes if n.op == "MatMulInteger"))
+    optimize(graph)
+    assert before == macs(graph.nodes[-1]) == 3 * 40 * 50
