@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgeopt.accuracy.calibration import calibrate, collect, merged
+from edgeopt.accuracy.calibration import METHODS, calibrate, collect, merged
 from edgeopt.accuracy.data import DataSet
 from edgeopt.ir import Graph, Node, Value
 from edgeopt.ir.match import dtype_of, sole_user
@@ -22,7 +22,11 @@ ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 def completed(
     graph: Graph, plan: QuantizationPlan, data: DataSet, scheme: QuantizationScheme, method: str, everything: bool
 ) -> QuantizationPlan:
-    """``plan`` with grids for the results of quantised convolutions, or for every float32 value of ``graph``."""
+    """``plan`` with grids for the results of quantised convolutions, or for every float32 value of ``graph``.
+
+    No layer reads these values, so a ``method`` that asks what layers make of a range gives way to the least squared error.
+    """
+    method = method if method in METHODS else "mse"
     chosen = _everything(graph) if everything else _results(graph, plan)
     wanted = [v for v in chosen if v.name not in plan.activations]
     known = [v for v in _everything(graph) if v.name in plan.activations]
