@@ -22,6 +22,9 @@ from tests.kernels.quant_harness import codes
 
 FAST, PLAIN = list(dynamic_product.KERNELS), [dynamic_plain.KERNEL]
 TABLES = pytest.mark.parametrize("table", [FAST, PLAIN], ids=["tiles", "plain"])
+PLACES = pytest.mark.parametrize(
+    "table, where", [(FAST, "host"), (FAST, "x86-64-v3"), (PLAIN, "host")], ids=["tiles", "tiles-avx2", "plain"]
+)
 Shape = tuple[int, ...]
 
 
@@ -62,8 +65,7 @@ def offsets(count: int) -> Array:
     return RNG.uniform(-3, 3, count).astype(np.float32)
 
 
-@TABLES
-@pytest.mark.parametrize("where", ["host", "x86-64-v3"])
+@PLACES
 @pytest.mark.parametrize("rows, depth, columns", [((1,), 64, 100), ((1,), 37, 17), ((2, 3), 16, 33), ((40,), 70, 100)])
 def test_gemm(rows: Shape, depth: int, columns: int, where: str, table: Sequence[Kernel]) -> None:
     graph = product("DynamicGemm", (*rows, depth), codes("int8", depth, columns), channels(columns), None, offsets(columns))
@@ -81,8 +83,7 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
 }
 
 
-@TABLES
-@pytest.mark.parametrize("where", ["host", "x86-64-v3"])
+@PLACES
 @pytest.mark.parametrize("case", CASES)
 def test_conv(case: str, where: str, table: Sequence[Kernel]) -> None:
     shape, weight, attributes = CASES[case]

@@ -21,6 +21,9 @@ from tests.kernels.quant_harness import Grid, codes
 PLAIN = list(quant_product_plain.KERNELS)
 TILES = [*(m.KERNEL for m in (quant_depthwise, quant_depthwise_wide, quant_conv, quant_gemm)), *quant_split.KERNELS]
 TABLES = pytest.mark.parametrize("table", [TILES, PLAIN], ids=["tiles", "plain"])
+PLACES = pytest.mark.parametrize(
+    "table, where", [(TILES, "host"), (TILES, "x86-64-v3"), (PLAIN, "host")], ids=["tiles", "tiles-avx2", "plain"]
+)
 Shape = tuple[int, ...]
 MIDDLE = {"uint8": 120, "int8": -7, "uint16": 31000, "int16": -300}
 
@@ -128,8 +131,7 @@ def test_conv_types(types: tuple[str, str, str], table: Sequence[Kernel]) -> Non
     check(layer("QuantConv", types, (1, 20, 6, 5), codes("int8", 24, 20, 3, 3), {"pads": [1, 1, 1, 1]}, 0.4), table)
 
 
-@TABLES
-@pytest.mark.parametrize("where", ["host", "x86-64-v3"])
+@PLACES
 @pytest.mark.parametrize("case", CASES)
 def test_conv_shapes(case: str, where: str, table: Sequence[Kernel]) -> None:
     shape, weight, attributes, scale = CASES[case]
@@ -143,8 +145,7 @@ def test_gemm_types(types: tuple[str, str, str], table: Sequence[Kernel]) -> Non
     check(layer("QuantGemm", types, (3, 40), codes("int8", 40, 50), {"activation": "Relu"}, 0.3), table)
 
 
-@TABLES
-@pytest.mark.parametrize("where", ["host", "x86-64-v3"])
+@PLACES
 @pytest.mark.parametrize(
     "rows, depth, columns", [((1,), 37, 17), ((1,), 64, 100), ((2, 3), 16, 33), ((20,), 71, 40), ((2,), 1500, 20)]
 )
