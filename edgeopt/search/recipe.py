@@ -65,16 +65,16 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
     judge = _judge(graph, judged)
     tried = TRIED if method == AUTO and scheme.activations else (PRODUCT if method == AUTO else method,)
     rule = _best_rule(graph, fit, scheme, tried, judge)
-    recipes, found = [Recipe(rule, compensate) for compensate in (coarse, not coarse)], list[tuple[Recipe, float]]()
+    recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
+    found = list(_errors(graph, fit, scheme, recipes, judge))
     if scheme.activations:
         even, even_recipes = clone(graph), [replace(r, equalize=True) for r in recipes]
         found += _errors(even, fit, scheme, even_recipes, judge) if equalize(even, channel_reaches(graph, fit)) else []
-    found += _errors(graph, fit, scheme, recipes, judge)
     return _clearly_best(found)
 
 
 def _clearly_best(found: Sequence[tuple[T, float]]) -> T:
-    """The first, unless a later one errs clearly less: small differences on few samples are chance, the order is experience."""
+    """The first, unless a later one errs clearly less: small differences on few samples are chance, and the first is simplest."""
     best, least = found[0]
     for candidate, error in found[1:]:
         if error < least * (1.0 - MARGIN):
