@@ -40,6 +40,7 @@ def compile(
     quantize: str | None = None,
     tune: bool = False,
     objective: Objective = "latency",
+    method: str = "auto",
 ) -> CompiledModel:
     """Compile ``model`` at optimisation ``level`` for ``target``.
 
@@ -49,7 +50,7 @@ def compile(
     process; ``emit="c-library"`` adds one for the host.
     Level 3, or a scheme named in ``quantize``, approximates within ``max_drop`` percentage points, measured on ``data``;
     ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets. Level 3 leaves in float
-    what would be slower, unless the ``objective`` is ``size``.
+    what would be slower, unless the ``objective`` is ``size``. ``method`` is the rule of the ranges (``edgeopt.search.grids``).
     ``tune`` measures which kernel and tiling is fastest for each call, where otherwise a rule decides, and remembers it.
     Raises EdgeoptError for a model that cannot be read, quantised or lowered.
     """
@@ -57,9 +58,8 @@ def compile(
     facts = target if isinstance(target, Target) else find_target(target)
     context, found = context or Context(level=level), None
     if quantize is not None or (level >= 3 and only is None):
-        graph, found = approximate(
-            graph, Budget(data, calibration, max_drop, quantize, objective), context, facts, "integer", print_after
-        )
+        budget = Budget(data, calibration, max_drop, quantize, objective, method)
+        graph, found = approximate(graph, budget, context, facts, "integer", print_after)
     elif level > 0:
         optimize(graph, level, context, only, print_after)
     library = emit == "c-library" or not facts.is_host

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
-QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8, w4, fp16, w2, w1."
+QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8a16, w8a8-dynamic, w8, w4, fp16, w2, w1."
 OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
+METHODS = ("auto", "product", "minmax", "percentile", "entropy", "mse")
+METHOD = "How calibration finds the range of a value: the rule that does best on held-out calibration samples, or a given one."
 PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
@@ -38,6 +40,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
+@click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True, help=METHOD)
 @click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
@@ -58,6 +61,7 @@ def compile_(
     max_drop: float,
     quantize: str | None,
     objective: Objective,
+    method: str,
     profile: str | None,
     tune: bool,
     passes: tuple[str, ...],
@@ -86,7 +90,7 @@ def compile_(
         if emit == "onnx":
             graph = load(model, shapes)
             if quantize is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, quantize, objective, profile=profile)
+                budget = Budget(data, calibration, max_drop, quantize, objective, method, profile)
                 graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
                 optimize(graph, level, context, only, shown)
@@ -95,7 +99,7 @@ def compile_(
             _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
-            allowed = (data, calibration, max_drop, quantize, tune, objective)
+            allowed = (data, calibration, max_drop, quantize, tune, objective, method)
             compiled = compile_model(model, level, target, shapes, context, only, shown, emit, *allowed)
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)

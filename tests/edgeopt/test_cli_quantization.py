@@ -67,3 +67,12 @@ def test_bench_says_which_layers_pay(target: str) -> None:
 
 def test_bench_refuses_to_time_code_for_another_processor() -> None:
     assert edgeopt("bench", DIGITS, "--target", "cortex-a53").exit_code == 2
+
+
+@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+def test_the_rule_of_the_ranges_can_be_given(method: str, tmp_path: Path) -> None:
+    given = ("--quantize", "w8a8", "--calibration", CALIBRATION, "--method", method, "--emit", "onnx")
+    named, chosen = tmp_path / "named.onnx", tmp_path / "auto.onnx"
+    assert edgeopt("compile", DIGITS, *given, "-o", named).exit_code == 0
+    assert edgeopt("compile", DIGITS, *given[:4], *given[6:], "-o", chosen).exit_code == 0
+    assert named.read_bytes() != chosen.read_bytes()
