@@ -52,7 +52,6 @@ class Slide:
     wide: bool
 
 
-
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node whose groups hold one channel. Raises Declined for others."""
     site = tile_site(site, 0)

@@ -1,6 +1,6 @@
 """Slice, Pad and nearest Resize on blocked maps: each output position reads one input position, by a table per axis.
 
-    y[n, c, h, w] = x[n, channel[c], row[h], column[w]], or the padding value where a table says -1
+y[n, c, h, w] = x[n, channel[c], row[h], column[w]], or the padding value where a table says -1
 """
 
 from __future__ import annotations

@@ -71,9 +71,7 @@ def target_machine(target: Target) -> llvm.TargetMachine:
     """LLVM's code generator for ``target``: position independent, full optimisation."""
     _initialise()
     machine = llvm.Target.from_triple(target.triple)
-    return machine.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
-    )
+    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default")
 
 
 @cache

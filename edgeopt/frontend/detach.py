@@ -57,5 +57,3 @@ def _carry_fields(model: ModelProto, result: ModelProto) -> None:
         setattr(result, name, getattr(model, name))
     del result.metadata_props[:]
     result.metadata_props.extend(model.metadata_props)
-
-

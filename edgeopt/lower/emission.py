@@ -161,5 +161,3 @@ def _binding(value: Value, storage: Storage | None) -> Binding:
     if storage is None:
         return Binding(value.name, value.type, None)
     return Binding(value.name, storage.tensor.type, storage.located())
-
-

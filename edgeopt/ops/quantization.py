@@ -35,8 +35,9 @@ class QuantizationScheme:
 
     ``weights`` and ``activations`` name element types; '' leaves that side in float32, ``float16`` stores weights in half
     precision, ``int2`` takes the codes {-1, 0, 1}, ``binary`` takes {-1, 1} and is stored as int2. ``per_channel`` gives each
-    output channel of a weight its own scale; ``symmetric`` puts the zero point of activations at 0. ``dynamic`` leaves activations
-    in float32 and quantises what a layer reads at run time, on a grid of its own, so that nothing has to be calibrated.
+    output channel of a weight its own scale; ``symmetric`` puts the zero point of activations at 0. ``dynamic`` leaves
+    activations in float32 and quantises what a layer reads at run time, on a grid of its own, so that nothing has to be
+    calibrated.
     """
 
     name: str
