@@ -3,8 +3,9 @@
     python -m benchmarks.quantization_table --models DIR --data DIR [--only NAME,...] [--rows WORD,...] [--json FILE] [--peer]
 
 DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz and NAME.cal.npz (one array per input, ``labels``). Calibration
-sees the second file only, every figure is of the first. Rounding is simulated in float here, so that all methods can be compared;
-what `edgeopt compile` reports is computed by the integers of the compiled network and differs by a few images. A cell is accuracy % / agreement of decisions with the float model %.
+sees the second file only, every figure is of the first. A cell is accuracy % / agreement of decisions with the float model %.
+Rounding is simulated in float here, so that all methods can be compared; what ``edgeopt compile`` reports is computed by the
+integers of the compiled network and differs by a few images.
 --peer adds onnxruntime's static quantization with the same calibration data.
 """
 
