@@ -35,14 +35,13 @@ def show_gains(model: Path, level: int, shapes: dict[str, tuple[int, ...]], targ
 def _profiles(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target: str, quantize: str) -> tuple[Profile, Profile]:
     """The float network and the whole one in the scheme; generated inputs will do, since time does not depend on the ranges."""
     from edgeopt.frontend import load
-    from edgeopt.ops.quantization import scheme
-    from edgeopt.search.approximate import quantizable
+    from edgeopt.search.approximate import quantizable, scheme_for
     from edgeopt.search.profile import profiles
     from edgeopt.search.variant import nearest, variant
     from edgeopt.target import target as find_target
 
     facts = find_target(target)
-    wanted = scheme(quantize).signed() if facts.signed_bytes else scheme(quantize)
+    wanted = scheme_for(quantize, facts)
     graph = quantizable(load(model, shapes), wanted, level)
     found = profiles({"before": graph, "after": variant(graph, nearest(graph, wanted))}, facts, level)
     return found["before"], found["after"]

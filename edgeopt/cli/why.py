@@ -57,16 +57,15 @@ def why(
     """
     from edgeopt.accuracy.data import generated, read
     from edgeopt.frontend import load
-    from edgeopt.ops.quantization import scheme
     from edgeopt.pipeline import optimize
+    from edgeopt.search.approximate import scheme_for
     from edgeopt.search.blame import blame, suggestion
     from edgeopt.search.quantization import make_plan
     from edgeopt.target import target as find_target
 
     graph, facts = load(model, shapes), find_target(target)
     optimize(graph)
-    wanted = scheme(quantize)
-    wanted = wanted.signed() if facts.signed_bytes else wanted
+    wanted = scheme_for(quantize, facts)
     evaluation = generated(graph) if data is None else read(data, graph)
     calibrating = read(calibration, graph) if calibration is not None else None
     if calibrating is None:

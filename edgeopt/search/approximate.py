@@ -88,9 +88,13 @@ def _schemes(budget: Budget, target: Target, form: Form) -> tuple[QuantizationSc
     wanted = scheme(budget.quantize or DEFAULT)
     if form == "standard":
         return _reader(budget, target).adapt(wanted), ()
-    finer = [scheme(name) for name in FINER.get(wanted.name, ())]
-    made = [s.signed() if target.signed_bytes else s for s in (wanted, *finer)]
-    return made[0], tuple(made[1:])
+    return scheme_for(wanted.name, target), tuple(scheme_for(name, target) for name in FINER.get(wanted.name, ()))
+
+
+def scheme_for(name: str, target: Target) -> QuantizationScheme:
+    """The scheme called ``name`` with the activations that ``target`` multiplies. Raises EdgeoptError for unknown names."""
+    found = scheme(name)
+    return found.signed() if target.signed_bytes else found
 
 
 def _attempt(
@@ -137,12 +141,11 @@ def _carry_out(
         optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
         if budget.profile and profile(budget.profile).everything and (left := float_nodes(graph)):
             add_note(graph, f"left in float: {', '.join(left)}")
-        compact(graph)
     else:
         # first of all, or constant folding would widen small weights
         optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
         optimize(graph, context.level, context, print_after=print_after)
-        compact(graph)
+    compact(graph)
 
 
 def _reader(budget: Budget, target: Target) -> Profile:

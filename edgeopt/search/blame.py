@@ -64,7 +64,7 @@ def _row(
     exact = observe(graph, [own], data)[own]
     results = observe(graph, [own, graph.outputs[0].name], data, alone)
     rest = outputs(graph, data, without)
-    before, after = (costs[key].layers.get(layer_name(node), 0.0) for key in ("before", "after"))
+    before, after = (costs[key].layer(node) for key in ("before", "after"))
     result, weight = results[graph.outputs[0].name], plan.weights[node.name]
     return LayerBlame(
         layer=layer_name(node),

@@ -15,7 +15,7 @@ from edgeopt.ops.quantization import QuantizationScheme
 from edgeopt.ops.quantization_plan import QuantizationPlan, linear_nodes
 from edgeopt.search.budget import Candidate, Forms, choose
 from edgeopt.search.plans import FLOAT, combined, output_errors
-from edgeopt.search.profile import Profile, layer_name, profiles
+from edgeopt.search.profile import Profile, profiles
 from edgeopt.search.quantization import make_plan
 from edgeopt.search.recipe import AUTO, Recipe, best_recipe
 from edgeopt.search.reconstruction import Repairs
@@ -116,7 +116,7 @@ class Search:
         if self.goal.objective == "size":
             return first, ()
         costs = self.costs({"all": first})
-        slow = {n for n in self.layers if _seconds(costs["all"], n) > _seconds(costs[FLOAT], n)}
+        slow = {n for n in self.layers if costs["all"].layer(n) > costs[FLOAT].layer(n)}
         options = {"all": first}
         if slow and len(slow) < len(self.layers):
             options["part"] = {**first, **dict.fromkeys(slow, FLOAT)}
@@ -151,7 +151,7 @@ class Search:
 
     def _times(self, uniform: Mapping[str, Forms]) -> dict[str, dict[str, float]]:
         costs = self.costs({name: forms for name, forms in uniform.items() if name != FLOAT})
-        return {name: {n: _seconds(costs[name], n) for n in self.layers} for name in uniform}
+        return {name: {n: costs[name].layer(n) for n in self.layers} for name in uniform}
 
     def _bytes(self, plans: Mapping[str, QuantizationPlan]) -> dict[str, dict[str, float]]:
         """Bytes of a layer: its weight, and the map that it reads."""
@@ -176,10 +176,6 @@ def _milliseconds(profile: Profile) -> str:
 
 def _share(after: Profile, before: Profile) -> str:
     return f"{after.weights / max(before.weights, 1):.2f} times as large"
-
-
-def _seconds(profile: Profile, layer: str) -> float:
-    return profile.layers.get(layer_name(layer), 0.0)
 
 
 def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goal: Goal) -> Quantization:
@@ -239,10 +235,10 @@ def quantize_without_data(graph: Graph, inputs: DataSet, goal: Goal, overlay: Ov
 def _finished(search: Search, forms: dict[str, str], slow: tuple[str, ...], given_back: tuple[str, ...]) -> Quantization:
     """The Quantization of ``forms``; back to float altogether when giving layers back made the network slower than that."""
     goal = search.goal
-    costs = search.rejected or search.profiles({"result": search.plan(forms)})
+    plan = search.plan(forms)
+    costs = search.rejected or search.profiles({"result": plan})
     if goal.objective == "latency" and costs["result"].seconds > costs[FLOAT].seconds:
         forms, slow, given_back = dict.fromkeys(search.layers, FLOAT), tuple(search.layers), ()
-        costs = _rejection(costs[FLOAT], costs["result"])
-    plan = search.plan(forms)
+        plan, costs = search.plan(forms), _rejection(costs[FLOAT], costs["result"])
     errors = output_errors(search.graph, plan, search.calibration) if plan.weights else {}
     return Quantization(replace(plan, errors=errors), goal.schemes[0].name, forms, given_back, slow, costs=costs)

@@ -35,6 +35,10 @@ class Profile:
     measured: bool
     layers: dict[str, float] = field(default_factory=dict)
 
+    def layer(self, node: Node | str) -> float:
+        """Seconds of one layer; 0 for one that is not there, as where host steps keep layers from being timed."""
+        return self.layers.get(layer_name(node), 0.0)
+
 
 def layer_name(node: Node | str) -> str:
     """The name under which a layer is known before and after it is rewritten."""

@@ -58,18 +58,19 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
 
     The rule is chosen first, for activations alone, unless ``method`` names it; then equalisation and compensation together.
     """
-    coarse = LIMITS.get(scheme.weights, (0, 1))[1] <= 7
+    coarse, given = LIMITS.get(scheme.weights, (0, 1))[1] <= 7, PRODUCT if method == AUTO else method
     if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES or not is_samplewise(graph):
-        return Recipe(PRODUCT if method == AUTO else method, coarse)
+        return Recipe(given, coarse)
     fit, judged = data.subset(2 * _trial_samples(graph)).split()
     judge = _judge(graph, judged)
-    tried = TRIED if method == AUTO and scheme.activations else (PRODUCT if method == AUTO else method,)
-    rule = _best_rule(graph, fit, scheme, tried, judge)
+    seen = Grids(graph, linear_nodes(graph), fit) if scheme.activations else None
+    rule = _best_rule(graph, seen, scheme, judge) if method == AUTO and seen is not None else given
     recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
-    found = list(_errors(graph, fit, scheme, recipes, judge))
+    found = list(_errors(graph, fit, scheme, recipes, judge, seen))
     if scheme.activations:
         even, even_recipes = clone(graph), [replace(r, equalize=True) for r in recipes]
-        found += _errors(even, fit, scheme, even_recipes, judge) if equalize(even, channel_reaches(graph, fit)) else []
+        if equalize(even, channel_reaches(graph, fit)):
+            found += _errors(even, fit, scheme, even_recipes, judge, Grids(even, linear_nodes(even), fit))
     return _clearly_best(found)
 
 
@@ -82,19 +83,16 @@ def _clearly_best(found: Sequence[tuple[T, float]]) -> T:
     return best
 
 
-def _best_rule(graph: Graph, fit: DataSet, scheme: QuantizationScheme, tried: tuple[str, ...], judge: Judge) -> str:
-    if len(tried) == 1:
-        return tried[0]
-    seen = Grids(graph, linear_nodes(graph), fit)
-    return _clearly_best([(rule, judge(graph, Overlay(quantizers=seen.found(rule, scheme)))) for rule in tried])
+def _best_rule(graph: Graph, seen: Grids, scheme: QuantizationScheme, judge: Judge) -> str:
+    return _clearly_best([(rule, judge(graph, Overlay(quantizers=seen.found(rule, scheme)))) for rule in TRIED])
 
 
 def _errors(
-    graph: Graph, fit: DataSet, scheme: QuantizationScheme, recipes: list[Recipe], judge: Judge
+    graph: Graph, fit: DataSet, scheme: QuantizationScheme, recipes: list[Recipe], judge: Judge, seen: Grids | None
 ) -> Iterator[tuple[Recipe, float]]:
     """Each recipe, all of one rule, with the divergence of its plan for ``graph``."""
     nodes = linear_nodes(graph)
-    grids = Grids(graph, nodes, fit).found(recipes[0].method, scheme) if scheme.activations else {}
+    grids = seen.found(recipes[0].method, scheme) if seen is not None else {}
     made = plans(graph, fit, scheme, nodes, [(grids, r.repairs) for r in recipes])
     return ((recipe, judge(graph, overlay_of(graph, plan))) for recipe, plan in zip(recipes, made, strict=True))
 

@@ -36,7 +36,7 @@ def _totals(profile: Profile) -> dict[str, Any]:
 
 def _layer(found: Quantization, name: str) -> dict[str, Any]:
     form, stem, rejected = found.forms[name], layer_name(name), found.costs.get("rejected")
-    before, after = found.costs[FLOAT].layers.get(stem, 0.0), (rejected or found.costs["result"]).layers.get(stem, 0.0)
+    before, after = found.costs[FLOAT].layer(name), (rejected or found.costs["result"]).layer(name)
     reason = SLOW_NETWORK if rejected is not None and after < before else SLOW
     return {
         "layer": stem,

@@ -76,3 +76,11 @@ def test_the_rule_of_the_ranges_can_be_given(method: str, tmp_path: Path) -> Non
     assert edgeopt("compile", DIGITS, *given, "-o", named).exit_code == 0
     assert edgeopt("compile", DIGITS, *given[:4], *given[6:], "-o", chosen).exit_code == 0
     assert named.read_bytes() != chosen.read_bytes()
+
+
+def test_the_command_offers_the_rules_there_are() -> None:
+    from edgeopt.cli.compile import METHODS
+    from edgeopt.search.grids import RULES
+    from edgeopt.search.recipe import AUTO
+
+    assert set(METHODS) == {AUTO, *RULES}
