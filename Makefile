@@ -17,7 +17,7 @@ lint: $(READY)
 
 # docs/coverage.md: which of ONNX's own node tests pass, natively or by fallback
 coverage: $(READY)
-	$(BIN)/python -m edgeopt.coverage
+	$(BIN)/python -m edgeopt.conformance.coverage
 
 digits: $(READY)
 	$(BIN)/python examples/train_digits.py

@@ -16,11 +16,11 @@ import numpy as np
 
 import edgeopt
 from edgeopt.cli.samples import random_inputs
-from edgeopt.elf import Elf, archived
-from edgeopt.emulate import Emulator
+from edgeopt.codegen.elf import Elf, archived
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, TensorType
-from edgeopt.runtime import CompiledModel
+from edgeopt.runtime.emulate import Emulator
+from edgeopt.runtime.model import CompiledModel
 
 LIMIT = 1e-4
 

@@ -26,10 +26,10 @@ from edgeopt.codegen.toolchain import compiler, invoke, missing
 from edgeopt.cost.calibrate import program_of
 from edgeopt.cost.census import census
 from edgeopt.cost.core import ISSUED
-from edgeopt.emulate import emulator
 from edgeopt.errors import EdgeoptError
 from edgeopt.report import layers, totals
-from edgeopt.runtime import CompiledModel
+from edgeopt.runtime.emulate import emulator
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
 
 _VECTOR = re.compile(r"\b(?:v\d+\.|q\d+)|\bd\d+\[|\{d\d+")

@@ -23,8 +23,8 @@ import edgeopt
 from benchmarks.machine import multiply_adds, read_bandwidth
 from edgeopt.cost.suite import Network
 from edgeopt.ir import Node, numpy_dtype
-from edgeopt.report.macs import macs
-from edgeopt.runtime import CompiledModel
+from edgeopt.ops.macs import macs
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 

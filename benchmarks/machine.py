@@ -12,11 +12,11 @@ import numpy as np
 from edgeopt.codegen.build import emit, link
 from edgeopt.codegen.native import NativeModule
 from edgeopt.kernels.call import KernelCall, Output, Packed
-from edgeopt.kernels.emit import Emitter, Value, integer
-from edgeopt.kernels.intrinsics import offset
-from edgeopt.kernels.vector_function import vector_function
+from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.lower.memory import aligned_bytes
 from edgeopt.lower.program import Place, Program, Step
-from edgeopt.memory import aligned_bytes
 from edgeopt.target import Target
 
 TURNS = 20_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeopt.accuracy.data import DataSet
+from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array
 
 

@@ -19,19 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.quantization_peer import by_onnxruntime
-from edgeopt.accuracy import metrics
-from edgeopt.accuracy.data import DataSet, read
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet, read
+from edgeopt.forms.quantize.plan import make_plan
+from edgeopt.forms.quantize.recipe import best_recipe
+from edgeopt.forms.quantize.reconstruct import Repairs
+from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.frontend import load
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
-from edgeopt.ops.quantization import scheme
+from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.search.approximate import Budget, approximate
-from edgeopt.search.quantization import make_plan
-from edgeopt.search.recipe import best_recipe
-from edgeopt.search.reconstruction import Repairs
-from edgeopt.search.sensitivity import outputs, overlay_of
+from edgeopt.search.run import Budget, approximate
 from edgeopt.target import host
 
 NEAREST = Repairs(adaptive=False, compensate=False, correct_bias=False)

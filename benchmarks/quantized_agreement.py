@@ -23,7 +23,7 @@ from onnx import ModelProto, helper
 
 import edgeopt
 from benchmarks.quantization_peer import Settings, quantize_file
-from edgeopt.accuracy.data import DataSet, read
+from edgeopt.evaluate.data import DataSet, read
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 

@@ -22,12 +22,12 @@ import numpy as np
 import edgeopt
 from benchmarks.executed_types import by_onnxruntime, by_openvino
 from benchmarks.quantization_peer import Settings, quantize_file
-from edgeopt.accuracy.data import DataSet, read
 from edgeopt.cli.engines import Inference, onnxruntime, openvino
+from edgeopt.evaluate.data import DataSet, read
 from edgeopt.frontend import load, save
 from edgeopt.ir import Array
 from edgeopt.rewrite import Context
-from edgeopt.search.approximate import Budget, approximate
+from edgeopt.search.run import Budget, approximate
 from edgeopt.target import target
 
 INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "ConvInteger", "MatMulInteger")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.peers import random_inputs
 from benchmarks.quantization_peer import Settings, quantize_file
-from edgeopt.accuracy.data import DataSet
+from edgeopt.evaluate.data import DataSet
 
 
 def main() -> None:

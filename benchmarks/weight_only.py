@@ -15,13 +15,13 @@ from pathlib import Path
 
 from benchmarks.peers import random_inputs
 from edgeopt.assembly import assemble
+from edgeopt.forms.applied import nearest, variant
 from edgeopt.frontend import load
 from edgeopt.ir import Array
-from edgeopt.ops.quantization import SCHEMES, scheme
+from edgeopt.ops.grid import SCHEMES, scheme
 from edgeopt.pipeline import optimize
-from edgeopt.runtime import CompiledModel
-from edgeopt.search.approximate import quantizable
-from edgeopt.search.variant import nearest, variant
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.search.run import quantizable
 from edgeopt.target import target as find_target
 
 FLOAT = "float32"

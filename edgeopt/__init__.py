@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgeopt.artifact import load
     from edgeopt.compiler import compile
     from edgeopt.errors import EdgeoptError
-    from edgeopt.runtime import CompiledModel
+    from edgeopt.runtime.artifact import load
+    from edgeopt.runtime.model import CompiledModel
 
 __version__ = "0.1.0"
 __all__ = ["CompiledModel", "EdgeoptError", "compile", "load"]
 
 _HOMES = {
     "compile": "edgeopt.compiler",
-    "load": "edgeopt.artifact",
-    "CompiledModel": "edgeopt.runtime",
+    "load": "edgeopt.runtime.artifact",
+    "CompiledModel": "edgeopt.runtime.model",
     "EdgeoptError": "edgeopt.errors",
 }
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from edgeopt.codegen.build import build
+from edgeopt.codegen.library import library_files
 from edgeopt.frontend import export
 from edgeopt.ir import Graph
-from edgeopt.library import library_files
 from edgeopt.lower.lowering import Selection, by_rule, lower
 from edgeopt.lower.table import kernels_for
-from edgeopt.manifest import describe
 from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
-from edgeopt.runtime import CODE, MODEL, WEIGHTS, CompiledModel
+from edgeopt.runtime.manifest import describe
+from edgeopt.runtime.model import CODE, MODEL, WEIGHTS, CompiledModel
 from edgeopt.target import Target
 
 SYMBOL = "edgeopt_model"

@@ -9,18 +9,18 @@ from pathlib import Path
 from onnx import ModelProto
 
 from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.codegen.tuned import Tuner
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
-from edgeopt.runtime import CompiledModel
-from edgeopt.search.approximate import Budget, Data, approximate
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.choice import Objective
-from edgeopt.search.profile import layer_name
-from edgeopt.search.record import record
-from edgeopt.search.tuning import Tuner
+from edgeopt.search.result import record
+from edgeopt.search.run import Budget, Data, approximate
+from edgeopt.search.timing import layer_name
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
@@ -50,7 +50,8 @@ def compile(
     process; ``emit="c-library"`` adds one for the host.
     Level 3, or a scheme named in ``quantize``, approximates within ``max_drop`` percentage points, measured on ``data``;
     ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets. Level 3 leaves in float
-    what would be slower, unless the ``objective`` is ``size``. ``method`` is the rule of the ranges (``edgeopt.search.grids``).
+    what would be slower, unless the ``objective`` is ``size``.
+    ``method`` is the rule of the ranges (``edgeopt.forms.quantize.grids``).
     ``tune`` measures which kernel and tiling is fastest for each call, where otherwise a rule decides, and remembers it.
     Raises EdgeoptError for a model that cannot be read, quantised or lowered.
     """

@@ -180,6 +180,7 @@ class Kernel:
     ``hot`` kernels pull their operands into the blocked layout; the others follow their first input.
     ``halo`` says how much border (top, left, bottom, right) a blocked input needs, ``fill`` what the border holds.
     ``choices`` lists what may be tried besides the rule's own choice; kernels that have it compete by measurement.
+    ``level`` is the optimisation level from which the kernel is used: 2 where its rounding is gated by measurement.
     """
 
     name: str
@@ -190,3 +191,4 @@ class Kernel:
     halo: Callable[[Node], tuple[int, int, int, int]] = field(default=lambda node: (0, 0, 0, 0))
     fill: Callable[[Node], int] = field(default=lambda node: 0)
     choices: Choices | None = None
+    level: int = 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ir.match import readers, sole_user
-from edgeopt.ops.linear import is_linear, is_unpadded, set_weights, shifted_input, shifted_output
+from edgeopt.ops.layer import is_linear, is_unpadded, set_weights, shifted_input, shifted_output
 from edgeopt.rewrite import Context, Pass
 
 DEVIATIONS = 3.0

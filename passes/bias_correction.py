@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from edgeopt.ir import Array, Graph, Node
-from edgeopt.ops.linear import input_channels, is_linear, set_weights, shifted_input, weight
+from edgeopt.ops.layer import input_channels, is_linear, set_weights, shifted_input, weight
 from edgeopt.rewrite import Context, Pass
 
 

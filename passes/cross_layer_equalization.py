@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ir.match import readers, sole_user
-from edgeopt.ops.linear import input_channels, is_linear, output_channels, scaled_input, scaled_output, set_weights, weight
+from edgeopt.ops.layer import input_channels, is_linear, output_channels, scaled_input, scaled_output, set_weights, weight
 from edgeopt.rewrite import Context, Pass
 
 HOMOGENEOUS = ("", "Relu", "LeakyRelu")

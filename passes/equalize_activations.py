@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, Value
 from edgeopt.ir.match import rank_of, shape_of
-from edgeopt.ops.linear import input_channels, is_linear, output_channels, scaled_input, scaled_output, set_weights
+from edgeopt.ops.layer import input_channels, is_linear, output_channels, scaled_input, scaled_output, set_weights
 from edgeopt.rewrite import Context, Pass
 
 HOMOGENEOUS = ("", "Relu", "LeakyRelu")

@@ -7,7 +7,7 @@ convolution pads automatically from its input's size.
 """
 
 from edgeopt.ir import Graph, Node
-from edgeopt.ops.linear import pads_of, spatial_pad
+from edgeopt.ops.layer import pads_of, spatial_pad
 from edgeopt.rewrite import Context, Pass
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import dtype_of, scalar
-from edgeopt.ops.linear import pads_of, spatial_pad
+from edgeopt.ops.layer import pads_of, spatial_pad
 from edgeopt.rewrite import Context, Pass
 
 NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Abs", "Exp", "Softmax", "Softplus")

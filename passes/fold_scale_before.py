@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import channel_vector, constant_operand, rank_of, readers, same_type, sole_user
-from edgeopt.ops.linear import channel_axis, input_channels, is_linear, scaled_input, set_weights
+from edgeopt.ops.layer import channel_axis, input_channels, is_linear, scaled_input, set_weights
 from edgeopt.rewrite import Context, Pass
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import channel_vector, constant_operand, rank_of, readers, sole_user
-from edgeopt.ops.linear import channel_axis, is_linear, is_plain, output_channels, scaled_output, set_weights, shifted_output
+from edgeopt.ops.layer import channel_axis, is_linear, is_plain, output_channels, scaled_output, set_weights, shifted_output
 from edgeopt.rewrite import Context, Pass
 
 

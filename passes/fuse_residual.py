@@ -8,7 +8,7 @@ constant or broadcast, or for other types than float32 and float64.
 
 from edgeopt.ir import OWN_DOMAIN, Graph, Node, Value
 from edgeopt.ir.match import dtype_of, readers, same_type, sole_user
-from edgeopt.ops.linear import is_plain
+from edgeopt.ops.layer import is_plain
 from edgeopt.rewrite import Context, Pass
 
 

@@ -18,7 +18,7 @@ from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Va
 from edgeopt.ir.match import dtype_of, rank_of
 from edgeopt.ops import infer
 from edgeopt.ops.fused import CONV_ATTRIBUTES
-from edgeopt.ops.quantization import LIMITS, quantizer
+from edgeopt.ops.grid import LIMITS, quantizer
 from edgeopt.ops.quantized import POOL_ATTRIBUTES
 from edgeopt.rewrite import Context, Pass
 

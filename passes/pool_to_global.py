@@ -7,7 +7,7 @@ Not with padding or an unknown size.
 
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import shape_of
-from edgeopt.ops.linear import pads_of
+from edgeopt.ops.layer import pads_of
 from edgeopt.rewrite import Context, Pass
 
 

@@ -11,9 +11,9 @@ Not when the input of a layer is not rounded: then its bias stays float.
 import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, TensorType, Value
+from edgeopt.ops.grid import Quantizer, quantizer
+from edgeopt.ops.grids import QuantizationPlan
 from edgeopt.ops.qdq import dequantize_constant, grid_values
-from edgeopt.ops.quantization import Quantizer, quantizer
-from edgeopt.ops.quantization_plan import QuantizationPlan
 from edgeopt.rewrite import Context, Pass
 
 ERROR = "edgeopt.error"

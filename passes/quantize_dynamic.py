@@ -12,7 +12,7 @@ import numpy as np
 from edgeopt.ir import OWN_DOMAIN, Array, Graph, Node, TensorType, Value
 from edgeopt.ir.match import shape_of
 from edgeopt.ops.fused import CONV_ATTRIBUTES
-from edgeopt.ops.quantization_plan import QuantizationPlan, QuantizedWeight
+from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight
 from edgeopt.rewrite import Context, Pass
 
 ERROR = "edgeopt.error"

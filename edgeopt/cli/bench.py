@@ -14,7 +14,7 @@ from edgeopt.cli import options
 from edgeopt.cli.console import print_table, working
 
 if TYPE_CHECKING:
-    from edgeopt.runtime import CompiledModel
+    from edgeopt.runtime.model import CompiledModel
 
 SELF = "edgeopt"
 QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, instead of timing engines."
@@ -54,11 +54,11 @@ def bench(
     if target != "host":
         raise click.UsageError("code for another target cannot be timed here; 'edgeopt inspect --target' estimates it")
 
-    from edgeopt.artifact import load
     from edgeopt.cli.engines import engine
     from edgeopt.cli.samples import random_inputs
     from edgeopt.compiler import compile
     from edgeopt.ir import TensorType
+    from edgeopt.runtime.artifact import load
 
     with working(f"preparing {model.name}"):
         compiled = load(model) if model.is_dir() else compile(model, level=level, shapes=shapes)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgeopt.ir import Graph
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
-    from edgeopt.runtime import CompiledModel
+    from edgeopt.runtime.model import CompiledModel
     from edgeopt.search.choice import Objective
 
 
@@ -77,7 +77,7 @@ def compile_(
     from edgeopt.frontend import load, notes, save
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
-    from edgeopt.search.approximate import Budget, approximate
+    from edgeopt.search.run import Budget, approximate
     from edgeopt.target import target as find_target
 
     if portable and emit != "onnx":

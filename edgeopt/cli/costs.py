@@ -42,9 +42,9 @@ def show_costs(model: Path, level: int, shapes: dict[str, tuple[int, ...]], name
 
 def _optimized(model: Path, level: int, shapes: dict[str, tuple[int, ...]]) -> tuple[Graph, int]:
     """The graph that is lowered, and the level to do it at: those of a compiled model, or of an ONNX file after the passes."""
-    from edgeopt.artifact import load as load_compiled
     from edgeopt.frontend import load
     from edgeopt.pipeline import optimize
+    from edgeopt.runtime.artifact import load as load_compiled
 
     if model.is_dir():
         compiled = load_compiled(model)

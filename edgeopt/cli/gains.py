@@ -11,7 +11,7 @@ from edgeopt.cli import options
 from edgeopt.cli.console import print_table, working
 
 if TYPE_CHECKING:
-    from edgeopt.search.profile import Profile
+    from edgeopt.search.timing import Profile
 
 COLUMNS = ("layer", "float µs", "µs", "faster by", "pays")
 Row = tuple[str, float, float]
@@ -34,10 +34,10 @@ def show_gains(model: Path, level: int, shapes: dict[str, tuple[int, ...]], targ
 
 def _profiles(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target: str, quantize: str) -> tuple[Profile, Profile]:
     """The float network and the whole one in the scheme; generated inputs will do, since time does not depend on the ranges."""
+    from edgeopt.forms.applied import nearest, variant
     from edgeopt.frontend import load
-    from edgeopt.search.approximate import quantizable, scheme_for
-    from edgeopt.search.profile import profiles
-    from edgeopt.search.variant import nearest, variant
+    from edgeopt.search.run import quantizable, scheme_for
+    from edgeopt.search.timing import profiles
     from edgeopt.target import target as find_target
 
     facts = find_target(target)

@@ -33,9 +33,9 @@ def inspect(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target:
     if target is not None:
         show_costs(model, level, shapes, target, as_json)
         return
-    from edgeopt.artifact import load as load_compiled
     from edgeopt.frontend import load
     from edgeopt.report import layers, totals
+    from edgeopt.runtime.artifact import load as load_compiled
 
     compiled = load_compiled(model) if model.is_dir() else None
     graph = compiled.graph if compiled is not None else load(model, shapes)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @options.emulate
 def run(directory: Path, source: Path, destination: Path, threads: int, emulate: bool) -> None:
     """Run the compiled model in DIRECTORY; the leading axis of the arrays counts samples."""
-    from edgeopt.artifact import load
     from edgeopt.cli.execution import execution
     from edgeopt.cli.samples import read_npz
+    from edgeopt.runtime.artifact import load
 
     model = load(directory)
     inputs = read_npz(source, [about["name"] for about in model.manifest["inputs"]])

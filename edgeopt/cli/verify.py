@@ -16,7 +16,7 @@ from edgeopt.cli.difference import TOLERANCE, compare
 if TYPE_CHECKING:
     from edgeopt.cli.originals import Runner
     from edgeopt.ir import Array
-    from edgeopt.runtime import CompiledModel
+    from edgeopt.runtime.model import CompiledModel
 
     Sample = dict[str, Array]
 
@@ -48,9 +48,9 @@ def verify(
 
     onnxruntime runs with its optimizations off. Where it disagrees on very small numbers, onnx.reference is the better judge.
     """
-    from edgeopt.artifact import load
     from edgeopt.cli.execution import execution
     from edgeopt.cli.originals import original_runner
+    from edgeopt.runtime.artifact import load
 
     model = load(directory)
     engine, runner = original_runner(original, engine)
@@ -90,7 +90,7 @@ def _batches(model: CompiledModel, inputs: Sample) -> list[Sample]:
     """``inputs`` cut along the leading axis into pieces of the compiled shapes, which the original takes whatever its batch."""
     import numpy as np
 
-    from edgeopt.ports import checked, sample_count
+    from edgeopt.runtime.ports import checked, sample_count
 
     count = sample_count(checked(inputs, model.inputs), model.inputs, model.outputs)
     pieces = {name: np.split(array, count) if count > 1 else [array] for name, array in inputs.items()}

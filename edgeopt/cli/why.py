@@ -12,7 +12,7 @@ from edgeopt.cli import options
 from edgeopt.cli.console import note, print_table, working
 
 if TYPE_CHECKING:
-    from edgeopt.search.blame import LayerBlame
+    from edgeopt.search.why import LayerBlame
 
 LEVEL = 3  # times are those of what -O3 compiles
 COLUMNS = (
@@ -55,12 +55,12 @@ def why(
     'others' when every layer but this one is; 'pp' are percentage points of accuracy, or of equal decisions without labels.
     Times are measured here for the host, and estimated for another target.
     """
-    from edgeopt.accuracy.data import generated, read
+    from edgeopt.evaluate.data import generated, read
+    from edgeopt.forms.quantize.plan import make_plan
     from edgeopt.frontend import load
     from edgeopt.pipeline import optimize
-    from edgeopt.search.approximate import scheme_for
-    from edgeopt.search.blame import blame, suggestion
-    from edgeopt.search.quantization import make_plan
+    from edgeopt.search.run import scheme_for
+    from edgeopt.search.why import blame, suggestion
     from edgeopt.target import target as find_target
 
     graph, facts = load(model, shapes), find_target(target)

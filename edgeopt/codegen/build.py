@@ -15,7 +15,7 @@ from numba.core.types.abstract import Type
 
 from edgeopt.codegen.capture import capture, digest
 from edgeopt.codegen.driver import driver_ir, kernel_name, single_ir
-from edgeopt.kernels.intrinsics import pointer
+from edgeopt.kernels.emit.intrinsics import pointer
 from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
 
@@ -110,7 +110,7 @@ def _internalise(module: llvm.ModuleRef, public: set[str]) -> None:
 def sources() -> str:
     """A hash of everything outside the program that decides the code: kernels, code generation, numba and LLVM."""
     root = Path(__file__).resolve().parent.parent
-    files = sorted([*(root / "kernels").glob("*.py"), *(root / "codegen").glob("*.py")])
+    files = sorted([*(root / "kernels").rglob("*.py"), *(root / "codegen").rglob("*.py")])
     return digest(numba.__version__, llvmlite.__version__, [f.read_bytes() for f in files])
 
 

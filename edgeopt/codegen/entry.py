@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Program
-from edgeopt.memory import ALIGNMENT
 from edgeopt.target import Target
 
 ERRORS = {"OK": 0, "ERROR_NULL": 1, "ERROR_ALIGNMENT": 2, "ERROR_SIZE": 3, "ERROR_CHECKSUM": 4}

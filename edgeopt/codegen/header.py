@@ -7,8 +7,8 @@ import math
 from edgeopt.codegen.entry import ERRORS, arena_bytes
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import TensorType, numpy_dtype
+from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Binding, Program
-from edgeopt.memory import ALIGNMENT
 
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t", "float16": "uint16_t", "bfloat16": "uint16_t"}
 

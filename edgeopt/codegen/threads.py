@@ -8,7 +8,7 @@ import weakref
 
 from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.pool import POOL_BYTES
-from edgeopt.memory import aligned_bytes
+from edgeopt.lower.memory import aligned_bytes
 
 _EXIT_FLAG = 128
 

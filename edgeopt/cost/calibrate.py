@@ -17,7 +17,7 @@ from edgeopt.ir import Array, Graph
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.program import Program
 from edgeopt.lower.table import kernels_for
-from edgeopt.runtime import CompiledModel
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target, host
 
 FLOOR = 2e-7  # seconds; what lasts less is lost in the clock

@@ -15,8 +15,8 @@ from edgeopt.codegen.build import link_single, target_machine
 from edgeopt.codegen.driver import sample_bytes
 from edgeopt.cost.blocks import COUNTERS, instrumented
 from edgeopt.ir import Array
+from edgeopt.lower.memory import aligned_bytes
 from edgeopt.lower.program import Place, Program
-from edgeopt.memory import aligned_bytes
 from edgeopt.target import Target, host
 
 

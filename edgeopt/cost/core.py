@@ -68,7 +68,7 @@ RATES = tuple(f.name for f in fields(Core) if f.name != "frequency")
 @cache
 def table() -> dict[str, dict[str, float]]:
     """The rates that ship with edgeopt, by LLVM's name of the processor."""
-    return tomllib.loads(resources.files("edgeopt").joinpath("cores.toml").read_text())
+    return tomllib.loads(resources.files("edgeopt.cost").joinpath("cores.toml").read_text())
 
 
 def core(target: Target) -> Core:

@@ -19,7 +19,7 @@ from edgeopt.target import Target
 @cache
 def table() -> dict[str, dict[str, float]]:
     """Picojoule of operations by element type, and per byte by memory."""
-    return tomllib.loads(resources.files("edgeopt").joinpath("energy.toml").read_text())
+    return tomllib.loads(resources.files("edgeopt.cost").joinpath("energy.toml").read_text())
 
 
 def energy(program: Program, target: Target, census: Census, traffic: Array) -> Array:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from edgeopt.codegen.build import build
 from edgeopt.codegen.driver import call_name
+from edgeopt.codegen.elf import Elf
 from edgeopt.codegen.entry import arena_bytes
 from edgeopt.cost.census import census
 from edgeopt.cost.core import Core, core
 from edgeopt.cost.energy import energy
 from edgeopt.cost.traffic import operand_bytes, traffic
-from edgeopt.elf import Elf
 from edgeopt.ir import Graph
 from edgeopt.lower.program import Place, Program, Step
-from edgeopt.report import macs
+from edgeopt.ops.macs import macs
 from edgeopt.target import Target
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Temporary
+from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.plan import Buffer, lower_bound, plan
 from edgeopt.lower.program import Binding, HostStep, Place, Program, Step, WeightBlock
 from edgeopt.lower.storage import Storage, Store
-from edgeopt.memory import ALIGNMENT
 
 Symbol = Storage | Place | Buffer
 

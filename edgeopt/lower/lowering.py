@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
 from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
-from edgeopt.kernels.relayout import fill_halo, to_blocked, to_plain
+from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, layout_of

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeopt.memory import ALIGNMENT
+from edgeopt.lower.memory import ALIGNMENT
 
 ATTEMPTS = 40
 

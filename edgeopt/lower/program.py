@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import KernelCall
-from edgeopt.memory import ALIGNMENT, aligned
+from edgeopt.lower.memory import ALIGNMENT, aligned
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, TensorType, Value, numpy_dtype
 from edgeopt.ir.match import sole_user
-from edgeopt.ops.quantization import Quantizer
+from edgeopt.ops.grid import Quantizer
 
 Grid = list[Value | None]
 

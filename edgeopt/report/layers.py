@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeopt.ir import Graph, Node, TensorType, Value, numpy_dtype
-from edgeopt.report.macs import macs
+from edgeopt.ops.macs import macs
 
 SUB_BYTE = {"int4": 0.5, "uint4": 0.5, "float4e2m1": 0.5, "int2": 0.25, "uint2": 0.25}
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal
 
-from edgeopt.accuracy import metrics
-from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.observe import Overlay
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms.applied import compiled_outputs, nearest, variant
+from edgeopt.forms.quantize.combine import FLOAT, combined, output_errors
+from edgeopt.forms.quantize.plan import make_plan
+from edgeopt.forms.quantize.recipe import AUTO, Recipe, best_recipe
+from edgeopt.forms.quantize.reconstruct import Repairs
+from edgeopt.forms.quantize.sensitivity import sensitivities
 from edgeopt.ir import Array, Graph, Node
-from edgeopt.ops.quantization import QuantizationScheme
-from edgeopt.ops.quantization_plan import QuantizationPlan, linear_nodes
+from edgeopt.ops.grid import QuantizationScheme
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes
 from edgeopt.search.budget import Candidate, Forms, choose
-from edgeopt.search.plans import FLOAT, combined, output_errors
-from edgeopt.search.profile import Profile, profiles
-from edgeopt.search.quantization import make_plan
-from edgeopt.search.recipe import AUTO, Recipe, best_recipe
-from edgeopt.search.reconstruction import Repairs
-from edgeopt.search.sensitivity import sensitivities
-from edgeopt.search.variant import compiled_outputs, nearest, variant
+from edgeopt.search.timing import Profile, profiles
 from edgeopt.target import Target
 
 Objective = Literal["latency", "size"]

@@ -13,10 +13,10 @@ import pytest
 
 import edgeopt
 from edgeopt.codegen.toolchain import compiler
-from edgeopt.emulate import emulator
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
-from edgeopt.runtime import WEIGHTS, CompiledModel
+from edgeopt.runtime.emulate import emulator
+from edgeopt.runtime.model import WEIGHTS, CompiledModel
 from edgeopt.target import target
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 

@@ -1,4 +1,4 @@
-"""ONNX's own node tests through the compiler: a sample of every core operator here, all of them by edgeopt.coverage."""
+"""ONNX's own node tests through the compiler: a sample of every core operator here, all of them by its coverage command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeopt.coverage import CORE, Outcome, check, node_tests, operator, report, run_case
+from edgeopt.conformance.coverage import CORE, Outcome, check, node_tests, operator, report, run_case
 
 PER_OPERATOR = 3
 

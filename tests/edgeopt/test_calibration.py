@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeopt.accuracy.calibration import METHODS, Statistic, calibrate, merged
-from edgeopt.accuracy.metrics import agreement, divergence, signal_to_noise
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.calibration import METHODS, Statistic, calibrate, merged
+from edgeopt.evaluate.metrics import agreement, divergence, signal_to_noise
 from edgeopt.ir import Array
-from edgeopt.ops.quantization import LIMITS, from_range, scheme, weight_quantizer
+from edgeopt.ops.grid import LIMITS, from_range, scheme, weight_quantizer
 
 
 def seen(array: Array) -> Statistic:

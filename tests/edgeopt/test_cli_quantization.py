@@ -80,7 +80,7 @@ def test_the_rule_of_the_ranges_can_be_given(method: str, tmp_path: Path) -> Non
 
 def test_the_command_offers_the_rules_there_are() -> None:
     from edgeopt.cli.compile import METHODS
-    from edgeopt.search.grids import RULES
-    from edgeopt.search.recipe import AUTO
+    from edgeopt.forms.quantize.grids import RULES
+    from edgeopt.forms.quantize.recipe import AUTO
 
     assert set(METHODS) == {AUTO, *RULES}

@@ -14,8 +14,8 @@ import edgeopt
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, TensorType, Value
+from edgeopt.ops.macs import macs
 from edgeopt.pipeline import optimize
-from edgeopt.report.macs import macs
 from tests.edgeopt.test_integer_graphs import by_onnxruntime
 from tests.passes.building import closed
 from tests.strategies import Draft, Drawn, Seeded

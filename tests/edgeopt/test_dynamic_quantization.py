@@ -11,16 +11,16 @@ import pytest
 from onnx import ModelProto
 
 import edgeopt
-from edgeopt.accuracy.data import read
-from edgeopt.accuracy.metrics import accuracy
+from edgeopt.evaluate.data import read
+from edgeopt.evaluate.metrics import accuracy
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import OWN_DOMAIN, Array, Graph
-from edgeopt.ops.quantization_plan import QuantizationPlan, linear_nodes, round_weight
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes, round_weight
 from edgeopt.passes import quantize_dynamic
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context, run_pass
-from edgeopt.search.approximate import Budget, approximate
+from edgeopt.search.run import Budget, approximate
 from edgeopt.target import host
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 from tests.passes.building import closed

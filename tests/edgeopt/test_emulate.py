@@ -12,8 +12,8 @@ import pytest
 import edgeopt
 from benchmarks.arm_agreement import LIMIT, agreement
 from benchmarks.arm_instructions import count, executed
-from edgeopt.emulate import Emulator
 from edgeopt.errors import EdgeoptError
+from edgeopt.runtime.emulate import Emulator
 from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.emulation import digits, image, needs

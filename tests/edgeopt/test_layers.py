@@ -24,7 +24,7 @@ ALLOWED = {
 }
 KNOWS_PASSES = "edgeopt.pipeline"
 KNOWS_KERNELS = "edgeopt.lower"
-BUILDING_BLOCKS = ("edgeopt.kernels.call", "edgeopt.kernels.intrinsics", "edgeopt.kernels.emit")
+BUILDING_BLOCKS = ("edgeopt.kernels.call", "edgeopt.kernels.emit.intrinsics", "edgeopt.kernels.emit")
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -94,7 +94,7 @@ def test_every_layer_is_seen() -> None:
         ("edgeopt.kernels.conv", "def f() -> None:\n    from edgeopt.ops import evaluate"),
         ("edgeopt.compiler", "from edgeopt.passes import dead_code"),
         ("edgeopt.compiler", "from edgeopt.kernels import conv"),
-        ("edgeopt.runtime", "from edgeopt.cli.console import note"),
+        ("edgeopt.runtime.model", "from edgeopt.cli.console import note"),
         ("edgeopt.pipeline", "from passes import dead_code"),
         ("edgeopt.lower.select", "from . import plan"),
     ],

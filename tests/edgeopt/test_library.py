@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 import edgeopt
-from edgeopt.elf import Elf, archived
-from edgeopt.runtime import WEIGHTS
+from edgeopt.codegen.elf import Elf, archived
+from edgeopt.runtime.model import WEIGHTS
 from tests.edgeopt.command_line import DIGITS
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.emulation import build, digits, execute, image, needs, needs_tool, unpack

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeopt.accuracy import lockstep
-from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.lockstep import Lockstep
-from edgeopt.accuracy.observe import Overlay, observe
-from edgeopt.accuracy.side_by_side import side_by_side
-from edgeopt.accuracy.store import Store
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate import lockstep
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.lockstep import Lockstep
+from edgeopt.evaluate.observe import Overlay, observe
+from edgeopt.evaluate.parallel import side_by_side
+from edgeopt.evaluate.spill import Store
 from edgeopt.ir import Graph
-from edgeopt.ops.quantization import from_range
-from edgeopt.ops.quantization_plan import linear_nodes
+from edgeopt.ops.grid import from_range
+from edgeopt.ops.grids import linear_nodes
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 
@@ -81,7 +81,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("edgeopt.accuracy.store.os.pwrite", full)
+    monkeypatch.setattr("edgeopt.evaluate.spill.os.pwrite", full)
     with pytest.raises(EdgeoptError, match="No space left on device.*TMPDIR"):
         Store(0).put(np.zeros(3, np.float32))
 

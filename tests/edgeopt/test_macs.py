@@ -9,8 +9,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 from edgeopt.report import layers, totals
+from tests.kernels.integer.test_quant_gemm import product
 from tests.kernels.quant_harness import Grid, conv_graphs
-from tests.kernels.test_quant_gemm import product
 
 
 def model(signature: str, body: str, **weights: Array) -> ModelProto:

@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 from onnx import version_converter
 
 import edgeopt
-from edgeopt.accuracy.calibration import calibrate, collect
-from edgeopt.accuracy.data import DataSet, read
-from edgeopt.accuracy.metrics import agreement
+from edgeopt.evaluate.calibration import calibrate, collect
+from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.metrics import agreement
+from edgeopt.forms.applied import compiled_outputs, variant
+from edgeopt.forms.quantize.plan import make_plan
+from edgeopt.forms.quantize.reconstruct import Repairs
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ir.match import dtype_of
-from edgeopt.ops.quantization import scheme
-from edgeopt.ops.quantization_plan import QuantizationPlan, grid_groups, linear_nodes, round_weight
+from edgeopt.ops.grid import scheme
+from edgeopt.ops.grids import QuantizationPlan, grid_groups, linear_nodes, round_weight
 from edgeopt.passes import quantize
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context, run_pass
-from edgeopt.search.quantization import make_plan
-from edgeopt.search.reconstruction import Repairs
-from edgeopt.search.variant import compiled_outputs, variant
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 

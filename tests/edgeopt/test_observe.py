@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.observe import Overlay, is_samplewise, observe
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.observe import Overlay, is_samplewise, observe
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph
-from edgeopt.ops.quantization import from_range
+from edgeopt.ops.grid import from_range
 from tests.passes.building import closed
 from tests.strategies import Draft, Drawn, Seeded
 

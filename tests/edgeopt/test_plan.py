@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.plan import Buffer, lower_bound, plan
-from edgeopt.memory import ALIGNMENT
 
 BUFFERS = st.lists(
     st.builds(lambda size, first, length: Buffer(size, first, first + length), *[st.integers(0, n) for n in (5000, 20, 6)]),

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeopt.accuracy.data import read
+from edgeopt.evaluate.data import read
+from edgeopt.forms.applied import compiled_outputs, variant
+from edgeopt.forms.quantize.combine import FLOAT, combined, output_errors
+from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
-from edgeopt.ops.quantization import scheme
-from edgeopt.ops.quantization_plan import linear_nodes
+from edgeopt.ops.grid import scheme
+from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
-from edgeopt.search.plans import FLOAT, combined, output_errors
-from edgeopt.search.profile import layer_name, profiles
-from edgeopt.search.quantization import make_plan
-from edgeopt.search.variant import compiled_outputs, variant
+from edgeopt.search.timing import layer_name, profiles
 from edgeopt.target import target
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 import edgeopt
-from edgeopt.accuracy import metrics
-from edgeopt.accuracy.data import DataSet, read
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet, read
+from edgeopt.forms.quantize.plan import make_plan
+from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.frontend import export, load
 from edgeopt.ir import Graph
-from edgeopt.ops.quantization import scheme
+from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.search.approximate import Budget, approximate
-from edgeopt.search.blame import blame, suggestion
-from edgeopt.search.quantization import make_plan
-from edgeopt.search.sensitivity import outputs, overlay_of
+from edgeopt.search.run import Budget, approximate
+from edgeopt.search.why import blame, suggestion
 from edgeopt.target import host, target
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

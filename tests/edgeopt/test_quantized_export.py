@@ -12,12 +12,12 @@ from onnx import numpy_helper
 
 import edgeopt as compiler
 from benchmarks.executed_types import by_onnxruntime, by_openvino
-from edgeopt.accuracy.data import generated
+from edgeopt.evaluate.data import generated
+from edgeopt.forms.quantize.export_grids import float_nodes
 from edgeopt.frontend import load, save
 from edgeopt.frontend.notes import notes
 from edgeopt.rewrite import Context
-from edgeopt.search.approximate import Budget, approximate
-from edgeopt.search.completion import float_nodes
+from edgeopt.search.run import Budget, approximate
 from edgeopt.target import target
 from tests.edgeopt.command_line import DIGITS, EXAMPLES, edgeopt
 

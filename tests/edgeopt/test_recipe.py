@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeopt.accuracy.calibration import least
-from edgeopt.accuracy.data import DataSet
-from edgeopt.accuracy.metrics import decision_divergence
-from edgeopt.accuracy.observe import observe
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.calibration import least
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.metrics import decision_divergence
+from edgeopt.evaluate.observe import observe
+from edgeopt.forms.quantize.equalize import channel_reaches
+from edgeopt.forms.quantize.grids import RULES, Grids
+from edgeopt.forms.quantize.moments import MomentSum, layer_moments, sampled_rows
+from edgeopt.forms.quantize.recipe import Recipe, _clearly_best, best_recipe
+from edgeopt.forms.quantize.sensitivity import outputs
 from edgeopt.ir import Array, Graph
-from edgeopt.ops.quantization import scheme
-from edgeopt.ops.quantization_plan import linear_nodes
-from edgeopt.search.equalization import channel_reaches
-from edgeopt.search.grids import RULES, Grids
-from edgeopt.search.moments import MomentSum, layer_moments, sampled_rows
-from edgeopt.search.recipe import Recipe, _clearly_best, best_recipe
-from edgeopt.search.sensitivity import outputs
+from edgeopt.ops.grid import scheme
+from edgeopt.ops.grids import linear_nodes
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 

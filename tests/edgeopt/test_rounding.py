@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeopt.accuracy import rounding
+from edgeopt.evaluate import rounding
 from edgeopt.ir import Array
 
 

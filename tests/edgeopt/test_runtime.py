@@ -12,7 +12,7 @@ from edgeopt.codegen.entry import checksum
 from edgeopt.errors import EdgeoptError
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
-from edgeopt.runtime import CompiledModel
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import host
 from tests.edgeopt import small_models
 

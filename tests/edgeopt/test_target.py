@@ -10,8 +10,8 @@ import pytest
 
 import edgeopt
 from edgeopt.codegen.build import target_machine
-from edgeopt.emulate import Emulator
 from edgeopt.errors import EdgeoptError
+from edgeopt.runtime.emulate import Emulator
 from edgeopt.target import builtin, host, target
 from tests.edgeopt.command_line import DIGITS
 from tests.edgeopt.emulation import digits, image, needs

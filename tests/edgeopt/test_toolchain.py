@@ -11,7 +11,7 @@ import pytest
 
 import edgeopt
 from edgeopt.codegen import toolchain
-from edgeopt.elf import Elf, archived
+from edgeopt.codegen.elf import Elf, archived
 from edgeopt.errors import EdgeoptError
 from edgeopt.target import target
 from tests.edgeopt.command_line import DIGITS
@@ -38,7 +38,7 @@ def test_without_a_linker_the_static_library_is_still_written(nothing: None) -> 
 
 
 def test_without_a_linker_the_message_names_the_package(nothing: None) -> None:
-    from edgeopt.emulate import Emulator
+    from edgeopt.runtime.emulate import Emulator
 
     with pytest.raises(EdgeoptError, match=r"gcc-arm-linux-gnueabihf|qemu-user"):
         Emulator(edgeopt.compile(DIGITS, target="armv7"))

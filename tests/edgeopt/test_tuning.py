@@ -10,6 +10,7 @@ import pytest
 from onnx import ModelProto
 
 import edgeopt
+from edgeopt.codegen import tuned as tuning
 from edgeopt.codegen.build import build
 from edgeopt.cost.suite import Network
 from edgeopt.errors import EdgeoptError
@@ -18,9 +19,8 @@ from edgeopt.interpret import interpret
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
-from edgeopt.manifest import describe
-from edgeopt.runtime import CODE, WEIGHTS, CompiledModel
-from edgeopt.search import tuning
+from edgeopt.runtime.manifest import describe
+from edgeopt.runtime.model import CODE, WEIGHTS, CompiledModel
 from edgeopt.target import host, target
 
 

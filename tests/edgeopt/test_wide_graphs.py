@@ -7,7 +7,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import edgeopt
-from edgeopt.accuracy.metrics import accuracy
+from edgeopt.evaluate.metrics import accuracy
 from edgeopt.ir import Graph, Value
 from edgeopt.pipeline import optimize
 from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES

@@ -14,7 +14,7 @@ from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Attribute, Graph, TensorType, Value, numpy_dtype
 from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
-from edgeopt.memory import aligned_bytes
+from edgeopt.lower.memory import aligned_bytes
 from edgeopt.ops import infer_types
 from edgeopt.target import Target, target
 

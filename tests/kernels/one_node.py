@@ -12,9 +12,9 @@ from edgeopt.codegen.build import build
 from edgeopt.ir import Array, Attribute, Graph, TensorType, Value
 from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
-from edgeopt.manifest import describe
 from edgeopt.ops import evaluate, infer_types
-from edgeopt.runtime import CODE, WEIGHTS, CompiledModel
+from edgeopt.runtime.manifest import describe
+from edgeopt.runtime.model import CODE, WEIGHTS, CompiledModel
 from edgeopt.target import target
 
 

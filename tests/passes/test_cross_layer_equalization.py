@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeopt.ir import Value
-from edgeopt.ops.linear import weight
+from edgeopt.ops.layer import weight
 from tests.passes.building import closed, sketch
 from tests.passes.checks import keeps_numbers, load_pass, reasons
 from tests.strategies import Draft

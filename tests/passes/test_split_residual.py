@@ -7,7 +7,7 @@ import pytest
 
 from edgeopt.interpret import interpret
 from edgeopt.ir import Graph
-from edgeopt.ops.quantization_plan import grid_groups, linear_nodes
+from edgeopt.ops.grids import grid_groups, linear_nodes
 from edgeopt.passes.split_residual import PASS
 from edgeopt.passes.standard_products import PASS as STANDARD
 from edgeopt.rewrite import Context

@@ -1,0 +1,1 @@
+"""Conformance to ONNX: the backend interface of its test suite, and what of it passes."""

@@ -1,0 +1,121 @@
+"""Second moments of the inputs of a layer, which judge every change of its weight.
+
+Neighbouring windows of a map are alike, so a few windows of every sample say more than all windows of a few samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeopt.evaluate.loops import rows_at, window_of
+from edgeopt.ir import Array, Node
+
+ROWS = 1 << 15
+FEWEST_ROWS = 8  # for each of the K inputs of a layer
+WORK = 1 << 34  # multiply-adds for one matrix of moments
+BLOCK = 4096  # rows whose products are summed in float32
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Over samples and positions, by group: ``own`` = E[x x^T], the means of x and y, and ``cross`` = E[y x^T] if asked for,
+
+    where x are the rounded inputs of a layer and y those it has in float. [groups, K, K] and [groups, K].
+    """
+
+    own: Array
+    mean: Array
+    reference_mean: Array
+    cross: Array | None = None
+
+
+class MomentSum:
+    """Takes in rows x and y [groups, rows, K] block by block; ``cross`` asks for the product of both, too."""
+
+    def __init__(self, cross: bool) -> None:
+        self._cross = cross
+        self._waiting: list[tuple[Array, Array]] = []
+        self._totals: list[Array] = []
+        self._count = 0
+
+    def add(self, x: Array, y: Array) -> None:
+        """Take in rows of the rounded and the float network."""
+        self._waiting.append((x, y))
+        if sum(a.shape[1] for a, _ in self._waiting) >= BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        x, y = (np.concatenate(parts, axis=1) for parts in zip(*self._waiting, strict=True))
+        parts = [_products(x, x), x.sum(axis=1), y.sum(axis=1)] + ([_products(y, x)] if self._cross else [])
+        wide = [p.astype(np.float64) for p in parts]
+        self._totals = [t + p for t, p in zip(self._totals, wide, strict=True)] if self._totals else wide
+        self._count += x.shape[1]
+        self._waiting = []
+
+    def result(self) -> Moments:
+        """The moments of everything taken in, at least one row."""
+        if self._waiting:
+            self._flush()
+        return Moments(*(t / self._count for t in self._totals))
+
+
+def _products(a: Array, b: Array) -> Array:
+    """a^T b for each group; BLAS computes half of it when both are the same."""
+    return np.stack([np.dot(p.T, q) for p, q in zip(a, b, strict=True)])
+
+
+def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
+    """The Moments of a FusedConv or FusedGemm whose first input is ``rounded``, and ``reference`` in float."""
+    total, arrays = MomentSum(cross=True), [rounded] if rounded is reference else [rounded, reference]
+    rows = sampled_rows(node, arrays, len(rounded), 0)
+    total.add(rows[0], rows[-1])
+    return total.result()
+
+
+def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int, share: int = 0) -> list[Array]:
+    """Rows [groups, rows, K] of what the layer multiplies, at the same positions of each of ``arrays`` [n, ...].
+
+    ``share`` rows are taken of each sample; by default about ``ROWS`` of ``samples`` samples together, fewer where K is large.
+    """
+    weight, rng = node.constant(1), np.random.default_rng(seed)
+    assert weight is not None
+    inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
+    share = share or -(-min(ROWS, max(FEWEST_ROWS * inner, WORK // inner**2)) // samples)
+    if node.op == "FusedGemm":
+        return _gemm_rows(arrays, share * len(arrays[0]), rng)
+    window = window_of(node, weight.shape[2:])
+    assert window is not None
+    count, groups = int(np.prod(window.outputs(*arrays[0].shape[2:]))), node.integer("group", 1)
+    places = [_spread(count, share, rng) for _ in arrays[0]]
+    return [
+        np.concatenate([rows_at(sample, window, at, groups) for sample, at in zip(array, places, strict=True)], axis=1)
+        for array in arrays
+    ]
+
+
+def _gemm_rows(arrays: Sequence[Array], count: int, rng: np.random.Generator) -> list[Array]:
+    rows = [a.reshape(1, -1, a.shape[-1]) for a in arrays]
+    return [r[:, at] for at in [_spread(rows[0].shape[1], count, rng)] for r in rows]
+
+
+def _spread(count: int, share: int, rng: np.random.Generator) -> Array:
+    """``share`` of ``count`` indices in rising order, one from each of as many equal parts; all when there are no more."""
+    if share >= count:
+        return np.arange(count)
+    return ((np.arange(share) + rng.random(share)) * count / share).astype(np.int64)
+
+
+def grouped(node: Node, weight: Array) -> Array:
+    """The weight of ``node`` as [groups, rows, K], in float64."""
+    if node.op == "FusedGemm":
+        return weight.T[None].astype(np.float64)
+    groups = node.integer("group", 1)
+    return weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
+
+
+def ungrouped(node: Node, rows: Array, shape: tuple[int, ...]) -> Array:
+    """Inverse of ``grouped``."""
+    return np.ascontiguousarray(rows[0].T) if node.op == "FusedGemm" else rows.reshape(shape)

@@ -1,0 +1,94 @@
+"""The plan that quantises a network: grids from calibration, weights layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.observe import Overlay, is_samplewise
+from edgeopt.forms.quantize.grids import PRODUCT, Grids
+from edgeopt.forms.quantize.reconstruct import Repairs, Task, reconstruct
+from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.grid import LIMITS, QuantizationScheme, Quantizer
+from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight, linear_nodes
+
+CALIBRATION_SAMPLES = 512
+BIAS_LIMIT = 2.0**30
+
+
+def make_plan(
+    graph: Graph,
+    data: DataSet,
+    scheme: QuantizationScheme,
+    layers: Collection[str] | None = None,
+    method: str = PRODUCT,
+    repairs: Repairs | None = None,
+    overlay: Overlay | None = None,
+) -> QuantizationPlan:
+    """The plan that quantises ``layers`` (all linear ones when None) with grids calibrated on ``data``.
+
+    ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``). Raises
+    EdgeoptError when the graph's samples cannot be kept apart.
+    """
+    nodes = _layers(graph, layers)
+    data = data.subset(CALIBRATION_SAMPLES)
+    grids = Grids(graph, nodes, data, overlay).found(method, scheme) if scheme.activations else {}
+    how = repairs or Repairs(compensate=LIMITS.get(scheme.weights, (0, 1))[1] <= 7)
+    return plans(graph, data, scheme, nodes, [(grids, how)], overlay)[0]
+
+
+def plans(
+    graph: Graph,
+    data: DataSet,
+    scheme: QuantizationScheme,
+    nodes: Sequence[Node],
+    ways: Sequence[tuple[Mapping[str, Quantizer], Repairs]],
+    overlay: Overlay | None = None,
+) -> list[QuantizationPlan]:
+    """One plan for each of ``ways``: grids of the activations by value, and what is repaired. They share a run of the network."""
+    if scheme.weights == "float16":
+        return [QuantizationPlan({n.name: _half(n.constant(1)) for n in nodes}) for _ in ways]
+    dtypes = {n.name: scheme.weights for n in nodes}
+    tasks = [Task(dtypes, grids, scheme.per_channel, repairs) for grids, repairs in ways]
+    found = reconstruct(graph, data, tasks, overlay)
+    return [_plan(nodes, weights, task.activations, scheme) for weights, task in zip(found, tasks, strict=True)]
+
+
+def _layers(graph: Graph, names: Collection[str] | None) -> list[Node]:
+    if not is_samplewise(graph):
+        raise EdgeoptError(f"graph '{graph.name}' cannot be calibrated: an operator mixes samples or a shape is not static")
+    return [n for n in linear_nodes(graph) if names is None or n.name in names]
+
+
+def _plan(
+    nodes: Sequence[Node], weights: dict[str, QuantizedWeight], grids: Mapping[str, Quantizer], scheme: QuantizationScheme
+) -> QuantizationPlan:
+    for node in nodes:
+        source = node.input(0)
+        grid_x = grids.get(source.name) if source is not None else None
+        if grid_x is not None:
+            weights[node.name] = bias_in_range(weights[node.name], node.constant(2), grid_x)
+    return QuantizationPlan(weights, dict(grids), dynamic=frozenset(weights) if scheme.dynamic else frozenset())
+
+
+def _half(weight: Array | None) -> QuantizedWeight:
+    assert weight is not None
+    stored = weight.astype(np.float16).astype(np.float32)
+    return QuantizedWeight(stored, Quantizer("float16", np.ones((), np.float32), np.zeros((), np.int32)))
+
+
+def bias_in_range(made: QuantizedWeight, bias: Array | None, x: Quantizer) -> QuantizedWeight:
+    """Coarser steps for channels whose bias would not fit 32 bits on the grid of the sums."""
+    bias = made.bias if made.bias is not None else bias
+    if bias is None:
+        return made
+    need = np.abs(bias).astype(np.float64) / (float(x.scale) * BIAS_LIMIT)
+    need = need if np.ndim(made.grid.scale) else need.max(initial=0.0)
+    if np.all(made.grid.scale >= need):
+        return made
+    grid = replace(made.grid, scale=np.maximum(made.grid.scale, need).astype(np.float32))
+    return replace(made, codes=grid.quantize(made.array), grid=grid)

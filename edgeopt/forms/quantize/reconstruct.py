@@ -1,0 +1,145 @@
+"""Layer by layer from input to output: each weight is rounded for the inputs it gets, and its mean error goes into the bias.
+
+The rounded and the float network are run side by side. At a layer with float weight W, float inputs y and rounded inputs x the
+target W y is approached by the weight W E[y x^T] E[x x^T]^-1 (least squares), whose codes adaptive rounding finds; the bias takes
+E[W y] - E[W' x] (empirical bias correction; Nagel et al., Data-Free Quantization, 2019, section 4.2.1, appendix D).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgeopt.evaluate import rounding
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.lockstep import Lockstep
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.evaluate.parallel import side_by_side
+from edgeopt.forms.quantize.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
+from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.grid import LIMITS, Quantizer, quantizer
+from edgeopt.ops.grids import QuantizedWeight, linear_nodes, round_weight, weight_axis
+
+MAX_ROUNDED_COLUMNS = 4608
+BINARY_LIMITS = (-1, rounding.BINARY)
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """Which repairs are made: ``adaptive`` rounding, ``compensate`` for rounded inputs, ``correct_bias``."""
+
+    adaptive: bool = True
+    compensate: bool = True
+    correct_bias: bool = True
+
+
+@dataclass(frozen=True)
+class Task:
+    """One way to quantise a network: the element type of the codes of each layer by name, grids by value, repairs."""
+
+    dtypes: Mapping[str, str]
+    activations: Mapping[str, Quantizer]
+    per_channel: bool = True
+    repairs: Repairs = field(default_factory=Repairs)
+
+    @property
+    def needs_data(self) -> bool:
+        """False when weights are rounded to nearest on the grid that their extremes span."""
+        how, coarse = self.repairs, any(LIMITS.get(t, BINARY_LIMITS)[1] <= 1 for t in self.dtypes.values())
+        return how.adaptive or how.compensate or how.correct_bias or coarse
+
+
+def reconstruct(
+    graph: Graph, data: DataSet, tasks: Sequence[Task], base: Overlay | None = None
+) -> list[dict[str, QuantizedWeight]]:
+    """For each task a QuantizedWeight for each linear node that it names. All see one run of the float network.
+
+    ``graph`` must keep its samples apart (``observe.is_samplewise``). With ``base``, the layers see the inputs of that network.
+    """
+    # Constants of a base network belong to its inputs only, so that there the float network stands for all.
+    overlays = [Overlay()] + [Overlay(quantizers=dict(t.activations)) for t in tasks] if base is None else [base]
+    made: list[dict[str, QuantizedWeight]] = [{} for _ in tasks]
+    with Lockstep(graph, data, overlays) as runs:
+        for node in linear_nodes(graph):
+            chosen = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
+            for i in chosen:
+                if not tasks[i].needs_data:
+                    made[i][node.name] = round_weight(node, tasks[i].dtypes[node.name], tasks[i].per_channel)
+            wanted = [i for i in chosen if tasks[i].needs_data]
+            if not wanted:
+                continue
+            moments = _moments(node, runs, len(data), {i: tasks[i].repairs.compensate for i in wanted} if base is None else {})
+            work = [(node, moments[i if base is None else 0], tasks[i]) for i in wanted]
+            for i, result in zip(wanted, side_by_side(_layer, work), strict=True):
+                made[i][node.name] = result
+                if base is None:
+                    _override(node, result, overlays[1 + i])
+    return made
+
+
+def _moments(node: Node, runs: Lockstep, samples: int, wanted: Mapping[int, bool]) -> dict[int, Moments]:
+    """The Moments of what each wanted task gives to ``node``; without any, those of the float run, as number 0.
+
+    ``wanted`` says of each task whether it needs the product with the inputs in float.
+    """
+    sums = {i: MomentSum(cross) for i, cross in (wanted or {0: False}).items()}
+
+    def rows(batch: int, inputs: list[Array]) -> list[Array]:
+        chosen = [inputs[0], *(inputs[1 + i] for i in wanted)]
+        return sampled_rows(node, chosen, samples, batch)
+
+    for reference, *others in runs.reach(node, rows):
+        for total, own in zip(sums.values(), others or [reference], strict=True):
+            total.add(own, reference)
+    return {i: total.result() for i, total in sums.items()}
+
+
+def _override(node: Node, weight: QuantizedWeight, overlay: Overlay) -> None:
+    value, bias = node.input(1), node.input(2)
+    assert value is not None
+    overlay.constants[value.name] = weight.array
+    if bias is not None and weight.bias is not None:
+        overlay.constants[bias.name] = weight.bias
+
+
+def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:
+    node, moments, task = work
+    weight, dtype, per_channel = node.constant(1), task.dtypes[node.name], task.per_channel
+    assert weight is not None
+    rows = grouped(node, weight)
+    codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, task.repairs)
+    axis = weight_axis(node) if per_channel else None
+    dtype = "int2" if dtype == "binary" else dtype
+    steps = scale.reshape(-1) if per_channel else scale.reshape(-1)[0]
+    grid = quantizer(dtype, steps, np.zeros(np.shape(steps), np.int32), axis, narrow=True)
+    result = ungrouped(node, codes, weight.shape).astype(np.int32)
+    bias = _bias(node, rows, codes * scale[:, :, None], moments) if task.repairs.correct_bias else None
+    return QuantizedWeight(result, grid, bias)
+
+
+def _codes(rows: Array, moments: Moments, limit: int, per_channel: bool, repairs: Repairs) -> tuple[Array, Array]:
+    h = rounding.damped(moments.own)
+    target = rows
+    if repairs.compensate and moments.cross is not None:  # without float inputs apart, there is nothing to make up for
+        # Damping towards E[y x^T] = E[x x^T] keeps directions without evidence as they are.
+        cross = moments.cross + (h - moments.own)
+        target = np.linalg.solve(h.transpose(0, 2, 1), (rows @ cross).transpose(0, 2, 1)).transpose(0, 2, 1)
+    bound = rounding.best_bound(target, h, limit) if repairs.adaptive or limit <= 1 else np.abs(target).max(axis=2)
+    if not per_channel:
+        bound = np.full(bound.shape, np.abs(target).max() if limit > 1 else bound.mean())
+    scale = np.where(bound > 0, bound / max(limit, 1), 1.0).astype(np.float32).astype(np.float64)
+    if not repairs.adaptive or rows.shape[2] > MAX_ROUNDED_COLUMNS:
+        return rounding.nearest(target / scale[:, :, None], limit), scale
+    codes = rounding.round_with_feedback(target, h, scale, limit)
+    return rounding.descend(target, codes, h, scale, limit), scale
+
+
+def _bias(node: Node, rows: Array, made: Array, moments: Moments) -> Array | None:
+    """The bias plus the mean of what the layer lost; a node without a bias keeps none."""
+    bias = node.constant(2)
+    if bias is None:
+        return None
+    lost = np.einsum("grk,gk->gr", rows, moments.reference_mean) - np.einsum("grk,gk->gr", made, moments.mean)
+    return np.asarray(bias + lost.reshape(-1), np.float32)

@@ -1,0 +1,47 @@
+"""What one layer does to the result of the whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.metrics import divergence
+from edgeopt.evaluate.observe import Overlay, observe
+from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+
+SAMPLES = 48
+
+
+def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None = None) -> Overlay:
+    """The Overlay that runs ``plan``; with ``names`` only those layers, each with the rounding of what it reads."""
+    nodes = {n.name: n for n in linear_nodes(graph)}
+    chosen = set(plan.weights if names is None else names) & set(plan.weights)
+    made = Overlay(quantizers=dict(plan.activations) if names is None else {})
+    for name in chosen:
+        _add(nodes[name], plan, made)
+    return made
+
+
+def _add(node: Node, plan: QuantizationPlan, made: Overlay) -> None:
+    weight, bias, layer = node.input(1), node.input(2), plan.weights[node.name]
+    assert weight is not None
+    made.constants[weight.name] = layer.array
+    if bias is not None and layer.bias is not None:
+        made.constants[bias.name] = layer.bias
+    for value in (node.input(0), node.input(3)):
+        if value is not None and value.name in plan.activations:
+            made.quantizers[value.name] = plan.activations[value.name]
+
+
+def outputs(graph: Graph, data: DataSet, overlay: Overlay | None = None) -> Array:
+    """The first output of ``graph`` on ``data``."""
+    name = graph.outputs[0].name
+    return observe(graph, [name], data, overlay)[name]
+
+
+def sensitivities(graph: Graph, plan: QuantizationPlan, data: DataSet, samples: int = SAMPLES) -> dict[str, float]:
+    """For each layer of ``plan`` the divergence of the network's output when that layer alone is quantised."""
+    data = data.subset(samples)
+    reference = outputs(graph, data)
+    return {n: divergence(reference, outputs(graph, data, overlay_of(graph, plan, [n]))) for n in plan.weights}

@@ -1,0 +1,240 @@
+"""The compiled model: an arena, weights and native code, with the few host steps that have no kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeopt.codegen.adaptive import ThreadChoice
+from edgeopt.codegen.native import NativeModule
+from edgeopt.codegen.threads import WorkerPool
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array, Graph, Node, numpy_dtype
+from edgeopt.lower.memory import ALIGNMENT, address, aligned, aligned_bytes
+from edgeopt.ops import evaluate
+from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_count
+from edgeopt.target import Target
+
+CODE, WEIGHTS, MODEL = "model.o", "weights.bin", "model.onnx"
+
+
+class CompiledModel:
+    """A model ready to run.
+
+    ``manifest`` describes inputs, outputs, memory, target, notes and fallbacks; ``files`` holds code, weights, the model as ONNX
+    and, for another target, what an embedded project links; ``graph`` is the optimised graph (None until
+    a host step or the exporter asks for it when the model was loaded from disk).
+    """
+
+    def __init__(self, manifest: Manifest, files: dict[str, bytes | memoryview], graph: Graph | None = None) -> None:
+        self.manifest, self.files = manifest, files
+        self._graph = graph
+        self._native: NativeModule | None = None
+        self._pool: WorkerPool | None = None
+        self._choice = ThreadChoice()
+        self._lock = threading.Lock()
+        self.inputs, self.outputs = ports(manifest["inputs"]), ports(manifest["outputs"])
+        parts = manifest["parts"]
+        self._only_native = len(parts) == 1 and "last" in parts[0]
+
+    @property
+    def graph(self) -> Graph:
+        """The optimised graph, read from the model's ONNX form at first need."""
+        if self._graph is None:
+            from onnx import load_model_from_string
+
+            from edgeopt.frontend import load
+
+            self._graph = load(load_model_from_string(bytes(self.files[MODEL])))
+        return self._graph
+
+    def run(self, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
+        """Outputs by name for ``inputs`` by name.
+
+        Arrays have the compiled shapes, or a leading axis that is a multiple of the compiled batch: then the samples are run
+        one batch after the other inside the native call. With several ``threads``, runs stay on one thread while others hold
+        the second core (see ``edgeopt.codegen.adaptive``); the results are the same bits.
+        Raises EdgeoptError for missing, unknown or misshapen inputs.
+        """
+        arrays = checked(inputs, self.inputs)
+        count = sample_count(arrays, self.inputs, self.outputs)
+        with self._lock:
+            self._prepare()
+            outputs = [empty(port, count) for port in self.outputs]
+            if self._only_native:
+                self._call_samples(arrays, outputs, count, threads)
+                return {port.name: array for port, array in zip(self.outputs, outputs, strict=True)}
+            results = self._run_with_host(arrays, outputs, count, threads)
+        return {port.name: array for port, array in zip(self.outputs, results, strict=True) if array is not None}
+
+    def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[float]:
+        """The least seconds each native step took on one thread over ``repeats`` runs, in the order of manifest["kernels"].
+
+        A call from Python costs about a microsecond, which is measured on an empty range and subtracted. Raises EdgeoptError for
+        a model with host steps or for inputs that hold more than one batch.
+        """
+        arrays = checked(inputs, self.inputs)
+        if not self._only_native or sample_count(arrays, self.inputs, self.outputs) != 1:
+            raise EdgeoptError("only a model without host steps can be profiled, on one batch")
+        with self._lock:
+            self._prepare()
+            assert self._native is not None
+            outputs = [empty(port, 1) for port in self.outputs]
+            self._bind(arrays, outputs)
+            steps, count = self._native.steps, len(self.manifest["kernels"])
+            overhead = min(_seconds(steps, self._context, 0, 0) for _ in range(200))
+            rounds = [[_seconds(steps, self._context, i, i + 1) for i in range(count)] for _ in range(repeats)]
+        return [max(min(times) - overhead, 0.0) for times in zip(*rounds, strict=True)]
+
+    def save(self, directory: str | Path) -> None:
+        """Write the artifact directory; see ``edgeopt.runtime.artifact``."""
+        from edgeopt.runtime.artifact import save
+
+        save(self, Path(directory))
+
+    # -- native calls
+
+    def _prepare(self) -> None:
+        if self._native is not None:
+            return
+        target = Target(**self.manifest["target"])
+        if CODE not in self.files or not target.is_host:
+            raise EdgeoptError(f"the model is compiled for '{target.name}' and cannot run in this process; try --emulate")
+        weights = self.files[WEIGHTS]
+        self._native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target)
+        self._arena = aligned_bytes(self.manifest["arena_bytes"])
+        self._constants = _readable(weights)
+        self._scratch = aligned_bytes(self.manifest["scratch_bytes"] * max(1, target.cores))
+        self._input_addresses = (ctypes.c_void_p * max(1, len(self.inputs)))()
+        self._output_addresses = (ctypes.c_void_p * max(1, len(self.outputs)))()
+        tables = (ctypes.addressof(self._input_addresses), ctypes.addressof(self._output_addresses))
+        self._context = (ctypes.c_void_p * 5)(*tables, self._arena[1], self._constants[1], self._scratch[1])
+        for fallback in self.manifest["fallbacks"]:
+            warnings.warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}", stacklevel=3)
+
+    def _bind(self, arrays: list[Array], outputs: list[Array]) -> None:
+        """Put the addresses of inputs and outputs into the driver's context."""
+        for index, (port, array) in enumerate(zip(self.inputs, arrays, strict=True)):
+            self._input_addresses[index] = _address(array) if port.placed else 0
+        for index, array in enumerate(outputs):
+            self._output_addresses[index] = _address(array)
+
+    def _call_samples(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> None:
+        assert self._native is not None
+        self._bind(arrays, outputs)
+        last, allowed = self.manifest["parts"][0]["last"], self._allowed(threads)
+        if allowed <= 1:
+            self._native.samples(self._context, None, count, last)
+            return
+        used, started = self._choice.threads(allowed), time.perf_counter()
+        self._native.samples(self._context, self._workers(used), count, last)
+        self._choice.record(used, (time.perf_counter() - started) / count)
+
+    def _steps(self, first: int, last: int, threads: int) -> None:
+        assert self._native is not None
+        pool = self._workers(threads)
+        if pool is None:
+            self._native.steps(self._context, first, last)
+        else:
+            self._native.parallel(self._context, pool, first, last)
+
+    def _allowed(self, threads: int) -> int:
+        """``threads``. Raises EdgeoptError for more than the scratch memory was planned for."""
+        limit = max(1, self.manifest["target"]["cores"])
+        if threads > limit:
+            raise EdgeoptError(f"{threads} threads were asked for; the model is compiled for at most {limit}")
+        return threads
+
+    def _workers(self, threads: int) -> int | None:
+        """The address of a pool of ``threads`` - 1 awake workers; None for one thread. Threads are made once."""
+        assert self._native is not None
+        if self._allowed(threads) <= 1:
+            return None
+        if self._pool is None or self._pool.workers != threads - 1:
+            self._pool = WorkerPool(self._native, len(self.manifest["kernels"]), threads - 1)
+        self._pool.wake()
+        return self._pool.address
+
+    # -- models with host steps
+
+    def _run_with_host(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> list[Array | None]:
+        batches = [[np.split(a, count)[k] if count > 1 else a for a in arrays] for k in range(count)]
+        pieces = [self._run_once(b, [np.split(o, count)[k] for o in outputs], threads) for k, b in enumerate(batches)]
+        if count == 1:
+            return pieces[0]
+        return [np.concatenate([p[i] for p in pieces if p[i] is not None]) for i in range(len(outputs))]
+
+    def _run_once(self, arrays: list[Array], outputs: list[Array], threads: int) -> list[Array | None]:
+        about = self.manifest["inputs"]
+        arrays = [contiguous(a) if i["place"] else a for a, i in zip(arrays, about, strict=True)]
+        self._bind(arrays, outputs)
+        loose = {i["name"]: a for a, i in zip(arrays, about, strict=True) if i["place"] is None}
+        for part in self.manifest["parts"]:
+            if "last" in part:
+                self._steps(part["first"], part["last"], threads)
+            else:
+                self._run_host(part, arrays, outputs, loose)
+        about = self.manifest["outputs"]
+        return [loose.get(o["name"]) if o["place"] is None else a for o, a in zip(about, outputs, strict=True)]
+
+    def _run_host(self, part: Manifest, arrays: list[Array], outputs: list[Array], loose: dict[str, Array]) -> None:
+        node = self._node(part["node"])
+        environment = {b["name"]: self._view(b, arrays, outputs, loose) for b in part["inputs"] if b is not None}
+        given = [None if v is None else v.array if v.is_constant else environment[v.name] for v in node.inputs]
+        results = evaluate(node, given, environment)
+        for binding, result in zip(part["outputs"], results, strict=True):
+            if binding["place"] is None:
+                loose[binding["name"]] = result
+            else:
+                self._view(binding, arrays, outputs, loose)[...] = result
+
+    def _view(self, binding: Manifest, arrays: list[Array], outputs: list[Array], loose: dict[str, Array]) -> Any:
+        if binding["place"] is None:
+            return loose[binding["name"]] if binding["name"] in loose else self._constant(binding["name"])
+        kind, offset = binding["place"]
+        if kind == "input":
+            return arrays[offset].reshape(binding["shape"])
+        if kind == "output":
+            return outputs[offset].reshape(binding["shape"])
+        dtype, shape = numpy_dtype(binding["dtype"]), binding["shape"]
+        base = self._arena if kind == "arena" else self._constants
+        size = int(np.prod(shape)) * dtype.itemsize
+        memory = (ctypes.c_uint8 * size).from_address(base[1] + offset)
+        return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+
+    def _node(self, name: str) -> Node:
+        return next(node for node in self.graph.nodes if node.name == name)
+
+    def _constant(self, name: str) -> Array:
+        return next(value for value in self.graph.constants if value.name == name).array
+
+
+def _readable(weights: bytes | memoryview) -> tuple[object, int]:
+    """The weights and their address, copied only when they are not aligned for the kernels."""
+    if address(weights) % ALIGNMENT:
+        copy = aligned(len(weights))
+        copy[:] = weights
+        return copy, address(copy)
+    return weights, address(weights)
+
+
+def _address(array: Array) -> int:
+    """The address of the first element, by the way that costs least: for small networks it is a tenth of the whole call."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # read only, or empty
+        return int(array.ctypes.data)
+
+
+def _seconds(steps: Any, context: Any, first: int, last: int) -> float:
+    started = time.perf_counter()
+    steps(context, first, last)
+    return time.perf_counter() - started

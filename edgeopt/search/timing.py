@@ -1,0 +1,103 @@
+"""What candidates cost on the target: timed here when this machine runs their code, else estimated by the cost model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.cost import estimate
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array, Graph, Node, numpy_dtype
+from edgeopt.lower.lowering import lower
+from edgeopt.lower.table import kernels_for
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.target import Target
+
+ROUNDS = 7  # at least, and for SECONDS for each candidate
+SECONDS = 0.3
+MOST_ROUNDS = 400
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Costs of one inference on one thread: ``seconds``, and those of each layer by ``layer_name``.
+
+    ``weights`` and ``ram`` are bytes: constants, and the arena of activations. ``measured`` is False for an estimate.
+    """
+
+    seconds: float
+    weights: int
+    ram: int
+    measured: bool
+    layers: dict[str, float] = field(default_factory=dict)
+
+    def layer(self, node: Node | str) -> float:
+        """Seconds of one layer; 0 for one that is not there, as where host steps keep layers from being timed."""
+        return self.layers.get(layer_name(node), 0.0)
+
+
+def layer_name(node: Node | str) -> str:
+    """The name under which a layer is known before and after it is rewritten."""
+    return (node if isinstance(node, str) else node.name).split("~")[0]
+
+
+def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[str, Profile]:
+    """The Profile of each graph, none of which is changed. Those that are timed take turns, so that all see the same machine.
+
+    Raises EdgeoptError for a graph that cannot be lowered to ``target``.
+    """
+    if not runs_here(target):
+        return {name: _estimated(graph, target, level) for name, graph in graphs.items()}
+    models = {name: assemble(graph, target, level) for name, graph in graphs.items()}
+    runs: dict[str, list[float]] = {name: [] for name in models}
+    steps: dict[str, list[list[float]]] = {name: [] for name in models}
+    inputs = {name: _inputs(graph) for name, graph in graphs.items()}
+    end = time.perf_counter() + SECONDS * len(models)
+    while len(next(iter(runs.values()))) < ROUNDS or (time.perf_counter() < end and len(next(iter(runs.values()))) < MOST_ROUNDS):
+        for name, model in models.items():
+            runs[name].append(_seconds(model, inputs[name]))
+            if not model.manifest["fallbacks"]:
+                steps[name].append(model.profile(inputs[name], 1))
+    return {name: _measured(model, runs[name], steps[name]) for name, model in models.items()}
+
+
+def runs_here(target: Target) -> bool:
+    """True when code for ``target`` is timed on this machine: it is this machine."""
+    return target.name == "host"
+
+
+def _seconds(model: CompiledModel, inputs: dict[str, Array]) -> float:
+    started = time.perf_counter()
+    model.run(inputs)
+    return time.perf_counter() - started
+
+
+def _measured(model: CompiledModel, runs: list[float], steps: list[list[float]]) -> Profile:
+    layers: dict[str, float] = {}
+    for kernel, seconds in zip(model.manifest["kernels"], zip(*steps, strict=True), strict=bool(steps)):
+        name = layer_name(kernel["node"])
+        layers[name] = layers.get(name, 0.0) + min(seconds)
+    return Profile(min(runs), model.manifest["weights_bytes"], model.manifest["arena_bytes"], True, layers)
+
+
+def _estimated(graph: Graph, target: Target, level: int) -> Profile:
+    program = lower(graph, target, SYMBOL, kernels_for(level))
+    found, layers = estimate(program, graph, target), dict[str, float]()
+    for layer in found.layers:
+        name = layer_name(layer.name)
+        layers[name] = layers.get(name, 0.0) + layer.seconds
+    return Profile(found.seconds, len(program.weights), program.arena_bytes, False, layers)
+
+
+def _inputs(graph: Graph) -> dict[str, Array]:
+    """Random inputs: the kernels take the same time on all numbers."""
+    rng, made = np.random.default_rng(0), {}
+    for value in graph.inputs:
+        if value.type is None or not value.type.static:
+            raise EdgeoptError(f"input '{value.name}' has no static shape; bind it with --shape")
+        made[value.name] = rng.standard_normal(value.type.dims).astype(numpy_dtype(value.type.dtype))
+    return made

@@ -1,0 +1,119 @@
+"""Which layer costs the accuracy: each one quantised alone, and each one alone left in float."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.observe import Overlay, observe
+from edgeopt.forms.applied import variant
+from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
+from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+from edgeopt.ops.macs import macs
+from edgeopt.search.timing import Profile, layer_name, profiles
+from edgeopt.target import Target
+
+FLOAT_BYTES = 4
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class LayerBlame:
+    """One layer. Ratios are signal to noise in decibel, ``own`` at the output of the layer, the others at that of the network.
+
+    ``alone`` and ``without`` are the changes of the metric, in percentage points, when only this layer is quantised and when all
+    others are; negative is a loss. ``macs`` is the work, ``bytes_before`` and ``bytes_after`` are those of the weight, and
+    ``seconds_before`` and ``seconds_after`` those of the layer in the float and in the quantised network.
+    """
+
+    layer: str
+    own: float
+    alone_ratio: float
+    without_ratio: float
+    alone: float
+    without: float
+    macs: int
+    bytes_before: int
+    bytes_after: int
+    seconds_before: float
+    seconds_after: float
+
+
+def blame(graph: Graph, plan: QuantizationPlan, data: DataSet, target: Target, level: int) -> tuple[float, list[LayerBlame]]:
+    """(signal to noise of the whole quantised network, a LayerBlame for each layer of ``plan``, the worst first).
+
+    Times are those of code for ``target`` at optimisation ``level``: measured on this machine, else estimated.
+    """
+    reference = outputs(graph, data)
+    whole = outputs(graph, data, overlay_of(graph, plan))
+    costs = profiles({"before": graph, "after": variant(graph, plan)}, target, level)
+    nodes = [n for n in linear_nodes(graph) if n.name in plan.weights]
+    rows = [_row(graph, plan, data, node, reference, costs) for node in nodes]
+    return metrics.signal_to_noise(reference, whole), sorted(rows, key=lambda r: -r.without_ratio)
+
+
+def _row(
+    graph: Graph, plan: QuantizationPlan, data: DataSet, node: Node, reference: Array, costs: Mapping[str, Profile]
+) -> LayerBlame:
+    alone, without = overlay_of(graph, plan, [node.name]), _all_but(graph, plan, node)
+    own = node.output.name
+    exact = observe(graph, [own], data)[own]
+    results = observe(graph, [own, graph.outputs[0].name], data, alone)
+    rest = outputs(graph, data, without)
+    before, after = (costs[key].layer(node) for key in ("before", "after"))
+    result, weight = results[graph.outputs[0].name], plan.weights[node.name]
+    return LayerBlame(
+        layer=layer_name(node),
+        own=metrics.signal_to_noise(exact, results[own]),
+        alone_ratio=metrics.signal_to_noise(reference, result),
+        without_ratio=metrics.signal_to_noise(reference, rest),
+        alone=_change(result, reference, data),
+        without=_change(rest, reference, data),
+        macs=macs(node) or 0,
+        bytes_before=FLOAT_BYTES * prod(weight.codes.shape),
+        bytes_after=-(-prod(weight.codes.shape) * weight.grid.bits // 8),
+        seconds_before=before,
+        seconds_after=after,
+    )
+
+
+def _all_but(graph: Graph, plan: QuantizationPlan, node: Node) -> Overlay:
+    """Everything quantised except the weight of ``node`` and what it alone reads rounded."""
+    made = overlay_of(graph, plan)
+    for value in node.inputs:
+        if value is None:
+            continue
+        made.constants.pop(value.name, None)
+        if value.users == [node]:
+            made.quantizers.pop(value.name, None)
+    return made
+
+
+def _change(actual: Array, reference: Array, data: DataSet) -> float:
+    if data.labels is not None:
+        return metrics.accuracy(actual, data.labels) - metrics.accuracy(reference, data.labels)
+    return metrics.agreement(actual, reference) - 100.0
+
+
+def suggestion(whole: float, rows: list[LayerBlame]) -> str:
+    """What to do: the layer whose return to float gains most, with what that costs, and the layers that become slower."""
+    if not rows:
+        return "there is no layer to quantise"
+    slower = [r.layer for r in rows if r.seconds_after > r.seconds_before]
+    names = ", ".join(f"'{n}'" for n in slower[:NAMED]) + (f" and {len(slower) - NAMED} more" if len(slower) > NAMED else "")
+    return _worst(whole, rows[0]) + (f"; quantised, {names} would be slower" if slower else "")
+
+
+def _worst(whole: float, row: LayerBlame) -> str:
+    gain = row.without_ratio - whole
+    if gain < 1.0:
+        return f"no single layer is to blame: '{row.layer}' in float gains only {max(gain, 0.0):.1f} dB over {whole:.1f}"
+    cost = 1e6 * (row.seconds_before - row.seconds_after)
+    return (
+        f"leave '{row.layer}' in float: the network's signal to noise rises from {whole:.1f} to {whole + gain:.1f} dB "
+        f"for {cost:+,.1f} µs and {row.bytes_before - row.bytes_after:+,} bytes"
+    )

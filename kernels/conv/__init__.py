@@ -1,0 +1,13 @@
+"""Float convolutions: by definition, and in the blocked layout direct, depthwise, from an image, and by Winograd."""
+
+from edgeopt.kernels.call import Kernel
+from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_direct, conv_stem, conv_transpose, conv_winograd
+
+KERNELS: tuple[Kernel, ...] = (
+    conv_stem.KERNEL,
+    conv_depthwise.KERNEL,
+    conv_winograd.KERNEL,
+    conv_blocked.KERNEL,
+    conv_direct.KERNEL,
+    conv_transpose.KERNEL,
+)

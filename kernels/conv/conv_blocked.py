@@ -1,0 +1,244 @@
+"""Direct convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped in whole blocks.
+
+An implicit matrix product: a tile of output pixels of one row x output vectors is summed over input blocks, kernel rows and
+columns, and the channels of a block. Weights are packed ``[group][tile of vectors][k][vector][lane]``, k in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
+from edgeopt.kernels.emit.epilogue import Activation, activation_of
+from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
+from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
+from edgeopt.kernels.walk.tiling import Tiling, ranked
+from edgeopt.target import Target
+
+CHUNKS = 32  # chunks of a call, about, when there is work for as many
+CRUMB = 250_000  # multiply-adds below which a chunk is not worth a claim
+TRIED = 3  # tilings that are measured besides the rule's
+
+
+@dataclass(frozen=True)
+class Strides:
+    """Elements from the first pixel of a tensor's storage to where the walk starts, and between the things it visits."""
+
+    start: int
+    image: int
+    group: int
+    row: int
+    pixel: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """The input of a walk: its strides and the elements of one image."""
+
+    strides: Strides
+    elements: int
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How tiles of output pixels and groups of output vectors are visited.
+
+    ``tiles`` (``across`` to a row of ``width`` pixels) are cut into ``blocks`` of ``run`` tiles; a chunk is one block of one
+    group of vectors of one image. ``weights_outer``: all blocks of a group follow each other, so that its weights stay in the
+    cache. ``shared`` groups of vectors read the same input channels.
+    """
+
+    tiles: int
+    across: int
+    pixels: int
+    width: int
+    run: int
+    blocks: int
+    groups: int
+    shared: int
+    weights_outer: bool
+    weights: int
+    biases: int
+    x: Strides
+    y: Strides
+    r: Strides
+
+
+def select(site: Site) -> tuple[KernelCall, ...]:
+    """The call for a Conv or FusedConv node. Raises Declined for layouts and groups it cannot walk."""
+    x, y, weight = site.given(0), site.outputs[0], site.constant(1)
+    residual = site.optional(3)
+    block, group = x.layout.block, site.node.integer("group", 1)
+    if not block or not y.layout.block or (residual is not None and not residual.layout.block):
+        raise Declined("its operands do not lie blocked")
+    if group > 1 and (weight.shape[0] // group % block or weight.shape[1] % block):
+        raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
+    window = conv_window(site.node)
+    flat = _is_flat(window, x, y, residual)
+    size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
+    vectors = y.blocks * block // site.target.lanes
+    tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
+    tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
+    start = x.origin - window.pads[0] * x.row - window.pads[1]
+    strides = _strides(x, start, -(-weight.shape[1] // block), window.strides)
+    steps = steps_of(weight.shape[1], block)
+    depth = -(-weight.shape[1] // steps) * steps * window.kernel[0] * window.kernel[1]
+    source = Source(strides, x.elements // x.shape[0])
+    walk = make_walk(site.target, source, y, residual or y, tiling, size, group, depth)
+    packed = pack(weight, block, steps, tiling.vectors * site.target.lanes)
+    bias = np.zeros(vectors * site.target.lanes, np.float32)
+    bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
+    added = Input(3) if residual is not None else Output()
+    operands = (Input(0), Packed(packed), Packed(bias), added, Output())
+    chunks = x.shape[0] * walk.groups * walk.blocks
+    function = conv_function(site.target, tile, walk)
+    return (KernelCall(function, operands, (), chunks, ("conv_blocked", site.target, tile, walk)),)
+
+
+def choices(site: Site) -> list[tuple[int, ...]]:
+    """Tilings that may be better than the rule's, as (pixels, vectors, across)."""
+    return [(t.pixels, t.vectors, t.across) for t in _tilings(site)[1 : 1 + TRIED]]
+
+
+def _tilings(site: Site) -> list[Tiling]:
+    x, y = site.given(0), site.outputs[0]
+    flat = _is_flat(conv_window(site.node), x, y, site.optional(3))
+    vectors = y.blocks * y.layout.block // site.target.lanes // site.node.integer("group", 1)
+    return ranked(site.target, y.shape[2] * y.shape[3] if flat else y.shape[3], vectors, x.layout.block // site.target.lanes)
+
+
+def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
+    """A 1x1 window of stride one over maps without halos walks the plane as one row."""
+    tensors = [x, y] + ([residual] if residual is not None else [])
+    return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
+
+
+def make_tile(
+    target: Target, x: Tensor, y: Tensor, r: Tensor | None, window: PlaneWindow, tiling: Tiling, channels: int, act: Activation
+) -> Tile:
+    """The register tile of a convolution over ``channels`` input channels."""
+    block = x.layout.block
+    steps = steps_of(channels, block)
+    per_block, left = block // steps, -(-(channels % block) // steps)
+    loops = (
+        Loop(-(-channels // block), x.plane * block),
+        Loop(window.kernel[0], x.row * window.dilations[0] * block),
+        Loop(window.kernel[1], window.dilations[1] * block),
+        Loop(per_block, steps, left if left < per_block else 0),
+    )
+    return Tile(
+        pixels=tuple(i * window.strides[1] * block for i in range(tiling.pixels)),
+        places=tuple(i * block for i in range(tiling.pixels)),
+        vectors=vector_offsets(target, y, tiling.vectors),
+        loops=tuple(loop for i, loop in enumerate(loops) if i == 0 or loop.count > 1),
+        steps=tuple(range(steps)),
+        residual=tuple(i * block for i in range(tiling.pixels)) if r is not None else (),
+        residual_vectors=vector_offsets(target, r, tiling.vectors) if r is not None else (),
+        activation=act,
+    )
+
+
+def steps_of(channels: int, block: int) -> int:
+    """Steps in a loop body: fewer than usual when that wastes less on channels that fill no block."""
+    return STEPS // 2 if 0 < channels % STEPS <= STEPS // 2 else min(STEPS, block)
+
+
+def vector_offsets(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
+    """The offsets of ``count`` consecutive output vectors of one pixel of a blocked tensor."""
+    per_block = y.layout.block // target.lanes
+    return tuple(v // per_block * y.plane * y.layout.block + v % per_block * target.lanes for v in range(count))
+
+
+def make_walk(
+    target: Target, source: Source, y: Tensor, r: Tensor, tiling: Tiling, size: tuple[int, int], group: int, depth: int
+) -> Walk:
+    """The walk over an output of ``size`` (height, width), summed over ``depth`` products, of ``group`` convolution groups."""
+    count = tiling.vectors * target.lanes
+    groups, tiles = y.blocks * y.layout.block // count, size[0] * tiling.across
+    run = _run(target, tiles, tiling, depth * target.lanes, source.elements, groups * y.shape[0])
+    blocks = -(-tiles // run)
+    return Walk(
+        tiles=tiles,
+        across=tiling.across,
+        pixels=tiling.pixels,
+        width=size[1],
+        run=run,
+        blocks=blocks,
+        groups=groups,
+        shared=groups // group,
+        weights_outer=source.elements * groups <= depth * groups * count * blocks,
+        weights=depth * count,
+        biases=count,
+        x=source.strides,
+        y=_strides(y, y.origin, count // y.layout.block, (1, 1)),
+        r=_strides(r, r.origin, count // r.layout.block, (1, 1)),
+    )
+
+
+def _strides(t: Tensor, start: int, blocks: int, steps: tuple[int, int]) -> Strides:
+    block = t.layout.block
+    image, group = t.blocks * t.plane * block, blocks * t.plane * block
+    return Strides(start * block, image, group, steps[0] * t.row * block, steps[1] * block)
+
+
+def _run(target: Target, tiles: int, tiling: Tiling, work: int, elements: int, others: int) -> int:
+    """Tiles in a chunk: their input fits half the second cache, and there is enough parallel work but no crumbs."""
+    fitting = max(1, target.l2 // 2 * tiles // (4 * elements))
+    crumb = max(1, CRUMB // (work * tiling.pixels * tiling.vectors))
+    shares = max(1, -(-tiles * others // CHUNKS))
+    run = min(tiles, fitting, max(crumb, shares))
+    return min(tiles, -(-run // tiling.across) * tiling.across) if tiles > tiling.across else run
+
+
+def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
+    """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
+    run = tile_function(target, tile)
+    tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
+    length, blocks, groups, shared, outer = walk.run, walk.blocks, walk.groups, walk.shared, walk.weights_outer
+    weights, biases, xs, ys, rs = walk.weights, walk.biases, walk.x, walk.y, walk.r
+    x0, xn, xg, xr, xp = xs.start, xs.image, xs.group, xs.row, xs.pixel
+    y0, yn, yg, yr, yp = ys.start, ys.image, ys.group, ys.row, ys.pixel
+    r0, rn, rg, rr, rp = rs.start, rs.image, rs.group, rs.row, rs.pixel
+
+    def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            image, rest = chunk // (blocks * groups), chunk % (blocks * groups)
+            group = rest // blocks if outer else rest % groups
+            first = rest % blocks if outer else rest // groups
+            xc = offset(x, x0 + image * xn + group // shared * xg)
+            yc = offset(y, y0 + image * yn + group * yg)
+            rc = offset(r, r0 + image * rn + group * rg)
+            wc, bc = offset(w, group * weights), offset(b, group * biases)
+            stop = first * length + length
+            for t in range(first * length, stop if stop < tiles else tiles):
+                row, column = t // across, t % across * pixels
+                if column > last:
+                    column = last
+                xt, yt, rt = row * xr + column * xp, row * yr + column * yp, row * rr + column * rp
+                run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt))
+
+    return convolve
+
+
+def pack(weight: Array, block: int, steps: int, count: int) -> Array:
+    """Weights [O, I, h, w] as ``[tile of count outputs][block of inputs][h][w][input][output]``.
+
+    The last block of inputs is cut to whole steps.
+    """
+    outputs, inputs, height, width = weight.shape
+    tiles, blocks = -(-(-(-outputs // block) * block) // count), -(-inputs // block)
+    full = np.zeros((tiles * count, blocks * block, height, width), np.float32)
+    full[:outputs, :inputs] = weight
+    order = full.reshape(tiles, count, blocks, block, height, width).transpose(0, 2, 4, 5, 3, 1)
+    kept = -(-(inputs - (blocks - 1) * block) // steps) * steps
+    head = order[:, :-1].reshape(tiles, -1)
+    return np.concatenate([head, order[:, -1, :, :, :kept].reshape(tiles, -1)], axis=1)
+
+
+KERNEL = Kernel("conv_blocked", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=conv_halo, choices=choices)

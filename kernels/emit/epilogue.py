@@ -1,0 +1,68 @@
+"""Activations as vector functions, composed into the tile that computes their argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeopt.ir import Node
+from edgeopt.kernels.call import Declined
+from edgeopt.kernels.emit.emitter import Emitter, Value
+
+KINDS = ("", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh")
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The activation named by a node's attributes ``activation``, ``alpha`` and ``beta`` (see ``ops.definition``)."""
+
+    kind: str = ""
+    alpha: float = 0.0
+    beta: float = 0.0
+
+    def apply(self, e: Emitter, x: Value) -> Value:
+        """The activation of a vector. A lane that is not a number stays so."""
+        return getattr(self, f"_{self.kind.lower() or 'identity'}")(e, x)
+
+    def _identity(self, e: Emitter, x: Value) -> Value:
+        return x
+
+    def _relu(self, e: Emitter, x: Value) -> Value:
+        return e.maximum(e.constant(0.0), x)
+
+    def _clip(self, e: Emitter, x: Value) -> Value:
+        return e.minimum(e.constant(self.beta), e.maximum(e.constant(self.alpha), x))
+
+    def _leakyrelu(self, e: Emitter, x: Value) -> Value:
+        negative = e.builder.fcmp_ordered("<", x, e.constant(0.0))
+        return e.builder.select(negative, e.mul(x, e.constant(self.alpha)), x)
+
+    def _hardsigmoid(self, e: Emitter, x: Value) -> Value:
+        line = e.fma(x, e.constant(self.alpha), e.constant(self.beta))
+        return e.minimum(e.constant(1.0), e.maximum(e.constant(0.0), line))
+
+    def _hardswish(self, e: Emitter, x: Value) -> Value:
+        return e.mul(x, Activation("HardSigmoid", 1 / 6, 0.5).apply(e, x))
+
+    def _sigmoid(self, e: Emitter, x: Value) -> Value:
+        return e.div(e.constant(1.0), e.add(e.constant(1.0), e.exp(e.sub(e.constant(0.0), x))))
+
+    def _silu(self, e: Emitter, x: Value) -> Value:
+        return e.div(x, e.add(e.constant(1.0), e.exp(e.sub(e.constant(0.0), x))))
+
+    def _tanh(self, e: Emitter, x: Value) -> Value:
+        double = e.exp(e.add(x, x))
+        return e.sub(e.constant(1.0), e.div(e.constant(2.0), e.add(double, e.constant(1.0))))
+
+
+_DEFAULTS = {"LeakyRelu": (0.01, 0.0), "HardSigmoid": (0.2, 0.5)}
+
+
+def activation_of(node: Node) -> Activation:
+    """The activation of a fused node; the identity for a node that has none. Raises Declined for an unknown one."""
+    kind = node.text("activation", "")
+    if kind not in KINDS:
+        raise Declined(f"activation '{kind}'")
+    if kind not in ("Clip", "LeakyRelu", "HardSigmoid"):
+        return Activation(kind)
+    alpha, beta = _DEFAULTS.get(kind, (0.0, 0.0))
+    return Activation(kind, node.real("alpha", alpha), node.real("beta", beta))

@@ -1,0 +1,88 @@
+"""Integer convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped in whole blocks; residual and clip included.
+
+An implicit matrix product with steps of four channels. Weights are packed ``[group][k / 4][vector][lane][4]``, k in the order
+block of inputs, kernel row, kernel column, channel. The last group of vectors is moved back to end with the channels.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+
+from edgeopt.ir import Array, Node
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site, Tensor
+from edgeopt.kernels.integer.quant_dot import widened
+from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_result, tile_site, x_zero
+from edgeopt.kernels.integer.quant_walk import Reading, walk_call
+from edgeopt.kernels.walk.micro import Loop
+from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
+
+
+def select(site: Site) -> tuple[KernelCall, ...]:
+    """The call for a QuantConv node. Raises Declined for layouts, types and groups it cannot walk."""
+    site = tile_site(site, 0)
+    x, y, residual, target = site.given(0), site.outputs[0], site.optional(RESIDUAL), site.target
+    weight, group = centred(site, 0), site.node.integer("group", 1)
+    block = x.layout.block
+    require_result(y)
+    if not block or y.layout.block % target.lanes or not y.layout.block:
+        raise Declined("its operands do not lie blocked")
+    if residual is not None and residual.layout.block != y.layout.block:
+        raise Declined("its residual does not lie blocked")
+    if group > 1 and (weight.shape[0] // group % y.layout.block or weight.shape[1] % block):
+        raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
+    window = plane_window(site.node, weight.shape[2:])
+    if any(window.halo) and x.layout.fill != x_zero(site.node):
+        raise Declined("the border of its input does not hold its zero point")
+    flat = _is_flat(window, x, y, residual)
+    size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
+    loops, steps = _loops(x, window, weight.shape[1])
+    copies, source = widened(target, x)
+    reading = Reading(x, window, _order(weight, block), loops, steps, size)
+    return (*copies, walk_call(site, reading, weight, source, "quant_conv"))
+
+
+def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
+    """A 1x1 window of stride one over maps without halos walks the plane as one row."""
+    tensors = [x, y] + ([residual] if residual is not None else [])
+    return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
+
+
+def _loops(x: Tensor, window: PlaneWindow, channels: int) -> tuple[tuple[Loop, ...], tuple[int, ...]]:
+    block = x.layout.block
+    blocks, words = -(-channels // block), block // 4
+    left = -(-(channels - (blocks - 1) * block) // 4)
+    body = gcd(words, left) if blocks > 1 else left
+    loops = [Loop(blocks, x.plane * block), Loop(window.kernel[0], x.row * window.dilations[0] * block)]
+    # columns are never unrolled: neighbouring taps share broadcasts, which would be spilled
+    loops.append(Loop(window.kernel[1], window.dilations[1] * block))
+    if blocks > 1:
+        loops.append(Loop(words // body, 4 * body, left // body if left < words else 0))
+    return tuple(loops), tuple(4 * i for i in range(body))
+
+
+def _order(weight: Array, block: int) -> Array:
+    """Weights [O, I, h, w] as ``[O][k / 4][4]``, k in the order of the walk; the last block of inputs is cut to whole words."""
+    outputs, inputs, height, width = weight.shape
+    blocks = -(-inputs // block)
+    full = np.zeros((outputs, blocks * block, height, width), np.int8)
+    full[:, :inputs] = weight
+    order = full.reshape(outputs, blocks, block, height, width).transpose(0, 1, 3, 4, 2)
+    kept = -(-(inputs - (blocks - 1) * block) // 4) * 4
+    head, tail = order[:, :-1].reshape(outputs, -1), order[:, -1, :, :, :kept].reshape(outputs, -1)
+    return np.concatenate([head, tail], axis=1).reshape(outputs, -1, 4)
+
+
+def halo(node: Node) -> Halo:
+    """The border a convolution needs around its input; none where it declines."""
+    weight = node.input(WEIGHT)
+    if weight is None or weight.type is None or not weight.type.static:
+        return 0, 0, 0, 0
+    try:
+        return plane_window(node, weight.type.dims[2:]).halo
+    except Declined:
+        return 0, 0, 0, 0
+
+
+KERNEL = Kernel("quant_conv", ("QuantConv",), select, layout="blocked", hot=True, halo=halo, fill=x_zero)

@@ -1,0 +1,106 @@
+"""Integer operators of any shape by their meaning: dequantise into scratch memory, compute in float, quantise.
+
+The form that serves every target; blocked forms come before it in the table. QuantLookup reads its table directly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from edgeopt.ir import Node, TensorType
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Site, Temporary, Tensor
+from edgeopt.kernels.emit.elements import static
+from edgeopt.kernels.integer import quantize
+from edgeopt.kernels.move import concat
+from edgeopt.kernels.pointwise import binary, unary
+from edgeopt.kernels.pool import pool
+from edgeopt.kernels.reduce import reduce, softmax
+from edgeopt.kernels.walk.strided import grid, row_major
+
+_KERNELS = {
+    k.ops: k
+    for module in (binary, concat, pool, quantize, reduce, softmax, unary)
+    for k in (module.KERNELS if hasattr(module, "KERNELS") else (module.KERNEL,))
+}
+
+
+def compute(
+    op: str, site: Site, inputs: tuple[Tensor | None, ...], output: Tensor, operands: tuple[Operand, ...]
+) -> list[KernelCall]:
+    """The calls of the standard operator ``op`` with the attributes of ``site``'s node, reading and writing ``operands``.
+
+    ``operands`` are those of the inputs, then that of the output.
+    """
+    kernel = next(k for ops, k in _KERNELS.items() if op in ops)
+    node = Node(op, [], [], dict(site.node.attributes), name=site.node.name)
+    calls = kernel.select(Site(node, inputs, (output,), site.target))
+    places: dict[Operand, Operand] = {Input(i): o for i, o in enumerate(operands[:-1])}
+    places[Output(0)] = operands[-1]
+    return [replace(call, operands=tuple(places.get(o, o) for o in call.operands)) for call in calls]
+
+
+def _memory(name: str, tensor: Tensor) -> Temporary:
+    return Temporary(name, tensor.elements)
+
+
+def _real(site: Site, index: int) -> tuple[Tensor, Operand, list[KernelCall]]:
+    """Input ``index`` in float: its tensor, the memory it is put into, and the calls that do it."""
+    x, scale, zero = site.given(index), site.given(index + 1), site.optional(index + 2)
+    made = Tensor(TensorType("float32", x.shape))
+    memory = _memory(f"real {index}", made)
+    inputs: tuple[Operand, ...] = (Input(index), Input(index + 1), Input(index + 2), memory)
+    return made, memory, compute("DequantizeLinear", site, (x, scale, zero), made, inputs)
+
+
+def _select(op: str, parts: tuple[int, ...], result: int, site: Site) -> tuple[KernelCall, ...]:
+    y = site.outputs[0]
+    static(*site.inputs, y)
+    reals = [_real(site, index) for index in parts]
+    calls = [call for _, _, made in reals for call in made]
+    whole = Tensor(TensorType("float32", y.shape))
+    memory: Operand = _memory("result", whole)
+    calls += compute(op, site, tuple(t for t, _, _ in reals), whole, (*(m for _, m, _ in reals), memory))
+    kind = site.node.text("activation", "")
+    if kind:
+        activated = _memory("activated", whole)
+        calls += compute(kind, site, (whole,), whole, (memory, activated))
+        memory = activated
+    grids = (site.given(result), site.optional(result + 1))
+    calls += compute("QuantizeLinear", site, (whole, *grids), y, (memory, Input(result), Input(result + 1), Output(0)))
+    return tuple(calls)
+
+
+def _binary(site: Site) -> tuple[KernelCall, ...]:
+    return _select(site.node.op.removeprefix("Quant"), (0, 3), 6, site)
+
+
+def _unary(site: Site) -> tuple[KernelCall, ...]:
+    return _select(site.node.op.removeprefix("Quant"), (0,), 3, site)
+
+
+def _concat(site: Site) -> tuple[KernelCall, ...]:
+    return _select("Concat", tuple(range(2, len(site.inputs), 3)), 0, site)
+
+
+def _look_up(x: Any, table: Any, y: Any, begin: Any, end: Any, n: Any, first: Any) -> None:
+    for i in range(begin * n, end * n):
+        y[i] = table[x[i] - first]
+
+
+def _lookup(site: Site) -> tuple[KernelCall, ...]:
+    x, y = site.given(0), site.outputs[0]
+    static(x, y)
+    if x.type.dtype not in ("uint8", "int8"):
+        raise Declined(f"element type {x.type.dtype}")
+    cells = grid(y.shape, row_major(y.shape))
+    constants = (y.elements // max(cells.chunks, 1), -128 if x.type.dtype == "int8" else 0)
+    return (KernelCall(_look_up, (Input(0), Input(1), Output(0)), constants, cells.chunks),)
+
+
+KERNELS = (
+    Kernel("quant_binary_plain", ("QuantAdd", "QuantMul"), _binary),
+    Kernel("quant_unary_plain", ("QuantAveragePool", "QuantGlobalAveragePool", "QuantSoftmax"), _unary),
+    Kernel("quant_concat_plain", ("QuantConcat",), _concat),
+    Kernel("quant_lookup_plain", ("QuantLookup",), _lookup),
+)

@@ -1,0 +1,154 @@
+"""Conversions between the plain and the channel-blocked layout, and the zero border of blocked tensors.
+
+A tile of ``lanes`` channels x ``lanes`` positions is transposed in registers. Rows shorter than a vector use masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgeopt.kernels.call import Input, KernelCall, Output, Tensor
+from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.move import relayout_bytes
+from edgeopt.target import Target
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Geometry of a conversion: a map of ``height`` x ``width`` positions (a plane without halo is one row), element strides."""
+
+    channels: int
+    height: int
+    width: int
+    block: int
+    blocks: int
+    row: int
+    plane: int
+    origin: int
+    to_blocked: bool
+
+
+def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
+    """Plain N, C, H, W to blocked; lanes beyond C are set to zero, the halo is left to ``fill_halo``."""
+    if source.type.dtype != "float32":
+        return relayout_bytes.to_blocked(made)
+    return _call(target, _exchange(made, True), source.shape[0])
+
+
+def to_plain(source: Tensor, made: Tensor, target: Target) -> KernelCall:
+    """Blocked to plain N, C, H, W."""
+    if source.type.dtype != "float32":
+        return relayout_bytes.to_plain(source)
+    return _call(target, _exchange(source, False), made.shape[0])
+
+
+def _exchange(t: Tensor, direction: bool) -> Exchange:
+    _, channels, height, width = t.shape
+    if t.plane == height * width:
+        height, width = 1, height * width
+    return Exchange(channels, height, width, t.layout.block, t.blocks, t.row, t.plane, t.origin, direction)
+
+
+def _call(target: Target, exchange: Exchange, images: int) -> KernelCall:
+    chunks = images * exchange.blocks * exchange.block // target.lanes
+    return KernelCall(_function(target, exchange), (Input(0), Output(0)), (), chunks, ("relayout", target, exchange))
+
+
+def _function(target: Target, g: Exchange) -> Callable[..., None]:
+    lanes, pixels = target.lanes, min(target.lanes, g.width)
+    full, left = _square(target, g, lanes, pixels), g.channels % lanes
+    partial, empty = _square(target, g, left, pixels), _square(target, g, 0, pixels)
+    height, width, block, row, plane, origin = g.height, g.width, g.block, g.row, g.plane, g.origin
+    channels, vectors, across, direction = g.channels, g.blocks * block // lanes, -(-width // pixels), g.to_blocked
+
+    def convert(x: Any, y: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            image, first = chunk // vectors, chunk % vectors * lanes
+            for t in range(height * across):
+                i, j = t // across, t % across * pixels
+                j = j if j < width - pixels else width - pixels
+                blocked = (
+                    (image * vectors * lanes // block + first // block) * plane + origin + i * row + j
+                ) * block + first % block
+                plain = (image * channels + first) * height * width + i * width + j
+                source = offset(x, plain if direction else blocked)
+                target = offset(y, blocked if direction else plain)
+                if first + lanes <= channels:
+                    full(source, target)
+                elif first < channels:
+                    partial(source, target)
+                else:
+                    empty(source, target)
+
+    return convert
+
+
+def _square(target: Target, g: Exchange, channels: int, pixels: int) -> Any:
+    area = g.height * g.width
+
+    def emit(e: Emitter, x: Value, y: Value) -> None:
+        if g.to_blocked:
+            rows = [e.load_first(e.at(x, c * area), pixels) if c < channels else e.constant(0.0) for c in range(e.lanes)]
+            for p, value in enumerate(e.transpose(rows)[:pixels]):
+                e.store(value, y, p * g.block)
+        elif channels:
+            columns = [e.load(x, p * g.block) if p < pixels else e.constant(0.0) for p in range(e.lanes)]
+            for c, value in enumerate(e.transpose(columns)[:channels]):
+                e.store_first(value, e.at(y, c * area), pixels)
+
+    return vector_function(target, 2, emit)
+
+
+def fill_halo(made: Tensor, target: Target) -> KernelCall:
+    """Set the border of a blocked tensor: zeros, or the fill value of integers."""
+    if made.type.dtype != "float32":
+        return relayout_bytes.fill_halo(made, target)
+    layout, height = made.layout, made.shape[2]
+    key = ("fill_halo", target, layout, made.shape[2:])
+    return KernelCall(
+        _fill(target, layout.block, layout.halo, made.row, height), (Output(0),), (), made.shape[0] * made.blocks, key
+    )
+
+
+def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int, height: int) -> Callable[..., None]:
+    top, left, bottom, right = halo
+    sides = right + left
+    ends = _zeros(target, (top * row + left) * block), _zeros(target, (bottom * row + right) * block)
+    first, last, between = ends[0], ends[1], _zeros(target, sides * block)
+    plane, start, stride = (top + height + bottom) * row * block, (top * row + row - right) * block, row * block
+    final = plane - (bottom * row + right) * block
+
+    def fill(y: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            base = offset(y, chunk * plane)
+            first(base)
+            for i in range(height - 1):
+                between(offset(base, start + i * stride))
+            last(offset(base, final))
+
+    return fill
+
+
+def _zeros(target: Target, count: int) -> Any:
+    """Clears ``count`` elements, a multiple of the vector's."""
+    unrolled = 8
+
+    def emit(e: Emitter, y: Value) -> None:
+        vectors, zero = count // e.lanes, e.constant(0.0)
+
+        def several(index: Value) -> list[Value]:
+            here = e.at(y, e.builder.mul(index, integer(unrolled * e.lanes)))
+            for v in range(unrolled):
+                e.store(zero, here, v * e.lanes)
+            return []
+
+        if vectors >= unrolled:
+            e.loop(vectors // unrolled, [], several)
+        for v in range(vectors - vectors % unrolled, vectors):
+            e.store(zero, y, v * e.lanes)
+
+    return vector_function(target, 1, emit)

@@ -1,0 +1,152 @@
+"""HybridConv by Winograd's minimal filtering: weights are widened and transformed in scratch memory, then multiplied as in float.
+
+    U = G g G^T        for each pair of channels, once for each inference
+
+That costs about 5 (m + 2)^2 instructions for a vector of weights, which maps of many tiles make up for. Where one block of tiles
+is the whole map, each thread transforms one panel of outputs after the other and multiplies it; where there are several blocks,
+all weights are transformed first. Declined where a map is too small, or the transformed weights would take too much memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Site, Temporary
+from edgeopt.kernels.conv import conv_winograd
+from edgeopt.kernels.conv.conv_winograd import Plan, cycles, halo, product_phase
+from edgeopt.kernels.conv.winograd_transform import transform_weights
+from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, pack_panels, panel_bytes, rows
+from edgeopt.kernels.packed.weight_panels import INPUTS, WEIGHT, Panels, float_site, scales_of, storage
+from edgeopt.target import Target
+
+TAPS, MOST_CHUNKS = 9, 16
+CACHES = 4  # times the second cache that transformed weights may take in any case
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The transform F(m, 3) of weights stored as ``kind``: ``panels`` of ``depth`` inputs x ``width`` outputs."""
+
+    m: int
+    kind: str
+    scaled: bool
+    depth: int
+    width: int
+    panels: int
+    gap: int = 0
+
+    @property
+    def stride(self) -> int:
+        """Elements from one position to the next; with a gap of an odd number of lines, positions do not collide in a cache."""
+        return self.panels * self.depth * self.width + self.gap
+
+    @property
+    def elements(self) -> int:
+        """Elements of all positions."""
+        return (self.m + 2) ** 2 * self.stride
+
+
+def select(site: Site) -> tuple[KernelCall, ...]:
+    """The calls for a HybridConv of 3x3. Raises Declined as the float kernel does, and where the transform costs too much."""
+    calls, target, lanes = conv_winograd.select(float_site(site, "FusedConv")), site.target, site.target.lanes
+    plan, (outputs, channels) = calls[0].key[2], site.constant(WEIGHT).shape[:2]
+    assert isinstance(plan, Plan)
+    x, y = site.given(0), site.outputs[0]
+    direct = y.shape[2] * y.shape[3] * TAPS * channels * plan.outputs
+    if cycles(target, plan) + 5 * plan.positions * channels * plan.outputs / x.shape[0] > 0.9 * direct:
+        raise Declined("its map is too small to make up for the transform of its weights")
+    depth, width = -(-channels // STEPS) * STEPS, plan.tiling.vectors * lanes
+    codes = np.zeros((plan.outputs * lanes, depth, TAPS), np.float32)
+    codes[:outputs, :channels] = site.constant(WEIGHT).reshape(outputs, channels, TAPS)
+    vectors = codes.reshape(plan.outputs, lanes, depth * TAPS).transpose(0, 2, 1)
+    scales = scales_of(site, outputs, plan.outputs * lanes)
+    kind, panels = storage(site, Panels(vectors, scales, outputs, 1), outputs), plan.outputs * lanes // width
+    how = Transform(plan.m, kind, scales is not None, depth, width, *((1, lanes) if plan.whole else (panels, 0)))
+    if 4 * how.elements > max(CACHES * target.l2, 4 * (x.elements + y.elements)):
+        raise Declined("its transformed weights would take too much memory")
+    made = Temporary("transformed", how.elements, per_thread=plan.whole)
+    given = Packed(pack_panels(vectors, kind)), Packed(np.ones(lanes, np.float32) if scales is None else scales)
+    key = ("hybrid_winograd", target, how, plan, x.layout.block)
+    if not plan.whole:
+        return (KernelCall(_function(target, how), (*given, made), (), plan.outputs, key), *(_reading(c, made) for c in calls))
+    first, product, last = calls
+    v, _, m = product.operands
+    share = min(panels, MOST_CHUNKS)
+    function = _products(target, how, plan, x.layout.block, panels, share)
+    return (first, KernelCall(function, (v, *given, m, made), (), x.shape[0] * share, key), _reading(last, made))
+
+
+def _products(target: Target, how: Transform, plan: Plan, block: int, panels: int, share: int) -> Callable[..., None]:
+    """The kernel ``(v, w, s, m, u, begin, end)`` over ``share`` parts of the panels of an image."""
+    lanes, each, positions = target.lanes, how.width // target.lanes, plan.positions
+    v_size, m_size = (positions * plan.stride(n, lanes) for n in (plan.inputs, plan.outputs))
+    stored, panel, stride, scaled = panel_bytes(how.kind, how.depth * TAPS, lanes), how.depth * how.width, how.stride, how.scaled
+    transform, multiply = _transform_function(target, how), product_phase(target, plan, block)
+
+    def kernel(v: Any, w: Any, s: Any, m: Any, u: Any, begin: int, end: int) -> None:
+        for chunk in range(begin, end):
+            image, part = chunk // share, chunk % share
+            here, made = offset(v, image * v_size), offset(m, image * m_size)
+            for p in range(part * panels // share, (part + 1) * panels // share):
+                for i in range(each):
+                    vector = p * each + i
+                    transform(offset(w, vector * stored), offset(s, vector * lanes if scaled else 0), offset(u, i * lanes))
+                for position in range(positions):
+                    item = position * panels + p
+                    multiply(here, offset(u, position * stride - item * panel), made, item, item + 1)
+
+    return kernel
+
+
+def _reading(call: KernelCall, made: Temporary) -> KernelCall:
+    """The float call on the inputs of the hybrid operator, transformed weights from ``made`` in place of packed ones."""
+    packed = [isinstance(o, Packed) and o.array.ndim == 4 for o in call.operands]
+    operands = (made if weights else INPUTS.get(o, o) for o, weights in zip(call.operands, packed, strict=True))
+    return replace(call, operands=tuple(operands))
+
+
+def _function(target: Target, how: Transform) -> Callable[..., None]:
+    """The kernel ``(w, s, u, begin, end)``; a chunk is a vector of outputs."""
+    lanes, each = target.lanes, how.width // target.lanes
+    stored, panel, scaled = panel_bytes(how.kind, how.depth * TAPS, lanes), how.depth * how.width, how.scaled
+    transform = _transform_function(target, how)
+
+    def kernel(w: Any, s: Any, u: Any, begin: int, end: int) -> None:
+        for vector in range(begin, end):
+            made = offset(u, vector // each * panel + vector % each * lanes)
+            transform(offset(w, vector * stored), offset(s, vector * lanes if scaled else 0), made)
+
+    return kernel
+
+
+def _transform_function(target: Target, how: Transform) -> Any:
+    """The vector function ``(w, s, u)`` that transforms the weights of one vector of outputs."""
+    group, stride = group_bytes(how.kind, 1, target.lanes), how.stride
+
+    def emit(e: Emitter, w: Value, s: Value, u: Value) -> None:
+        factor = e.load(s)
+
+        def body(index: Value) -> list[Value]:
+            here = e.at(w, e.builder.mul(index, integer(TAPS * group)))
+            made = e.at(u, e.builder.mul(index, integer(STEPS * how.width)))
+            read = [rows(e, how.kind, e.at(here, i * group), 1) for i in range(TAPS)]
+            for channel in range(STEPS):
+                steps = [divmod(channel * TAPS + tap, STEPS) for tap in range(TAPS)]
+                taps = [e.mul(read[i](k, 0), factor) if how.scaled else read[i](k, 0) for i, k in steps]
+                for position, value in enumerate(transform_weights(e, how.m, taps)):
+                    e.store(value, e.at(made, position * stride + channel * how.width))
+            return []
+
+        e.loop(how.depth // STEPS, [], body)
+
+    return vector_function(target, 3, emit)
+
+
+KERNEL = Kernel("hybrid_winograd", ("HybridConv",), select, layout="blocked", hot=True, halo=halo, level=2)

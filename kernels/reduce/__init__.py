@@ -1,0 +1,15 @@
+"""Operators that look along axes: reductions, softmax, normalisations, cumulative sums, the k largest."""
+
+from edgeopt.kernels.call import Kernel
+from edgeopt.kernels.reduce import arg_reduce, lrn, normalization, normalize_axes, reduce, scan_axis, softmax, top_k
+
+KERNELS: tuple[Kernel, ...] = (
+    softmax.KERNEL,
+    reduce.KERNEL,
+    lrn.KERNEL,
+    *normalization.KERNELS,
+    *normalize_axes.KERNELS,
+    arg_reduce.KERNEL,
+    *scan_axis.KERNELS,
+    top_k.KERNEL,
+)

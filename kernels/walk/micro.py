@@ -1,0 +1,145 @@
+"""One register tile, from which convolutions, matrix products and the Winograd product are made.
+
+    y[p, v] = activation(bias[v] + sum over k of x[pixel(p) + step(k)] * w[k, v] + residual[p, v])
+
+It is an implicit matrix product: pixels and k-steps are affine in memory, a tile of pixels x output vectors stays in
+registers over the whole sum, weights are read in sequence as vectors and inputs as broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.emit.epilogue import Activation
+from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.target import Target
+
+STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop over k: ``count`` iterations, ``stride`` elements of x apart; ``last`` is the count in the final outermost one."""
+
+    count: int
+    stride: int
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a register tile computes. All offsets count elements and are relative to the pointers the tile is called with.
+
+    ``pixels`` are the offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and
+    ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k, ``tail`` holds the steps
+    left over, relative to x. Weights lie in the order of k, ``weight_step`` apart (0: packed, one vector after the other), the
+    bias in the order of the output vectors. ``valid`` lanes of the last vector exist in memory (0: all). Steps of one body must
+    not meet the same element through different pixels: LLVM would hold every broadcast in a register and spill.
+    """
+
+    pixels: tuple[int, ...]
+    places: tuple[int, ...]
+    vectors: tuple[int, ...]
+    loops: tuple[Loop, ...]
+    steps: tuple[int, ...]
+    residual: tuple[int, ...] = ()
+    residual_vectors: tuple[int, ...] = ()
+    activation: Activation = Activation()
+    tail: tuple[int, ...] = ()
+    weight_step: int = 0
+    valid: int = 0
+    bias: bool = True
+
+    def registers(self) -> int:
+        """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
+        return len(self.pixels) * len(self.vectors) + len(self.vectors) + 1
+
+
+def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+    """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
+    count = len(tile.vectors)
+    start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(count)]
+    carried = [w, *(start * len(tile.pixels))]
+    if tile.loops:
+        carried = nest(e, tile.loops, x, carried, lambda x, values: _body(e, tile, tile.steps, x, values))
+    total = _body(e, tile, tile.tail, x, carried)[1:]
+    for p, place in enumerate(tile.places):
+        for v, vector in enumerate(tile.vectors):
+            lanes = tile.valid if tile.valid and v == count - 1 else e.lanes
+            value = total[p * count + v]
+            if tile.residual:
+                value = e.add(value, e.load_first(e.at(r, tile.residual[p] + tile.residual_vectors[v]), lanes))
+            e.store_first(tile.activation.apply(e, value), e.at(y, place + vector), lanes)
+
+
+Inner = Callable[[Value, list[Value]], list[Value]]
+
+
+def nest(e: Emitter, loops: Sequence[Loop], x: Value, carried: list[Value], inner: Inner) -> list[Value]:
+    """Write ``loops`` around ``inner(x, carried)``, which returns the values it carries on; x moves by the strides."""
+    return _nest(e, loops, 0, x, None, carried, inner)
+
+
+def _nest(
+    e: Emitter, loops: Sequence[Loop], level: int, x: Value, final: Value | None, carried: list[Value], inner: Inner
+) -> list[Value]:
+    if level == len(loops):
+        return inner(x, carried)
+    loop = loops[level]
+    count: Value | int = loop.count
+    if loop.last and final is not None:
+        count = e.builder.select(final, integer(loop.last), integer(loop.count))
+
+    def body(index: Value, *values: Value) -> list[Value]:
+        here = e.at(x, e.builder.mul(index, integer(loop.stride)))
+        last = e.builder.icmp_signed("==", index, integer(loop.count - 1)) if level == 0 else final
+        return _nest(e, loops, level + 1, here, last, list(values), inner)
+
+    return e.loop(count, carried, body)
+
+
+def _body(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
+    w, total, count = carried[0], carried[1:], len(tile.vectors)
+    stride = tile.weight_step or count * e.lanes
+    inputs = _inputs(e, tile, steps, x)
+    for k in range(len(steps)):
+        weights = [_weight(e, tile, w, k * stride, v) for v in range(count)]
+        for p in range(len(tile.pixels)):
+            value = inputs(k, p)
+            for v in range(count):
+                total[p * count + v] = e.fma(value, weights[v], total[p * count + v])
+    return [e.at(w, len(steps) * stride), *total]
+
+
+def _inputs(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value) -> Callable[[int, int], Value]:
+    """Step k of pixel p in every lane: a broadcast from memory, or a lane of several steps loaded at once."""
+    together: dict[int, list[Value]] = {}
+
+    def value(k: int, p: int) -> Value:
+        first = k - k % e.lanes
+        neighbours = tuple(range(steps[first], steps[first] + e.lanes))
+        if not e.target.multiplies_by_lane or steps[first : first + e.lanes] != neighbours:
+            return e.broadcast(x, tile.pixels[p] + steps[k])
+        if first not in together:
+            together[first] = [e.load(x, pixel + steps[first]) for pixel in tile.pixels]
+        vector = together[first][p]
+        return e.shuffle(vector, vector, [k % e.lanes] * e.lanes)
+
+    return value
+
+
+def _weight(e: Emitter, tile: Tile, w: Value, offset: int, v: int) -> Value:
+    lanes = tile.valid if tile.weight_step and tile.valid and v == len(tile.vectors) - 1 else e.lanes
+    return e.load_first(e.at(w, offset + v * e.lanes), lanes)
+
+
+def tile_function(target: Target, tile: Tile) -> Any:
+    """The tile as a function ``(x, w, b, r, y)`` that numba kernels call; r is ignored without a residual."""
+
+    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+        emit_tile(e, tile, x, w, b, r, y)
+
+    return vector_function(target, 5, emit)

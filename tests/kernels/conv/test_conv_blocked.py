@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from edgeopt.ir import OWN_DOMAIN, Attribute
+from edgeopt.kernels.conv.conv_blocked import KERNEL
+from tests.kernels.harness import check, single, uniform
+
+CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] = {
+    "1x1 flat": ((1, 32, 7, 7), (48, 32, 1, 1), {}),
+    "1x1 strided": ((1, 16, 9, 11), (16, 16, 1, 1), {"strides": [2, 2]}),
+    "3x3 padded": ((1, 16, 14, 13), (32, 16, 3, 3), {"pads": [1, 1, 1, 1]}),
+    "3x3 strided, uneven pads": ((1, 16, 17, 15), (16, 16, 3, 3), {"pads": [0, 1, 1, 0], "strides": [2, 1]}),
+    "3x3 dilated": ((1, 16, 12, 12), (16, 16, 3, 3), {"pads": [2, 2, 2, 2], "dilations": [2, 2]}),
+    "5x3 in a batch": ((3, 24, 8, 9), (40, 24, 5, 3), {"pads": [2, 1, 2, 1]}),
+    "grouped": ((2, 64, 6, 6), (96, 32, 3, 3), {"pads": [1, 1, 1, 1], "group": 2}),
+    "same upper": ((1, 16, 10, 9), (16, 16, 3, 3), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    "one pixel": ((1, 64, 1, 1), (96, 64, 1, 1), {}),
+    "many channels": ((1, 112, 5, 5), (112, 112, 3, 3), {"pads": [1, 1, 1, 1]}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_reference(case: str) -> None:
+    shape, weight, attributes = CASES[case]
+    data = {"x": uniform(*shape)}
+    check(single("Conv", data, [uniform(*weight), uniform(weight[0])], attributes), data, [KERNEL])
+
+
+@pytest.mark.parametrize("channels", [1, 7, 8, 9, 15, 16, 17, 31, 32, 33])
+def test_channels_around_the_vector_width(channels: int) -> None:
+    data = {"x": uniform(1, channels, 6, 5)}
+    weight = uniform(34 - channels, channels, 3, 3)
+    check(single("Conv", data, [weight], {"pads": [1, 1, 1, 1]}), data, [KERNEL])
+
+
+@pytest.mark.parametrize("kind", ["", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh"])
+def test_residual_and_activation(kind: str) -> None:
+    data = {"x": uniform(1, 24, 7, 9), "r": uniform(1, 20, 7, 9)}
+    attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "activation": kind}
+    if kind == "Clip":
+        attributes |= {"alpha": -0.5, "beta": 0.75}
+    graph = single("FusedConv", data, [uniform(20, 24, 3, 3), uniform(20)], attributes, OWN_DOMAIN, [data["r"]])
+    check(graph, data, [KERNEL], tolerance=2e-5)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeopt.ir import OWN_DOMAIN, Attribute
+from edgeopt.kernels.conv.conv_winograd import KERNEL
+from edgeopt.kernels.conv.winograd_transform import measured_error, transformed_weights
+from tests.kernels.harness import check, run, single, uniform
+
+PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
+CASES: dict[str, tuple[tuple[int, ...], int, dict[str, Attribute]]] = {
+    "one block": ((1, 64, 14, 14), 64, PADS),
+    "several blocks": ((1, 64, 40, 28), 64, PADS),
+    "a batch in phases": ((3, 64, 8, 8), 64, PADS),
+    "a batch in blocks": ((2, 48, 37, 30), 80, PADS),
+    "uneven size": ((1, 64, 13, 15), 64, PADS),
+    "seven": ((1, 128, 7, 7), 128, PADS),
+    "no pads": ((1, 64, 18, 18), 64, {}),
+    "uneven pads": ((1, 64, 12, 13), 64, {"pads": [0, 1, 2, 1]}),
+    "groups": ((1, 128, 12, 12), 96, {**PADS, "group": 2}),
+    "groups in blocks": ((1, 128, 33, 30), 64, {**PADS, "group": 2}),
+    "channels that fill no block": ((1, 70, 12, 12), 75, PADS),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_reference(case: str) -> None:
+    shape, outputs, attributes = CASES[case]
+    data, group = {"x": uniform(*shape)}, attributes.get("group", 1)
+    assert isinstance(group, int)
+    weight = uniform(outputs, shape[1] // group, 3, 3)
+    graph = single("Conv", data, [weight, uniform(outputs)], attributes)
+    check(graph, data, [KERNEL], tolerance=1e-4)
+
+
+@pytest.mark.parametrize("size", [12, 13])
+def test_residual_and_activation(size: int) -> None:
+    data = {"x": uniform(1, 64, size, size), "r": uniform(1, 64, size, size)}
+    attributes: dict[str, Attribute] = {**PADS, "activation": "Relu"}
+    graph = single("FusedConv", data, [uniform(64, 64, 3, 3), uniform(64)], attributes, OWN_DOMAIN, [data["r"]])
+    check(graph, data, [KERNEL], tolerance=1e-4)
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_transformed_weights_give_the_convolution(m: int) -> None:
+    weight = uniform(5, 7, 3, 3)
+    assert measured_error(weight, transformed_weights(weight, m), m) < 1e-5
+
+
+def test_the_error_of_wrong_weights_is_seen() -> None:
+    weight = uniform(5, 7, 3, 3)
+    assert measured_error(weight, transformed_weights(np.flip(weight, 3), 4), 4) > 0.1
+
+
+def test_declines_strides_and_small_maps() -> None:
+    data = {"x": uniform(1, 64, 12, 12)}
+    with pytest.raises(AssertionError, match="stride one"):
+        run(single("Conv", data, [uniform(64, 64, 3, 3)], {"strides": [2, 2]}), data, [KERNEL])
+    data = {"x": uniform(1, 8, 3, 3)}
+    with pytest.raises(AssertionError, match="as fast"):
+        run(single("Conv", data, [uniform(8, 8, 3, 3)]), data, [KERNEL])
