@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgeopt.compiler import compile
     from edgeopt.errors import EdgeoptError
+    from edgeopt.evaluate.data import DataSet
+    from edgeopt.options import Debug, Options
     from edgeopt.runtime.artifact import load
     from edgeopt.runtime.model import CompiledModel
 
 __version__ = "0.1.0"
-__all__ = ["CompiledModel", "EdgeoptError", "compile", "load"]
+__all__ = ["CompiledModel", "DataSet", "Debug", "EdgeoptError", "Options", "compile", "load"]
 
 _HOMES = {
     "compile": "edgeopt.compiler",
     "load": "edgeopt.runtime.artifact",
     "CompiledModel": "edgeopt.runtime.model",
+    "DataSet": "edgeopt.evaluate.data",
+    "Debug": "edgeopt.options",
     "EdgeoptError": "edgeopt.errors",
+    "Options": "edgeopt.options",
 }
 
 
@@ -30,3 +35,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -8,16 +8,19 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from edgeopt import arguments
 from edgeopt.assembly import SYMBOL, assemble
 from edgeopt.codegen.tuned import Tuner
+from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
-from edgeopt.pipeline import PrintAfter, optimize
+from edgeopt.options import C_LIBRARY, Options
+from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.search.choice import Objective
+from edgeopt.search.choice import Quantization
 from edgeopt.search.result import record
 from edgeopt.search.run import Budget, Data, approximate
 from edgeopt.search.timing import layer_name
@@ -29,50 +32,69 @@ def compile(
     model: str | Path | ModelProto | Graph,
     level: int = 1,
     target: str | Target = "host",
+    *,
     shapes: Mapping[str, Sequence[int]] | None = None,
-    context: Context | None = None,
-    only: Sequence[str] | None = None,
-    print_after: PrintAfter | None = None,
-    emit: str | None = None,
     data: Data | None = None,
     calibration: Data | None = None,
     max_drop: float = 1.0,
-    quantize: str | None = None,
-    tune: bool = False,
-    objective: Objective = "latency",
-    method: str = "auto",
+    options: Options | None = None,
 ) -> CompiledModel:
-    """Compile ``model`` at optimisation ``level`` for ``target``.
+    """Compile ``model`` at optimisation ``level`` (0 to 3) for ``target``.
 
-    ``shapes`` binds symbolic dimensions of inputs. A Graph is changed in place. ``context`` receives what the passes did;
-    ``only`` and ``print_after`` are handed to ``edgeopt.pipeline.optimize``. Another target than the host gets a C library
+    ``shapes`` binds symbolic dimensions of inputs. A Graph is changed in place. Another target than the host gets a C library
     (``libmodel.a``, ``model.h``, ``example.c``, and ``libmodel.so`` where a linker is installed) instead of code to run in this
-    process; ``emit="c-library"`` adds one for the host.
-    Level 3, or a scheme named in ``quantize``, approximates within ``max_drop`` percentage points, measured on ``data``;
-    ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets. Level 3 leaves in float
-    what would be slower, unless the ``objective`` is ``size``.
-    ``method`` is the rule of the ranges (``edgeopt.forms.quantize.grids``).
-    ``tune`` measures which kernel and tiling is fastest for each call, where otherwise a rule decides, and remembers it.
-    Raises EdgeoptError for a model that cannot be read, quantised or lowered.
+    process. Level 3, or a scheme named in the ``options``, approximates within ``max_drop`` percentage points, measured on
+    ``data``; ``calibration`` gives the ranges (a part of ``data`` when left out). Both are npz files or DataSets.
+    Raises EdgeoptError for an argument of the wrong kind and a model that cannot be read, quantised or lowered.
     """
+    options = options if options is not None else Options()
+    _check(model, level, target, shapes, options)
+    _check_budget(data, calibration, max_drop)
     graph = model if isinstance(model, Graph) else load(model, shapes)
     facts = target if isinstance(target, Target) else find_target(target)
-    context, found = context or Context(level=level), None
-    if quantize is not None or (level >= 3 and only is None):
-        budget = Budget(data, calibration, max_drop, quantize, objective, method)
-        graph, found = approximate(graph, budget, context, facts, "integer", print_after)
+    debug = options.debug
+    context, found = debug.context or Context(level=level), None
+    if options.quantize is not None or (level >= 3 and debug.only is None):
+        budget = Budget(data, calibration, max_drop, options.quantize, options.objective, options.method)
+        graph, found = approximate(graph, budget, context, facts, "integer", debug.print_after)
     elif level > 0:
-        optimize(graph, level, context, only, print_after)
-    library = emit == "c-library" or not facts.is_host
-    tuner = Tuner(facts, kernels_for(level)) if tune else None
-    made = assemble(graph, facts, level, context, _identifier(model) if library else SYMBOL, library, tuner or by_rule)
+        optimize(graph, level, context, debug.only, debug.print_after)
+    made = _assembled(graph, facts, level, context, options, _identifier(model))
+    if found is not None:
+        _describe(made, found)
+    return made
+
+
+def _check(model: object, level: object, target: object, shapes: object, options: object) -> None:
+    arguments.instance("model", model, (str, Path, ModelProto, Graph))
+    arguments.whole("level", level, 0, 3)
+    arguments.instance("target", target, (str, Target))
+    arguments.shapes(shapes)
+    arguments.instance("options", options, (Options,))
+
+
+def _check_budget(data: object, calibration: object, max_drop: object) -> None:
+    for name, source in (("data", data), ("calibration", calibration)):
+        arguments.instance(name, source, (str, Path, DataSet, type(None)))
+        if isinstance(source, (str, Path)):
+            arguments.file(name, source)
+    arguments.share("max_drop", max_drop)
+
+
+def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
+    library = options.emit == C_LIBRARY or not facts.is_host
+    tuner = Tuner(facts, kernels_for(level)) if options.tune else None
+    made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule)
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
-    if found is not None:
-        made.manifest["quantization"] = record(found)
-        known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
-        made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
     return made
+
+
+def _describe(made: CompiledModel, found: Quantization) -> None:
+    """Put what was decided about each layer into the manifest; a layer named there is no island."""
+    made.manifest["quantization"] = record(found)
+    known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
+    made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
 
 
 def _identifier(model: str | Path | ModelProto | Graph) -> str:

@@ -75,6 +75,7 @@ def compile_(
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
     from edgeopt.compiler import compile as compile_model
     from edgeopt.frontend import load, notes, save
+    from edgeopt.options import Debug, Options
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
     from edgeopt.search.run import Budget, approximate
@@ -99,8 +100,17 @@ def compile_(
             _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
-            allowed = (data, calibration, max_drop, quantize, tune, objective, method)
-            compiled = compile_model(model, level, target, shapes, context, only, shown, emit, *allowed)
+            debug = Debug(context, only, shown)
+            compiled = compile_model(
+                model,
+                level,
+                target,
+                shapes=shapes,
+                data=data,
+                calibration=calibration,
+                max_drop=max_drop,
+                options=Options(quantize, objective, method, tune=tune, emit=emit, debug=debug),
+            )
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)
             _summarise(compiled, directory)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt import arguments
 from edgeopt.codegen.adaptive import ThreadChoice
 from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.threads import WorkerPool
@@ -62,8 +63,10 @@ class CompiledModel:
         Arrays have the compiled shapes, or a leading axis that is a multiple of the compiled batch: then the samples are run
         one batch after the other inside the native call. With several ``threads``, runs stay on one thread while others hold
         the second core (see ``edgeopt.codegen.adaptive``); the results are the same bits.
-        Raises EdgeoptError for missing, unknown or misshapen inputs.
+        Raises EdgeoptError for missing, unknown or misshapen inputs, and a number of threads that is none.
         """
+        arguments.whole("threads", threads, 1)
+        arguments.instance("inputs", inputs, (Mapping,))
         arrays = checked(inputs, self.inputs)
         count = sample_count(arrays, self.inputs, self.outputs)
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Literal
+from typing import Literal, get_args
 
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
@@ -24,6 +24,7 @@ from edgeopt.search.timing import Profile, profiles
 from edgeopt.target import Target
 
 Objective = Literal["latency", "size"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 FLOAT_BITS = 32
 
 

@@ -28,7 +28,7 @@ def digits(name: str) -> CompiledModel:
     """The digits network as a C library for a target."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return edgeopt.compile(DIGITS, level=1, target=name, emit="c-library")
+        return edgeopt.compile(DIGITS, level=1, target=name, options=edgeopt.Options(emit="c-library"))
 
 
 def image() -> Array:

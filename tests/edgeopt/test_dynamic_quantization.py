@@ -65,12 +65,12 @@ def test_codes_of_another_type_are_declined() -> None:
 
 
 def outputs(model: Path | str | ModelProto, data: Mapping[str, Array], quantize: str | None = None) -> Array:
-    return next(iter(edgeopt.compile(model, level=1, quantize=quantize).run(dict(data)).values()))
+    return next(iter(edgeopt.compile(model, level=1, options=edgeopt.Options(quantize=quantize)).run(dict(data)).values()))
 
 
 def test_digits_without_data() -> None:
     held = np.load(EVALUATION)
-    made = edgeopt.compile(DIGITS, level=1, quantize=SCHEME)
+    made = edgeopt.compile(DIGITS, level=1, options=edgeopt.Options(quantize=SCHEME))
     assert any(SCHEME in note and "6 of 6 layers" in note for note in made.manifest["notes"])
     plain = outputs(DIGITS, {"image": held["image"]})
     result = made.run({"image": held["image"]})["logits"]

@@ -101,7 +101,7 @@ def test_a_graph_without_layers_is_refused_or_left_with_a_note() -> None:
 
 
 def test_compiled_the_network_decides_as_reported() -> None:
-    model = edgeopt.compile(MODEL, level=3, data=DATA, calibration=CALIBRATION, max_drop=1.0, quantize="w8a8")
+    model = edgeopt.compile(MODEL, level=3, data=DATA, calibration=CALIBRATION, options=edgeopt.Options(quantize="w8a8"))
     about = model.manifest["quantization"]
     assert about["before"] - about["after"] <= 1.0 and {layer["form"] for layer in about["layers"]} == {"w8a8"}
     given, labels = read(DATA, load(MODEL)), read(DATA, load(MODEL)).labels

@@ -49,7 +49,7 @@ def texts_of(html: str) -> str:
 
 @pytest.fixture(scope="module")
 def compiled() -> edgeopt.CompiledModel:
-    return edgeopt.compile(EXAMPLES / "digits.onnx", level=3, target="cortex-a76", quantize="w8a8")
+    return edgeopt.compile(EXAMPLES / "digits.onnx", level=3, target="cortex-a76", options=edgeopt.Options(quantize="w8a8"))
 
 
 def test_the_page_shows_what_was_decided(compiled: edgeopt.CompiledModel) -> None:

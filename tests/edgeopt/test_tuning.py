@@ -41,29 +41,29 @@ def network(side: int = 10) -> ModelProto:
 def test_tuned_models_compute_the_same(cache: Path) -> None:
     x = {"x0": np.random.default_rng(0).standard_normal((1, 16, 10, 10)).astype(np.float32)}
     (expected,) = interpret(load(network()), x).values()
-    compiled = edgeopt.compile(network(), level=2, tune=True)
+    compiled = edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     assert compiled.manifest["tuning"] == {"calls": 2, "measured": 2}
     np.testing.assert_allclose(next(iter(compiled.run(x).values())), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_choices_are_remembered_and_followed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    edgeopt.compile(network(), level=2, tune=True)
+    edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     files = sorted(cache.iterdir())
     assert len(files) == 2
     monkeypatch.setattr(tuning, "measure", lambda *_: pytest.fail("measured again"))
-    again = edgeopt.compile(network(), level=2, tune=True)
+    again = edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     assert again.manifest["tuning"] == {"calls": 2, "measured": 0}
     for file in files:  # the slowest first: what the file says is what happens
         file.write_text(json.dumps(json.loads(file.read_text())[::-1]))
-    reversed_ = edgeopt.compile(network(), level=2, tune=True)
+    reversed_ = edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     assert [k["kernel"] for k in reversed_.manifest["kernels"]] != [k["kernel"] for k in again.manifest["kernels"]]
 
 
 def test_a_damaged_file_is_measured_anew(cache: Path) -> None:
-    edgeopt.compile(network(), level=2, tune=True)
+    edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     for file in cache.iterdir():
         file.write_text("{")
-    assert edgeopt.compile(network(), level=2, tune=True).manifest["tuning"]["measured"] == 2
+    assert edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True)).manifest["tuning"]["measured"] == 2
 
 
 @pytest.mark.parametrize(("name", "index"), [*(("conv_blocked", i) for i in range(3)), *(("conv_winograd", i) for i in range(4))])
@@ -93,9 +93,9 @@ def test_every_choice_computes_the_same(name: str, index: int) -> None:
 def test_a_kernel_without_choices_keeps_its_rule(cache: Path) -> None:
     made = Network("dense")
     made.dense(made.input(1, 24), 24, 8)
-    assert edgeopt.compile(made.model(), tune=True).manifest["tuning"] == {"calls": 0, "measured": 0}
+    assert edgeopt.compile(made.model(), options=edgeopt.Options(tune=True)).manifest["tuning"] == {"calls": 0, "measured": 0}
 
 
 def test_other_machines_cannot_be_timed() -> None:
     with pytest.raises(EdgeoptError, match="cannot be timed"):
-        edgeopt.compile(network(), target=target("cortex-a76"), tune=True)
+        edgeopt.compile(network(), target=target("cortex-a76"), options=edgeopt.Options(tune=True))

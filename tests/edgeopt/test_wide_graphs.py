@@ -15,6 +15,7 @@ from tests.edgeopt.test_integer_graphs import by_onnxruntime
 from tests.passes.building import closed
 from tests.strategies import Draft, Drawn
 
+CALIBRATION = EXAMPLES / "digits.cal.npz"
 LIMITS = {"int16": (-32768, 32767), "uint16": (0, 65535), "int8": (-128, 127), "uint8": (0, 255)}
 
 
@@ -79,11 +80,11 @@ def test_layers_agree_with_onnxruntime(graph: Graph, seed: int) -> None:
 
 
 def test_digits() -> None:
-    made = edgeopt.compile(DIGITS, level=1, quantize="w8a16", data=EVALUATION, calibration=EXAMPLES / "digits.cal.npz")
+    made = edgeopt.compile(DIGITS, level=1, options=edgeopt.Options(quantize="w8a16"), data=EVALUATION, calibration=CALIBRATION)
     held = np.load(EVALUATION)
     types = {v.type.dtype for n in made.graph.nodes for v in n.outputs if v.type is not None} if made.graph is not None else set()
     assert "int16" in types and made.manifest["quantization"]["scheme"] == "w8a16"
     result, plain = (m.run({"image": held["image"]})["logits"] for m in (made, edgeopt.compile(DIGITS, level=1)))
     assert accuracy(result, held["labels"]) >= accuracy(plain, held["labels"]) - 0.3
-    coarse = edgeopt.compile(DIGITS, level=1, quantize="w8a8", data=EVALUATION, calibration=EXAMPLES / "digits.cal.npz")
+    coarse = edgeopt.compile(DIGITS, level=1, options=edgeopt.Options(quantize="w8a8"), data=EVALUATION, calibration=CALIBRATION)
     assert np.abs(result - plain).mean() < np.abs(coarse.run({"image": held["image"]})["logits"] - plain).mean()

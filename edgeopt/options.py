@@ -1,0 +1,68 @@
+"""What ``edgeopt.compile`` can be told beyond its main arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edgeopt import arguments
+from edgeopt.errors import EdgeoptError
+from edgeopt.forms.quantize.grids import RULES
+from edgeopt.forms.quantize.recipe import AUTO
+from edgeopt.ops.grid import SCHEMES
+from edgeopt.pipeline import PIPELINE, PrintAfter
+from edgeopt.rewrite import Context
+from edgeopt.search.choice import OBJECTIVES, Objective
+
+C_LIBRARY = "c-library"
+
+
+@dataclass(frozen=True)
+class Debug:
+    """To look into a compilation: ``context`` receives what the passes did (and stops them after some rewrites), ``only`` names
+
+    the passes that run, ``print_after(name, graph)`` is called after each run of a pass that changed the graph.
+    """
+
+    context: Context | None = None
+    only: Sequence[str] | None = None
+    print_after: PrintAfter | None = None
+
+    def __post_init__(self) -> None:
+        arguments.instance("context", self.context, (Context, type(None)))
+        if self.print_after is not None and not callable(self.print_after):
+            raise EdgeoptError(f"print_after={self.print_after!r}: expected is a function of a pass's name and a graph")
+        if isinstance(self.only, str):
+            raise EdgeoptError(f"only={self.only!r}: expected is a list of passes, as in ['{self.only}']")
+        for name in self.only or ():
+            arguments.choice("only", name, [stage.pass_.name for stage in PIPELINE])
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compiled for, and how.
+
+    ``quantize`` names a scheme that is wanted in any case (``w8a8``, ``w4a8``, ...); without one, level 3 takes int8 where the
+    target does not get slower by it. ``objective``: ``latency`` leaves in float what would be slower, ``size`` quantises all the
+    same. ``method`` is the rule of the ranges (``edgeopt.forms.quantize.grids``). ``accept_chance`` goes on although the float
+    model is right on the data no more often than guessing is. ``tune`` measures which kernel and tiling is fastest for each call,
+    where otherwise a rule decides, and remembers it. ``emit="c-library"`` adds a C library where code for the host is made,
+    which other targets get anyway. Raises EdgeoptError for a value that is not known.
+    """
+
+    quantize: str | None = None
+    objective: Objective = "latency"
+    method: str = AUTO
+    accept_chance: bool = False
+    tune: bool = False
+    emit: str | None = None
+    debug: Debug = field(default_factory=Debug)
+
+    def __post_init__(self) -> None:
+        arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
+        arguments.choice("objective", self.objective, OBJECTIVES)
+        arguments.choice("method", self.method, (AUTO, *RULES))
+        arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
+        for name in ("accept_chance", "tune"):
+            arguments.instance(name, getattr(self, name), (bool,))
+        arguments.instance("debug", self.debug, (Debug,))
