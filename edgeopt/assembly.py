@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from edgeopt.codegen.build import build
+from edgeopt.codegen.identifiers import is_identifier
 from edgeopt.codegen.library import library_files
+from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import Selection, by_rule, lower
@@ -31,8 +33,10 @@ def assemble(
     """Compile ``graph`` as it is, without rewriting it.
 
     With ``library`` the model gets a C library whose functions begin with ``symbol``; code for this process only when ``target``
-    is the host. Raises EdgeoptError when the graph cannot be lowered.
+    is the host. Raises EdgeoptError when the graph cannot be lowered, or ``symbol`` is no C identifier.
     """
+    if not is_identifier(symbol):
+        raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
     program = lower(graph, target, symbol, kernels_for(level), select)
     files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
     notes: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.codegen.identifiers import library_name
 from edgeopt.codegen.tuned import Tuner
 from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
@@ -59,7 +59,7 @@ def compile(
         graph, found = approximate(graph, budget, context, facts, "integer", debug.print_after)
     elif level > 0:
         optimize(graph, level, context, debug.only, debug.print_after)
-    made = _assembled(graph, facts, level, context, options, _identifier(model))
+    made = _assembled(graph, facts, level, context, options, _library_name(model))
     if found is not None:
         _describe(made, found)
     return made
@@ -97,8 +97,7 @@ def _describe(made: CompiledModel, found: Quantization) -> None:
     made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
 
 
-def _identifier(model: str | Path | ModelProto | Graph) -> str:
-    """A C identifier from the model's file name."""
+def _library_name(model: str | Path | ModelProto | Graph) -> str:
+    """The prefix of the C functions, from the model's file name."""
     stem = Path(model).stem if isinstance(model, (str, Path)) else model.name if isinstance(model, Graph) else model.graph.name
-    word = re.sub(r"[^0-9A-Za-z]+", "_", stem).strip("_").lower() or "model"
-    return f"model_{word}" if word[0].isdigit() else word
+    return library_name(stem)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from edgeopt.codegen.entry import ERRORS, arena_bytes
+from edgeopt.codegen.identifiers import distinct
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import TensorType, numpy_dtype
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Binding, Program
 
-_TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t", "float16": "uint16_t", "bfloat16": "uint16_t"}
+_TYPES = {"float32": "float", "float64": "double", "int4": "int8_t", "int2": "int8_t"}
+_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
 def header(program: Program) -> str:
     """``model.h``: C99, usable from C++."""
     name, upper = program.name, program.name.upper()
     codes = ", ".join(f"{upper}_{code} = {value}" for code, value in ERRORS.items())
-    descriptors = [_descriptor(upper, "INPUT", i, b) for i, b in enumerate(program.inputs)]
-    descriptors += [_descriptor(upper, "OUTPUT", i, b) for i, b in enumerate(program.outputs)]
+    descriptors = _descriptors(upper, "INPUT", program.inputs) + _descriptors(upper, "OUTPUT", program.outputs)
     return f"""#ifndef {upper}_H
 #define {upper}_H
 #include <stddef.h>
@@ -54,18 +56,21 @@ int {name}_run(const void *const *inputs, void *const *outputs, void *arena, con
 
 
 def c_type(dtype: str) -> str:
-    """The C type of an element type name."""
-    return _TYPES.get(dtype, f"{dtype}_t")
+    """The C type of an element type name; types that C lacks are taken as unsigned integers of their size."""
+    return _TYPES.get(dtype) or (f"{dtype}_t" if dtype in _INTEGERS else f"uint{8 * numpy_dtype(dtype).itemsize}_t")
 
 
-def _descriptor(upper: str, kind: str, index: int, binding: Binding) -> str:
-    type_ = known(binding)
+def _descriptors(upper: str, kind: str, bindings: Sequence[Binding]) -> list[str]:
+    words = distinct((binding.name for binding in bindings), kind.lower())
+    return [_descriptor(f"{upper}_{kind}_{i}", word, known(b)) for i, (word, b) in enumerate(zip(words, bindings, strict=True))]
+
+
+def _descriptor(prefix: str, word: str, type_: TensorType) -> str:
     dims = type_.dims
-    prefix = f"{upper}_{kind}_{index}"
     size = math.prod(dims) * numpy_dtype(type_.dtype).itemsize
     return "\n".join(
         [
-            f"/* {binding.name.replace('*/', '')}: {c_type(type_.dtype)} [{', '.join(map(str, dims))}] */",
+            f"/* {word}: {c_type(type_.dtype)} [{', '.join(map(str, dims))}] */",
             f"#define {prefix}_ELEMENTS {math.prod(dims)}",
             f"#define {prefix}_BYTES {size}",
         ]
@@ -77,10 +82,9 @@ def example(program: Program) -> str:
     name, upper = program.name, program.name.upper()
     ins = "\n".join(_buffer("input", i, b) for i, b in enumerate(program.inputs))
     outs = "\n".join(_buffer("output", i, b) for i, b in enumerate(program.outputs))
-    in_list = ", ".join(f"input_{i}" for i in range(len(program.inputs)))
-    out_list = ", ".join(f"output_{i}" for i in range(len(program.outputs)))
-    in_sizes = ", ".join(f"{upper}_INPUT_{i}_BYTES" for i in range(len(program.inputs)))
-    out_sizes = ", ".join(f"{upper}_OUTPUT_{i}_BYTES" for i in range(len(program.outputs)))
+    in_list, out_list = _listed("input_{}", program.inputs), _listed("output_{}", program.outputs)
+    in_sizes = _listed(f"{upper}_INPUT_{{}}_BYTES", program.inputs)
+    out_sizes = _listed(f"{upper}_OUTPUT_{{}}_BYTES", program.outputs)
     return f"""/* usage: example WEIGHTS INPUT... OUTPUT...   (raw little-endian files; one argument per input and output) */
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +126,10 @@ int main(int argc, char **argv) {{
   return 0;
 }}
 """
+
+
+def _listed(form: str, bindings: Sequence[Binding]) -> str:
+    return ", ".join(form.format(i) for i in range(len(bindings))) or "0"  # C has no empty arrays
 
 
 def _buffer(kind: str, index: int, binding: Binding) -> str:

@@ -4,6 +4,8 @@ The pool is four cache lines: ticket (step << 32 | next chunk), chunks done, exi
 names its step, a claim that succeeds is a claim on the step that is running; a worker that comes late finds no chunk left. The
 calling thread takes part, so a busy second core costs one chunk at most. A worker that finds nothing for SPINS rounds returns
 to its caller and is woken again by the next run.
+
+Functions of fixed name have a dot in it, which no name of a model can have.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ def pool_ir(name: str, target: Target) -> str:
 
 def _claim(name: str) -> str:
     """Run chunks of whatever step the ticket names until none is left; returns how many it ran."""
-    return f"""define internal i64 @claim_chunks(ptr %pool, i64 %thread) {{
+    return f"""define internal i64 @edgeopt.claim(ptr %pool, i64 %thread) {{
 entry:
   %slot = getelementptr i8, ptr %pool, i64 64
   %where = getelementptr i8, ptr %pool, i64 192
@@ -60,13 +62,13 @@ done:
 
 
 def _finish(pause: str) -> str:
-    return f"""define internal void @run_shared(ptr %ctx, ptr %pool, i64 %step, i64 %chunks) {{
+    return f"""define internal void @edgeopt.share(ptr %ctx, ptr %pool, i64 %step, i64 %chunks) {{
 entry:
   %slot = getelementptr i8, ptr %pool, i64 64
   store atomic i64 0, ptr %slot monotonic, align 64
   %ticket = shl i64 %step, 32
   store atomic i64 %ticket, ptr %pool release, align 64
-  %ran = call i64 @claim_chunks(ptr %pool, i64 0)
+  %ran = call i64 @edgeopt.claim(ptr %pool, i64 0)
   br label %wait
 wait:
   %done = load atomic i64, ptr %slot acquire, align 64
@@ -99,7 +101,7 @@ alone:
   call void @{name}_step(ptr %ctx, i64 %i, i64 0, i64 %chunks, i64 0)
   br label %tail
 shared:
-  call void @run_shared(ptr %ctx, ptr %pool, i64 %i, i64 %chunks)
+  call void @edgeopt.share(ptr %ctx, ptr %pool, i64 %i, i64 %chunks)
   br label %tail
 tail:
   %next = add i64 %i, 1
@@ -123,7 +125,7 @@ head:
   br i1 %out, label %done, label %round
 round:
   call {pause}
-  %ran = call i64 @claim_chunks(ptr %pool, i64 %thread)
+  %ran = call i64 @edgeopt.claim(ptr %pool, i64 %thread)
   %worked = icmp ne i64 %ran, 0
   %more = add i64 %idle, 1
   %after = select i1 %worked, i64 0, i64 %more
