@@ -191,4 +191,4 @@ class Kernel:
     halo: Callable[[Node], tuple[int, int, int, int]] = field(default=lambda node: (0, 0, 0, 0))
     fill: Callable[[Node], int] = field(default=lambda node: 0)
     choices: Choices | None = None
-    level: int = 1
+    level: int = 0

@@ -5,12 +5,19 @@ from __future__ import annotations
 from edgeopt.codegen.build import LIBRARY, build
 from edgeopt.codegen.header import example, header, makefile
 from edgeopt.codegen.toolchain import archive, compiler, missing, prefix, shared_library
+from edgeopt.errors import EdgeoptError
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 
 def library_files(program: Program, target: Target) -> tuple[dict[str, bytes], list[str]]:
-    """The files by name, and notes about what could not be made because no linker for ``target`` is installed."""
+    """The files by name, and notes about what could not be made because no linker for ``target`` is installed.
+
+    Raises EdgeoptError for steps without a kernel: a C library has no host to run them, and would leave their results out.
+    """
+    if program.fallbacks:
+        nodes = ", ".join(repr(step.node) for step in program.fallbacks[:5])
+        raise EdgeoptError(f"no C library can be made: {len(program.fallbacks)} nodes have no kernel ({nodes}); replace them")
     code = build(program, target, library=True)
     symbols = [f"{program.name}_{suffix}" for suffix in LIBRARY]
     files = {

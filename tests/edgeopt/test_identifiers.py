@@ -17,6 +17,7 @@ from edgeopt.codegen.identifiers import LONGEST, distinct, identifier, library_n
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
 from edgeopt.ir import numpy_dtype
+from edgeopt.options import Options
 from edgeopt.target import host
 from tests.edgeopt.emulation import STRICT, execute, needs, needs_tool, unpack
 from tests.edgeopt.small_models import convolution, info, model
@@ -79,7 +80,7 @@ def test_header_and_example_of_evil_names_compile(stem: str, tmp_path: Path) -> 
     nodes = [helper.make_node("Relu", [n], [f"{n} out"], f"{n} node") for n in names]
     proto = model(nodes, [info(n, [2]) for n in names], [info(f"{n} out", [2]) for n in names])
     save(proto, tmp_path / f"{stem}.onnx")
-    compiled = edgeopt.compile(tmp_path / f"{stem}.onnx", level=0, emit="c-library")
+    compiled = edgeopt.compile(tmp_path / f"{stem}.onnx", level=0, options=Options(emit="c-library"))
     unpack(compiled, tmp_path)
     for name in ("model.h", "example.c", "Makefile"):
         text = (tmp_path / name).read_text()
@@ -92,7 +93,7 @@ def test_header_and_example_of_evil_names_compile(stem: str, tmp_path: Path) -> 
     files = [f"{kind}{i}" for kind in ("in", "out") for i in range(len(names))]
     assert subprocess.run(["./example", "weights.bin", *files], cwd=tmp_path).returncode == 0
     for i in range(len(names)):
-        assert np.fromfile(tmp_path / f"out{i}", np.float32).tolist() == [0, i]
+        np.testing.assert_array_equal(np.fromfile(tmp_path / f"out{i}", np.float32), [0, i])
 
 
 @pytest.mark.parametrize("type_", ["FLOAT16", "BFLOAT16", "BOOL", "UINT8", "INT4", "FLOAT8E4M3FN", "FLOAT64"])
@@ -106,7 +107,7 @@ def test_a_model_without_inputs_has_an_example(tmp_path: Path) -> None:
     gcc, _ = needs_tool("gcc"), needs("host")
     value = numpy_helper.from_array(np.array([1, 2], np.float32))
     nodes = [helper.make_node("Constant", [], ["c"], value=value), helper.make_node("Relu", ["c"], ["y"])]
-    unpack(edgeopt.compile(model(nodes, [], [info("y", [2])]), level=0, emit="c-library"), tmp_path)
+    unpack(edgeopt.compile(model(nodes, [], [info("y", [2])]), level=0, options=Options(emit="c-library")), tmp_path)
     built = execute([gcc, *STRICT, "-o", "example", "example.c", "libmodel.a"], tmp_path)
     assert built.returncode == 0, built.stderr
     assert subprocess.run(["./example", "weights.bin", "y"], cwd=tmp_path).returncode == 0

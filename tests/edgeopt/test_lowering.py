@@ -11,6 +11,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
 from edgeopt.ir import Array, Graph
 from edgeopt.lower.lowering import lower
+from edgeopt.options import Options
 from edgeopt.target import host, target
 from tests.edgeopt import small_models
 from tests.edgeopt.small_models import info, model, weight
@@ -63,6 +64,16 @@ def test_an_operator_without_a_kernel_runs_on_the_host_with_a_warning() -> None:
     from edgeopt.interpret import interpret
 
     np.testing.assert_allclose(outputs["y"], interpret(graph, inputs)["y"])
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_every_level_has_kernels(level: int) -> None:
+    assert edgeopt.compile(small_models.convolution(), level=level).manifest["fallbacks"] == []
+
+
+def test_a_c_library_leaves_no_step_out() -> None:
+    with pytest.raises(EdgeoptError, match="no C library can be made: 1 nodes.*'loop'"):
+        edgeopt.compile(small_models.loop(), level=0, options=Options(emit="c-library"))
 
 
 def test_another_target_lists_every_node_without_a_kernel() -> None:
