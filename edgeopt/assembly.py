@@ -45,7 +45,7 @@ def assemble(
         files.update(made)
     if target.is_host:
         files[CODE] = build(program, target)
-    manifest = describe(graph, program, target, level, context)
+    manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["notes"] += notes
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
     return CompiledModel(manifest, files, graph)

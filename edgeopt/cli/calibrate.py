@@ -15,13 +15,14 @@ def calibrate(as_json: bool) -> None:
 
     Takes about a minute on an idle machine; on a busy one the rates come out too low.
     """
+    from edgeopt.compiler import compile
     from edgeopt.cost.calibrate import calibrate as measure
     from edgeopt.cost.calibrate import deviation
     from edgeopt.cost.core import save
     from edgeopt.target import host
 
     with working("measuring this machine"):
-        rates, measured = measure()
+        rates, measured = measure(compile)
     error = deviation(rates, measured)
     path = save(rates, host())
     facts, hertz = host(), rates.frequency

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from onnx import ModelProto
 from scipy.optimize import least_squares
 
-from edgeopt.compiler import compile
 from edgeopt.cost.census import Census, census
 from edgeopt.cost.core import RATES, Core, core_of_family
 from edgeopt.cost.suite import suite
@@ -52,12 +52,17 @@ def program_of(graph: Graph, target: Target, level: int) -> Program:
     return lower(graph, target, "edgeopt_model", kernels_for(level))
 
 
-def calibrate(progress: Callable[[str], None] = lambda name: None) -> tuple[Core, list[Measured]]:
-    """Measure this machine; its core, and what it was fitted to. Takes about a minute. ``progress`` gets each network's name."""
+def calibrate(
+    compiled: Callable[[ModelProto], CompiledModel], progress: Callable[[str], None] = lambda name: None
+) -> tuple[Core, list[Measured]]:
+    """Measure this machine; its core, and what it was fitted to. Takes about a minute.
+
+    ``compiled`` compiles a model for this machine, by default at level 1; ``progress`` gets each network's name.
+    """
     measured = []
     for model in suite(host()):
         progress(model.graph.name)
-        measured.append(measure(compile(model, level=1)))
+        measured.append(measure(compiled(model)))
     return fit(measured, core_of_family(host())), measured
 
 

@@ -19,7 +19,7 @@ from edgeopt.evaluate.batched import BATCHED, BATCHED_OWN, round_to_grid
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.parallel import side_by_side
 from edgeopt.interpret import interpret
-from edgeopt.ir import Array, Graph, Node, Value
+from edgeopt.ir import OWN_DOMAIN, Array, Graph, Node, Value
 from edgeopt.ops import OWN_OPS, evaluate
 from edgeopt.ops.definition import Body
 from edgeopt.ops.grid import Quantizer
@@ -28,10 +28,10 @@ BATCH_BYTES = 2 << 20
 MAX_BATCH = 64
 SAMPLEWISE = {
     "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose",
-    "DequantizeLinear", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "FusedConv", "FusedGemm", "Gelu",
-    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "HybridConv", "HybridGemm", "Identity",
+    "DequantizeLinear", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "Gelu",
+    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity",
     "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "MaxPool", "Mish", "Mul", "Neg",
-    "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Silu", "Slice", "Softmax",
+    "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Slice", "Softmax",
     "Softplus", "Sqrt", "Sub", "Tanh", "Transpose",
 }  # fmt: skip
 
@@ -84,8 +84,12 @@ def batch_size(graph: Graph) -> int:
 def is_samplewise(graph: Graph) -> bool:
     """True when every value has a leading axis of one sample and every operator is known to keep samples apart."""
     values = [*graph.inputs, *(o for n in graph.nodes for o in n.outputs if o.name)]
-    known = all(n.op in SAMPLEWISE or n.op.startswith("Quant") for n in graph.nodes)
+    known = all(_keeps_samples(n) for n in graph.nodes)
     return known and all(v.type is not None and v.type.static and v.type.dims[:1] == (1,) for v in values)
+
+
+def _keeps_samples(node: Node) -> bool:
+    return OWN_OPS[node.op].samplewise if node.domain == OWN_DOMAIN else node.op in SAMPLEWISE
 
 
 def run(graph: Graph, arrays: Mapping[str, Array], names: Iterable[str], overlay: Overlay | None = None) -> dict[str, Array]:

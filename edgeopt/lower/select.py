@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgeopt.ir import Node, TensorType, Value
+from edgeopt.ir import OWN_DOMAIN, Node, TensorType, Value
 from edgeopt.kernels.call import PLAIN, Kernel, Layout
+from edgeopt.ops.table import OWN_OPS
 from edgeopt.target import Target
 
 Halo = tuple[int, int, int, int]
@@ -64,9 +65,12 @@ def _in_place(node: Node, target: Target) -> bool:
 def _part(value: Value | None, node: Node, target: Target) -> bool:
     if value is None or value.producer is None or not can_block(value.type) or value.type is None:
         return False
-    producer_is_conv = value.producer.op in ("Conv", "FusedConv", "QuantConv", "HybridConv")
     others = [n for n in value.users if n.is_op("Concat") and n is not node]
-    return producer_is_conv and not others and value.type.dims[1] % block_size(target) == 0
+    return _writes_maps(value.producer) and not others and value.type.dims[1] % block_size(target) == 0
+
+
+def _writes_maps(node: Node) -> bool:
+    return node.is_op("Conv") or (node.domain == OWN_DOMAIN and OWN_OPS[node.op].maps)
 
 
 def block_size(target: Target) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
 from edgeopt.ir import Array, Attribute, Node
+from edgeopt.ops.work import Count, no_work
 
 
 @dataclass
@@ -35,14 +36,20 @@ class Body:
 
 @dataclass(frozen=True)
 class OwnOp:
-    """An operator of ``ai.edgeopt``: ``build`` appends the standard nodes that mean ``node`` to a Body.
+    """An operator of ``ai.edgeopt``: everything that is true of it, in one place.
 
-    The body may depend on attributes, on which inputs are present and on input types; the exporter gives every variant a
-    model-local function of its own and keeps the attributes on the calling node.
+    ``build`` appends the standard nodes that mean ``node`` to a Body, which may depend on attributes, on which inputs are present
+    and on input types; the exporter gives every variant a model-local function of its own and keeps the attributes on the calling
+    node. ``macs`` counts its multiply-accumulates. ``samplewise``: each sample of the result depends on its own alone.
+    ``numeric`` is what it computes in. ``maps``: its kernels may write the channels of a map that is concatenated in place.
     """
 
     name: str
     build: Callable[[Node, Body], None]
+    macs: Count = no_work
+    samplewise: bool = True
+    numeric: Literal["float", "integer"] = "float"
+    maps: bool = False
 
 
 def activation(body: Body, node: Node, x: str, output: str) -> None:

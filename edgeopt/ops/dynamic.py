@@ -13,6 +13,7 @@ from typing import Any
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
+from edgeopt.ops.work import convolution, product
 
 X, X_SCALE, X_ZERO, WEIGHT, WEIGHT_SCALE, WEIGHT_ZERO, BIAS = range(7)
 
@@ -58,4 +59,7 @@ def _shaped(body: Body, node: Node, index: int, shape: list[int]) -> str:
     return body.op("Reshape", [f"x{index}", body.constant(shape, "int64")])
 
 
-DYNAMIC = (OwnOp("DynamicConv", _dynamic_conv), OwnOp("DynamicGemm", _dynamic_gemm))
+DYNAMIC = (
+    OwnOp("DynamicConv", _dynamic_conv, convolution(3), samplewise=False, numeric="integer"),
+    OwnOp("DynamicGemm", _dynamic_gemm, product, samplewise=False, numeric="integer"),
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
+from edgeopt.ops.work import convolution, product
 
 CONV_ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
 
@@ -29,5 +30,5 @@ def _fused_gemm(node: Node, body: Body) -> None:
     activation(body, node, y, "y0")
 
 
-FUSED_CONV = OwnOp("FusedConv", _fused_conv)
-FUSED_GEMM = OwnOp("FusedGemm", _fused_gemm)
+FUSED_CONV = OwnOp("FusedConv", _fused_conv, convolution(1), maps=True)
+FUSED_GEMM = OwnOp("FusedGemm", _fused_gemm, product)

@@ -12,6 +12,7 @@ from typing import Any
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
+from edgeopt.ops.work import convolution, product
 
 X, WEIGHT, SCALE, BIAS, RESIDUAL = range(5)
 CODES = ("int8", "int4", "int2")
@@ -42,4 +43,4 @@ def _hybrid_gemm(node: Node, body: Body) -> None:
     activation(body, node, y, "y0")
 
 
-HYBRID = (OwnOp("HybridConv", _hybrid_conv), OwnOp("HybridGemm", _hybrid_gemm))
+HYBRID = (OwnOp("HybridConv", _hybrid_conv, convolution(1), maps=True), OwnOp("HybridGemm", _hybrid_gemm, product))

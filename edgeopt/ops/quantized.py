@@ -10,6 +10,7 @@ from __future__ import annotations
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
+from edgeopt.ops.work import convolution, product
 
 WEIGHT, BIAS, RESULT, RESIDUAL = 3, 6, 7, 9
 POOL_ATTRIBUTES = ("auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides")
@@ -68,7 +69,7 @@ def _binary(op: str) -> OwnOp:
         activation(body, node, y, "a")
         _codes(body, node, "a", 6)
 
-    return OwnOp(f"Quant{op}", build)
+    return OwnOp(f"Quant{op}", build, numeric="integer")
 
 
 def _unary(op: str, attributes: tuple[str, ...]) -> OwnOp:
@@ -77,7 +78,7 @@ def _unary(op: str, attributes: tuple[str, ...]) -> OwnOp:
         kept = {k: node.attributes[k] for k in attributes if k in node.attributes}
         _codes(body, node, body.op(op, [_real(body, node, 0)], "", 1, **kept), 3)
 
-    return OwnOp(f"Quant{op}", build)
+    return OwnOp(f"Quant{op}", build, numeric="integer")
 
 
 def _quant_concat(node: Node, body: Body) -> None:
@@ -96,13 +97,13 @@ def _quant_lookup(node: Node, body: Body) -> None:
 
 
 QUANTIZED = (
-    OwnOp("QuantConv", _quant_conv),
-    OwnOp("QuantGemm", _quant_gemm),
+    OwnOp("QuantConv", _quant_conv, convolution(3), numeric="integer", maps=True),
+    OwnOp("QuantGemm", _quant_gemm, product, numeric="integer"),
     _binary("Add"),
     _binary("Mul"),
     _unary("AveragePool", POOL_ATTRIBUTES),
     _unary("GlobalAveragePool", ()),
     _unary("Softmax", ("axis",)),
-    OwnOp("QuantConcat", _quant_concat),
-    OwnOp("QuantLookup", _quant_lookup),
+    OwnOp("QuantConcat", _quant_concat, numeric="integer"),
+    OwnOp("QuantLookup", _quant_lookup, numeric="integer"),
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeopt.ir import OWN_DOMAIN, Graph, Node, Value
+from edgeopt.ops.table import OWN_OPS
 
 FOLDING = ("fold_qdq", "fold_qdq_arithmetic", "fold_qdq_lookup", "move_qdq", "fold_dynamic_quantization")
 ROUNDING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
@@ -33,7 +34,7 @@ def islands(graph: Graph, declined: Sequence[tuple[str, str, str]]) -> list[Isla
 
 
 def _is_integer(node: Node) -> bool:
-    return node.domain == OWN_DOMAIN and node.op.startswith(("Quant", "Dynamic"))
+    return node.domain == OWN_DOMAIN and OWN_OPS[node.op].numeric == "integer"
 
 
 def _is_float(node: Node) -> bool:

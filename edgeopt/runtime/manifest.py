@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from edgeopt.ir import Graph
 from edgeopt.lower.program import Binding, HostStep, Program
-from edgeopt.rewrite import Context
 from edgeopt.target import Target
 
 Manifest = dict[str, Any]
 
 
-def describe(graph: Graph, program: Program, target: Target, level: int, context: Context | None) -> Manifest:
-    """The manifest of a program: inputs and outputs, memory, parts to run in order, kernels, passes that fired, notes."""
+def describe(graph: Graph, program: Program, target: Target, level: int, fired: Mapping[str, int]) -> Manifest:
+    """The manifest of a program: inputs and outputs, memory, parts to run in order, kernels, passes (how often each fired), notes."""
     return {
         "name": program.name,
         "model": graph.name,
@@ -29,7 +29,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, context
         "parts": _parts(program),
         "fallbacks": [{"op": s.node.op, "node": s.node.name, "reason": s.reason} for s in program.fallbacks],
         "kernels": [{"node": s.node, "op": s.op, "kernel": _kernel_label(s.call.function, s.call.label)} for s in program.native],
-        "passes": {name: n for name, n in (context.fired if context else {}).items() if n},
+        "passes": {name: n for name, n in fired.items() if n},
         "notes": [*graph.metadata.get("edgeopt.notes", "").splitlines(), *program.notes],
     }
 

@@ -85,7 +85,7 @@ def test_every_choice_computes_the_same(name: str, index: int) -> None:
     program = lower(graph, host(), "edgeopt_model", kernels_for(2), forced)
     assert any(step.call.function.__module__.endswith(name) for step in program.native)
     files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, CODE: build(program, host())}
-    found = CompiledModel(describe(graph, program, host(), 2, None), files, graph).run(x)
+    found = CompiledModel(describe(graph, program, host(), 2, {}), files, graph).run(x)
     for key, array in expected.items():
         np.testing.assert_allclose(found[key], array, rtol=1e-4, atol=1e-4)
 

@@ -55,7 +55,7 @@ def compiled(graph: Graph, table: Sequence[Kernel]) -> CompiledModel:
     program = lower(graph, facts, "edgeopt_model", table)
     assert not program.fallbacks, [f.reason for f in program.fallbacks]
     files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, CODE: build(program, facts)}
-    return CompiledModel(describe(graph, program, facts, 0, None), files, graph)
+    return CompiledModel(describe(graph, program, facts, 0, {}), files, graph)
 
 
 def agree(
