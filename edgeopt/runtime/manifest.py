@@ -14,7 +14,7 @@ Manifest = dict[str, Any]
 
 
 def describe(graph: Graph, program: Program, target: Target, level: int, fired: Mapping[str, int]) -> Manifest:
-    """The manifest of a program: inputs and outputs, memory, parts to run in order, kernels, passes (how often each fired), notes."""
+    """The manifest of a program: inputs and outputs, memory, parts to run in order, kernels, passes that ``fired``, notes."""
     return {
         "name": program.name,
         "model": graph.name,
