@@ -3,7 +3,8 @@
     y = op(c1, c2, ...)   ->   constant y        computed by the reference implementation, the same that defines the node
 
 Not for random operators, for control flow, for DequantizeLinear (a weight stays in its small form), for an Identity that only
-carries the name of a graph output, or when the result is more than a megabyte larger than what it is computed from.
+carries the name of a graph output, for operands that break the operator's contract, or when the result is more than a megabyte
+larger than what it is computed from.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node
 from edgeopt.ops import evaluate
+from edgeopt.ops.contracts import misfit
 from edgeopt.rewrite import Context, Pass
 
 GROWTH_LIMIT = 1 << 20
@@ -24,6 +26,9 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return context.decline(node, "a quantised constant stays in its small form")
     if node.is_op("Identity") and graph.is_output(node.output):
         return context.decline(node, "it carries the name of a graph output")
+    reason = misfit(node)
+    if reason:
+        return context.decline(node, reason)
     inputs = [None if v is None else v.array for v in node.inputs]
     try:
         results = evaluate(node, inputs)

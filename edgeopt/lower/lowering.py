@@ -13,6 +13,7 @@ from edgeopt.lower.program import Place, Program
 from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, layout_of
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
+from edgeopt.ops.contracts import require_fit
 from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
@@ -29,9 +30,10 @@ def lower(
 ) -> Program:
     """The Program of ``graph`` for ``target``; ``select`` makes the calls of a kernel for a site, or raises Declined.
 
-    Raises EdgeoptError for a graph input without a static shape, and, when ``target`` is not the host, for the nodes that no
-    kernel serves (all of them in one message).
+    Raises EdgeoptError for a graph input without a static shape, for a node whose operands break its operator's contract, and,
+    when ``target`` is not the host, for the nodes that no kernel serves (all of them in one message).
     """
+    require_fit(graph.nodes)
     return _Lowering(graph, target, table, select).program(name)
 
 

@@ -13,8 +13,8 @@ from onnx import ModelProto, TensorProto, helper, shape_inference
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, TensorType, Value
+from edgeopt.ops.contracts import misfit as misfit_of
 from edgeopt.ops.merge import merge_types, sharper
-from edgeopt.ops.misfit import misfit as misfit_of
 from edgeopt.ops.propagation import Known, live_branch, note_constant, note_node
 from edgeopt.ops.proto import ProtoWriter, captured_values
 from edgeopt.ops.tensors import constant_proto, tensor_proto, tensor_type, value_info
@@ -53,14 +53,14 @@ def _type_node(node: Node, known: Known, strict: bool) -> str:
     if node.is_op("If"):
         types, misfit = _type_branches(node, known)
     else:
-        types, reason = _infer_node(node, known)
-        misfit = reason or misfit_of(node)
-        if misfit and strict and not node.subgraphs:
-            raise EdgeoptError(f"the inputs of {node!r} do not fit together: {misfit}; check the model and its shapes")
+        types, misfit = _infer_node(node, known)
         for inner in node.subgraphs:
             _type_graph(inner, known, False)
     for out, type_ in zip(node.outputs, types, strict=False):
         out.type = sharper(out.type, type_)
+    misfit = misfit or misfit_of(node)
+    if misfit and strict and not node.subgraphs:
+        raise EdgeoptError(f"the inputs of {node!r} do not fit together: {misfit}; check the model and its shapes")
     if len(node.outputs) == 1 and not node.subgraphs:
         note_node(node, known)
     return misfit

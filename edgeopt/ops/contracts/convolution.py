@@ -1,0 +1,106 @@
+"""Convolutions: channels and groups, the kernel that the attributes tell against the one that is there, bias and residual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgeopt.ops.contracts.operands import Operands, Shape
+from edgeopt.ops.contracts.windows import Geometry, geometry, results
+
+Rule = Callable[[Operands], None]
+
+
+def kernel_of(operands: Operands, weight: int) -> Shape:
+    """The spatial extents of input ``weight``; an attribute that says otherwise is refused."""
+    rank, w = operands.rank(0, 3), operands.shape(weight)
+    operands.rank(weight, rank, rank)
+    told = operands.node.attributes.get("kernel_shape")
+    given = operands.node.integers("kernel_shape")
+    operands.need(told is None or given == w[2:], f"kernel_shape is {list(given)}, {operands.label(weight)} has {list(w[2:])}")
+    return w[2:]
+
+
+def channels_of(operands: Operands, weight: int) -> int:
+    """The output channels of a convolution; raises Misfit when input, groups and input ``weight`` do not belong together."""
+    x, w, group = operands.shape(0), operands.shape(weight), operands.node.integer("group", 1)
+    operands.need(group > 0 and w[0] % group == 0, f"{w[0]} output channels do not divide into {group} groups")
+    weights = f"{operands.label(weight)} of shape {list(w)} in {group} group(s)"
+    operands.need(x[1] == w[1] * group, f"{operands.label(0)} has {x[1]} channels, {weights} takes {w[1] * group}")
+    return w[0]
+
+
+def convolution(weight: int, bias: int | None = None, residual: int | None = None) -> Rule:
+    """The rule of a convolution whose weight, bias and residual are the inputs of these numbers."""
+
+    def rule(operands: Operands) -> None:
+        kernel, channels = kernel_of(operands, weight), channels_of(operands, weight)
+        extents = results(operands, geometry(operands, kernel), operands.shape(0)[2:])
+        shape = (operands.shape(0)[0], channels, *extents)
+        if bias is not None:
+            operands.fits(bias, (channels,))
+        if residual is not None:
+            operands.fits(residual, shape)
+        operands.yields(shape)
+
+    return rule
+
+
+def _conv(operands: Operands) -> None:
+    operands.same_type(0, 1, 2)
+    convolution(1, 2)(operands)
+
+
+def _fused_conv(operands: Operands) -> None:
+    operands.same_type(0, 1, 2, 3)
+    convolution(1, 2, 3)(operands)
+
+
+def _transposed(operands: Operands) -> None:
+    kernel, x, w, group = kernel_of(operands, 1), operands.shape(0), operands.shape(1), operands.node.integer("group", 1)
+    operands.same_type(0, 1, 2)
+    text = f"{operands.label(0)} has {x[1]} channels, {operands.label(1)} of shape {list(w)} in {group} group(s) takes {w[0]}"
+    operands.need(group > 0 and w[0] % group == 0 and x[1] == w[0], text)
+    operands.fits(2, (w[1] * group,))
+    found = geometry(operands, kernel)
+    extra = _output_padding(operands, found)
+    whole = zip(found.strides, x[2:], found.spans, found.begin, found.end, strict=True)
+    bare = [s * (n - 1) + span - b - e for s, n, span, b, e in whole]
+    full = [n + p for n, p in zip(bare, extra, strict=True)]
+    told = operands.node.integers("output_shape")
+    extents, others = full, []
+    if told:
+        most = [n + more - 1 for n, more in zip(_unpadded(bare, found), _most(found), strict=True)]
+        extents = list(_told(operands, told, most))
+    elif operands.node.text("auto_pad", "NOTSET").startswith("SAME"):
+        extents = [n * s for n, s in zip(x[2:], found.strides, strict=True)]
+        others = [[n + p for n, p in zip(extents, extra, strict=True)]]  # as shape inference counts it
+    operands.need(min(extents) >= 0, f"its result would have the extents {extents}")
+    head = (x[0], w[1] * group)
+    operands.yields((*head, *extents), others=[(*head, *other) for other in others])
+
+
+def _most(found: Geometry) -> list[int]:
+    """What an output padding has to stay below: a position that no tap reaches."""
+    return [max(s, d) for s, d in zip(found.strides, found.dilations, strict=True)]
+
+
+def _unpadded(extents: list[int], found: Geometry) -> list[int]:
+    return [n + b + e for n, b, e in zip(extents, found.begin, found.end, strict=True)]
+
+
+def _output_padding(operands: Operands, found: Geometry) -> Shape:
+    extra, most = operands.node.integers("output_padding") or (0,) * len(found.kernel), _most(found)
+    good = len(extra) == len(most) and all(0 <= p < limit for p, limit in zip(extra, most, strict=True))
+    operands.need(good, f"output_padding is {list(extra)}, it must stay below the strides or dilations {most}")
+    return extra
+
+
+def _told(operands: Operands, told: Shape, most: list[int]) -> Shape:
+    """``output_shape``, which cuts off of the full result and adds to it no more than an output padding may."""
+    extents = told[-len(most) :] if len(told) == len(most) + 2 else told
+    good = len(extents) == len(most) and all(0 < t <= m for t, m in zip(extents, most, strict=True))
+    operands.need(good, f"output_shape is {list(told)}, its result reaches no further than {most}")
+    return extents
+
+
+RULES: dict[str, Rule] = {"Conv": _conv, "FusedConv": _fused_conv, "ConvTranspose": _transposed}

@@ -1,0 +1,56 @@
+"""LSTM, GRU and RNN: every operand follows from directions, hidden size, batch and width."""
+
+from __future__ import annotations
+
+from edgeopt.ops.contracts.operands import Operands, Shape
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}
+_DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+
+
+def _recurrent(operands: Operands) -> None:
+    node = operands.node
+    for index in range(3):
+        operands.rank(index, 3, 3)
+    direction = node.text("direction", "forward")
+    operands.need(direction in _DIRECTIONS, f"direction '{direction}' is not known")
+    count, x, major = _DIRECTIONS[direction], operands.shape(0), bool(node.integer("layout", 0))
+    hidden = node.integer("hidden_size", operands.shape(2)[2])
+    operands.need(hidden > 0, f"the hidden size is {hidden}")
+    rows, (batch, steps) = _GATES[node.op] * hidden, (x[0], x[1]) if major else (x[1], x[0])
+    operands.fits(1, (count, rows, x[2]))
+    operands.fits(2, (count, rows, hidden))
+    operands.fits(3, (count, 2 * rows))
+    operands.same_type(0, 1, 2, 3, 5, 6, 7)
+    _lengths(operands, batch, steps)
+    _states(operands, batch, count, hidden)
+    _activations(operands, count)
+    operands.yields((batch, steps, count, hidden) if major else (steps, count, batch, hidden))
+
+
+def _lengths(operands: Operands, batch: int, steps: int) -> None:
+    operands.vector(4, batch)
+    operands.typed(4, "int32")
+    for length in operands.numbers(4) or []:
+        operands.need(0 <= length <= steps, f"{operands.label(4)} holds the length {length}, there are {steps} steps")
+
+
+def _states(operands: Operands, batch: int, count: int, hidden: int) -> None:
+    state: Shape = (batch, count, hidden) if operands.node.integer("layout", 0) else (count, batch, hidden)
+    operands.fits(5, state)
+    operands.yields(state, 1)
+    if operands.node.op == "LSTM":
+        operands.fits(6, state)
+        operands.fits(7, (count, 3 * hidden))
+        operands.yields(state, 2)
+
+
+def _activations(operands: Operands, count: int) -> None:
+    names = operands.node.attributes.get("activations")
+    wanted = _FUNCTIONS[operands.node.op] * count
+    if isinstance(names, (list, tuple)) and names:
+        operands.need(len(names) == wanted, f"there are {len(names)} activations, {wanted} are needed")
+
+
+RULES = dict.fromkeys(_GATES, _recurrent)

@@ -1,0 +1,38 @@
+"""Element types: those that the schema of a standard operator allows, and one type wherever it says one."""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+
+from onnx import defs
+
+from edgeopt.ops.contracts.operands import Operands
+from edgeopt.ops.table import schema
+
+_SPELLED = {"float32": "float", "float64": "double"}
+_VARIADIC = defs.OpSchema.FormalParameterOption.Variadic
+
+
+def check_types(operands: Operands) -> None:
+    """Raise Misfit for an input or output whose element type the operator does not take, or does not take beside the others."""
+    node = operands.node
+    known = schema(node.op, node.domain, operands.opset)
+    if known is None:
+        return
+    bound: dict[str, tuple[str, str]] = {}
+    for values, formals, kind in ((node.inputs, known.inputs, "input"), (node.outputs, known.outputs, "output")):
+        last = formals[-1:] if formals and formals[-1].option == _VARIADIC else []
+        for index, (value, formal) in enumerate(zip(values, chain(formals, repeat(last[0]) if last else ()), strict=False)):
+            type_ = value.type if value is not None and value.name else None
+            if value is not None and type_ is not None and type_.proto is None:
+                homogeneous = formal.option != _VARIADIC or formal.is_homogeneous
+                _check(operands, f"{kind} {index} '{value.name}'", type_.dtype, formal, bound if homogeneous else {})
+
+
+def _check(
+    operands: Operands, label: str, dtype: str, formal: defs.OpSchema.FormalParameter, bound: dict[str, tuple[str, str]]
+) -> None:
+    allowed = f"tensor({_SPELLED.get(dtype, dtype)})" in formal.types
+    operands.need(allowed, f"{label} is {dtype}, which the operator does not take there")
+    first, other = bound.setdefault(formal.type_str, (dtype, label))
+    operands.need(first == dtype, f"{label} is {dtype}, {other} is {first}")
