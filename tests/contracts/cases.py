@@ -15,6 +15,10 @@ from edgeopt.ops.contracts import misfit
 Operand = str | Array | None  # what is computed by its type, as in "float32[1,4]"; a constant; left out
 
 
+Change = Mapping[int | str, object]
+Check = tuple[str, Change, str]  # its name, the change, and what the reason says
+
+
 @dataclass(frozen=True)
 class Case:
     """``change`` maps an input's number or an attribute's name to what it becomes; ``declared`` maps an output to its type."""
@@ -23,7 +27,7 @@ class Case:
     op: str
     inputs: Sequence[Operand]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
-    change: Mapping[int | str, object] = field(default_factory=dict)
+    change: Change = field(default_factory=dict)
     declared: Mapping[int, str] = field(default_factory=dict)
     says: str = ""
     outputs: int = 1

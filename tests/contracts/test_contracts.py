@@ -13,10 +13,38 @@ from edgeopt.ops.contracts import RULES, misfit
 from edgeopt.passes.constant_folding import PASS
 from edgeopt.rewrite import Context
 from edgeopt.target import target
+from tests.contracts import test_elementwise as elementwise
+from tests.contracts import test_indexing as indexing
+from tests.contracts import test_movement as movement
+from tests.contracts import test_own_operators as own_operators
+from tests.contracts import test_products as products
+from tests.contracts import test_quantization as quantization
+from tests.contracts import test_recurrent as recurrent
+from tests.contracts import test_reductions as reductions
+from tests.contracts import test_sampling as sampling
+from tests.contracts import test_views as views
+from tests.contracts import test_windows as windows
 
 
 def test_every_operator_of_a_kernel_has_a_rule() -> None:
     assert {op for kernel in TABLE for op in kernel.ops} - set(RULES) == set()
+
+
+def test_every_rule_is_tested_on_every_operator() -> None:
+    families = (
+        elementwise,
+        indexing,
+        movement,
+        own_operators,
+        products,
+        quantization,
+        recurrent,
+        reductions,
+        sampling,
+        views,
+        windows,
+    )
+    assert set(RULES) - {case.op for family in families for case in family.CASES} == set()
 
 
 def test_no_rule_is_left_of_an_operator_without_a_kernel() -> None:

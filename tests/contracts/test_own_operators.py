@@ -1,0 +1,81 @@
+"""The operators of ai.edgeopt on codes: what an artifact or a model file of ours may lie about."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tests.contracts.cases import Case, Check, Operand, check, number, ones, parametrized
+
+S, Z, WZ, WS = number(0.1), number(3, "uint8"), number(0, "int8"), ones(6)
+X, WEIGHT, DENSE = "uint8[1,4,8,8]", ones(6, 4, 3, 3, dtype="int8"), ones(4, 6, dtype="int8")
+BIAS = np.zeros(6, "int32")
+CONV: list[Operand] = [X, S, Z, WEIGHT, WS, WZ, BIAS, S, Z, "uint8[1,6,6,6]", S, Z]
+GEMM: list[Operand] = ["uint8[2,4]", S, Z, DENSE, WS, WZ, BIAS, S, Z, "uint8[2,6]", S, Z]
+DYNAMIC_CONV: list[Operand] = [X, "float32[]", "uint8[]", WEIGHT, WS, WZ, ones(6)]
+DYNAMIC_GEMM: list[Operand] = ["uint8[2,4]", "float32[]", "uint8[]", DENSE, WS, WZ, ones(6)]
+HYBRID_CONV: list[Operand] = ["float32[1,4,8,8]", WEIGHT, WS, ones(6), "float32[1,6,6,6]"]
+HYBRID_GEMM: list[Operand] = ["float32[2,4]", DENSE, WS, ones(6), "float32[2,6]"]
+PAIR: list[Operand] = ["uint8[2,3]", S, Z, "uint8[3]", S, Z, S, Z]
+ONE: list[Operand] = [X, S, Z, S, Z]
+POOL = {"kernel_shape": [2, 2]}
+PARTS: list[Operand] = [S, Z, "uint8[1,4]", S, Z, "uint8[1,2]", S, Z]
+TABLE = np.zeros(256, "uint8")
+
+Changes = Sequence[Check]
+
+
+def each(op: str, inputs: Sequence[Operand], changes: Changes, **attributes: object) -> list[Case]:
+    """A Case of ``op`` for each change."""
+    return [Case(name, op, inputs, attributes, change=change, domain="ai.edgeopt", says=says) for name, change, says in changes]
+
+
+PRODUCT: Changes = (
+    ("x scale", {1: ones(4)}, "one number"),
+    ("x zero", {2: number(0, "int8")}, "int8"),
+    ("w scale", {4: ones(5)}, "or [6] is needed"),
+    ("w zero", {5: np.zeros(5, "int8")}, "or [6] is needed"),
+    ("y scale", {7: ones(6)}, "one number"),
+    ("y zero scale", {7: number(0.0)}, "not positive and finite"),
+    ("residual", {9: "uint8[1,2]"}, "input 9"),
+    ("residual scale", {10: ones(2)}, "one number"),
+    ("codes", {0: "int32[1,4,8,8]"}, "int32"),
+)
+DYNAMIC: Changes = (
+    ("x scale", {1: "float32[4]"}, "one number"),
+    ("x zero", {2: "uint8[4]"}, "one number"),
+    ("w scale", {4: ones(5)}, "or [6] is needed"),
+    ("w zero", {5: np.zeros(5, "int8")}, "or [6] is needed"),
+    ("bias", {6: ones(7)}, "input 6"),
+)
+HYBRID: Changes = (
+    ("scale", {2: ones(5)}, "or [6] is needed"),
+    ("bias", {3: ones(7)}, "input 3"),
+    ("residual", {4: "float32[1,2]"}, "input 4"),
+    ("weight", {1: np.ones(6, "float32")}, "input 1"),
+)
+UNARY: Changes = (("x scale", {1: ones(4)}, "one number"), ("y scale", {3: number(0.0)}, "not positive and finite"))
+BINARY: Changes = (
+    ("shape", {3: "uint8[4]"}, "does not broadcast"),
+    ("scale", {4: ones(3)}, "one number"),
+    ("y zero", {7: np.zeros(3, "uint8")}, "one number"),
+)
+CASES = [
+    *each("QuantConv", CONV, (*PRODUCT, ("channels", {0: "uint8[1,3,8,8]"}, "3 channels"), ("bias", {6: BIAS[:5]}, "input 6"))),
+    *each("QuantGemm", GEMM, (*PRODUCT, ("depth", {0: "uint8[2,5]"}, "no common depth"), ("bias", {6: BIAS[:5]}, "input 6"))),
+    *each("DynamicConv", DYNAMIC_CONV, (*DYNAMIC, ("channels", {0: "uint8[1,3,8,8]"}, "3 channels"))),
+    *each("DynamicGemm", DYNAMIC_GEMM, (*DYNAMIC, ("depth", {0: "uint8[2,5]"}, "no common depth"))),
+    *each("HybridConv", HYBRID_CONV, (*HYBRID, ("channels", {0: "float32[1,3,8,8]"}, "3 channels"))),
+    *each("HybridGemm", HYBRID_GEMM, (*HYBRID, ("depth", {0: "float32[2,5]"}, "no common depth"))),
+    *each("QuantAdd", PAIR, BINARY),
+    *each("QuantMul", PAIR, BINARY),
+    *each("QuantAveragePool", ONE, (*UNARY, ("pads", {"pads": [5, 5, 5, 5]}, "whole windows")), **POOL),
+    *each("QuantGlobalAveragePool", ONE, (*UNARY, ("empty", {0: "uint8[1,4,0,8]"}, "maps are empty"))),
+    *each("QuantSoftmax", ONE, (*UNARY, ("axis", {"axis": 4}, "outside of 4"))),
+    *each("QuantConcat", PARTS, (("part", {5: "uint8[2,2]"}, "does not join"), ("scale", {3: ones(4)}, "one number")), axis=1),
+    *each("QuantLookup", [X, TABLE], (("table", {1: TABLE[:200]}, "[256] is needed"), ("codes", {0: "uint16[2]"}, "uint16"))),
+]
+
+
+@parametrized(CASES)
+def test_own_operators(case: Case) -> None:
+    check(case)

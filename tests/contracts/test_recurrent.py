@@ -1,0 +1,39 @@
+"""LSTM, GRU and RNN: states, biases, peepholes and lengths that belong to the sequences."""
+
+from tests.contracts.cases import Case, Check, Operand, check, ints, parametrized
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+SIZE = {"hidden_size": 2}
+
+
+def operands(op: str) -> list[Operand]:
+    """X of 5 steps, 3 sequences and width 4; W, R and B for a hidden size of 2."""
+    rows = 2 * GATES[op]
+    return ["float32[5,3,4]", f"float32[1,{rows},4]", f"float32[1,{rows},2]", f"float32[1,{2 * rows}]"]
+
+
+CHANGES: list[Check] = [
+    ("width", {0: "float32[5,3,5]"}, "input 1"),
+    ("recurrence", {2: "float32[1,2,3]"}, "input 2"),
+    ("hidden", {"hidden_size": 3}, "input 1"),
+    ("bias", {3: "float32[1,1]"}, "input 3"),
+    ("lengths", {4: "int32[2]"}, "[3] is needed"),
+    ("negative length", {4: ints(5, -3, 1, dtype="int32")}, "length -3"),
+    ("long length", {4: ints(5, 100, 1, dtype="int32")}, "length 100"),
+    ("initial h", {5: "float32[1,1,1]"}, "[1,3,2] is needed"),
+    ("directions", {"direction": "bidirectional"}, "input 1"),
+    ("direction", {"direction": "sideways"}, "not known"),
+    ("activations", {"activations": ["Tanh"] * 7}, "7 activations"),
+    ("layout", {"layout": 1, 5: "float32[1,3,2]"}, "[5,1,2] is needed"),
+]
+CASES = [Case(name, op, operands(op), SIZE, change, says=says) for op in GATES for name, change, says in CHANGES] + [
+    Case("initial c", "LSTM", operands("LSTM"), SIZE, change={6: "float32[1,1,1]"}, says="input 6"),
+    Case("peepholes", "LSTM", operands("LSTM"), SIZE, change={7: "float32[1,2]"}, says="[1,6] is needed"),
+    Case("declared", "GRU", operands("GRU"), SIZE, declared={0: "float32[5,1,3,3]"}, says="is computed"),
+    Case("last state", "GRU", operands("GRU"), SIZE, declared={1: "float32[1,5,2]"}, outputs=2, says="output 1"),
+]
+
+
+@parametrized(CASES)
+def test_recurrent(case: Case) -> None:
+    check(case)
