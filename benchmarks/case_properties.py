@@ -20,6 +20,7 @@ from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.frontend import load
 from edgeopt.ir import Array
+from edgeopt.options import Options
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.target import target
 
@@ -45,7 +46,7 @@ def cache_pair(path: Path) -> Verdict:
 def header(path: Path) -> Verdict:
     """The generated header and example compile with all warnings as errors, and the example gives the right numbers."""
     host = target("host")
-    model, cc = edgeopt.compile(path, emit="c-library"), compiler(host)
+    model, cc = edgeopt.compile(path, options=Options(emit="c-library")), compiler(host)
     if cc is None:
         raise EdgeoptError("no C compiler is installed")
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +64,7 @@ def quantized(path: Path, scheme: str, data: str) -> Verdict:
     graph = load(path)
     samples = _samples(graph.inputs[0].type.dims[0] if graph.inputs[0].type else 1, generated(graph, 64))
     given = {"data": samples.take(slice(0, 32)), "calibration": samples.take(slice(32, 64))} if data == "data" else {}
-    asked = {"level": 3} if scheme == "O3" else {"quantize": scheme}
+    asked = {"level": 3} if scheme == "O3" else {"options": Options(quantize=scheme)}
     model = edgeopt.compile(path, **asked, **given)  # type: ignore[arg-type]
     part = samples.take(slice(0, 32))
     reference, result = _first(edgeopt.compile(path).run(part.arrays)), _first(model.run(part.arrays))

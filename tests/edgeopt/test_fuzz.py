@@ -15,11 +15,11 @@ from pathlib import Path
 import onnx
 import pytest
 
+from benchmarks.fuzzing.mutation import mutate
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
 from edgeopt.ir import verify
 from tests.edgeopt import small_models
-from tests.edgeopt.mutation import mutate
 
 SECONDS = float(os.environ.get("EDGEOPT_FUZZ_SECONDS", "10"))
 SEED = int(os.environ.get("EDGEOPT_FUZZ_SEED", "0"))

@@ -1,0 +1,109 @@
+"""One case: compile, run under guard twice, and compare with onnxruntime, and with the interpreter where that does not agree."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+
+import edgeopt
+from benchmarks.case_answers import difference, onnxruntime_outputs
+from benchmarks.fuzzing.guarded import Guard, guarded_run
+from benchmarks.fuzzing.misfits import Case
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend import export, load
+from edgeopt.interpret import interpret
+from edgeopt.ir import Array, verify
+from edgeopt.pipeline import optimize
+
+Verdict = tuple[str, str]
+Outputs = dict[str, Any]
+GUARDS = ((True, 0x5A), (False, 0xFF))  # a page behind all memory, then one in front; the bytes found in it differ
+
+
+def tried(case: Case, oracle: Callable[[], None]) -> Verdict:
+    """The verdict on a case; ``oracle`` is called when our own part is over, so that a crash of others is not taken for ours."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            outputs = _ours(case)
+        except EdgeoptError as error:
+            return _refused(case, str(error), oracle)
+        except Exception as error:
+            return "TRACEBACK", f"{type(error).__name__}: {error}"
+        if isinstance(outputs, str):
+            return "FOREIGN", outputs
+        if not case.runs:
+            return "loaded", ""
+        oracle()
+        return _compared(case, outputs)
+
+
+def _ours(case: Case) -> Outputs | str:
+    """The outputs, or how two runs on the same inputs differed: by bytes that do not belong to the model."""
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(case.model)
+        file.flush()
+        if not case.runs:
+            return _optimized(file.name)
+        model = edgeopt.compile(file.name)
+    first, second = (guarded_run(model, case.inputs, Guard(high, fill)) for high, fill in GUARDS)
+    for name, array in first.items():
+        if isinstance(array, np.ndarray) and array.dtype != object and not _same(array, second[name]):
+            return f"output '{name}' depends on memory that is not the model's"
+    return first
+
+
+def _optimized(path: str) -> Outputs:
+    """Load, optimise, verify and export; there are no outputs."""
+    graph = load(path)
+    optimize(graph, 1)
+    verify(graph)
+    export(graph)
+    return {}
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.shape == other.shape and np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
+
+
+def _refused(case: Case, message: str, oracle: Callable[[], None]) -> Verdict:
+    if not message.strip():
+        return "TRACEBACK", "an error without a message"
+    if not case.valid:
+        return "refused", message
+    oracle()
+    try:
+        onnxruntime_outputs(case.model, case.inputs)
+    except Exception:
+        return "refused", message
+    return "refused though valid", message
+
+
+def _compared(case: Case, outputs: Outputs) -> Verdict:
+    wrong = [difference(_arrays(answer), outputs) for answer in _answers(case)]
+    if not wrong:
+        return "unfounded", "neither onnxruntime nor the interpreter has an answer"
+    return ("right", "") if "" in wrong else ("DIFFERENT", wrong[0])
+
+
+def _arrays(outputs: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: a for name, a in outputs.items() if isinstance(a, np.ndarray) and a.dtype != object}
+
+
+def _answers(case: Case) -> list[Outputs]:
+    found: list[Outputs] = []
+    for answer in (lambda: onnxruntime_outputs(case.model, case.inputs), lambda: _interpreted(case)):
+        try:
+            found.append(answer())
+        except Exception:  # whatever others raise: then they have no answer
+            continue
+    return found
+
+
+def _interpreted(case: Case) -> Outputs:
+    return interpret(load(ModelProto.FromString(case.model)), case.inputs)
