@@ -15,19 +15,8 @@ from edgeopt.ir import Array
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int8", "uint8", "bool")
 NUMBERS = (0, 1, -1, 2, 3, 5, -2, -5, 9, 100, 2**31 - 1, 2**31, 2**40, -(2**63))
 REALS = (float("nan"), float("inf"), float("-inf"), 0.0, -1.0, 0.5, 1e30, 100.0)
-WORDS: tuple[str, ...] = ("", "NOTSET", "SAME_UPPER", "VALID", "constant", "reflect", "edge", "wrap", "nearest", "linear", "cubic", "none", "add")
-WORDS += (
-    "asymmetric",
-    "align_corners",
-    "tf_crop_and_resize",
-    "reverse",
-    "bidirectional",
-    "avg",
-    "max",
-    "zeros",
-    "border",
-    "gone",
-)
+WORDS = """NOTSET SAME_UPPER VALID constant reflect edge wrap nearest linear cubic none add asymmetric align_corners
+tf_crop_and_resize reverse bidirectional avg max zeros border gone""".split()
 UNCHANGED = 0.15  # of the cases are valid
 MOST = 8  # tests of one operator that count for how often it is drawn
 
@@ -181,7 +170,7 @@ def _model(draft: Draft, seed: Seed) -> tuple[ModelProto, dict[str, Array]]:
 
 
 def _unshaped(info: ValueInfoProto) -> TypeProto:
-    copy = ValueInfoProto.FromString(info.SerializeToString())
-    if copy.type.HasField("tensor_type"):
-        copy.type.tensor_type.ClearField("shape")
-    return copy.type
+    made = TypeProto.FromString(info.type.SerializeToString())
+    if made.HasField("tensor_type"):
+        made.tensor_type.ClearField("shape")
+    return made
