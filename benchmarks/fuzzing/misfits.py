@@ -170,7 +170,8 @@ def _model(draft: Draft, seed: Seed) -> tuple[ModelProto, dict[str, Array]]:
 
 
 def _unshaped(info: ValueInfoProto) -> TypeProto:
-    made = TypeProto.FromString(info.type.SerializeToString())
+    made = TypeProto()
+    made.CopyFrom(info.type)
     if made.HasField("tensor_type"):
         made.tensor_type.ClearField("shape")
     return made
