@@ -16,6 +16,7 @@ from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
+from edgeopt.ops.finite import refuse_nan
 from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
@@ -51,11 +52,14 @@ def compile(
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
     graph = model if isinstance(model, Graph) else load(model, shapes)
+    refuse_nan(graph)
     facts = target if isinstance(target, Target) else find_target(target)
     debug = options.debug
     context, found = debug.context or Context(level=level), None
     if options.quantize is not None or (level >= 3 and debug.only is None):
-        budget = Budget(data, calibration, max_drop, options.quantize, options.objective, options.method)
+        budget = Budget(
+            data, calibration, max_drop, options.quantize, options.objective, options.method, accept_chance=options.accept_chance
+        )
         graph, found = approximate(graph, budget, context, facts, "integer", debug.print_after)
     elif level > 0:
         optimize(graph, level, context, debug.only, debug.print_after)

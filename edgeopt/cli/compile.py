@@ -24,6 +24,7 @@ QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8a16
 OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
 METHODS = ("auto", "product", "minmax", "percentile", "entropy", "mse")
 METHOD = "How calibration finds the range of a value: the rule that does best on held-out calibration samples, or a given one."
+CHANCE = "Go on although the float model is right on --data no more often than guessing is."
 PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
@@ -41,6 +42,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True, help=METHOD)
+@click.option("--accept-chance", is_flag=True, help=CHANCE)
 @click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
@@ -62,6 +64,7 @@ def compile_(
     quantize: str | None,
     objective: Objective,
     method: str,
+    accept_chance: bool,
     profile: str | None,
     tune: bool,
     passes: tuple[str, ...],
@@ -75,6 +78,7 @@ def compile_(
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
     from edgeopt.compiler import compile as compile_model
     from edgeopt.frontend import load, notes, save
+    from edgeopt.ops.finite import refuse_nan
     from edgeopt.options import Debug, Options
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
@@ -90,8 +94,9 @@ def compile_(
     with working(f"compiling {model.name}"):
         if emit == "onnx":
             graph = load(model, shapes)
+            refuse_nan(graph)
             if quantize is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, quantize, objective, method, profile)
+                budget = Budget(data, calibration, max_drop, quantize, objective, method, profile, accept_chance)
                 graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
                 optimize(graph, level, context, only, shown)
@@ -109,7 +114,7 @@ def compile_(
                 data=data,
                 calibration=calibration,
                 max_drop=max_drop,
-                options=Options(quantize, objective, method, tune=tune, emit=emit, debug=debug),
+                options=Options(quantize, objective, method, accept_chance, tune, emit=emit, debug=debug),
             )
             directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)

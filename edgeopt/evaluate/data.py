@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.labels import LABELS, labels_of
 from edgeopt.ir import Array, Graph, numpy_dtype
 
-LABELS = "labels"
 MAX_CALIBRATION = 512
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """``arrays``: input name -> array whose leading axis is the samples. ``labels``: class index of each sample, or None."""
+    """``arrays``: input name -> array whose leading axis is the samples. ``labels``: class index of each sample, or None.
+
+    ``output`` names the output of the model that the labels belong to.
+    """
 
     arrays: dict[str, Array]
     labels: Array | None = None
+    output: str = ""
 
     def __len__(self) -> int:
         return min((len(a) for a in self.arrays.values()), default=0)
 
     def take(self, index: Array | slice) -> DataSet:
         """The samples at ``index``."""
-        return DataSet({k: v[index] for k, v in self.arrays.items()}, None if self.labels is None else self.labels[index])
+        labels = None if self.labels is None else self.labels[index]
+        return replace(self, arrays={k: v[index] for k, v in self.arrays.items()}, labels=labels)
 
     def subset(self, count: int, seed: int = 0) -> DataSet:
         """At most ``count`` samples, drawn without replacement and kept in their order."""
@@ -52,18 +57,32 @@ class DataSet:
 def read(path: str | Path, graph: Graph) -> DataSet:
     """The arrays of an npz file that are called like the inputs of ``graph``, and ``labels`` when there are any.
 
-    Raises EdgeoptError when the file cannot be read, or an array is missing, has the wrong type, shape or number of samples.
+    Raises EdgeoptError when the file cannot be read, an array is missing, has the wrong type, shape or number of samples, or the
+    labels are not understood (``edgeopt.evaluate.labels``).
     """
-    archive = _archive(Path(path))
+    return _fitting(_archive(Path(path)), graph, f"'{path}'")
+
+
+def admit(data: DataSet, graph: Graph) -> DataSet:
+    """``data`` that was not read from a file, checked like one."""
+    labels = {} if data.labels is None else {LABELS: np.asarray(data.labels)}
+    return _fitting({**data.arrays, **labels}, graph, "the data set")
+
+
+def _fitting(found: Mapping[str, Array], graph: Graph, where: str) -> DataSet:
     arrays = {}
     for value in graph.inputs:
-        if value.name not in archive:
-            raise EdgeoptError(f"'{path}' has no array for the input '{value.name}'; it has {', '.join(archive) or 'none'}")
-        arrays[value.name] = _checked(archive[value.name], graph, value.name, path)
-    labels = archive.get(LABELS)
-    if len({len(a) for a in [*arrays.values(), *([] if labels is None else [labels])]}) > 1:
-        raise EdgeoptError(f"the arrays of '{path}' differ in their number of samples")
-    return DataSet(arrays, labels)
+        if value.name not in found:
+            raise EdgeoptError(f"{where} has no array for the input '{value.name}'; it has {', '.join(found) or 'none'}")
+        arrays[value.name] = _checked(found[value.name], graph, value.name, where)
+    labels, output = labels_of(found, graph, where)
+    counts = {name: len(a) for name, a in {**arrays, **({} if labels is None else {LABELS: labels})}.items()}
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"'{name}' {count}" for name, count in counts.items())
+        raise EdgeoptError(f"the arrays of {where} differ in their number of samples: {shown}")
+    if not any(counts.values()):
+        raise EdgeoptError(f"{where} holds no samples; the leading axis of its arrays is empty")
+    return DataSet(arrays, labels, output)
 
 
 def _archive(path: Path) -> dict[str, Array]:
@@ -74,14 +93,16 @@ def _archive(path: Path) -> dict[str, Array]:
         raise EdgeoptError(f"cannot read '{path}' as an npz archive: {error}") from error
 
 
-def _checked(array: Array, graph: Graph, name: str, path: str | Path) -> Array:
+def _checked(array: Array, graph: Graph, name: str, where: str) -> Array:
     type_ = next(v.type for v in graph.inputs if v.name == name)
+    if array.ndim == 0:
+        raise EdgeoptError(f"array '{name}' of {where} is a single number; its leading axis must count the samples")
     if type_ is None or type_.shape is None:
         return array
     if array.dtype != numpy_dtype(type_.dtype):
-        raise EdgeoptError(f"array '{name}' of '{path}' is {array.dtype}, the model wants {type_}; convert it")
+        raise EdgeoptError(f"array '{name}' of {where} is {array.dtype}, the model wants {type_}; convert it")
     if array.ndim != len(type_.shape) or not _fits(array.shape[1:], type_.shape[1:]):
-        raise EdgeoptError(f"array '{name}' of '{path}' has shape {list(array.shape)}, the model wants {type_}")
+        raise EdgeoptError(f"array '{name}' of {where} has shape {list(array.shape)}, the model wants {type_}")
     return array
 
 

@@ -10,6 +10,7 @@ from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.forms.quantize.reconstruct import Repairs
+from edgeopt.forms.quantize.sensitivity import judged
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import QuantizationScheme
@@ -36,7 +37,7 @@ def nearest(graph: Graph, scheme: QuantizationScheme) -> QuantizationPlan:
 
 
 def compiled_outputs(graph: Graph, data: DataSet) -> Array:
-    """The first output of ``graph`` on all samples of ``data``, by code for this machine.
+    """The judged output of ``graph`` on all samples of ``data``, by code for this machine.
 
     Integer results are the same bits on every target, so what is measured here holds on the board.
     """
@@ -44,4 +45,4 @@ def compiled_outputs(graph: Graph, data: DataSet) -> Array:
     feeds = {v.name: data.arrays[v.name] for v in graph.inputs}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of nodes without a kernel: the compilation of what is chosen will warn
-        return np.asarray(model.run(feeds)[graph.outputs[0].name])
+        return np.asarray(model.run(feeds)[judged(graph, data)])

@@ -9,7 +9,8 @@ the network together is measured, never summed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isnan
 
 Forms = Mapping[str, str]
 
@@ -43,18 +44,26 @@ class Step:
 
 
 def choose(
-    start: Forms, candidates: Callable[[], Sequence[Candidate]], measure: Callable[[Forms], float], max_drop: float
+    start: Forms,
+    candidates: Callable[[], Sequence[Candidate]],
+    measure: Callable[[Forms], float],
+    max_drop: float,
+    exact: str | None = None,
 ) -> Choice:
     """The forms nearest to ``start`` found whose measured drop is at most ``max_drop``.
 
     ``measure(forms)`` is the drop of the whole network; ``candidates()`` gives all forms of all layers, those of ``start``
     among them, and is asked only when something has to be repaired, since errors cost time. Steps are made in growing
-    numbers; a bisection then takes back those that were not needed.
+    numbers; a bisection then takes back those that were not needed. The last steps lead to the form ``exact``, whatever the
+    errors say: they are measured on other samples. A drop or an error that is NaN is the largest there is.
     """
+    measure = _worst_for_nan(measure)
     drop = measure(start)
     if drop <= max_drop:
         return Choice(dict(start), (), drop)
     steps = ladder(start, candidates())
+    if exact is not None:
+        steps += [Step(layer, exact, 0.0) for layer, form in _after(start, steps).items() if form != exact]
     count, drops = 0, {0: drop}
     while drops[count] > max_drop and count < len(steps):
         count = min(len(steps), max(1, 2 * count))
@@ -62,6 +71,14 @@ def choose(
     count = _fewest(count, drops, lambda k: measure(_after(start, steps[:k])), max_drop)
     forms = _after(start, steps[:count])
     return Choice(forms, tuple(dict.fromkeys(s.layer for s in steps[:count])), drops[count])
+
+
+def _worst_for_nan(measure: Callable[[Forms], float]) -> Callable[[Forms], float]:
+    def measured(forms: Forms) -> float:
+        drop = measure(forms)
+        return inf if isnan(drop) else drop
+
+    return measured
 
 
 def ladder(start: Forms, candidates: Sequence[Candidate]) -> list[Step]:
@@ -72,7 +89,8 @@ def ladder(start: Forms, candidates: Sequence[Candidate]) -> list[Step]:
 def _steps(layer: str, form: str, candidates: Sequence[Candidate]) -> list[Step]:
     """From the present form along the lower convex hull of cost and error, so that gains fall."""
     here = next(c for c in candidates if c.layer == layer and c.form == form)
-    rest, steps = [c for c in candidates if c.layer == layer], list[Step]()
+    here = replace(here, error=inf) if isnan(here.error) else here
+    rest, steps = [c for c in candidates if c.layer == layer and not isnan(c.error)], list[Step]()
     while rest := [c for c in rest if c.error < here.error]:
         there = max(rest, key=lambda c: (_gain(here, c), -c.error))
         steps.append(Step(layer, there.form, _gain(here, there)))

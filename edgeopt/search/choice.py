@@ -9,10 +9,11 @@ from typing import Literal, get_args
 
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.labels import check_reference
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.applied import compiled_outputs, nearest, variant
 from edgeopt.forms.quantize.combine import FLOAT, combined, output_errors
-from edgeopt.forms.quantize.plan import make_plan
+from edgeopt.forms.quantize.plan import make_plan, unfit
 from edgeopt.forms.quantize.recipe import AUTO, Recipe, best_recipe
 from edgeopt.forms.quantize.reconstruct import Repairs
 from edgeopt.forms.quantize.sensitivity import sensitivities
@@ -42,11 +43,14 @@ class Goal:
     max_drop: float = 1.0
     method: str = AUTO
     objective: Objective = "size"
+    accept_chance: bool = False
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """A plan that fits its budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost time.
+    """A plan that fits its budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost time,
+
+    ``unfit`` do not fit the scheme, with the reason.
 
     ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement`` is the percentage
     of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile of the float
@@ -64,6 +68,8 @@ class Quantization:
     agreement: float = 0.0
     samples: int = 0
     costs: dict[str, Profile] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
+    max_drop: float = 0.0
 
     @property
     def quantized(self) -> list[str]:
@@ -76,6 +82,8 @@ class Quantization:
         if rejected := self.costs.get("rejected"):
             slower = f"{self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
             return f"left in float: {slower}; with --objective size it is taken, the weights being {_share(rejected, before)}"
+        if not self.quantized:
+            return self._nothing()
         speed = f"{_milliseconds(before)} -> {_milliseconds(after)} {'measured' if after.measured else 'estimated'}"
         layers = f"{len(self.quantized)} of {len(self.forms)} layers; {speed}"
         if not self.samples:
@@ -85,6 +93,13 @@ class Quantization:
             f"on {self.samples} samples"
         )
 
+    def _nothing(self) -> str:
+        """Why every layer is left in float."""
+        if not self.given_back:
+            return f"left in float: no layer fits {self.scheme}: {next(iter(self.unfit.values()), 'there is none')}"
+        kept = f"the {self.metric} of {self.before:.2f} % on {self.samples} samples"
+        return f"left in float: {self.scheme} keeps {kept} within --max-drop {self.max_drop:g} in no layer that could be found"
+
 
 class Search:
     """One search for the forms of the layers of an optimised float graph."""
@@ -92,7 +107,8 @@ class Search:
     def __init__(self, graph: Graph, goal: Goal, calibration: DataSet, recipe: Recipe | None, overlay: Overlay | None) -> None:
         self.graph, self.goal, self.calibration = graph, goal, calibration
         self.recipe, self.overlay = recipe, overlay
-        self.layers = [n.name for n in linear_nodes(graph)]
+        self.unfit = unfit(linear_nodes(graph), goal.schemes[0])
+        self.layers = [n.name for n in linear_nodes(graph) if n.name not in self.unfit]
         self.plans: dict[str, QuantizationPlan] = {}
         self.rough: dict[str, QuantizationPlan] = {}
         self.rejected: dict[str, Profile] = {}
@@ -185,24 +201,27 @@ def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goa
     The drop is that of accuracy when there are labels, else the share of decisions that change. ``graph`` may be equalised, which
     changes its weights and keeps its outputs.
     """
+    reference = compiled_outputs(graph, evaluation)
+    check_reference(reference, evaluation.labels, goal.accept_chance)
     recipe = best_recipe(graph, calibration, goal.schemes[0], goal.method)
     recipe.prepare(graph, calibration)
     search = Search(graph, goal, calibration, recipe, None)
-    trials = Trials(search, evaluation)
+    trials = Trials(search, evaluation, compiled_outputs(graph, evaluation) if recipe.equalize else reference)
     start, slow = search.start()
-    choice = choose(start, lambda: search.candidates(start), trials.drop, goal.max_drop)
+    choice = choose(start, lambda: search.candidates(start), trials.drop, goal.max_drop, FLOAT)
     found = _finished(search, choice.forms, slow, choice.given_back)
     after, agreement = trials.result(found.forms)
-    metric = "accuracy" if evaluation.labels is not None else "same decision"
-    return replace(found, metric=metric, before=trials.before, after=after, agreement=agreement, samples=len(evaluation))
+    made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement)
+    return replace(made, samples=len(evaluation), max_drop=goal.max_drop)
 
 
 class Trials:
     """Results of whole networks on the evaluation data, by the code that is compiled for them."""
 
-    def __init__(self, search: Search, data: DataSet) -> None:
-        self.search, self.data = search, data
-        self.reference = compiled_outputs(search.graph, data)
+    def __init__(self, search: Search, data: DataSet, reference: Array) -> None:
+        self.search, self.data, self.reference = search, data, reference
+        single = reference[0].size == 1
+        self.metric = "accuracy" if data.labels is not None else "same value" if single else "same decision"
         self.before = self._metric(self.reference)
         self._known: dict[frozenset[tuple[str, str]], tuple[float, float]] = {}
 
@@ -242,4 +261,6 @@ def _finished(search: Search, forms: dict[str, str], slow: tuple[str, ...], give
         forms, slow, given_back = dict.fromkeys(search.layers, FLOAT), tuple(search.layers), ()
         plan, costs = search.plan(forms), _rejection(costs[FLOAT], costs["result"])
     errors = output_errors(search.graph, plan, search.calibration) if plan.weights else {}
-    return Quantization(replace(plan, errors=errors), goal.schemes[0].name, forms, given_back, slow, costs=costs)
+    forms = {n.name: forms.get(n.name, FLOAT) for n in linear_nodes(search.graph)}
+    plan = replace(plan, errors=errors)
+    return Quantization(plan, goal.schemes[0].name, forms, given_back, slow, costs=costs, unfit=search.unfit)

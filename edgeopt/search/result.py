@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 from edgeopt.forms.quantize.combine import FLOAT
@@ -30,6 +31,10 @@ def record(found: Quantization) -> dict[str, Any]:
     }
 
 
+def _finite(error: float | None) -> float | None:
+    return error if error is not None and isfinite(error) else None
+
+
 def _totals(profile: Profile) -> dict[str, Any]:
     return {key: value for key, value in asdict(profile).items() if key != "layers"}
 
@@ -41,8 +46,8 @@ def _layer(found: Quantization, name: str) -> dict[str, Any]:
     return {
         "layer": stem,
         "form": form,
-        "reason": LOSES if name in found.given_back else reason if form == FLOAT else "",
-        "error": found.plan.errors.get(name),
+        "reason": found.unfit.get(name, LOSES if name in found.given_back else reason if form == FLOAT else ""),
+        "error": _finite(found.plan.errors.get(name)),
         "float_seconds": before,
         "seconds": after,
     }

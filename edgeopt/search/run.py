@@ -11,7 +11,7 @@ from onnx import version_converter
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
-from edgeopt.evaluate.data import DataSet, generated, read
+from edgeopt.evaluate.data import DataSet, admit, generated, read
 from edgeopt.evaluate.observe import is_samplewise
 from edgeopt.forms.quantize.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
 from edgeopt.forms.quantize.export_grids import completed, float_nodes
@@ -23,6 +23,7 @@ from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
+from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import QuantizationScheme, scheme
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import FORMS, QUANTIZING, PrintAfter, optimize, technique
@@ -46,6 +47,7 @@ class Budget:
 
     ``quantize`` names a scheme that is wanted in any case. Without one it is int8, where the target does not get slower by it;
     or everywhere, when ``objective`` is ``size``. ``profile`` names the runtime that reads the ``standard`` form.
+    With ``accept_chance`` a float model that is right no more often than guessing does not stop the work.
     """
 
     data: Data | None = None
@@ -55,6 +57,7 @@ class Budget:
     objective: Objective = "latency"
     method: str = AUTO
     profile: str | None = None
+    accept_chance: bool = False
 
 
 def approximate(
@@ -118,8 +121,9 @@ def _attempt(
     if reason:
         add_note(graph, f"nothing was quantised: {reason}")
         return graph, None
+    refuse_infinite(linear_nodes(graph))
     objective = "size" if budget.quantize is not None else budget.objective
-    goal = Goal(schemes, target, context.level, budget.max_drop, budget.method, objective)
+    goal = Goal(schemes, target, context.level, budget.max_drop, budget.method, objective, budget.accept_chance)
     calibration, evaluation = _data(graph, budget)
     if calibration is None:
         return graph, _without_data(graph, goal, statistics)
@@ -135,6 +139,8 @@ def _carry_out(
     """Make of ``graph`` what was found, in the ``form`` that is wanted."""
     for name in QUANTIZING:
         run_pass(graph, technique(name)(found.plan), context)
+    if found.metric == "accuracy":
+        add_note(graph, f"the float model is right on {found.before:.2f} % of {found.samples} samples")
     add_note(graph, found.summary())
     if form == "standard":
         run_pass(graph, FORMS["standard_products"], context)
@@ -198,11 +204,15 @@ def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]
     data, calibration = _read(budget.data, graph), _read(budget.calibration, graph)
     if data is not None and calibration is None:
         return data.split()
+    if data is not None and calibration is not None:
+        calibration = replace(calibration, output=data.output)
     return calibration, data
 
 
 def _read(source: Data | None, graph: Graph) -> DataSet | None:
-    return read(source, graph) if isinstance(source, (str, Path)) else source
+    if source is None:
+        return None
+    return read(source, graph) if isinstance(source, (str, Path)) else admit(source, graph)
 
 
 def _with_opset(graph: Graph, *schemes: QuantizationScheme) -> Graph:

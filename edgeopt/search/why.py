@@ -10,7 +10,7 @@ from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay, observe
 from edgeopt.forms.applied import variant
-from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
+from edgeopt.forms.quantize.sensitivity import judged, outputs, overlay_of
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grids import QuantizationPlan, linear_nodes
 from edgeopt.ops.macs import macs
@@ -62,10 +62,10 @@ def _row(
     alone, without = overlay_of(graph, plan, [node.name]), _all_but(graph, plan, node)
     own = node.output.name
     exact = observe(graph, [own], data)[own]
-    results = observe(graph, [own, graph.outputs[0].name], data, alone)
+    results = observe(graph, [own, judged(graph, data)], data, alone)
     rest = outputs(graph, data, without)
     before, after = (costs[key].layer(node) for key in ("before", "after"))
-    result, weight = results[graph.outputs[0].name], plan.weights[node.name]
+    result, weight = results[judged(graph, data)], plan.weights[node.name]
     return LayerBlame(
         layer=layer_name(node),
         own=metrics.signal_to_noise(exact, results[own]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 
 import numpy as np
 
@@ -57,7 +58,8 @@ def output_errors(graph: Graph, plan: QuantizationPlan, data: DataSet) -> dict[s
         for layer, value in names.items():
             signal[layer] += _energy(exact[value])
             noise[layer] += _energy(exact[value] - made[value])
-    return {layer: (noise[layer] / signal[layer]) ** 0.5 for layer in names}
+    errors = {layer: (noise[layer] / signal[layer]) ** 0.5 for layer in names}
+    return {layer: float("inf") if isnan(error) else error for layer, error in errors.items()}
 
 
 def _energy(array: Array) -> float:

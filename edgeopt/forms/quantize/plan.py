@@ -18,6 +18,7 @@ from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight, linear_nodes
 
 CALIBRATION_SAMPLES = 512
 BIAS_LIMIT = 2.0**30
+LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def make_plan(
@@ -51,11 +52,24 @@ def plans(
 ) -> list[QuantizationPlan]:
     """One plan for each of ``ways``: grids of the activations by value, and what is repaired. They share a run of the network."""
     if scheme.weights == "float16":
-        return [QuantizationPlan({n.name: _half(n.constant(1)) for n in nodes}) for _ in ways]
+        fitting = [n for n in nodes if n.name not in unfit(nodes, scheme)]
+        return [QuantizationPlan({n.name: _half(n.constant(1)) for n in fitting}) for _ in ways]
     dtypes = {n.name: scheme.weights for n in nodes}
     tasks = [Task(dtypes, grids, scheme.per_channel, repairs) for grids, repairs in ways]
     found = reconstruct(graph, data, tasks, overlay)
     return [_plan(nodes, weights, task.activations, scheme) for weights, task in zip(found, tasks, strict=True)]
+
+
+def unfit(nodes: Sequence[Node], scheme: QuantizationScheme) -> dict[str, str]:
+    """The layers whose weights the type of ``scheme`` cannot hold, with the reason; plans leave them out."""
+    if scheme.weights != "float16":
+        return {}
+    reaches = {n.name: float(np.abs(w).max(initial=0.0)) for n in nodes if (w := n.constant(1)) is not None}
+    return {
+        n: f"its weights reach {reach:.6g}, half precision {LARGEST_HALF:.0f}"
+        for n, reach in reaches.items()
+        if reach > LARGEST_HALF
+    }
 
 
 def _layers(graph: Graph, names: Collection[str] | None) -> list[Node]:

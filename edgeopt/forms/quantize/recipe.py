@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import TypeVar
 
 from edgeopt.evaluate import metrics
@@ -77,6 +78,7 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
 def _clearly_best(found: Sequence[tuple[T, float]]) -> T:
     """The first, unless a later one errs clearly less: small differences on few samples are chance, and the first is simplest."""
     best, least = found[0]
+    least = float("inf") if isnan(least) else least
     for candidate, error in found[1:]:
         if error < least * (1.0 - MARGIN):
             best, least = candidate, error

@@ -110,6 +110,7 @@ def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:
     assert weight is not None
     rows = grouped(node, weight)
     codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, task.repairs)
+    codes = np.where(rows.any(axis=2, keepdims=True), codes, 0.0)  # signs alone would make something of a channel of zeros
     axis = weight_axis(node) if per_channel else None
     dtype = "int2" if dtype == "binary" else dtype
     steps = scale.reshape(-1) if per_channel else scale.reshape(-1)[0]

@@ -34,9 +34,14 @@ def _add(node: Node, plan: QuantizationPlan, made: Overlay) -> None:
             made.quantizers[value.name] = plan.activations[value.name]
 
 
+def judged(graph: Graph, data: DataSet) -> str:
+    """The output that errors are measured at: the one that the labels of ``data`` belong to, else the first."""
+    return data.output or graph.outputs[0].name
+
+
 def outputs(graph: Graph, data: DataSet, overlay: Overlay | None = None) -> Array:
-    """The first output of ``graph`` on ``data``."""
-    name = graph.outputs[0].name
+    """The judged output of ``graph`` on ``data``."""
+    name = judged(graph, data)
     return observe(graph, [name], data, overlay)[name]
 
 
