@@ -7,7 +7,7 @@ specialises the inlined body, so one function serves all shapes; a factory may a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edgeopt.ir import Array, Node, TensorType
@@ -168,7 +168,41 @@ class KernelCall:
     label: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A product made ready for a site: its call with operands by role, for kernels that are built on it.
+
+    Roles, in the order of the function's pointers, are ``x``, ``weights``, ``bias`` (or ``numbers``, where a block of numbers for
+    each group of channels holds it), ``residual``, ``y`` and temporaries. ``per`` chunks after each other use one panel of
+    weights. ``before`` are calls that come first. ``form`` is what the kernel knows besides (its walk, its plan).
+    """
+
+    function: Callable[..., None]
+    operands: Mapping[str, Operand]
+    chunks: int
+    key: tuple[object, ...]
+    per: int = 1
+    before: tuple[KernelCall, ...] = ()
+    form: object = None
+
+    def packed(self, role: str) -> Array:
+        """What is packed for ``role``. Raises Declined when that is no packed data."""
+        operand = self.operands.get(role)
+        if not isinstance(operand, Packed):
+            raise Declined(f"its kernel packs no {role}")
+        return operand.array
+
+    def call(self, **given: Operand) -> KernelCall:
+        """The call, with the operands of some roles replaced."""
+        return KernelCall(self.function, tuple({**self.operands, **given}.values()), (), self.chunks, self.key)
+
+    def calls(self) -> tuple[KernelCall, ...]:
+        """Everything that serves the site."""
+        return (*self.before, self.call())
+
+
 Select = Callable[[Site], tuple[KernelCall, ...]]
+Prepare = Callable[[Site], Prepared]
 Choices = Callable[[Site], list[tuple[int, ...]]]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from edgeopt.ir import Array, TensorType
-from edgeopt.kernels.call import Declined, KernelCall, Site, Tensor
+from edgeopt.kernels.call import Declined, Site, Tensor
 
-Select = Callable[[Site], tuple[KernelCall, ...]]
+Served = TypeVar("Served")
 
 
 def constant(array: Array) -> Tensor:
@@ -15,12 +16,12 @@ def constant(array: Array) -> Tensor:
     return Tensor(TensorType(array.dtype.name, array.shape), array=array)
 
 
-def first_accepted(kernels: Sequence[Select], site: Site) -> tuple[KernelCall, ...]:
-    """The calls of the first of ``kernels`` that serves ``site``. Raises Declined with the reasons of all when none does."""
+def first_accepted(kernels: Sequence[Callable[[Site], Served]], site: Site) -> Served:
+    """What the first of ``kernels`` that serves ``site`` makes for it. Raises Declined with the reasons of all when none does."""
     reasons = []
-    for select in kernels:
+    for serve in kernels:
         try:
-            return select(site)
+            return serve(site)
         except Declined as reason:
             reasons.append(str(reason))
     raise Declined("; ".join(reasons))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
@@ -72,6 +72,11 @@ class Walk:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a Conv or FusedConv node. Raises Declined for layouts and groups it cannot walk."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a Conv or FusedConv node; its panels are those of groups of vectors. Raises Declined as ``select``."""
     x, y, weight = site.given(0), site.outputs[0], site.constant(1)
     residual = site.optional(3)
     block, group = x.layout.block, site.node.integer("group", 1)
@@ -95,10 +100,14 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     added = Input(3) if residual is not None else Output()
-    operands = (Input(0), Packed(packed), Packed(bias), added, Output())
-    chunks = x.shape[0] * walk.groups * walk.blocks
-    function = conv_function(site.target, tile, walk)
-    return (KernelCall(function, operands, (), chunks, ("conv_blocked", site.target, tile, walk)),)
+    return walked("conv_blocked", site, tile, walk, (Input(0), Packed(packed), Packed(bias), added))
+
+
+def walked(name: str, site: Site, tile: Tile, walk: Walk, operands: tuple[Operand, ...]) -> Prepared:
+    """The product whose ``walk`` visits the tiles of ``operands`` x, weights, bias and residual."""
+    roles = dict(zip(("x", "weights", "bias", "residual", "y"), (*operands, Output()), strict=True))
+    chunks, per = site.given(0).shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
+    return Prepared(conv_function(site.target, tile, walk), roles, chunks, (name, site.target, tile, walk), per)
 
 
 def choices(site: Site) -> list[tuple[int, ...]]:

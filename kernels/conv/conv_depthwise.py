@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
@@ -40,6 +40,11 @@ class Planes:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a Conv or FusedConv node whose groups hold one channel. Raises Declined for others."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a depthwise Conv or FusedConv; a panel of weights is that of one vector. Raises Declined for others."""
     x, y, weight = site.given(0), site.outputs[0], site.constant(1)
     channels, per_group, rows, taps = (*weight.shape, 1)[:4]
     if not x.layout.block or not y.layout.block:
@@ -66,10 +71,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     packed = packed.reshape(vectors, lanes, -1).transpose(0, 2, 1).copy()
     bias = np.zeros(vectors * lanes, np.float32)
     bias[:channels] = site.constant(2) if site.optional(2) is not None else 0
-    function = _function(site.target, tile, planes)
-    operands = (Input(0), Packed(packed), Packed(bias), Output())
-    chunks = x.shape[0] * vectors * -(-planes.height // planes.run)
-    return (KernelCall(function, operands, (), chunks, ("conv_depthwise", site.target, tile, planes)),)
+    function, per = _function(site.target, tile, planes), -(-planes.height // planes.run)
+    operands: dict[str, Operand] = {"x": Input(0), "weights": Packed(packed), "bias": Packed(bias), "y": Output()}
+    return Prepared(function, operands, x.shape[0] * vectors * per, ("conv_depthwise", site.target, tile, planes), per)
 
 
 def make_planes(target: Target, x: Tensor, y: Tensor, window: PlaneWindow, taps: int) -> Planes:

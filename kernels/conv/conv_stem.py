@@ -6,14 +6,14 @@ channels, kernel rows and kernel columns. Weights are packed ``[tile of vectors]
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
-from edgeopt.kernels.conv.conv_blocked import Source, Strides, conv_function, make_walk, vector_offsets
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Temporary
+from edgeopt.kernels.conv.conv_blocked import Source, Strides, make_walk, vector_offsets, walked
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import Loop, Tile
@@ -34,6 +34,11 @@ class Image:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The calls for a Conv or FusedConv of few channels. Raises Declined for others."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a Conv or FusedConv of few channels, after the padding of its image. Raises Declined for others."""
     x, y, weight, target = site.given(0), site.outputs[0], site.constant(1), site.target
     if x.layout.block or not y.layout.block or x.type.dtype != "float32" or len(x.shape) != 4:
         raise Declined("its input is not a plain float32 image")
@@ -62,10 +67,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     bias = np.zeros(vectors * target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     padded: Operand = Temporary("padded", x.shape[0] * strides.image * 4) if any(window.halo) else Input(0)
-    operands = (padded, Packed(pack(weight, tiling, target.lanes, vectors)), Packed(bias), Output(), Output())
-    key = ("conv_stem", target, tile, walk)
-    call = KernelCall(conv_function(target, tile, walk), operands, (), x.shape[0] * walk.groups * walk.blocks, key)
-    return (_padding(x.shape, window, image, padded), call) if any(window.halo) else (call,)
+    operands = (padded, Packed(pack(weight, tiling, target.lanes, vectors)), Packed(bias), Output())
+    before = (_padding(x.shape, window, image, padded),) if any(window.halo) else ()
+    return replace(walked("conv_stem", site, tile, walk, operands), before=before)
 
 
 def _padding(shape: tuple[int, ...], window: PlaneWindow, image: Image, padded: Operand) -> KernelCall:

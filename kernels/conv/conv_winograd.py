@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array, Node
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Temporary, Tensor
 from edgeopt.kernels.conv.winograd_transform import measured_error, transform_input, transform_output, transformed_weights
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
@@ -66,6 +66,11 @@ class Plan:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The calls for a Conv or FusedConv node. Raises Declined where the direct form is better or more exact."""
+    return tuple(phase.call() for phase in prepare(site)[1])
+
+
+def prepare(site: Site) -> tuple[Plan, tuple[Prepared, ...]]:
+    """The plan of a node, and its phases: one for all, or input transform, product, output transform. Raises Declined."""
     x, y, weight, r = site.given(0), site.outputs[0], site.constant(1), site.optional(3)
     if not x.layout.block or not y.layout.block or (r is not None and not r.layout.block):
         raise Declined("its operands do not lie blocked")
@@ -80,7 +85,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     error = measured_error(weight, transformed, plan.m)
     if error > LARGEST_ERROR:
         raise Declined(f"its error would be {error:.1e} of the range")
-    return _calls(site, plan, transformed, x, y, r)
+    return plan, _prepared(site, plan, transformed, x, y, r)
 
 
 def choices(site: Site) -> list[tuple[int, ...]]:
@@ -153,7 +158,7 @@ def cycles(target: Target, plan: Plan) -> float:
     return transforms + size * size * plan.channels * plan.blocks * products
 
 
-def _calls(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: Tensor | None) -> tuple[KernelCall, ...]:
+def _prepared(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: Tensor | None) -> tuple[Prepared, ...]:
     target, lanes = site.target, site.target.lanes
     bias = np.zeros(plan.outputs * lanes, np.float32)
     bias[: y.shape[1]] = site.constant(2) if site.optional(2) is not None else 0
@@ -165,15 +170,24 @@ def _calls(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: 
     spec = (target, plan, x.layout, y.layout, None if r is None else r.layout, activation_of(site.node), y.shape)
     phases = _phases(target, plan, x, y, r, activation_of(site.node))
     if not plan.whole:
-        function, operands = _in_blocks(plan, phases), (Input(0), weights, biases, added, Output(), v, m)
-        return (KernelCall(function, operands, (), x.shape[0] * plan.blocks, ("conv_winograd", *spec)),)
+        roles: dict[str, Operand] = {
+            "x": Input(0),
+            "weights": weights,
+            "bias": biases,
+            "residual": added,
+            "y": Output(),
+            "v": v,
+            "m": m,
+        }
+        return (Prepared(_in_blocks(plan, phases), roles, x.shape[0] * plan.blocks, ("conv_winograd", *spec)),)
     panels = plan.positions * (plan.outputs // plan.tiling.vectors)
     shares = [max(1, min(n, 16)) for n in (plan.inputs, panels, plan.outputs)]
+    ends = {"bias": biases, "residual": added, "y": Output()}
     first, second, third = _in_phases(plan, phases, (plan.inputs, panels, plan.outputs), shares, lanes)
     return (
-        KernelCall(first, (Input(0), v), (), images * shares[0], ("conv_winograd_input", *spec)),
-        KernelCall(second, (v, weights, m), (), images * shares[1], ("conv_winograd_product", *spec)),
-        KernelCall(third, (m, biases, added, Output()), (), images * shares[2], ("conv_winograd_output", *spec)),
+        Prepared(first, {"x": Input(0), "v": v}, images * shares[0], ("conv_winograd_input", *spec)),
+        Prepared(second, {"v": v, "weights": weights, "m": m}, images * shares[1], ("conv_winograd_product", *spec)),
+        Prepared(third, {"m": m, **ends}, images * shares[2], ("conv_winograd_output", *spec)),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgeopt.kernels.call import Kernel, KernelCall, Site
-from edgeopt.kernels.gemm.product import product_call, product_of
+from edgeopt.kernels.call import Kernel, KernelCall, Prepared, Site
+from edgeopt.kernels.gemm.product import prepared, product_of
 from edgeopt.kernels.walk.tiling import Tiling, ranked
 
 TRIED = 3  # tilings that are measured besides the rule's
@@ -11,9 +11,14 @@ TRIED = 3  # tilings that are measured besides the rule's
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a product. Raises Declined for what ``product_of`` cannot express."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a node, by the tiling that is asked for or by rule. Raises Declined as ``select``."""
     product, terms = product_of(site)
     tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
-    return (product_call(site, product, terms, tiling.pixels, tiling.vectors, "gemm"),)
+    return prepared(site, product, terms, tiling.pixels, tiling.vectors, "gemm")
 
 
 def choices(site: Site) -> list[tuple[int, ...]]:

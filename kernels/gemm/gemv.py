@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site
-from edgeopt.kernels.gemm.product import product_call, product_of
+from edgeopt.kernels.gemm.product import prepared, product_of
 
 MOST_ROWS = 3
 VECTORS = 8  # output vectors that are summed side by side
@@ -15,7 +15,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if product.rows > MOST_ROWS:
         raise Declined(f"{product.rows} rows are enough for the general product")
     room = (site.target.vector_registers - 1) // (product.rows + 1)
-    return (product_call(site, product, terms, product.rows, max(1, min(VECTORS, room)), "gemv"),)
+    return prepared(site, product, terms, product.rows, max(1, min(VECTORS, room)), "gemv").calls()
 
 
 KERNEL = Kernel("gemv", ("Gemm", "MatMul", "FusedGemm"), select)

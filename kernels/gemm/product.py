@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, KernelCall, Operand, Output, Packed, Site, Tensor
+from edgeopt.kernels.call import Declined, Input, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
@@ -114,8 +114,8 @@ class Walk:
         return -(-self.product.rows // self.pixels)
 
 
-def product_call(site: Site, product: Product, terms: Terms, pixels: int, vectors: int, label: str) -> KernelCall:
-    """The call that computes ``product`` with tiles of ``pixels`` rows x ``vectors`` output vectors."""
+def prepared(site: Site, product: Product, terms: Terms, pixels: int, vectors: int, label: str) -> Prepared:
+    """``product`` with tiles of ``pixels`` rows x ``vectors`` output vectors; its form is the Walk."""
     target, lanes = site.target, site.target.lanes
     total = -(-product.columns // lanes)
     vectors = min(vectors, total)
@@ -131,7 +131,8 @@ def product_call(site: Site, product: Product, terms: Terms, pixels: int, vector
     added: Operand = Output() if terms.residual is None else Input(terms.residual)
     key = (label, target, walk, whole, last)
     function = _function(target, walk, whole, last)
-    return KernelCall(function, (Input(0), matrix, Packed(bias), added, Output()), (), product.images * panels * walk.parts, key)
+    operands = {"x": Input(0), "weights": matrix, "bias": Packed(bias), "residual": added, "y": Output()}
+    return Prepared(function, operands, product.images * panels * walk.parts, key, walk.parts, form=walk)
 
 
 def _tile(walk: Walk, target: Target, terms: Terms, last: bool) -> Tile:

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Node, Value
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Packed, Site, Temporary
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Packed, Prepare, Site, Temporary
 from edgeopt.kernels.emit.intrinsics import bits_to_float, float_to_bits
 from edgeopt.kernels.integer import quant_conv, quant_depthwise, quant_gemm
 from edgeopt.kernels.integer.conv_integer import zero_point
 from edgeopt.kernels.integer.dynamic_end import end_call
 from edgeopt.kernels.integer.quant_operands import X, require_bytes, seen_zero
 from edgeopt.kernels.integer.requantize import HEADER
-from edgeopt.kernels.stand_in import Select, constant, first_accepted
+from edgeopt.kernels.stand_in import constant, first_accepted
 
 SCALE, ZERO, WEIGHT, WEIGHT_SCALE, WEIGHT_ZERO, BIAS = range(1, 7)
 PROBE = 1  # the zero point of x that the tiles are made for; that of the data takes its place at run time
@@ -44,22 +44,18 @@ def _stand_in(site: Site, op: str) -> Site:
     )
 
 
-def _select(site: Site, op: str, kernels: Sequence[Select]) -> tuple[KernelCall, ...]:
+def _select(site: Site, op: str, kernels: Sequence[Prepare]) -> tuple[KernelCall, ...]:
     stand_in = _stand_in(site, op)
-    *before, call = first_accepted(kernels, stand_in)
-    numbers = [o for o in call.operands if isinstance(o, Packed) and o.array.dtype == np.int32]
-    if len(numbers) != 1:
-        raise Declined("its kernel keeps the numbers of its channels elsewhere")
-    seen = seen_zero(stand_in)
-    words = numbers[0].array.reshape(-1, numbers[0].array.shape[-1])
+    product, seen = first_accepted(kernels, stand_in), seen_zero(stand_in)
+    numbers = product.packed("numbers")
+    words = numbers.reshape(-1, numbers.shape[-1])
     count = (words.shape[1] - HEADER) // 2
     sums = words.copy()
     sums[:, HEADER : HEADER + count] //= -seen  # the bias for the zero point that the tiles were made for, exactly divisible
     memory = Temporary("words", words.size, dtype="int32")
     zero = zero_point(site, ZERO, X)[0]
     prepare = KernelCall(_prepare, (Packed(sums), Input(SCALE), zero, memory), (len(words), count, seen - PROBE))
-    operands: tuple[Operand, ...] = tuple(memory if o is numbers[0] else o for o in call.operands)
-    return (*_border(site, zero), prepare, *before, replace(call, operands=operands), *end_call(site))
+    return (*_border(site, zero), prepare, *product.before, product.call(numbers=memory), *end_call(site))
 
 
 def _prepare(template: Any, scale: Any, zero: Any, words: Any, begin: Any, end: Any, groups: Any, count: Any, moved: Any) -> None:
@@ -100,11 +96,11 @@ def _fill(
 def _conv(site: Site) -> tuple[KernelCall, ...]:
     if not site.given(X).layout.block:
         raise Declined("its input lies plain")
-    return _select(site, "QuantConv", (quant_depthwise.KERNEL.select, quant_conv.KERNEL.select))
+    return _select(site, "QuantConv", (quant_depthwise.prepare, quant_conv.prepare))
 
 
 def _gemm(site: Site) -> tuple[KernelCall, ...]:
-    return _select(site, "QuantGemm", (quant_gemm.KERNEL.select,))
+    return _select(site, "QuantGemm", (quant_gemm.prepare,))
 
 
 KERNELS = (

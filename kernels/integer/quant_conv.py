@@ -6,21 +6,27 @@ block of inputs, kernel row, kernel column, channel. The last group of vectors i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import gcd
 
 import numpy as np
 
 from edgeopt.ir import Array, Node
-from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site, Tensor
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Prepared, Site, Tensor
 from edgeopt.kernels.integer.quant_dot import widened
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_result, tile_site, x_zero
-from edgeopt.kernels.integer.quant_walk import Reading, walk_call
+from edgeopt.kernels.integer.quant_walk import Reading, walk_product
 from edgeopt.kernels.walk.micro import Loop
 from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node. Raises Declined for layouts, types and groups it cannot walk."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a QuantConv node. Raises Declined as ``select``."""
     site = tile_site(site, 0)
     x, y, residual, target = site.given(0), site.outputs[0], site.optional(RESIDUAL), site.target
     weight, group = centred(site, 0), site.node.integer("group", 1)
@@ -40,7 +46,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     loops, steps = _loops(x, window, weight.shape[1])
     copies, source = widened(target, x)
     reading = Reading(x, window, _order(weight, block), loops, steps, size)
-    return (*copies, walk_call(site, reading, weight, source, "quant_conv"))
+    return replace(walk_product(site, reading, weight, source, "quant_conv"), before=tuple(copies))
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
 from edgeopt.kernels.conv.conv_depthwise import Planes, make_planes
 from edgeopt.kernels.emit.emit_bytes import flip
 from edgeopt.kernels.emit.emitter import I8, Emitter, Value
@@ -56,6 +56,11 @@ class Slide:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node whose groups hold one channel. Raises Declined for others."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a QuantConv node whose groups hold one channel. Raises Declined for others."""
     x, y, target = site.given(0), site.outputs[0], site.target
     require_bytes(x)
     weight = centred(site, 0)
@@ -72,17 +77,17 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     planes = make_planes(target, x, y, window, 0)
     vectors = y.blocks * y.layout.block // target.lanes
     firsts = [v * target.lanes for v in range(vectors)]
-    operands = (
-        Input(0),
-        Packed(_pack(weight, slide, vectors, target)),
-        Packed(parameters(numbers, firsts, target.lanes)),
-        Output(),
-    )
+    operands: dict[str, Operand] = {
+        "x": Input(0),
+        "weights": Packed(_pack(weight, slide, vectors, target)),
+        "numbers": Packed(parameters(numbers, firsts, target.lanes)),
+        "y": Output(),
+    }
     run = vector_function(target, 4, lambda e, x, w, b, y: _emit(e, slide, x, w, b, y))
     weights, words = slide.rows * len(slide.pieces) * 4 * target.lanes, HEADER + 2 * target.lanes
     function = walk_planes(run, planes, pixels, slide.row, weights, words)
-    chunks = x.shape[0] * vectors * -(-planes.height // planes.run)
-    return (KernelCall(function, operands, (), chunks, ("quant_depthwise", target, slide, planes, pixels)),)
+    per = -(-planes.height // planes.run)
+    return Prepared(function, operands, x.shape[0] * vectors * per, ("quant_depthwise", target, slide, planes, pixels), per)
 
 
 def _window(site: Site, weight: Array) -> PlaneWindow:

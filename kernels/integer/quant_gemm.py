@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Prepared, Site
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_dot import (
     arranged,
@@ -29,6 +29,7 @@ from edgeopt.kernels.integer.quant_nibbles import in_nibbles, packed
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, centred, ending, flipped, require_result, seen_zero, tile_site
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import Tiling, choose
+from edgeopt.kernels.integer.quant_walk import ROLES
 from edgeopt.kernels.integer.requantize import parameters
 from edgeopt.kernels.walk.micro import Loop
 from edgeopt.target import Target
@@ -63,6 +64,11 @@ class Product:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantGemm. Raises Declined for small matrices."""
+    return prepare(site).calls()
+
+
+def prepare(site: Site) -> Prepared:
+    """The product of a QuantGemm. Raises Declined for small matrices."""
     site = tile_site(site, 1)
     x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 1)
     require_result(y)
@@ -105,8 +111,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     function = _function(target, tile, product, (size, panels[0].size), words_of.shape[1], copied)
     copies, source = widened(target, x)
     scratch = panel_copy(target, copied, size)
-    operands = (source, Packed(panels), Packed(words_of), added, Output(), scratch)
-    return (*copies, KernelCall(function, operands, (), chunks, ("quant_gemm", target, tile, product, paired, copied)))
+    operands = dict(zip(ROLES, (source, Packed(panels), Packed(words_of), added, Output(), scratch), strict=True))
+    per, key = chunks // len(starts), ("quant_gemm", target, tile, product, paired, copied)
+    return Prepared(function, operands, chunks, key, per, tuple(copies))
 
 
 def _product(target: Target, rows: int, depth: int, columns: int) -> Product:

@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Node, TensorType, Value
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Select, Site, Temporary, Tensor
 from edgeopt.kernels.emit.emitter import I8, I16, Emitter, integer
 from edgeopt.kernels.emit.emitter import Value as Register
 from edgeopt.kernels.emit.intrinsics import offset
@@ -36,7 +36,7 @@ from edgeopt.kernels.integer.quant_operands import (
     x_zero,
 )
 from edgeopt.kernels.integer.requantize import HEADER, WIDE, Requantize, emit_end, parameters
-from edgeopt.kernels.stand_in import Select, constant, first_accepted
+from edgeopt.kernels.stand_in import constant, first_accepted
 from edgeopt.target import Target
 
 RUN = 4096  # codes that are split in a chunk

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Site, Tensor
+from edgeopt.kernels.call import Input, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, panel_copy, tile_parts, widen_panel, widens_panels
 from edgeopt.kernels.integer.quant_nibbles import in_nibbles, packed
@@ -26,6 +26,7 @@ from edgeopt.target import Target
 
 CHUNKS = 32  # chunks of a call, about, when there is work for as many
 CRUMB = 1_000_000  # multiply-adds below which a chunk is not worth a claim
+ROLES = ("x", "weights", "numbers", "residual", "y", "panel")  # of the operands of an integer product
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Reading:
     size: tuple[int, int]
 
 
-def walk_call(site: Site, reading: Reading, weight: Array, source: Operand, name: str) -> KernelCall:
-    """The call that computes the QuantConv of ``site`` into its blocked output; ``source`` holds ``reading.x``."""
+def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, name: str) -> Prepared:
+    """The product that computes the QuantConv of ``site`` into its blocked output; ``source`` holds ``reading.x``."""
     x, y, residual, target = reading.x, site.outputs[0], site.optional(RESIDUAL), site.target
     group, words = site.node.integer("group", 1), reading.words
     how, numbers = ending(site, weight, 0, seen_zero(site))
@@ -122,8 +123,9 @@ def walk_call(site: Site, reading: Reading, weight: Array, source: Operand, name
     added = Input(RESIDUAL) if residual is not None else Output()
     scratch = panel_copy(target, copied, walk.weights)
     operands = (source, Packed(panels), Packed(parameters(numbers, firsts, count)), added, Output(), scratch)
-    chunks = x.shape[0] * walk.groups * walk.blocks
-    return KernelCall(walk_function(target, tile, walk), operands, (), chunks, (name, target, tile, walk))
+    chunks, per = x.shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
+    roles = dict(zip(ROLES, operands, strict=True))
+    return Prepared(walk_function(target, tile, walk), roles, chunks, (name, target, tile, walk), per)
 
 
 def _vectors(target: Target, y: Tensor, count: int) -> tuple[int, ...]:

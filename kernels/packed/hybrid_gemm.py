@@ -156,15 +156,14 @@ def _function(target: Target, whole: Tile, last: Tile, panels: int) -> Callable[
 
 def select_panels(site: Site) -> tuple[KernelCall, ...]:
     """The call for a HybridGemm of many rows. Raises Declined as the float kernel does."""
-    (call,) = gemm.select(float_site(site, "FusedGemm"))
-    walk, packed = call.key[2], call.operands[1]
-    assert isinstance(walk, product.Walk) and isinstance(packed, Packed)
+    made = gemm.prepare(float_site(site, "FusedGemm"))
+    walk = made.form
+    assert isinstance(walk, product.Walk)
     width, depth, columns = walk.vectors * site.target.lanes, walk.product.depth, walk.product.columns
-    flat, whole = packed.array.reshape(-1), (walk.panels - 1) * depth * width
+    flat, whole = made.packed("weights").reshape(-1), (walk.panels - 1) * depth * width
     codes, last = flat[:whole].reshape(-1, depth, width), flat[whole:].reshape(depth, -1)
-    panels = Panels(codes, scales_of(site, columns, walk.panels * width), columns, walk.parts, last)
-    x, _, b, r, y = call.operands
-    return (panel_call(site, panels, call.function, (x, b, r, y), call.chunks, call.key),)
+    panels = Panels(codes, scales_of(site, columns, walk.panels * width), columns, made.per, last)
+    return (panel_call(site, panels, made),)
 
 
 KERNELS = (

@@ -10,12 +10,12 @@ all weights are transformed first. Declined where a map is too small, or the tra
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Site, Temporary
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Prepared, Site, Temporary
 from edgeopt.kernels.conv import conv_winograd
 from edgeopt.kernels.conv.conv_winograd import Plan, cycles, halo, product_phase
 from edgeopt.kernels.conv.winograd_transform import transform_weights
@@ -23,7 +23,7 @@ from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, pack_panels, panel_bytes, rows
-from edgeopt.kernels.packed.weight_panels import INPUTS, WEIGHT, Panels, float_site, scales_of, storage
+from edgeopt.kernels.packed.weight_panels import WEIGHT, Panels, float_site, on_hybrid, scales_of, storage
 from edgeopt.target import Target
 
 TAPS, MOST_CHUNKS = 9, 16
@@ -55,9 +55,8 @@ class Transform:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The calls for a HybridConv of 3x3. Raises Declined as the float kernel does, and where the transform costs too much."""
-    calls, target, lanes = conv_winograd.select(float_site(site, "FusedConv")), site.target, site.target.lanes
-    plan, (outputs, channels) = calls[0].key[2], site.constant(WEIGHT).shape[:2]
-    assert isinstance(plan, Plan)
+    (plan, phases), target = conv_winograd.prepare(float_site(site, "FusedConv")), site.target
+    (outputs, channels), lanes = site.constant(WEIGHT).shape[:2], target.lanes
     x, y = site.given(0), site.outputs[0]
     direct = y.shape[2] * y.shape[3] * TAPS * channels * plan.outputs
     if cycles(target, plan) + 5 * plan.positions * channels * plan.outputs / x.shape[0] > 0.9 * direct:
@@ -75,12 +74,12 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     given = Packed(pack_panels(vectors, kind)), Packed(np.ones(lanes, np.float32) if scales is None else scales)
     key = ("hybrid_winograd", target, how, plan, x.layout.block)
     if not plan.whole:
-        return (KernelCall(_function(target, how), (*given, made), (), plan.outputs, key), *(_reading(c, made) for c in calls))
-    first, product, last = calls
-    v, _, m = product.operands
+        return (KernelCall(_function(target, how), (*given, made), (), plan.outputs, key), *(_reading(p, made) for p in phases))
+    first, product, last = phases
+    v, m = product.operands["v"], product.operands["m"]
     share = min(panels, MOST_CHUNKS)
     function = _products(target, how, plan, x.layout.block, panels, share)
-    return (first, KernelCall(function, (v, *given, m, made), (), x.shape[0] * share, key), _reading(last, made))
+    return (first.call(), KernelCall(function, (v, *given, m, made), (), x.shape[0] * share, key), _reading(last, made))
 
 
 def _products(target: Target, how: Transform, plan: Plan, block: int, panels: int, share: int) -> Callable[..., None]:
@@ -105,11 +104,9 @@ def _products(target: Target, how: Transform, plan: Plan, block: int, panels: in
     return kernel
 
 
-def _reading(call: KernelCall, made: Temporary) -> KernelCall:
-    """The float call on the inputs of the hybrid operator, transformed weights from ``made`` in place of packed ones."""
-    packed = [isinstance(o, Packed) and o.array.ndim == 4 for o in call.operands]
-    operands = (made if weights else INPUTS.get(o, o) for o, weights in zip(call.operands, packed, strict=True))
-    return replace(call, operands=tuple(operands))
+def _reading(phase: Prepared, made: Temporary) -> KernelCall:
+    """A phase of the float product on the inputs of the hybrid operator, transformed weights from ``made``."""
+    return phase.call(**{role: made if role == "weights" else on_hybrid(o) for role, o in phase.operands.items()})
 
 
 def _function(target: Target, how: Transform) -> Callable[..., None]:

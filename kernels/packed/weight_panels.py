@@ -7,14 +7,14 @@ and chunk, against one multiply-add for each pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from edgeopt.ir import Array, Node
-from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Site, Temporary
+from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Prepared, Site, Temporary
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.emit.vector_function import vector_function
@@ -95,13 +95,13 @@ def widen_function(target: Target, kind: str, depth: int, count: int, scaled: bo
     return vector_function(target, 3, emit)
 
 
-def panel_call(
-    site: Site, panels: Panels, compute: Compute, operands: Sequence[Operand], chunks: int, key: tuple[object, ...]
-) -> KernelCall:
-    """The call of the float kernel ``compute(x, w, b, r, y, begin, end)`` over widened panels.
+def on_hybrid(operand: Operand) -> Operand:
+    """An operand of the float operator as that of the hybrid one."""
+    return INPUTS.get(operand, operand)
 
-    ``operands`` are those of x, b, r, y on the float site.
-    """
+
+def panel_call(site: Site, panels: Panels, made: Prepared) -> KernelCall:
+    """The call of the float product ``made``, whose function is ``(x, w, b, r, y, begin, end)``, over widened panels."""
     (count, depth, width), kind = panels.codes.shape, storage(site, panels, panels.outputs)
     stored, size = panel_bytes(kind, depth, width), depth * width
     scaled = panels.scales is not None
@@ -110,11 +110,13 @@ def panel_call(
         packed = np.concatenate([packed.reshape(-1), pack_panels(panels.last, kind).reshape(-1)])
     narrow = width if panels.last is None else panels.last.shape[-1]
     widen, widen_last = (widen_function(site.target, kind, depth, w, scaled) for w in (width, narrow))
-    function = _function(compute, widen, widen_last, panels.per, count + (panels.last is not None), (stored, width, size))
-    x, b, r, y = (INPUTS.get(o, o) for o in operands)
+    function = _function(made.function, widen, widen_last, panels.per, count + (panels.last is not None), (stored, width, size))
+    x, b, y = (on_hybrid(made.operands[role]) for role in ("x", "bias", "y"))
+    r = on_hybrid(made.operands.get("residual", y))
     scales: Operand = Packed(panels.scales) if panels.scales is not None else b
     given = (x, Packed(packed), scales, b, r, y, Temporary("panel", size, per_thread=True))
-    return KernelCall(function, given, (), chunks, ("weight_panels", kind, scaled, panels.codes.shape, narrow, panels.per, *key))
+    key = ("weight_panels", kind, scaled, panels.codes.shape, narrow, panels.per, *made.key)
+    return KernelCall(function, given, (), made.chunks, key)
 
 
 def _function(
