@@ -12,6 +12,9 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.files import read_regular
+
+TOML_LIMIT = 1 << 20  # bytes of a file that describes a processor
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def builtin() -> dict[str, Target]:
 
 def _from_file(path: Path) -> Target:
     try:
-        return _from_table(path.stem, tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return _from_table(path.stem, tomllib.loads(read_regular(path, TOML_LIMIT).decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise EdgeoptError(f"cannot read the target file '{path}': {error}") from error
 
 

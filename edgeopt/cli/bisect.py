@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import note, working
+from edgeopt.cli.console import note, say, working
 from edgeopt.cli.difference import TOLERANCE, compare
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def bisect(
     with working(f"bisecting {model.name}"):
         culprit = search.first_wrong()
     if culprit is None:
-        click.echo(f"no rewrite changes the outputs ({search.total} rewrites, tolerance {tolerance:g})")
+        say(f"no rewrite changes the outputs ({search.total} rewrites, tolerance {tolerance:g})")
         return
-    click.echo(search.describe(culprit))
+    say(search.describe(culprit))
     raise click.exceptions.Exit(1)
 
 
@@ -72,10 +72,11 @@ class Search:
         self.total = self.rewritten(None)[1].count
 
     def _inputs(self, graph: Graph) -> dict[str, Array]:
-        from edgeopt.cli.samples import random_inputs, read_npz
+        from edgeopt import npz
+        from edgeopt.cli.samples import random_inputs
 
         if self.source is not None:
-            return read_npz(self.source, [value.name for value in graph.inputs])
+            return npz.read(self.source, [value.name for value in graph.inputs])
         return random_inputs({value.name: value.type for value in graph.inputs if value.type is not None}, 1, self.seed)[0]
 
     def rewritten(self, count: int | None) -> tuple[Graph, Context]:

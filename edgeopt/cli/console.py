@@ -1,19 +1,44 @@
-"""Results go to stdout; progress and notes go to stderr."""
+"""Results go to stdout; progress and notes go to stderr. Every text passes ``visible`` on its way to either."""
 
 from __future__ import annotations
 
+import os
+import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgeopt.errors import EdgeoptError
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
+
+
+def visible(text: str, kept: str = "\n\t") -> str:
+    """``text`` with the characters that steer a terminal or hide others written as escapes; those in ``kept`` stay.
+
+    Names in a model are anybody's text: one of them may clear the screen, set its title or turn the direction of writing.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown = (c if c in kept or unicodedata.category(c) not in _UNSEEN else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown)
+
+
+def say(text: str) -> None:
+    """A result on stdout."""
+    with _standard_output():
+        click.echo(visible(text))
+
 
 def note(text: str) -> None:
-    """One line on stderr."""
-    click.echo(text, err=True)
+    """One line on stderr; when nobody can read it, the work goes on."""
+    with suppress(OSError):
+        click.echo(visible(text), err=True)
 
 
 @contextmanager
@@ -23,16 +48,30 @@ def working(text: str) -> Iterator[None]:
     if not console.is_terminal:
         yield
         return
-    with console.status(text):
+    with console.status(Text(visible(text, kept=""))):
         yield
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: Sequence[int] = ()) -> None:
     """Print a table on stdout; ``numbers`` are the columns to align right. Text is folded, never cut."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=Text(visible(title)) if title else None, title_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in numbers else "left", overflow="fold")
+        table.add_column(Text(visible(column)), justify="right" if index in numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(visible(str(cell), kept="")) for cell in row))
     terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=160)).print(table)
+    with _standard_output():
+        (terminal if terminal.is_terminal else Console(width=160)).print(table)
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Raises EdgeoptError when stdout takes no more, as a full disk does; BrokenPipeError stays, for which click ends quietly."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):  # what is still buffered would fail again, with a traceback, when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise EdgeoptError(f"cannot write to the standard output: {error.strerror}") from error

@@ -6,10 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from edgeopt.cli import options
-from edgeopt.cli.console import note, print_table, working
+from edgeopt.cli.console import note, print_table, say, working
 
 if TYPE_CHECKING:
     from edgeopt.cost import Estimate
@@ -63,7 +61,7 @@ def _print(found: Estimate) -> None:
     ]  # fmt: skip
     columns = ("layer", "operator", "kernels", "MACs", "µs", "µJ", "RAM bytes", "flash bytes")
     print_table(columns, cells, title=f"estimated on {found.target}", numbers=range(3, 8))
-    click.echo(
+    say(
         f"{1e3 * found.seconds:,.3f} ms, {1e6 * found.joule:,.1f} µJ, RAM {found.ram:,} bytes, flash {found.flash:,} bytes "
         "(weights and code; energy of arithmetic and memory at 45 nm)"
     )

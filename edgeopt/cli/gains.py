@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from edgeopt.cli import options
-from edgeopt.cli.console import print_table, working
+from edgeopt.cli.console import print_table, say, working
 
 if TYPE_CHECKING:
     from edgeopt.search.timing import Profile
@@ -29,7 +27,7 @@ def show_gains(model: Path, level: int, shapes: dict[str, tuple[int, ...]], targ
         return
     how = "measured" if after.measured else "estimated"
     print_table(COLUMNS, [_cells(*row) for row in rows], title=f"{quantize} on {target}, {how}", numbers=(1, 2, 3))
-    click.echo(_verdict(before, after, rows, quantize))
+    say(_verdict(before, after, rows, quantize))
 
 
 def _profiles(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target: str, quantize: str) -> tuple[Profile, Profile]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import print_table
+from edgeopt.cli.console import print_table, say
 from edgeopt.cli.costs import show_costs
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def _print(rows: list[Layer], sums: Totals, sizes: dict[str, Any]) -> None:
     cells = [(r.name, r.op, r.output, "?" if r.macs is None else f"{r.macs:,}", f"{r.parameter_bytes:,}") for r in rows]
     print_table(columns, cells, numbers=(3, 4))
     print_table(("operator", "nodes"), sums.ops.items(), numbers=(1,))
-    click.echo(f"{sums.nodes} nodes, {sums.macs:,} MACs, {sums.parameter_bytes:,} parameter bytes")
+    say(f"{sums.nodes} nodes, {sums.macs:,} MACs, {sums.parameter_bytes:,} parameter bytes")
     if sums.unknown:
-        click.echo(f"the MACs of {sums.unknown} layers depend on unknown dimensions; bind them with --shape")
+        say(f"the MACs of {sums.unknown} layers depend on unknown dimensions; bind them with --shape")
     for key, value in sizes.items():
-        click.echo(f"{key.replace('_', ' ')}: {value:,}")
+        say(f"{key.replace('_', ' ')}: {value:,}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from typing import Any
 
@@ -12,7 +13,7 @@ from edgeopt.cli.bench import bench
 from edgeopt.cli.bisect import bisect
 from edgeopt.cli.calibrate import calibrate
 from edgeopt.cli.compile import compile_
-from edgeopt.cli.console import note
+from edgeopt.cli.console import note, visible
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.passes import passes
 from edgeopt.cli.run import run
@@ -23,24 +24,30 @@ from edgeopt.errors import EdgeoptError
 
 
 class Commands(click.Group):
-    """A group that turns a failure into one message on stderr and exit code 1; ``--debug`` shows the traceback instead."""
+    """A group that turns a failure into one message on stderr and exit code 1; ``--debug`` shows the traceback too."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            vars(error)["message"] = visible(error.message)  # the attribute is declared final
             raise
-        except EdgeoptError as error:
-            if ctx.params.get("debug"):
-                raise
-            raise click.ClickException(str(error)) from error
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
         except Exception as error:
-            if ctx.params.get("debug"):
-                raise
-            name = type(error).__name__
-            raise click.ClickException(f"internal error, {name}: {error} ('edgeopt --debug ...' shows the traceback)") from error
+            raise _failure(error, bool(ctx.params.get("debug"))) from error
+
+
+def _failure(error: Exception, debug: bool) -> click.ClickException:
+    """What the user reads of ``error``; with ``debug`` the traceback goes before it."""
+    if debug:
+        note("".join(traceback.format_exception(error)))
+    if isinstance(error, EdgeoptError):
+        return click.ClickException(visible(str(error)))
+    text = f"internal error, {type(error).__name__}: {error} ('edgeopt --debug ...' shows the traceback)"
+    return click.ClickException(visible(text))
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
@@ -56,3 +63,7 @@ def main(debug: bool) -> None:
 
 for command in (compile_, run, bench, inspect, calibrate, verify, bisect, targets, passes, why):
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

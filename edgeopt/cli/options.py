@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from edgeopt.cli.console import say
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -80,4 +82,4 @@ def as_json(command: Command) -> Command:
 
 def print_json(record: Mapping[str, Any]) -> None:
     """Print ``record`` on stdout for machines."""
-    click.echo(json.dumps(record, indent=2))
+    say(json.dumps(record, indent=2))

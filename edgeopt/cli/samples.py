@@ -1,9 +1,8 @@
-"""Inputs of a model as files: npz archives, model-zoo ``test_data_set_N`` folders, and random ones."""
+"""Inputs of a model as files: model-zoo ``test_data_set_N`` folders, and random ones."""
 
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,26 +11,8 @@ import onnx
 from onnx import numpy_helper
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.files import PROTOBUF_LIMIT, read_regular
 from edgeopt.ir import Array, TensorType, numpy_dtype
-
-LABELS = "labels"
-
-
-def read_npz(path: Path, inputs: Sequence[str]) -> dict[str, Array]:
-    """The arrays of ``path`` called like ``inputs``. Raises EdgeoptError when one is missing or the file is not an npz."""
-    if not zipfile.is_zipfile(path):
-        raise EdgeoptError(
-            f"'{path}' is not an npz archive; numpy.savez(path, {inputs[0] if inputs else 'input'}=array) writes one"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise EdgeoptError(f"cannot read the npz archive '{path}': {error}") from error
-    missing = [name for name in inputs if name not in arrays]
-    if missing:
-        raise EdgeoptError(f"'{path}' has no array for the input {missing[0]!r}; it has {', '.join(arrays) or 'none'}")
-    return {name: arrays[name] for name in inputs}
 
 
 def read_test_data(folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -49,8 +30,10 @@ def _read_protos(folder: Path, stem: str, names: Sequence[str]) -> dict[str, Arr
 def _read_proto(path: Path) -> Array:
     tensor = onnx.TensorProto()
     try:
-        tensor.ParseFromString(path.read_bytes())
+        tensor.ParseFromString(read_regular(path, PROTOBUF_LIMIT))
         return np.asarray(numpy_helper.to_array(tensor))
+    except EdgeoptError:
+        raise
     except Exception as error:
         raise EdgeoptError(f"cannot read '{path}' as a tensor: {error}") from error
 

@@ -73,7 +73,8 @@ def _samples(
     model: CompiledModel, runner: Runner, source: Path | None, samples: int, seed: int
 ) -> tuple[list[Sample], list[Sample]]:
     """Inputs and expected outputs, one mapping per sample."""
-    from edgeopt.cli.samples import random_inputs, read_npz, read_test_data
+    from edgeopt import npz
+    from edgeopt.cli.samples import random_inputs, read_test_data
     from edgeopt.ir import TensorType
 
     about = model.manifest["inputs"]
@@ -82,7 +83,7 @@ def _samples(
         inputs, expected = read_test_data(source, names, [o["name"] for o in model.manifest["outputs"]])
         return [inputs], [expected]
     types = {i["name"]: TensorType(i["dtype"], tuple(i["shape"])) for i in about}
-    given = random_inputs(types, samples, seed) if source is None else _batches(model, read_npz(source, names))
+    given = random_inputs(types, samples, seed) if source is None else _batches(model, npz.read(source, names))
     return given, [runner(sample) for sample in given]
 
 

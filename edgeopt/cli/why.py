@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import note, print_table, working
+from edgeopt.cli.console import note, print_table, say, working
 
 if TYPE_CHECKING:
     from edgeopt.search.why import LayerBlame
@@ -78,7 +78,7 @@ def why(
     print_table(COLUMNS, [_cells(r) for r in rows], numbers=range(1, len(COLUMNS)))
     if data is None:
         note("note: without --data the figures are those of generated inputs")
-    click.echo(f"whole network {whole:.1f} dB; {suggestion(whole, rows)}")
+    say(f"whole network {whole:.1f} dB; {suggestion(whole, rows)}")
 
 
 def _cells(row: LayerBlame) -> tuple[str, ...]:

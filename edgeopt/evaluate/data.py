@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from edgeopt import npz
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.labels import LABELS, labels_of
+from edgeopt.evaluate.labels import LABELS, labels_of, might_be_labels
 from edgeopt.ir import Array, Graph, numpy_dtype
 
 MAX_CALIBRATION = 512
@@ -60,7 +60,8 @@ def read(path: str | Path, graph: Graph) -> DataSet:
     Raises EdgeoptError when the file cannot be read, an array is missing, has the wrong type, shape or number of samples, or the
     labels are not understood (``edgeopt.evaluate.labels``).
     """
-    return _fitting(_archive(Path(path)), graph, f"'{path}'")
+    found = npz.read(Path(path), [value.name for value in graph.inputs], might_be_labels)
+    return _fitting(found, graph, f"'{path}'")
 
 
 def admit(data: DataSet, graph: Graph) -> DataSet:
@@ -83,14 +84,6 @@ def _fitting(found: Mapping[str, Array], graph: Graph, where: str) -> DataSet:
     if not any(counts.values()):
         raise EdgeoptError(f"{where} holds no samples; the leading axis of its arrays is empty")
     return DataSet(arrays, labels, output)
-
-
-def _archive(path: Path) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise EdgeoptError(f"cannot read '{path}' as an npz archive: {error}") from error
 
 
 def _checked(array: Array, graph: Graph, name: str, where: str) -> Array:

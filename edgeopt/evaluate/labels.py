@@ -35,11 +35,16 @@ def labels_of(arrays: Mapping[str, Array], graph: Graph, where: str) -> tuple[Ar
         labels, columns = class_indices(arrays[LABELS], where)
         return labels, _output(graph, labels, columns, where).name
     for name in arrays:
-        if name not in inputs and name.strip().lower() in MISTAKEN | {LABELS}:
+        if name not in inputs and might_be_labels(name):
             raise EdgeoptError(
                 f"{where} has an array '{name}', which is neither an input nor read as labels; call it '{LABELS}' or leave it out"
             )
     return None, ""
+
+
+def might_be_labels(name: str) -> bool:
+    """True for the name of labels and for names that others give them."""
+    return name.strip().lower() in MISTAKEN | {LABELS}
 
 
 def class_indices(found: Array, where: str) -> tuple[Array, int]:
