@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 import edgeopt
-from edgeopt.cli.samples import random_inputs
 from edgeopt.codegen.elf import Elf, archived
 from edgeopt.errors import EdgeoptError
+from edgeopt.examine.samples import random_inputs
 from edgeopt.ir import Array, TensorType
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.runtime.model import CompiledModel

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeopt.cli.engines import Inference, onnxruntime, openvino
+from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.ir import Array
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import ENGINES
-from edgeopt.cli.engines import Inference
+from edgeopt.examine.engines import Inference
 from edgeopt.ir import Array
 
 PEERS = ("onnxruntime", "openvino")

@@ -22,8 +22,8 @@ import numpy as np
 import edgeopt
 from benchmarks.executed_types import by_onnxruntime, by_openvino
 from benchmarks.quantization_peer import Settings, quantize_file
-from edgeopt.cli.engines import Inference, onnxruntime, openvino
 from edgeopt.evaluate.data import DataSet, read
+from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.frontend import load, save
 from edgeopt.ir import Array
 from edgeopt.rewrite import Context

@@ -11,12 +11,30 @@ if TYPE_CHECKING:
     from edgeopt.compiler import compile
     from edgeopt.errors import EdgeoptError
     from edgeopt.evaluate.data import DataSet
+    from edgeopt.examine.gains import gains
+    from edgeopt.examine.inspection import inspect
+    from edgeopt.examine.losses import why
+    from edgeopt.examine.speed import bench
+    from edgeopt.examine.verification import verify
     from edgeopt.options import Debug, Options
     from edgeopt.runtime.artifact import load
     from edgeopt.runtime.model import CompiledModel
 
 __version__ = "0.1.0"
-__all__ = ["CompiledModel", "DataSet", "Debug", "EdgeoptError", "Options", "compile", "load"]
+__all__ = [
+    "CompiledModel",
+    "DataSet",
+    "Debug",
+    "EdgeoptError",
+    "Options",
+    "bench",
+    "compile",
+    "gains",
+    "inspect",
+    "load",
+    "verify",
+    "why",
+]
 
 _HOMES = {
     "compile": "edgeopt.compiler",
@@ -26,6 +44,11 @@ _HOMES = {
     "Debug": "edgeopt.options",
     "EdgeoptError": "edgeopt.errors",
     "Options": "edgeopt.options",
+    "bench": "edgeopt.examine.speed",
+    "gains": "edgeopt.examine.gains",
+    "inspect": "edgeopt.examine.inspection",
+    "verify": "edgeopt.examine.verification",
+    "why": "edgeopt.examine.losses",
 }
 
 

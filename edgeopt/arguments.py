@@ -40,8 +40,10 @@ def instance(name: str, value: object, types: tuple[type, ...]) -> None:
         raise EdgeoptError(f"{name} is of type {type(value).__name__}: expected is {wanted}")
 
 
-def file(name: str, value: str | Path) -> None:
-    """Raise EdgeoptError unless there is something at the path ``value``; what it is, its reader says."""
+def file(name: str, value: str | Path | None) -> None:
+    """Raise EdgeoptError unless there is something at the path ``value``, or none is given; what it is, its reader says."""
+    if value is None:
+        return
     if "\0" in str(value) or not Path(value).exists():
         raise EdgeoptError(f"{name}: there is no file {str(value)!r}")
 

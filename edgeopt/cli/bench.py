@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
-from time import perf_counter
-from typing import TYPE_CHECKING
 
 import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import print_table, working
 
-if TYPE_CHECKING:
-    from edgeopt.runtime.model import CompiledModel
-
-SELF = "edgeopt"
 QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, instead of timing engines."
 
 
@@ -54,54 +47,15 @@ def bench(
     if target != "host":
         raise click.UsageError("code for another target cannot be timed here; 'edgeopt inspect --target' estimates it")
 
-    from edgeopt.cli.engines import engine
-    from edgeopt.cli.samples import random_inputs
-    from edgeopt.compiler import compile
-    from edgeopt.ir import TensorType
-    from edgeopt.runtime.artifact import load
+    from edgeopt.examine.speed import bench as examine
 
-    with working(f"preparing {model.name}"):
-        compiled = load(model) if model.is_dir() else compile(model, level=level, shapes=shapes)
-        types = {i["name"]: TensorType(i["dtype"], tuple(i["shape"])) for i in compiled.manifest["inputs"]}
-        (inputs,) = random_inputs(types, 1, seed=0)
-        source = model / "model.onnx" if model.is_dir() else model
-        engines: dict[str, Callable[[], object]] = {SELF: lambda: compiled.run(inputs, threads=threads)}
-        engines |= {name: engine(name, source, inputs, threads) for name in against}
-    with working(f"measuring {', '.join(engines)}"):
-        times = measure(engines, seconds)
-    _print(compiled, times, threads, as_json)
-
-
-def measure(engines: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
-    """Seconds of single inferences, the engines in turn, until each had ``seconds`` on average; at least five rounds."""
-    for inference in engines.values():
-        inference()
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    until = perf_counter() + seconds * len(engines)
-    while perf_counter() < until or len(times[next(iter(engines))]) < 5:
-        for name, inference in engines.items():
-            started = perf_counter()
-            inference()
-            times[name].append(perf_counter() - started)
-    return times
-
-
-def _print(compiled: CompiledModel, times: Mapping[str, list[float]], threads: int, as_json: bool) -> None:
-    best = {name: min(values) for name, values in times.items()}
-    rows = {
-        name: {
-            "minimum_ms": 1000 * best[name],
-            "median_ms": 1000 * median(values),
-            "runs": len(values),
-            "edgeopt_is_faster_by": best[name] / best[SELF],
-        }
-        for name, values in times.items()
-    }
+    with working(f"measuring {model.name}"):
+        found = examine(model, level, shapes=shapes, against=against, threads=threads, seconds=seconds)
     if as_json:
-        options.print_json({"model": compiled.manifest["model"], "threads": threads, "engines": rows})
+        options.print_json(asdict(found))
         return
     cells = [
-        (name, f"{r['minimum_ms']:.3f}", f"{r['median_ms']:.3f}", r["runs"], f"{r['edgeopt_is_faster_by']:.2f}x")
-        for name, r in rows.items()
+        (name, f"{t.minimum_ms:.3f}", f"{t.median_ms:.3f}", t.runs, f"{t.edgeopt_is_faster_by:.2f}x")
+        for name, t in found.engines.items()
     ]
     print_table(("engine", "minimum ms", "median ms", "runs", "edgeopt is faster by"), cells, numbers=(1, 2, 3, 4))

@@ -12,7 +12,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import note, say, working
-from edgeopt.cli.difference import TOLERANCE, compare
+from edgeopt.examine.difference import TOLERANCE, compare
 
 if TYPE_CHECKING:
     from edgeopt.ir import Array, Graph
@@ -73,7 +73,7 @@ class Search:
 
     def _inputs(self, graph: Graph) -> dict[str, Array]:
         from edgeopt import npz
-        from edgeopt.cli.samples import random_inputs
+        from edgeopt.examine.samples import random_inputs
 
         if self.source is not None:
             return npz.read(self.source, [value.name for value in graph.inputs])

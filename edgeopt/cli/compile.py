@@ -24,7 +24,6 @@ QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8a16
 OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
 METHODS = ("auto", "product", "minmax", "percentile", "entropy", "mse")
 METHOD = "How calibration finds the range of a value: the rule that does best on held-out calibration samples, or a given one."
-CHANCE = "Go on although the float model is right on --data no more often than guessing is."
 PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
@@ -42,7 +41,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True, help=METHOD)
-@click.option("--accept-chance", is_flag=True, help=CHANCE)
+@options.accept_chance
 @click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")

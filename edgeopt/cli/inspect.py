@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import print_table, say
+from edgeopt.cli.console import print_table, say, working
 from edgeopt.cli.costs import show_costs
 
 if TYPE_CHECKING:
     from edgeopt.report import Layer, Totals
 
 TARGET = "Estimate latency, energy, RAM and flash on this processor."
-SIZES = ("weights_bytes", "arena_bytes", "arena_lower_bound", "scratch_bytes")
 
 
 @click.command()
@@ -30,24 +30,19 @@ def inspect(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target:
 
     With --target: what each layer of the optimized model (-O) would cost on that processor, which need not be at hand.
     """
-    if target is not None:
-        show_costs(model, level, shapes, target, as_json)
-        return
-    from edgeopt.frontend import load
-    from edgeopt.report import layers, totals
-    from edgeopt.runtime.artifact import load as load_compiled
+    from edgeopt.examine.inspection import inspect as examine
 
-    compiled = load_compiled(model) if model.is_dir() else None
-    graph = compiled.graph if compiled is not None else load(model, shapes)
-    rows = layers(graph)
-    sizes = {key: compiled.manifest[key] for key in SIZES} if compiled is not None else {}
-    if as_json:
-        options.print_json({"layers": [asdict(r) for r in rows], "totals": asdict(totals(rows)), **sizes})
-        return
-    _print(rows, totals(rows), sizes)
+    with working(f"inspecting {model.name}"):
+        found = examine(model, level, shapes=shapes, target=target)
+    if found.costs is not None:
+        show_costs(found, found.costs, as_json)
+    elif as_json:
+        options.print_json({"layers": [asdict(r) for r in found.layers], "totals": asdict(found.totals), **found.sizes})
+    else:
+        _print(found.layers, found.totals, found.sizes)
 
 
-def _print(rows: list[Layer], sums: Totals, sizes: dict[str, Any]) -> None:
+def _print(rows: Sequence[Layer], sums: Totals, sizes: dict[str, int]) -> None:
     columns = ("layer", "operator", "output", "MACs", "parameter bytes")
     cells = [(r.name, r.op, r.output, "?" if r.macs is None else f"{r.macs:,}", f"{r.parameter_bytes:,}") for r in rows]
     print_table(columns, cells, numbers=(3, 4))

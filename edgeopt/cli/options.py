@@ -75,6 +75,12 @@ def calibration(command: Command) -> Command:
     return click.option("--calibration", type=EXISTING_FILE, metavar="FILE.npz", help=text)(command)
 
 
+def accept_chance(command: Command) -> Command:
+    """``--accept-chance``."""
+    text = "Go on although the float model is right on --data no more often than guessing is."
+    return click.option("--accept-chance", is_flag=True, help=text)(command)
+
+
 def as_json(command: Command) -> Command:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(command)

@@ -19,7 +19,7 @@ from edgeopt.cli.console import note, working
 def run(directory: Path, source: Path, destination: Path, threads: int, emulate: bool) -> None:
     """Run the compiled model in DIRECTORY; the leading axis of the arrays counts samples."""
     from edgeopt import npz
-    from edgeopt.cli.execution import execution
+    from edgeopt.examine.execution import execution
     from edgeopt.runtime.artifact import load
 
     model = load(directory)

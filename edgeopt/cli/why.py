@@ -14,7 +14,6 @@ from edgeopt.cli.console import note, print_table, say, working
 if TYPE_CHECKING:
     from edgeopt.search.why import LayerBlame
 
-LEVEL = 3  # times are those of what -O3 compiles
 COLUMNS = (
     "layer",
     "own dB",
@@ -38,6 +37,7 @@ COLUMNS = (
 @options.target
 @click.option("--quantize", default="w8a8", show_default=True, metavar="SCHEME", help="The scheme to look into.")
 @click.option("--samples", type=click.IntRange(min=1), default=64, show_default=True, help="Samples to evaluate each layer on.")
+@options.accept_chance
 @options.as_json
 def why(
     model: Path,
@@ -47,6 +47,7 @@ def why(
     target: str,
     quantize: str,
     samples: int,
+    accept_chance: bool,
     as_json: bool,
 ) -> None:
     """Say for each layer of MODEL.onnx what quantising it does to its own output and to the decisions of the network.
@@ -55,30 +56,26 @@ def why(
     'others' when every layer but this one is; 'pp' are percentage points of accuracy, or of equal decisions without labels.
     Times are measured here for the host, and estimated for another target.
     """
-    from edgeopt.evaluate.data import generated, read
-    from edgeopt.forms.quantize.plan import make_plan
-    from edgeopt.frontend import load
-    from edgeopt.pipeline import optimize
-    from edgeopt.search.run import scheme_for
-    from edgeopt.search.why import blame, suggestion
-    from edgeopt.target import target as find_target
+    from edgeopt.examine.losses import why as examine
 
-    graph, facts = load(model, shapes), find_target(target)
-    optimize(graph)
-    wanted = scheme_for(quantize, facts)
-    evaluation = generated(graph) if data is None else read(data, graph)
-    calibrating = read(calibration, graph) if calibration is not None else None
-    if calibrating is None:
-        calibrating, evaluation = evaluation.split()
     with working(f"quantising {model.name} layer by layer"):
-        whole, rows = blame(graph, make_plan(graph, calibrating, wanted), evaluation.subset(samples), facts, LEVEL)
+        found = examine(
+            model,
+            data,
+            calibration,
+            shapes=shapes,
+            target=target,
+            quantize=quantize,
+            samples=samples,
+            accept_chance=accept_chance,
+        )
     if as_json:
-        options.print_json({"signal_to_noise": whole, "suggestion": suggestion(whole, rows), "layers": [asdict(r) for r in rows]})
+        options.print_json(asdict(found))
         return
-    print_table(COLUMNS, [_cells(r) for r in rows], numbers=range(1, len(COLUMNS)))
+    print_table(COLUMNS, [_cells(r) for r in found.layers], numbers=range(1, len(COLUMNS)))
     if data is None:
         note("note: without --data the figures are those of generated inputs")
-    say(f"whole network {whole:.1f} dB; {suggestion(whole, rows)}")
+    say(f"whole network {found.signal_to_noise:.1f} dB; {found.suggestion}")
 
 
 def _cells(row: LayerBlame) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.memory import aligned
 from edgeopt.report.page import page
@@ -63,6 +64,7 @@ def load(directory: str | Path) -> CompiledModel:
 
     Raises EdgeoptError when the directory is no artifact, of another format, or damaged.
     """
+    arguments.instance("directory", directory, (str, Path))
     directory = Path(directory)
     manifest = _manifest(directory)
     files: dict[str, bytes | memoryview] = {}

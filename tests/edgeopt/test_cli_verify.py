@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from edgeopt.cli import originals
-from edgeopt.cli.difference import compare
+from edgeopt.examine import originals
+from edgeopt.examine.difference import compare
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array

@@ -40,6 +40,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.search": UPPER,
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.options"),
+    "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),
     "edgeopt.cli": ("edgeopt",),
     "edgeopt": ("edgeopt",),  # the public names, loaded on first use

@@ -1,11 +1,13 @@
-"""The library call: every argument is checked with one message, and the public names are shown."""
+"""The library: every argument is checked with one message, results are those of the commands, the public names are shown."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import pydoc
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 import edgeopt
 from edgeopt.rewrite import Context
 from tests.edgeopt import small_models
-from tests.edgeopt.command_line import DIGITS
+from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES, compiled
+from tests.edgeopt.command_line import edgeopt as command
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"level": 4}, "level=4: expected is an integer from 0 to 3"),
@@ -103,3 +106,85 @@ def test_the_public_names_are_shown() -> None:
     for name in edgeopt.__all__:
         assert getattr(edgeopt, name) is not None and name in text, name
     assert "Compile ``model`` at optimisation ``level``" in text
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("library"))
+
+
+def printed(*arguments: str | Path) -> dict[str, Any]:
+    """What a command prints with --json."""
+    result = command(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return dict(json.loads(result.stdout))
+
+
+def test_verify_is_the_command(artifact: Path) -> None:
+    for model in (artifact, edgeopt.load(artifact)):
+        found = edgeopt.verify(DIGITS, model, samples=2, seed=3)
+        assert found.passed and json.loads(json.dumps(asdict(found))) == printed(
+            "verify", DIGITS, artifact, "--samples", "2", "--seed", "3"
+        )
+    assert not edgeopt.verify(DIGITS, artifact, tolerance=0.0, engine="onnx.reference", samples=1).passed
+
+
+def test_inspect_is_the_command(artifact: Path) -> None:
+    for model in (DIGITS, artifact):
+        found = edgeopt.inspect(model)
+        layers = [asdict(layer) for layer in found.layers]
+        assert {"layers": layers, "totals": asdict(found.totals), **found.sizes} == printed("inspect", model)
+    assert edgeopt.inspect(edgeopt.load(artifact)) == edgeopt.inspect(artifact)
+    estimated = edgeopt.inspect(DIGITS, 2, target="cortex-a53").costs
+    assert estimated is not None
+    shown = printed("inspect", DIGITS, "-O2", "--target", "cortex-a53")
+    assert [asdict(c) | {"kernels": list(c.kernels)} for c in estimated.layers] == shown["layers"]
+    assert estimated.seconds == shown["totals"]["seconds"]
+
+
+def test_why_is_the_command() -> None:
+    calibration = EXAMPLES / "digits.cal.npz"
+    found = edgeopt.why(DIGITS, EVALUATION, calibration, target="cortex-a53", samples=16)
+    given = ("--data", EVALUATION, "--calibration", calibration, "--target", "cortex-a53", "--samples", "16")
+    assert json.loads(json.dumps(asdict(found))) == printed("why", DIGITS, *given)
+
+
+def test_bench_and_gains_are_the_command(artifact: Path) -> None:
+    shown = printed("bench", artifact, "--seconds", "0.02")
+    for model in (artifact, edgeopt.load(artifact)):
+        found = edgeopt.bench(model, seconds=0.02)
+        assert json.loads(json.dumps(asdict(found))).keys() == shown.keys() and found.model == shown["model"]
+        assert found.engines["edgeopt"].runs >= 5 and found.engines["edgeopt"].minimum_ms > 0
+    paying = edgeopt.gains(DIGITS, "w8a8", 3, target="cortex-a53")
+    rows = printed("bench", DIGITS, "--quantize", "w8a8", "-O3", "--target", "cortex-a53")["layers"]
+    assert [asdict(g) | {"pays": g.pays} for g in paying.layers] == rows
+
+
+EXAMINED: list[tuple[Callable[[Path], object], str]] = [
+    (lambda a: edgeopt.verify(3, a), "original is of type int"),  # type: ignore[arg-type]
+    (lambda a: edgeopt.verify("no.onnx", a), "original: there is no file"),
+    (lambda a: edgeopt.verify(DIGITS, a, samples=0), "samples=0"),
+    (lambda a: edgeopt.verify(DIGITS, a, tolerance=math.nan), "tolerance=nan"),
+    (lambda a: edgeopt.verify(DIGITS, a, engine="torch"), "engine='torch': known are onnxruntime"),
+    (lambda a: edgeopt.verify(DIGITS, a, data="no.npz"), "data: there is no file"),
+    (lambda a: edgeopt.bench(a, threads=0), "threads=0"),
+    (lambda a: edgeopt.bench(a, seconds=-1), "seconds=-1"),
+    (lambda a: edgeopt.bench(a, against=["tflite"]), "against='tflite': known are ort"),
+    (lambda a: edgeopt.bench(a, against="ort"), "expected is a list of engines"),
+    (lambda a: edgeopt.bench(None), "model is of type NoneType"),  # type: ignore[arg-type]
+    (lambda a: edgeopt.inspect(a, 9), "level=9"),
+    (lambda a: edgeopt.inspect(a, target="no-such-board"), "no-such-board"),
+    (lambda a: edgeopt.inspect([a]), "model is of type list"),  # type: ignore[arg-type]
+    (lambda a: edgeopt.why(DIGITS, quantize="w9"), "quantize='w9'"),
+    (lambda a: edgeopt.why(DIGITS, 7), "data is of type int"),  # type: ignore[arg-type]
+    (lambda a: edgeopt.why(DIGITS, samples=0), "samples=0"),
+    (lambda a: edgeopt.why(DIGITS, calibration="no.npz"), "calibration: there is no file"),
+    (lambda a: edgeopt.gains(DIGITS, "w9"), "quantize='w9'"),
+    (lambda a: edgeopt.load(3), "directory is of type int"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("call", "message"), EXAMINED, ids=[m for _, m in EXAMINED])
+def test_what_examines_checks_its_arguments(call: Callable[[Path], object], message: str, artifact: Path) -> None:
+    with pytest.raises(edgeopt.EdgeoptError, match=message):
+        call(artifact)

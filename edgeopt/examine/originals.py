@@ -13,6 +13,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 
 ONNXRUNTIME, REFERENCE = "onnxruntime", "onnx.reference"
+ORIGINALS = (ONNXRUNTIME, REFERENCE)
 Runner = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
