@@ -4,7 +4,7 @@
 
 One pass over the map instead of two, and an activation fuses into it (BatchNormalization -> Relu in front of a padded
 convolution). Not for other types than float32, below rank three, when the product has other readers, or when a constant varies
-along another axis than the channels.
+along another axis than the channels, or for an empty map.
 """
 
 import numpy as np
@@ -23,6 +23,8 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     shape = shape_of(x)
     if dtype_of(x) != "float32" or shape is None or len(shape) < 3 or not same_type(x, node.output):
         return context.decline(node, "its input is not a float32 map, or a constant enlarges it")
+    if 0 in shape:
+        return context.decline(node, "its input is empty")
     if sole_user(product) is not node:
         return context.decline(node, readers(product))
     factors, addends = channel_vector(scale, len(shape), 1, shape[1]), channel_vector(shift, len(shape), 1, shape[1])

@@ -19,6 +19,7 @@ from onnx_graphsurgeon.util.exception import OnnxGraphSurgeonException
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.functions import own_name
 from edgeopt.frontend.stored import StoredTensor, densify
+from edgeopt.frontend.unread import name_unread
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, TensorType, Value, dtype_name
 from edgeopt.ops.tensors import tensor_type
 
@@ -40,6 +41,7 @@ def build_graph(model: ModelProto, folder: Path | None) -> Graph:
     builder.fill(graph, source, model.graph, {})
     # Names such as 'conv~5' come from an earlier compilation; new ones must not meet them.
     graph._serial = max((int(m.group(1)) for m in (re.search(r"~(\d{1,9})$", n) for n in builder.names) if m), default=0)
+    name_unread(graph)
     return graph
 
 

@@ -17,6 +17,8 @@ from edgeopt.ops.contracts import require_fit
 from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
+SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedConv FusedGemm Gemm HybridConv HybridGemm MatMul
+MatMulInteger QLinearConv QLinearMatMul QuantConv QuantGemm""".split()
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
@@ -57,8 +59,9 @@ class _Lowering:
 
     def _node(self, node: Node) -> None:
         reasons = [] if all(_servable(v) for v in [*node.inputs, *node.outputs]) else ["a shape is not static"]
-        if not reasons and (self._view(node) or self._joined(node)):
+        if not reasons and (self._view(node) or self._joined(node) or self._nothing(node)):
             return
+        reasons += ["an operand is empty"] if not reasons and _hollow(node) else []
         for kernel in candidates(self.table, node) if not reasons else ():
             try:
                 return self._serve(node, kernel)
@@ -75,6 +78,14 @@ class _Lowering:
         storage = self._read(source, node, plain=True)
         assert node.output.type is not None
         self.store.put(node.output, storage.viewed(node.output.type))
+        return True
+
+    def _nothing(self, node: Node) -> bool:
+        """A node whose results have no elements needs no code: a batch of none, a window larger than its input."""
+        if any(out.type is not None and 0 not in out.type.dims for out in node.outputs if out.name):
+            return False
+        for value in node.outputs:
+            self.store.put(value, self.store.new(value, PLAIN))
         return True
 
     def _joined(self, node: Node) -> bool:
@@ -195,6 +206,12 @@ def _servable(value: Value | None) -> bool:
     if value is None or value.name == "":
         return True
     return value.type is not None and value.type.static and not on_host_only(value.type)
+
+
+def _hollow(node: Node) -> bool:
+    """Whether a product sums over nothing, which its kernel is not made for; the other operators have no such sums."""
+    inputs = [v.type for v in node.inputs if v is not None and v.type is not None]
+    return node.op in SUMS and any(type_.static and 0 in type_.dims for type_ in inputs)
 
 
 def _pairs(node: Node, storages: Sequence[Storage | None]) -> list[tuple[Value | None, Storage]]:

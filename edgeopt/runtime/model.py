@@ -169,10 +169,10 @@ class CompiledModel:
     # -- models with host steps
 
     def _run_with_host(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> list[Array | None]:
-        batches = [[np.split(a, count)[k] if count > 1 else a for a in arrays] for k in range(count)]
-        pieces = [self._run_once(b, [np.split(o, count)[k] for o in outputs], threads) for k, b in enumerate(batches)]
         if count == 1:
-            return pieces[0]
+            return self._run_once(arrays, outputs, threads)
+        batches = [[np.split(a, count)[k] for a in arrays] for k in range(count)]
+        pieces = [self._run_once(b, [np.split(o, count)[k] for o in outputs], threads) for k, b in enumerate(batches)]
         return [np.concatenate([p[i] for p in pieces if p[i] is not None]) for i in range(len(outputs))]
 
     def _run_once(self, arrays: list[Array], outputs: list[Array], threads: int) -> list[Array | None]:

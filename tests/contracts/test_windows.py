@@ -23,6 +23,7 @@ CONVOLUTIONS = [
     Case("strides", "Conv", [X, W], change={"strides": [0, 1]}, says="strides is [0, 1]"),
     Case("dilations", "Conv", [X, W], change={"dilations": [1, 1, 1]}, says="dilations is [1, 1, 1]"),
     Case("mode", "Conv", [X, W], change={"auto_pad": "SAME"}, says="'SAME' is not known"),
+    Case("larger", "Conv", [X, W], change={1: "float32[6,4,10,3]"}, says="reaches over [10, 3]"),
     Case("rank", "Conv", [X, W], change={1: "float32[6,4,3]"}, says="4 dimensions"),
     Case("declared", "Conv", [X, W], declared={0: "float32[1,6,8,8]"}, says="[1,6,6,6] is computed"),
     Case(

@@ -49,11 +49,15 @@ def _attribute(operands: Operands, name: str, default: Shape, least: int) -> Sha
 def results(operands: Operands, found: Geometry, source: Sequence[int], ceiling: bool = False) -> Shape:
     """The spatial extents of the result of a convolution or pool over ``source``.
 
-    Where a window is larger than its padded input the result is empty. ``ceiling`` counts a last window that is cut off.
+    Where a window is one larger than its padded input the result is empty; ONNX has no result for still larger ones.
+    ``ceiling`` counts a last window that is cut off.
     """
     strides = found.strides
     if operands.node.text("auto_pad", "NOTSET").startswith("SAME"):
         return tuple(-(-x // s) for x, s in zip(source, strides, strict=True))
     sizes = zip(source, found.begin, found.end, found.spans, strides, strict=True)
     more = [s - 1 if ceiling else 0 for s in strides]
-    return tuple(max((x + b + e - span + m) // s + 1, 0) for (x, b, e, span, s), m in zip(sizes, more, strict=True))
+    extents = tuple((x + b + e - span + m) // s + 1 for (x, b, e, span, s), m in zip(sizes, more, strict=True))
+    text = f"a window that reaches over {found.spans} does not fit {list(source)} with the pads {[*found.begin, *found.end]}"
+    operands.need(min(extents, default=0) >= 0, text)
+    return extents
