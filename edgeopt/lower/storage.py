@@ -27,8 +27,10 @@ class Storage:
         return self.tensor.layout.block > 0
 
     def viewed(self, type_: TensorType) -> Storage:
-        """The same memory under another type."""
-        return Storage(self.value, Tensor(type_, PLAIN, self.tensor.array), self.place, self.buffer, self.delta)
+        """The same memory under another type; the data of a constant takes its shape, which packed weights are made of."""
+        array = self.tensor.array
+        reshaped = None if array is None else array.reshape(type_.dims)
+        return Storage(self.value, Tensor(type_, PLAIN, reshaped), self.place, self.buffer, self.delta)
 
     def located(self) -> Place | None:
         """The final place; None before the plan or for constants, which the weight block places."""
