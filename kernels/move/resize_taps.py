@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,25 +44,28 @@ def taps(node: Node, source: int, result: int, scale: float, region: tuple[float
 
 
 def _coordinates(node: Node, source: int, result: int, scale: float, region: tuple[float, float]) -> Reals:
-    """The source position of every output position."""
-    mode, y = node.text("coordinate_transformation_mode", "half_pixel"), np.arange(result, dtype=np.float64)
-    width = scale * source
-    start, stop = (np.float32(v) for v in region)
+    """The source position of every output position; in float32 for nearest, where runtimes round it so."""
+    kind: Any = np.float32 if node.text("mode", "nearest") == "nearest" else np.float64
+    mode = node.text("coordinate_transformation_mode", "half_pixel")
+    y: Any = np.arange(result, dtype=kind)
+    step, last, half = kind(scale), kind(source - 1), kind(0.5)
     if mode == "asymmetric":
-        return y / scale
-    if mode == "align_corners":
-        return np.zeros(result) if width == 1 else y * (source - 1) / (width - 1)
-    if mode == "tf_crop_and_resize":
-        middle = np.full(result, (stop - start) * (source - 1) / 2)
-        inner = middle if width == 1 else y * (stop - start) * (source - 1) / (width - 1)
-        return np.asarray(inner + start * (source - 1), np.float64)
-    if mode == "pytorch_half_pixel" and width == 1:
-        return np.full(result, -0.5)
-    if mode == "half_pixel_symmetric":
-        return source / 2 * (1 - result / width) + (y + 0.5) / scale - 0.5
-    if mode not in ("half_pixel", "pytorch_half_pixel"):
+        place = y / step
+    elif mode == "align_corners":
+        place = y * last / kind(result - 1) if result > 1 else y
+    elif mode == "tf_crop_and_resize":
+        start, stop = (kind(np.float32(v)) for v in region)
+        inner = y * (stop - start) * last / kind(result - 1) if result > 1 else half * (stop - start) * last
+        place = inner + start * last + kind(0) * y
+    elif mode == "pytorch_half_pixel" and result == 1:
+        place = y
+    elif mode == "half_pixel_symmetric":
+        place = kind(source) * half * (kind(1) - kind(result) / (step * kind(source))) + (y + half) / step - half
+    elif mode in ("half_pixel", "pytorch_half_pixel"):
+        place = (y + half) / step - half
+    else:
         raise Declined(f"coordinate transformation '{mode}'")
-    return (y + 0.5) / scale - 0.5
+    return np.asarray(place, np.float64)
 
 
 def _nearest(node: Node, place: Reals) -> npt.NDArray[np.int64]:
@@ -71,8 +75,8 @@ def _nearest(node: Node, place: Reals) -> npt.NDArray[np.int64]:
     if mode == "ceil":
         return np.ceil(place).astype(np.int64)
     if mode == "round_prefer_floor":
-        return np.ceil(place - 0.5).astype(np.int64)
-    return np.floor(place + 0.5).astype(np.int64)
+        return np.asarray(np.ceil(place.astype(np.float32) - np.float32(0.5)), np.int64)
+    return np.asarray(np.floor(place.astype(np.float32) + np.float32(0.5)), np.int64)
 
 
 def _window(node: Node, mode: str, place: Reals, scale: float) -> tuple[npt.NDArray[np.int64], Reals]:

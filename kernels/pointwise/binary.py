@@ -112,7 +112,8 @@ def formula(name: str, dtype: str) -> Formula:
 
 @cache
 def _kernel(name: str, left: str, right: str, result: str) -> Callable[..., None]:
-    load_x, load_y, store, apply = loader(left), loader(right), storer(result), formula(name, left)
+    load_x, load_y, store = loader(left), loader(right), storer(result)
+    apply = _mixed_power(left) if name == "Pow" and left not in FLOATS and right in FLOATS else formula(name, left)
 
     def kernel(
         x: Any, y: Any, z: Any, begin: Any, end: Any,
@@ -129,6 +130,12 @@ def _kernel(name: str, left: str, right: str, result: str) -> Callable[..., None
                     store(z, (chunk * m + j) * n + i, value)
 
     return kernel
+
+
+def _mixed_power(dtype: str) -> Formula:
+    """A whole number to a real power, computed in float64 and cut off towards zero."""
+    kind = scalar(dtype)
+    return inline(lambda x, y: kind(np.int64(math.pow(np.float64(x), np.float64(y)))))
 
 
 def binary_call(name: str, site: Site, x: int, y: int) -> KernelCall:
