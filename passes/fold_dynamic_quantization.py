@@ -68,6 +68,9 @@ def _scales(node: Node, factor: Value | None) -> tuple[Value, Array] | None:
     product = factor.producer if factor is not None else None
     if factor is not None and (shape_of(factor) or ()) in ((), (1,)) and (product is None or not product.is_op("Mul")):
         return factor, np.ones((), np.float32)
+    vector = channel_vector(factor.array, *_channels(node)) if factor is not None and factor.is_constant else None
+    if vector is not None and node.graph is not None:
+        return node.graph.constant(f"{node.name}.scale", np.ones((), np.float32)), np.asarray(vector, np.float32)
     if product is None or not product.is_op("Mul"):
         return None
     for x, w in (product.inputs, product.inputs[::-1]):

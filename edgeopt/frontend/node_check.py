@@ -13,10 +13,14 @@ from onnx import AttributeProto, NodeProto, TypeProto
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.structure import describe
 from edgeopt.frontend.tensor_check import MAX_ELEMENTS, check_tensor, element_bits
+from edgeopt.frontend.vendor import DOMAIN, UNDER_ONNX
+from edgeopt.frontend.vendor.check import check_contract, way_out
+from edgeopt.frontend.versions import ADAPTERS
 from edgeopt.ops.table import OWN_OPS, attribute_kinds, schema
 
 MAX_SPARSE = 2**28  # elements of a sparse tensor, which is made dense
-STANDARD_DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training")
+STANDARD_DOMAINS = ("", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training")
+NOWHERE = ("MaxRoiPool", "Multinomial")  # neither a kernel nor onnx.reference computes them
 OWN_DOMAIN = "ai.edgeopt"
 _TERM = r"[A-Za-z ]*(\.\.\.)?[A-Za-z ]*"
 EQUATION = re.compile(f"{_TERM}(,{_TERM})*(->{_TERM})?")
@@ -61,12 +65,19 @@ class NodeChecker:
             raise EdgeoptError(f"{where} is of the domain '{node.domain}', which the model does not import")
         if node.domain == OWN_DOMAIN and node.op_type not in OWN_OPS:
             raise EdgeoptError(f"{where} is unknown to this version of edgeopt and the model brings no function for it")
-        if node.domain not in STANDARD_DOMAINS:
+        if node.domain == OWN_DOMAIN:
             return
-        known = schema(node.op_type, node.domain, version)
-        if known is None or known.deprecated:
+        known = schema(node.op_type, node.domain, version) if node.domain in STANDARD_DOMAINS else None
+        if node.domain == DOMAIN or (known is None and not node.domain and node.op_type in UNDER_ONNX):
+            return check_contract(node, where)
+        if node.domain not in STANDARD_DOMAINS:
+            raise EdgeoptError(f"{where} is of the domain '{node.domain}', {way_out(node.domain)}")
+        adapted = not node.domain and node.op_type in ADAPTERS and version < ADAPTERS[node.op_type].below
+        if known is None or (known.deprecated and not adapted):
             what = "unknown in" if known is None else "withdrawn from"
             raise EdgeoptError(f"{where} is {what} opset {version}; export the model with an opset that has it")
+        if not node.domain and node.op_type in NOWHERE:
+            raise EdgeoptError(f"{where} is an operator that edgeopt cannot compute; export the model without it")
         _check_arity(node, known, where)
         _check_names(node, known, version, where)
         _check_equation(node, where)

@@ -1,4 +1,4 @@
-"""ONNX file to IR: read, check, inline functions, raise the opset, build, bind shapes, infer types."""
+"""ONNX file to IR: read, check, inline functions, build, bind shapes, infer types and raise the opset on the way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from edgeopt.frontend.shapes import bind_shapes
 from edgeopt.frontend.stored import StoredTensor
 from edgeopt.frontend.tensor_check import MAX_ELEMENTS
 from edgeopt.ir import OWN_DOMAIN, Graph, Value, VerificationError, verify
-from edgeopt.ops import infer_types
 from edgeopt.ops.proto import ProtoWriter
 
 
@@ -39,8 +38,12 @@ def load(model: str | os.PathLike[str] | ModelProto, shapes: Mapping[str, Sequen
         source = read_model(Path(model))
     check_model(source, folder)
     graph = _convert(source, folder)
+    _check_built(graph)
     bind_shapes(graph, shapes or {})
-    _infer(graph)
+    note = raise_opset(graph)
+    if note:
+        add_note(graph, note)
+    _check_sizes(graph)
     return graph
 
 
@@ -57,12 +60,7 @@ def _convert_once(model: ModelProto, folder: Path | None, foreign: set[str]) -> 
     inlined = inline_functions(model, foreign)
     if model.functions:
         check_model(inlined, folder)  # attributes that functions handed to their nodes have their values only now
-    raised, note = raise_opset(inlined)
-    graph = build_graph(raised, folder)
-    if note:
-        add_note(graph, note)
-    _check_built(graph)
-    return graph
+    return build_graph(inlined, folder)
 
 
 def _foreign(graph: Graph, model: ModelProto, functions: Mapping[str, FunctionProto]) -> set[str]:
@@ -102,8 +100,7 @@ def _has_nan(value: Value) -> bool:
     return array.size > 0 and bool(np.isnan(np.min(array)))
 
 
-def _infer(graph: Graph) -> None:
-    infer_types(graph, strict=True)
+def _check_sizes(graph: Graph) -> None:
     values = [v for inner in graph.walk() for node in inner.nodes for v in node.outputs]
     for value in values:
         if value.type is not None and value.type.static and np.prod(value.type.dims, dtype=object) > MAX_ELEMENTS:

@@ -1,48 +1,49 @@
-"""Raises old models to opset 13, the oldest that passes and kernels know."""
+"""Brings a graph to the operators that passes and kernels know: old versions and vendors' operators by their meaning."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from edgeopt.frontend.unfold import unfold
+from edgeopt.frontend.vendor import CONTRACTS, DOMAIN, UNDER_ONNX
+from edgeopt.frontend.versions import ADAPTERS
+from edgeopt.ir import Graph, Node
+from edgeopt.ops import infer_types
+from edgeopt.ops.definition import Build
+from edgeopt.ops.table import schema
 
-from onnx import ModelProto
-
-from edgeopt.frontend.detach import rewrite_detached
-
-OLDEST = 13
-OLDEST_IR_VERSION = 7  # the IR version that came with opset 13
-SECONDS = 120
-CONVERT = """
-import sys, onnx.version_converter
-model = onnx.ModelProto.FromString(sys.stdin.buffer.read())
-sys.stdout.buffer.write(onnx.version_converter.convert_version(model, int(sys.argv[1])).SerializeToString())
-"""
+OLDEST = 13  # the oldest operator set that passes and kernels know
+OLDEST_IR_VERSION = 7  # the IR version that came with it
 
 
-def raise_opset(model: ModelProto) -> tuple[ModelProto, str]:
-    """``model`` at opset 13 or above, and a note when that changed it. Raises EdgeoptError when the conversion fails."""
-    entry = next(entry for entry in model.opset_import if entry.domain == "")
-    old = entry.version
+def raise_opset(graph: Graph) -> str:
+    """Type ``graph``, whose inputs are typed, and put standard nodes of opset 13 or above in place of what is older or foreign.
+
+    Returns a note when the opset changed, else ''. Raises EdgeoptError that names a node whose meaning cannot be written so, or
+    whose inputs do not fit together.
+    """
+    old = graph.opset
+    graph.opsets[""] = max(old, OLDEST)
+
+    def replace(node: Node) -> list[Node]:
+        build = meaning(node, old)
+        return unfold(node.graph, node, build) if build is not None and node.graph is not None else [node]
+
+    infer_types(graph, strict=True, unfold=replace)
+    if not any(node.domain == DOMAIN for inner in graph.walk() for node in inner.nodes):
+        graph.opsets.pop(DOMAIN, None)
     if old >= OLDEST:
-        return model, ""
+        return ""
     # Below IR version 4 an initializer must be an input as well; here it is a constant.
-    model.ir_version = max(model.ir_version, OLDEST_IR_VERSION)
-    del model.graph.value_info[:]
-    result = rewrite_detached(model, _convert, f"the model of opset {old} cannot be raised to opset {OLDEST}")
-    return result, f"opset raised from {old} to {OLDEST}"
+    graph.ir_version = max(graph.ir_version, OLDEST_IR_VERSION)
+    return f"opset raised from {old} to {OLDEST}"
 
 
-def _convert(model: ModelProto) -> ModelProto:
-    """The native converter aborts the process on some damaged models, so it runs in one of its own."""
-    command = [sys.executable, "-P", "-c", CONVERT, str(OLDEST)]
-    try:
-        done = subprocess.run(command, input=model.SerializeToString(), capture_output=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"the converter of onnx did not end within {SECONDS} s") from error
-    if done.returncode < 0:
-        raise RuntimeError("the converter of onnx crashed on it")
-    if done.returncode:
-        raise RuntimeError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
-    converted = ModelProto()
-    converted.ParseFromString(done.stdout)
-    return converted
+def meaning(node: Node, opset: int) -> Build | None:
+    """What ``node`` of ``opset`` means, when that differs from the operator of its name today; None when it does not."""
+    if node.domain == DOMAIN:
+        return CONTRACTS[node.op].build
+    if node.domain:
+        return None
+    if node.op in UNDER_ONNX and schema(node.op, "", opset) is None:
+        return CONTRACTS[node.op].build
+    adapter = ADAPTERS.get(node.op)
+    return adapter.build if adapter is not None and opset < adapter.below and adapter.when(node) else None

@@ -17,7 +17,7 @@ WORDS = ("uint16", "int16")
 
 def candidates(table: Sequence[Kernel], node: Node) -> list[Kernel]:
     """Entries that name the node's operator, in the order of the table."""
-    return [k for k in table if node.op in k.ops] if node.domain in ("", "ai.edgeopt", "com.microsoft") else []
+    return [k for k in table if node.op in k.ops] if node.domain in ("", OWN_DOMAIN) else []
 
 
 def blocked_layout(table: Sequence[Kernel], value: Value, target: Target) -> Layout:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
-from edgeopt.ir import Array, Attribute, Node
+from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Node
 from edgeopt.ops.work import Count, no_work
 
 
@@ -23,15 +23,27 @@ class Body:
     def op(self, name: str, inputs: Sequence[str], output: str = "", outputs: int = 1, **attributes: Attribute) -> str:
         """Append one standard node; returns the name of its (first) output."""
         first = output or f"t{len(self.nodes)}"
-        names = [first, *(f"{first}_{i}" for i in range(1, outputs))]
-        present: dict[str, Any] = {k: v for k, v in attributes.items() if v is not None}
-        self.nodes.append(helper.make_node(name, list(inputs), names, **present))
+        self.call(name, inputs, [first, *(f"{first}_{i}" for i in range(1, outputs))], "", **attributes)
         return first
+
+    def call(self, name: str, inputs: Sequence[str], outputs: Sequence[str], domain: str, **attributes: Attribute) -> None:
+        """Append one node with all its outputs named ('' for one that is left out)."""
+        present: dict[str, Any] = {k: v for k, v in attributes.items() if v is not None}
+        self.nodes.append(helper.make_node(name, list(inputs), list(outputs), domain=domain, **present))
+
+    def own(self, name: str, inputs: Sequence[str], output: str = "", **attributes: Attribute) -> str:
+        """Append one node of an own operator, for a body that is unfolded into a graph; returns the name of its output."""
+        output = output or f"t{len(self.nodes)}"
+        self.call(name, inputs, [output], OWN_DOMAIN, **attributes)
+        return output
 
     def constant(self, value: Array | Sequence[int] | float | int, dtype: str = "float32") -> str:
         """Append a Constant node; returns the name of its output."""
         array = np.asarray(value, dtype=dtype)
         return self.op("Constant", [], value=numpy_helper.from_array(array))
+
+
+Build = Callable[[Node, Body], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class OwnOp:
     """
 
     name: str
-    build: Callable[[Node, Body], None]
+    build: Build
     macs: Count = no_work
     samplewise: bool = True
     numeric: Literal["float", "integer"] = "float"

@@ -7,6 +7,7 @@ propagation allocates a dimension for every element of an integer vector, howeve
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from onnx import ModelProto, TensorProto, helper, shape_inference
@@ -20,6 +21,10 @@ from edgeopt.ops.proto import ProtoWriter, captured_values
 from edgeopt.ops.tensors import constant_proto, tensor_proto, tensor_type, value_info
 
 Types = list[TensorType | None]
+Unfold = Callable[[Node], Sequence[Node]]
+# Operators whose older versions ONNX infers wrong, with a newer version that means the same on older attributes: windows that
+# would start behind the input do not count when the number of outputs is rounded up.
+NEWER = {"AveragePool": 22, "LpPool": 22, "MaxPool": 22}
 
 
 def infer(node: Node) -> Types:
@@ -31,31 +36,40 @@ def infer(node: Node) -> Types:
     return _infer_node(node, known)[0]
 
 
-def infer_types(graph: Graph, strict: bool = False) -> None:
+def infer_types(graph: Graph, strict: bool = False, unfold: Unfold | None = None) -> None:
     """Fill and update the type of every value of ``graph`` and of its subgraphs, from its inputs and constants.
 
     A value that inference cannot type keeps the type it had. With ``strict`` an operator whose inputs do not fit raises
     EdgeoptError that names it; otherwise its outputs stay as they were. A branch of an If that cannot run at these shapes
-    does not count: the If has the type of the other one.
+    does not count: the If has the type of the other one. ``unfold`` may replace each node, whose inputs are typed by then, and
+    returns what stands in its place.
     """
-    _type_graph(graph, {}, strict)
+    _type_graph(graph, {}, strict, unfold)
 
 
-def _type_graph(graph: Graph, known: Known, strict: bool) -> str:
+def _type_graph(graph: Graph, known: Known, strict: bool, unfold: Unfold | None) -> str:
     """Type ``graph``; returns what does not fit in it, or ''."""
     for value in graph.constants:
         note_constant(value, known)
-    misfits = [_type_node(node, known, strict) for node in graph.nodes]
+    misfits = []
+    for node in list(graph.nodes):
+        before = len(graph.constants)
+        made = unfold(node) if unfold is not None else (node,)
+        for value in graph.constants[before:]:
+            note_constant(value, known)
+        misfits += [_type_node(part, known, strict, unfold) for part in made]
     return next(filter(None, misfits), "")
 
 
-def _type_node(node: Node, known: Known, strict: bool) -> str:
+def _type_node(node: Node, known: Known, strict: bool, unfold: Unfold | None) -> str:
     if node.is_op("If"):
-        types, misfit = _type_branches(node, known)
+        types, misfit = _type_branches(node, known, unfold)
     else:
+        for inner in node.subgraphs if unfold is not None else ():
+            _type_graph(inner, known, False, unfold)  # what stands in a body must be known to the inference of its node
         types, misfit = _infer_node(node, known)
         for inner in node.subgraphs:
-            _type_graph(inner, known, False)
+            _type_graph(inner, known, False, None)
     for out, type_ in zip(node.outputs, types, strict=False):
         out.type = sharper(out.type, type_)
     misfit = misfit or misfit_of(node)
@@ -66,13 +80,13 @@ def _type_node(node: Node, known: Known, strict: bool) -> str:
     return misfit
 
 
-def _type_branches(node: Node, known: Known) -> tuple[Types, str]:
+def _type_branches(node: Node, known: Known, unfold: Unfold | None) -> tuple[Types, str]:
     live = live_branch(node, known)
-    branches = [g for name, g in node.attributes.items() if isinstance(g, Graph) and live in ("", name)]
-    misfits = [_type_graph(branch, known, False) for branch in branches]
-    sound = [branch for branch, misfit in zip(branches, misfits, strict=True) if not misfit]
+    every = {name: _type_graph(g, known, False, unfold) for name, g in node.attributes.items() if isinstance(g, Graph)}
+    misfits = {name: misfit for name, misfit in every.items() if live in ("", name)}
+    sound = [g for name, g in node.attributes.items() if isinstance(g, Graph) and misfits.get(name, "none") == ""]
     if not sound:
-        return [None] * len(node.outputs), next(iter(misfits), "it has no branches")
+        return [None] * len(node.outputs), next(iter(misfits.values()), "it has no branches")
     if live:
         _pass_known(node, sound[0], known)
     columns = zip(*([out.type for out in branch.outputs] for branch in sound), strict=False)
@@ -88,6 +102,7 @@ def _pass_known(node: Node, branch: Graph, known: Known) -> None:
 def _infer_node(node: Node, known: Known) -> tuple[Types, str]:
     """The output types of one node (the bodies of Loop and Scan get the types of their inputs), and what does not fit."""
     opsets = dict(node.graph.root.opsets) if node.graph is not None else {"": 21}
+    opsets[""] = max(opsets[""], NEWER.get(node.op, 0) if not node.domain else 0)
     writer = ProtoWriter(opsets, data=False, types=False)
     values = _read(node)
     names = {id(v): v.name if node.subgraphs else f"x{i}" for i, v in enumerate(values)}

@@ -35,7 +35,7 @@ def macs(node: Node) -> int | None:
         return _of_subgraphs(node)
     if node.domain == OWN_DOMAIN:
         return OWN_OPS[node.op].macs(node)
-    rule = STANDARD.get(node.op) if node.domain in ("", "com.microsoft") else None
+    rule = STANDARD.get(node.op) if not node.domain else None
     return rule(node) if rule is not None else 0
 
 

@@ -14,9 +14,9 @@ def _layer_normalization(node: Node, body: Body) -> None:
 
     Scale and B broadcast to X (Ba, Kiros and Hinton, Layer Normalization, 2016, equation 4).
     """
-    axes = _axes(node)
-    centred = body.op("Sub", ["x0", _mean(body, "x0", axes)])
-    variance = _mean(body, body.op("Mul", [centred, centred]), axes)
+    axes = last_axes(node)
+    centred = body.op("Sub", ["x0", mean(body, "x0", axes)])
+    variance = mean(body, body.op("Mul", [centred, centred]), axes)
     epsilon = body.constant(node.real("epsilon", 1e-5), element_type(node))
     y = body.op("Div", [centred, body.op("Sqrt", [body.op("Add", [variance, epsilon])])])
     if node.input(2) is None:
@@ -25,7 +25,8 @@ def _layer_normalization(node: Node, body: Body) -> None:
         body.op("Add", [body.op("Mul", [y, "x1"]), "x2"], "y0")
 
 
-def _axes(node: Node) -> list[int]:
+def last_axes(node: Node) -> list[int]:
+    """The axes from the attribute ``axis`` on. Raises EdgeoptError when that counts from the front and the rank is unknown."""
     axis = node.integer("axis", -1)
     if axis < 0:
         return list(range(axis, 0))
@@ -35,7 +36,8 @@ def _axes(node: Node) -> list[int]:
     return list(range(axis, len(value.type.shape)))
 
 
-def _mean(body: Body, x: str, axes: list[int]) -> str:
+def mean(body: Body, x: str, axes: list[int]) -> str:
+    """Append the mean of ``x`` over ``axes``, which stay with size 1; returns the name of its output."""
     if body.opset < AXES_AS_INPUT:
         return body.op("ReduceMean", [x], axes=axes, keepdims=1)
     return body.op("ReduceMean", [x, body.constant(axes, "int64")], keepdims=1)

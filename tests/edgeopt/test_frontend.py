@@ -116,12 +116,24 @@ def test_functions_are_inlined() -> None:
     assert not export(graph).functions
 
 
-def test_nodes_of_other_domains_are_kept() -> None:
-    node = helper.make_node("Mystery", ["x"], ["y"], "mystery", domain="com.example", level=3)
-    original = small_models.model([node], [small_models.info("x", [2])], [small_models.info("y", [2])], domains=["com.example"])
-    model = export(load(original))
-    onnx.checker.check_model(model, full_check=True)
-    assert model.graph.node[0] == node
+@pytest.mark.parametrize(
+    ("domain", "op", "reason"),
+    [
+        ("com.example", "Mystery", "is of the domain 'com.example', which edgeopt does not know"),
+        ("ai.onnx.ml", "Scaler", "classical machine learning"),
+        (
+            "com.microsoft",
+            "NhwcMaxPool",
+            "whose meaning edgeopt does not know; optimise the model with onnxruntime at ORT_ENABLE_BASIC",
+        ),
+        ("com.microsoft.nchwc", "Conv", "a layout that onnxruntime chose for one machine; optimise"),
+    ],
+)
+def test_nodes_of_unknown_meaning_are_refused_by_name(domain: str, op: str, reason: str) -> None:
+    node = helper.make_node(op, ["x"], ["y"], "mystery", domain=domain)
+    original = small_models.model([node], [small_models.info("x", [2])], [small_models.info("y", [2])], domains=[domain])
+    with pytest.raises(EdgeoptError, match=f"{domain}.{op} 'mystery'.*{reason}"):
+        load(original)
 
 
 def test_shapes_that_are_computed_become_static() -> None:
