@@ -23,7 +23,7 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.choice import Quantization
 from edgeopt.search.result import record
-from edgeopt.search.run import Budget, Data, approximate
+from edgeopt.search.run import Budget, Data, approximate, note_unused
 from edgeopt.search.timing import layer_name
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
@@ -61,8 +61,10 @@ def compile(
             data, calibration, max_drop, options.quantize, options.objective, options.method, accept_chance=options.accept_chance
         )
         graph, found = approximate(graph, budget, context, facts, "integer", debug.print_after)
-    elif level > 0:
-        optimize(graph, level, context, debug.only, debug.print_after)
+    else:
+        note_unused(graph, data, calibration)
+        if level > 0:
+            optimize(graph, level, context, debug.only, debug.print_after)
     made = _assembled(graph, facts, level, context, options, _library_name(model))
     if found is not None:
         _describe(made, found)

@@ -81,7 +81,7 @@ def compile_(
     from edgeopt.options import Debug, Options
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
-    from edgeopt.search.run import Budget, approximate
+    from edgeopt.search.run import Budget, approximate, note_unused
     from edgeopt.target import target as find_target
 
     if portable and emit != "onnx":
@@ -98,6 +98,7 @@ def compile_(
                 budget = Budget(data, calibration, max_drop, quantize, objective, method, profile, accept_chance)
                 graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
+                note_unused(graph, data, calibration)
                 optimize(graph, level, context, only, shown)
             path = output or Path(f"{model.stem}.optimized.onnx")
             save(graph, path, portable=portable or quantize is not None or level >= 3)

@@ -19,6 +19,7 @@ MISTAKEN = {"label", "y", "y_true", "target", "targets", "class", "classes", "tr
 WANTED = "expected are class numbers from 0, of shape (samples,) or (samples, 1), or one-hot rows (samples, classes)"
 ERRORS = 3.0  # standard errors above what guessing gives
 CLEARLY = 10.0  # percentage points
+FEWEST = 10  # samples; below that neither knowledge nor guessing shows
 SHIFTS = {
     -1: "when 1 is subtracted from every label: they count from 1, and from 0 is expected; subtract 1",
     1: "when 1 is added to every label: the model has a class in front of them; add 1",
@@ -124,10 +125,10 @@ def check_labels(outputs: Array, labels: Array, accept_chance: bool) -> float:
     """The accuracy in percent of the float network's ``outputs`` [samples, classes, ...].
 
     Raises EdgeoptError when it is no better than guessing, unless ``accept_chance``, and always when another numbering of the
-    classes is what the network was trained on.
+    classes is what the network was trained on. Fewer than ``FEWEST`` samples say nothing of that.
     """
     before, guess = accuracy(outputs, labels), _chance(outputs, labels)
-    if before > guess:
+    if before > guess or len(labels) < FEWEST:
         return before
     for step, advice in SHIFTS.items():
         shifted = labels + step

@@ -9,6 +9,7 @@ from typing import Literal
 import onnx
 from onnx import version_converter
 
+from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, admit, generated, read
@@ -59,6 +60,9 @@ class Budget:
     profile: str | None = None
     accept_chance: bool = False
 
+    def __post_init__(self) -> None:
+        arguments.share("max_drop", self.max_drop)
+
 
 def approximate(
     graph: Graph,
@@ -84,6 +88,13 @@ def approximate(
     if found is not None:
         _carry_out(graph, found, context, form, budget, print_after)
     return graph, found
+
+
+def note_unused(graph: Graph, data: Data | None, calibration: Data | None) -> None:
+    """Say of data for a graph that is not approximated that nothing is measured on it."""
+    given = [name for name, source in (("data", data), ("calibration", calibration)) if source is not None]
+    if given:
+        add_note(graph, f"nothing is measured on {' and '.join(given)}: below -O3 and without --quantize every number is kept")
 
 
 def _schemes(budget: Budget, target: Target, form: Form) -> tuple[QuantizationScheme, tuple[QuantizationScheme, ...]]:

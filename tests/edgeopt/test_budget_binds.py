@@ -28,8 +28,11 @@ from tests.edgeopt.command_line import edgeopt as command
 
 FLOAT, NARROW = "float32", "w8a8"
 CALIBRATION = EXAMPLES / "digits.cal.npz"
-RANDOM = np.random.default_rng(0)
 MEASURES = (metrics.signal_to_noise, lambda a, b: -metrics.divergence(a, b), lambda a, b: -metrics.decision_divergence(a, b))
+
+
+def normal(size: tuple[int, ...]) -> Array:
+    return np.random.default_rng(0).normal(size=size)
 
 
 def broken(outputs: Array, value: float) -> Array:
@@ -40,9 +43,9 @@ def broken(outputs: Array, value: float) -> Array:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_nan_is_worse_than_anything_else(value: float) -> None:
-    reference = RANDOM.normal(size=(6, 4)).astype(np.float32)
+    reference = normal(size=(6, 4)).astype(np.float32)
     for measure in MEASURES:
-        assert measure(reference, broken(reference, value)) < measure(reference, reference + 1e6 * RANDOM.normal(size=(6, 4)))
+        assert measure(reference, broken(reference, value)) < measure(reference, reference + 1e6 * normal(size=(6, 4)))
     every = np.full_like(reference, value)
     assert metrics.agreement(every, reference) == 0.0 and metrics.agreement(every, every) == 0.0
     assert metrics.accuracy(every, np.zeros(6, np.int64)) == 0.0
@@ -51,14 +54,14 @@ def test_nan_is_worse_than_anything_else(value: float) -> None:
 
 
 def test_infinities_that_both_have_are_no_error() -> None:
-    masked = broken(RANDOM.normal(size=(6, 4)).astype(np.float32), -math.inf)
+    masked = broken(normal(size=(6, 4)).astype(np.float32), -math.inf)
     assert metrics.agreement(masked, masked) == 100.0 and metrics.divergence(masked, masked) == 0.0
     assert metrics.signal_to_noise(masked, masked) == metrics.MAX_DECIBEL
     assert 0.0 < metrics.signal_to_noise(masked, masked * np.float32(1.01)) < metrics.MAX_DECIBEL
 
 
 def test_single_numbers_are_compared_by_their_distance() -> None:
-    reference = RANDOM.normal(size=(50, 1)).astype(np.float32)
+    reference = normal(size=(50, 1)).astype(np.float32)
     assert metrics.agreement(reference, reference) == 100.0
     assert metrics.agreement(reference + 0.1 * reference.std(), reference) == pytest.approx(90.0, abs=0.01)
     assert metrics.agreement(-9 * reference, reference) == 0.0 and metrics.agreement(reference * math.nan, reference) == 0.0
@@ -99,11 +102,12 @@ def convolutions(first: Array, second: Array) -> ModelProto:
 
 
 def weights(factor: float = 1.0) -> tuple[Array, Array]:
-    return tuple((factor * RANDOM.normal(size=(4, c, 3, 3))).astype(np.float32) for c in (3, 4))  # type: ignore[return-value]
+    rng = np.random.default_rng(1)
+    return tuple((factor * rng.normal(size=(4, c, 3, 3))).astype(np.float32) for c in (3, 4))  # type: ignore[return-value]
 
 
-def inputs() -> dict[str, Array]:
-    return {"x": RANDOM.normal(size=(6, 3, 8, 8)).astype(np.float32)}
+def inputs(count: int = 6) -> dict[str, Array]:
+    return {"x": np.random.default_rng(2).normal(size=(count, 3, 8, 8)).astype(np.float32)}
 
 
 @pytest.mark.parametrize("with_data", [True, False])
@@ -116,6 +120,15 @@ def test_weights_beyond_half_precision_stay_in_float(with_data: bool) -> None:
     assert layers["first"]["form"] != FLOAT
     expected = edgeopt.compile(model).run(x)["y"]
     np.testing.assert_allclose(made.run(x)["y"], expected, rtol=0, atol=2e-3 * np.abs(expected).max())
+
+
+def test_weights_that_half_precision_would_lose_stay_in_float() -> None:
+    first, second = weights()
+    budget = Budget(quantize="fp16")
+    _, found = approximate(load(convolutions(first, second * np.float32(1e-8))), budget, Context(), target("arm"))
+    assert found is not None and [name.split("~")[0] for name in found.quantized] == ["first"]
+    (reason,) = found.unfit.values()
+    assert "its weights reach only" in reason and "half precision loses" in reason
 
 
 def test_when_no_weight_fits_half_precision_it_says_so() -> None:
@@ -167,10 +180,23 @@ def test_a_channel_of_zeros_stays_zero_in_one_bit(with_data: bool) -> None:
 
 
 def test_a_budget_of_nothing_says_in_one_line_that_nothing_is_quantised() -> None:
-    budget = Budget(DataSet(inputs()), quantize="w1", max_drop=0.0)
+    budget = Budget(DataSet(inputs(60)), quantize="w1", max_drop=0.0)
     _, found = approximate(load(convolutions(*weights())), budget, Context(), target("arm"))
     assert found is not None and not found.quantized and len(found.given_back) == 2 and found.after == found.before
     assert "left in float" in found.summary() and "within --max-drop 0" in found.summary() and "\n" not in found.summary()
+
+
+def test_data_that_is_not_used_is_noted(tmp_path: Path) -> None:
+    made = edgeopt.compile(DIGITS, 1, data=EVALUATION)
+    assert any("nothing is measured on data" in note for note in made.manifest["notes"])
+    result = command("compile", DIGITS, "-O1", "--data", EVALUATION, "--emit", "onnx", "-o", tmp_path / "digits.onnx")
+    assert result.exit_code == 0 and "nothing is measured on data" in result.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--emit", "onnx")])
+def test_a_budget_that_is_no_number_is_refused(more: tuple[str, ...]) -> None:
+    result = command("compile", DIGITS, "--quantize", "w8", "--max-drop", "nan", *more)
+    assert result.exit_code == 1 and "max_drop=nan" in result.stderr
 
 
 def test_the_command_stops_at_chance_and_at_labels_from_one(tmp_path: Path) -> None:

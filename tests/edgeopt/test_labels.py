@@ -145,6 +145,11 @@ def test_chance_stops_unless_it_is_accepted(shuffled: bool) -> None:
     assert check_labels(outputs, labels, True) < 40.0
 
 
+def test_few_samples_cannot_tell_chance() -> None:
+    outputs = np.eye(CLASSES, dtype=np.float32)[[0, 1, 2]]
+    assert check_labels(outputs, np.asarray([3, 1, 4]), False) == pytest.approx(100 / 3)
+
+
 def test_labels_that_are_off_by_one_are_told_from_chance() -> None:
     labels = np.where(right() == CLASSES - 1, 0, right())
     with pytest.raises(EdgeoptError, match="when 1 is subtracted from every label: they count from 1"):

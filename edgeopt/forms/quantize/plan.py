@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.metrics import relative_error
 from edgeopt.evaluate.observe import Overlay, is_samplewise
 from edgeopt.forms.quantize.grids import PRODUCT, Grids
 from edgeopt.forms.quantize.reconstruct import Repairs, Task, reconstruct
@@ -18,6 +19,7 @@ from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight, linear_nodes
 
 CALIBRATION_SAMPLES = 512
 BIAS_LIMIT = 2.0**30
+MOST_LOST = 0.01  # of the magnitude of a weight; where half precision has all its bits, it loses 0.0003
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -64,12 +66,17 @@ def unfit(nodes: Sequence[Node], scheme: QuantizationScheme) -> dict[str, str]:
     """The layers whose weights the type of ``scheme`` cannot hold, with the reason; plans leave them out."""
     if scheme.weights != "float16":
         return {}
-    reaches = {n.name: float(np.abs(w).max(initial=0.0)) for n in nodes if (w := n.constant(1)) is not None}
-    return {
-        n: f"its weights reach {reach:.6g}, half precision {LARGEST_HALF:.0f}"
-        for n, reach in reaches.items()
-        if reach > LARGEST_HALF
-    }
+    reasons = {n.name: _beyond_half(weight) for n in nodes if (weight := n.constant(1)) is not None}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _beyond_half(weight: Array) -> str:
+    """Why half precision cannot stand for ``weight``: too large, or so small that it is lost; empty when it can."""
+    reach = float(np.abs(weight).max(initial=0.0))
+    if reach > LARGEST_HALF:
+        return f"its weights reach {reach:.6g}, half precision {LARGEST_HALF:.0f}"
+    lost = relative_error(weight, _half(weight).codes) if reach else 0.0
+    return f"its weights reach only {reach:.3g}, of which half precision loses {100 * lost:.2g} %" if lost > MOST_LOST else ""
 
 
 def _layers(graph: Graph, names: Collection[str] | None) -> list[Node]:
