@@ -48,7 +48,7 @@ def compiled(path: Path, name: str, level: int, target: str) -> CompiledModel:
     else:
         wanted = scheme(name)
         graph = quantizable(load(path), wanted, level)
-        graph = variant(graph, nearest(graph, wanted))
+        graph = variant(graph, nearest(graph, wanted), level)
     return assemble(graph, facts, level)
 
 

@@ -43,7 +43,7 @@ def assemble(
     if library:
         made, notes = library_files(program, target)
         files.update(made)
-    if target.is_host:
+    if target.runs_here:
         files[CODE] = build(program, target)
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["notes"] += notes

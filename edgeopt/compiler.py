@@ -88,7 +88,7 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 
 
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
-    library = options.emit == C_LIBRARY or not facts.is_host
+    library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
     made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule)
     if tuner is not None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.features import architecture, lacking
 from edgeopt.files import read_regular
+from edgeopt.target_check import check
 
 TOML_LIMIT = 1 << 20  # bytes of a file that describes a processor
 
@@ -68,9 +70,22 @@ class Target:
         return "vcvt" if converts else ""
 
     @property
-    def is_host(self) -> bool:
+    def architecture(self) -> str:
+        """The first word of the triple, such as ``x86_64``."""
+        return architecture(self.triple)
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What this machine lacks to run the target's code: its architecture, or instruction sets."""
+        return lacking(self.triple, self.cpu, self.features)
+
+    @property
+    def runs_here(self) -> bool:
         """True when this process can execute the target's code."""
-        return bool(self.triple.split("-")[0] == llvm.get_process_triple().split("-")[0])
+        return not self.lacking
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}
 
 
 def target(name: str) -> Target:
@@ -94,15 +109,17 @@ def builtin() -> dict[str, Target]:
 
 def _from_file(path: Path) -> Target:
     try:
-        return _from_table(path.stem, tomllib.loads(read_regular(path, TOML_LIMIT).decode()))
+        made = _from_table(path.stem, tomllib.loads(read_regular(path, TOML_LIMIT).decode()))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise EdgeoptError(f"cannot read the target file '{path}': {error}") from error
+    check(made)
+    return made
 
 
 def _from_table(name: str, facts: Mapping[str, object]) -> Target:
-    texts = {f.name: f.type == "str" for f in fields(Target) if f.name != "name"}
+    kinds = {f.name: _KINDS[str(f.type)] for f in fields(Target) if f.name != "name"}
     for key, value in facts.items():
-        if key not in texts or texts[key] != isinstance(value, str):
+        if type(value) not in kinds.get(key, ()):
             raise EdgeoptError(f"target '{name}': unknown or wrongly typed fact '{key} = {value}'")
     for key in ("triple", "cpu"):
         if key not in facts:

@@ -1,8 +1,10 @@
-"""Fixtures of all tests: golden texts, the optional folder of real models, bounded property tests."""
+"""What all tests share: a cache of their own, golden texts, the optional folder of real models, bounded property tests."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# Tests see no object that other code made, and other code sees none of theirs: each run begins with an empty cache, in place
+# before any test imports or starts anything. EDGEOPT_TEST_CACHE names one that is kept, for quick repetitions.
+KEPT = os.environ.get("EDGEOPT_TEST_CACHE", "")
+os.environ["EDGEOPT_CACHE"] = KEPT or tempfile.mkdtemp(prefix="edgeopt-tests-")
 
 settings.register_profile(
     "edgeopt", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -20,6 +27,11 @@ settings.load_profile(os.environ.get("EDGEOPT_HYPOTHESIS", "edgeopt"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden texts instead of comparing with them")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not KEPT:
+        shutil.rmtree(os.environ["EDGEOPT_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture

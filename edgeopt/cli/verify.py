@@ -38,6 +38,7 @@ def verify(
 ) -> None:
     """Compare ORIGINAL.onnx with the compiled model in DIRECTORY; exit code 0 when they agree, 1 when not.
 
+    The samples are run one by one, and all in one call where the model takes several.
     onnxruntime runs with its optimizations off. Where it disagrees on very small numbers, onnx.reference is the better judge.
     """
     from edgeopt.examine.verification import verify as examine

@@ -1,18 +1,25 @@
-"""From a Program to one object file for a Target: capture, link with the driver, optimise, emit. Cached by content."""
+"""From a Program to one object file for a Target: capture, link with the driver, optimise, emit. Cached by content.
+
+The driver's text holds all that a program bakes into its code: constants, places, chunks, the bytes of a sample, a library's
+sizes and checksums, and the names of its kernels, which are hashes of what is baked into them. So a hash of that text, of the
+target and of the sources is a hash of everything that reaches the code generator, whatever is added to the driver.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
 import llvmlite
 import llvmlite.binding as llvm
 import numba
+import numpy as np
 from numba import types
 from numba.core.types.abstract import Type
 
+from edgeopt.cache import keep, read
 from edgeopt.codegen.capture import capture, digest
 from edgeopt.codegen.driver import driver_ir, kernel_name, single_ir
 from edgeopt.kernels.emit.intrinsics import pointer
@@ -20,6 +27,7 @@ from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
 
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
+SOURCES = ("kernels", "codegen", "ir")
 PROCESS = ("run", "steps", "samples", "parallel", "worker")
 
 
@@ -28,19 +36,22 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
 
     A ``library`` exports the C entry points only; otherwise the entry points of the Python runtime, threads included.
     """
-    key = digest(_cache_key(program, target), library, hashlib.sha256(program.weights).digest() if library else "")
-    path = cache_folder() / f"{key}.o"
-    if path.exists():
-        return path.read_bytes()
-    data = emit(link(program, target, library), target)
-    keep(path, data)
+    driver, public = driver_ir(program, target, library), _public(program, library)
+    entry = f"{digest(sources(), target, driver, sorted(public))}.o"
+    data = read(entry)
+    if data is None:
+        data = emit(_linked(program, target, driver, public), target)
+        keep(entry, data)
     return data
 
 
 def link(program: Program, target: Target, library: bool = False) -> llvm.ModuleRef:
     """The driver and every kernel it calls in one module, optimised for ``target``."""
-    public = {f"{program.name}_{suffix}" for suffix in (LIBRARY if library else PROCESS)}
-    return _linked(program, target, driver_ir(program, target, library), public)
+    return _linked(program, target, driver_ir(program, target, library), _public(program, library))
+
+
+def _public(program: Program, library: bool) -> set[str]:
+    return {f"{program.name}_{suffix}" for suffix in (LIBRARY if library else PROCESS)}
 
 
 def link_single(program: Program, target: Target) -> llvm.ModuleRef:
@@ -108,29 +119,13 @@ def _internalise(module: llvm.ModuleRef, public: set[str]) -> None:
 
 @cache
 def sources() -> str:
-    """A hash of everything outside the program that decides the code: kernels, code generation, numba and LLVM."""
-    root = Path(__file__).resolve().parent.parent
-    files = sorted([*(root / "kernels").rglob("*.py"), *(root / "codegen").rglob("*.py")])
-    return digest(numba.__version__, llvmlite.__version__, [f.read_bytes() for f in files])
+    """A hash of everything outside the program that decides the code: what kernels are made of, code generation, numba, LLVM."""
+    root = Path(__file__).resolve().parents[1]
+    texts = [(str(file.relative_to(root)), file.read_bytes()) for file in source_files(root)]
+    return digest(numba.__version__, llvmlite.__version__, np.__version__, sys.version, texts)
 
 
-def _cache_key(program: Program, target: Target) -> str:
-    steps = [(kernel_name(s), s.call.constants, s.call.chunks, s.places) for s in program.native]
-    return digest(sources(), target, program.name, program.scratch_bytes, steps)
-
-
-def cache_folder() -> Path:
-    """Where compiled objects and measured choices are kept."""
-    base = os.environ.get("EDGEOPT_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "edgeopt"
-
-
-def keep(path: Path, data: bytes) -> None:
-    """Write a file of the cache, whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}.part")
-        aside.write_bytes(data)
-        aside.replace(path)
-    except OSError:
-        return  # the cache only saves time; a full or read-only disk must not fail a compilation
+def source_files(root: Path) -> list[Path]:
+    """The files below ``root``, the folder of the package, whose text decides the code of a kernel, in subfolders too."""
+    folders = [Path(at) for part in SOURCES for at, _, _ in os.walk(root / part, followlinks=True)]
+    return sorted([*(file for folder in folders for file in folder.glob("*.py")), root / "target.py"])

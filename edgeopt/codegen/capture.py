@@ -7,6 +7,7 @@ result. Raw pointers and numpy's error model keep the runtime library and Python
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from functools import cache
@@ -23,6 +24,9 @@ from numba.core.types.containers import BaseTuple
 from edgeopt.errors import EdgeoptError
 
 FAST_MATH = {"contract", "reassoc", "nsz"}
+
+if logging.getLogger("numba").level == logging.NOTSET:  # the thousands of lines on a kernel say nothing to an application
+    logging.getLogger("numba").setLevel(logging.WARNING)
 
 
 class _Library(codegen.JITCodeLibrary):
@@ -119,5 +123,5 @@ def _clean(text: str, mangled: str, name: str) -> str:
 
 
 def digest(*parts: object) -> str:
-    """A short content hash, for names of kernels and of cached objects."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    """A content hash, for names of kernels and of cached objects."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

@@ -12,6 +12,7 @@ import struct
 
 from edgeopt.codegen.capture import digest
 from edgeopt.codegen.entry import entry_ir
+from edgeopt.codegen.identity import identity
 from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
 from edgeopt.lower.program import Binding, Place, Program, Step
@@ -21,10 +22,9 @@ FIELDS = {"input": 0, "output": 1, "arena": 2, "weights": 3, "scratch": 4}
 
 
 def kernel_name(step: Step) -> str:
-    """The symbol of the captured kernel function: its function, its factory key and its operand types."""
-    call = step.call
-    kinds = tuple(type(c).__name__ for c in call.constants)
-    return "kernel_" + digest(call.function.__module__, call.function.__qualname__, call.key, step.dtypes, kinds)
+    """The symbol of the captured kernel function: its function with all that is baked into it, and the types of its operands."""
+    kinds = tuple(type(c).__name__ for c in step.call.constants)
+    return "kernel_" + digest(identity(step.call.function), step.dtypes, kinds)
 
 
 def call_name(step: Step) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeopt.codegen.build import LIBRARY, build
 from edgeopt.codegen.header import example, header, makefile
-from edgeopt.codegen.toolchain import archive, compiler, missing, prefix, shared_library
+from edgeopt.codegen.toolchain import archive, compiler, is_native, missing, prefix, shared_library
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
@@ -24,7 +24,7 @@ def library_files(program: Program, target: Target) -> tuple[dict[str, bytes], l
         "libmodel.a": archive("model.o", code, symbols),
         "model.h": header(program).encode(),
         "example.c": example(program).encode(),
-        "Makefile": makefile("cc" if target.is_host else f"{prefix(target)}-gcc").encode(),
+        "Makefile": makefile("cc" if is_native(target) else f"{prefix(target)}-gcc").encode(),
     }
     shared = shared_library(code, target)
     if shared is not None:

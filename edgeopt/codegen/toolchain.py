@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.target import Target
+from edgeopt.target import Target, host
 
 _PREFIXES = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
 _ZIG = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
@@ -24,13 +24,18 @@ def prefix(target: Target) -> str:
     return _PREFIXES.get(architecture, architecture)
 
 
+def is_native(target: Target) -> bool:
+    """Whether this machine's own tools make the target's code. It need not run here: that asks for instruction sets too."""
+    return target.architecture == host().architecture
+
+
 def compiler(target: Target) -> list[str] | None:
     """The command of a C compiler for ``target``, or None: GCC for the target, the host's for the host, clang, or ziglang."""
     cross = shutil.which(f"{prefix(target)}-gcc")
     if cross:
         return [cross]
     native = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if target.is_host and native:
+    if is_native(target) and native:
         return [native]
     if shutil.which("clang") and shutil.which("ld.lld"):
         return ["clang", f"--target={target.triple}", "-fuse-ld=lld"]

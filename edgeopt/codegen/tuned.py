@@ -1,7 +1,7 @@
 """Measured choice between kernels and tilings: every distinct call is timed on this machine, once for all compilations.
 
-What was measured is kept beside the cached objects, one file for each target, version of the kernels and call. Times are those
-of one thread, with the operands as warm as a round of the other choices leaves them.
+What was measured is kept beside the cached objects, one entry for each target, version of the kernels and set of calls. Times
+are those of one thread, with the operands as warm as a round of the other choices leaves them.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import ctypes
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from edgeopt.codegen.build import cache_folder, emit, keep, link, sources
+from edgeopt.cache import keep, read
+from edgeopt.codegen.build import emit, link, sources
 from edgeopt.codegen.capture import digest
+from edgeopt.codegen.identity import identity
 from edgeopt.codegen.native import NativeModule
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, numpy_dtype
-from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site, Tensor
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Site, Tensor
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.memory import address, aligned_bytes
 from edgeopt.lower.plan import Buffer
@@ -30,6 +31,9 @@ from edgeopt.target import Target
 ROUNDS = 12  # at least, and for SECONDS
 SECONDS = 0.1
 GAIN = 0.97  # of the rule's time, below which another choice is believed to be better
+
+
+Options = dict[tuple[str, tuple[int, ...]], tuple[KernelCall, ...]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Tuner:
     """
 
     def __init__(self, target: Target, table: Sequence[Kernel]) -> None:
-        if not target.is_host:
+        if not target.runs_here:
             raise EdgeoptError(f"code for '{target.name}' cannot be timed on this machine; leave --tune out")
         self.target, self.table = target, table
         self.calls = self.measured = 0
@@ -69,40 +73,58 @@ class Tuner:
 
     def _decide(self, site: Site, first: Kernel) -> tuple[Choice, tuple[KernelCall, ...]]:
         """The fastest choice that serves the site; which do may depend on the values of its constants."""
-        rivals = {k.name: k for k in candidates(self.table, site.node) if k.choices is not None and k.layout == first.layout}
-        path = self._file(site, sorted(rivals))
-        ranking = _remembered(path)
+        rivals = [k for k in candidates(self.table, site.node) if k.choices is not None and k.layout == first.layout]
+        options = _options(site, rivals)
+        if not options:
+            raise Declined("none of its choices serves the node")
+        entry = f"tuning/{digest(sources(), self.target, _sizes(site), *(_described(calls) for calls in options.values()))}.json"
+        ranking = _remembered(entry, set(options))
         if ranking is None:
-            ranking = self._measure(site, list(rivals.values()))
+            ranking = _ranked(site, options, self.target)
             self.measured += 1
-            keep(path, json.dumps([[c.kernel, c.choice, c.seconds] for c in ranking]).encode())
-        for choice in ranking:
+            keep(entry, json.dumps([[c.kernel, c.choice, c.seconds] for c in ranking]).encode())
+        return ranking[0], options[ranking[0].kernel, ranking[0].choice]
+
+
+def _options(site: Site, rivals: Sequence[Kernel]) -> Options:
+    """The calls of all that serves the site, the rule's own first, without those that come to the same functions."""
+    found: Options = {}
+    known: set[tuple[str, ...]] = set()
+    for kernel in rivals:
+        for choice in [(), *_choices(kernel, site)]:
             try:
-                return choice, rivals[choice.kernel].select(replace(site, choice=choice.choice))
+                calls = kernel.select(replace(site, choice=choice))
             except Declined:
                 continue
-        raise Declined("none of its choices serves the node")
+            functions = tuple(identity(c.function) for c in calls)
+            if functions not in known:
+                known.add(functions)
+                found[kernel.name, choice] = calls
+    return found
 
-    def _file(self, site: Site, rivals: list[str]) -> Path:
-        operands = (*site.inputs, *site.outputs)
-        tensors = [None if t is None else (t.type.dtype, t.shape, t.layout, t.array is None) for t in operands]
-        call = (site.node.domain, site.node.op, sorted(site.node.attributes.items()), tensors, rivals)
-        return cache_folder() / "tuning" / f"{digest(sources(), self.target, call)}.json"
 
-    def _measure(self, site: Site, rivals: list[Kernel]) -> list[Choice]:
-        """Everything that serves the site, the fastest first; the rule's choice keeps its place unless it is clearly slower."""
-        found: dict[tuple[object, ...], tuple[Choice, tuple[KernelCall, ...]]] = {}
-        for kernel in rivals:
-            for choice in [(), *_choices(kernel, site)]:
-                try:
-                    calls = kernel.select(replace(site, choice=choice))
-                except Declined:
-                    continue
-                found.setdefault(tuple(c.key for c in calls), (Choice(kernel.name, choice), calls))
-        options = list(found.values())
-        seconds = measure(site, [calls for _, calls in options], self.target) if len(options) > 1 else [0.0] * len(options)
-        timed = [replace(choice, seconds=s) for (choice, _), s in zip(options, seconds, strict=True)]
-        return sorted(timed, key=lambda c: c.seconds * (GAIN if c == timed[0] else 1.0))
+def _ranked(site: Site, options: Options, target: Target) -> list[Choice]:
+    """The options, the fastest first; the rule's choice keeps its place unless it is clearly slower."""
+    seconds = measure(site, list(options.values()), target) if len(options) > 1 else [0.0]
+    timed = [Choice(kernel, choice, s) for (kernel, choice), s in zip(options, seconds, strict=True)]
+    return sorted(timed, key=lambda c: c.seconds * (GAIN if c == timed[0] else 1.0))
+
+
+def _sizes(site: Site) -> object:
+    return [None if t is None else (t.type.dtype, t.shape, t.layout, t.array is None) for t in (*site.inputs, *site.outputs)]
+
+
+def _described(calls: Sequence[KernelCall]) -> object:
+    """What decides the time of ``calls``: their code, and the sizes of what is packed for them, which may follow its values."""
+    return [
+        (
+            identity(c.function),
+            c.constants,
+            c.chunks,
+            [(o.array.dtype, o.array.shape) if isinstance(o, Packed) else o for o in c.operands],
+        )
+        for c in calls
+    ]
 
 
 def _choices(kernel: Kernel, site: Site) -> list[tuple[int, ...]]:
@@ -112,10 +134,14 @@ def _choices(kernel: Kernel, site: Site) -> list[tuple[int, ...]]:
         return []
 
 
-def _remembered(path: Path) -> list[Choice] | None:
+def _remembered(entry: str, known: Set[tuple[str, tuple[int, ...]]]) -> list[Choice] | None:
+    """The ranking of exactly the ``known`` options that was measured before; None where there is none to be relied on."""
     try:
-        return [Choice(kernel, tuple(choice), seconds) for kernel, choice, seconds in json.loads(path.read_text())]
-    except (OSError, ValueError):
+        ranking = [
+            Choice(kernel, tuple(choice), float(seconds)) for kernel, choice, seconds in json.loads(read(entry) or b"null")
+        ]
+        return ranking if {(c.kernel, c.choice) for c in ranking} == known else None
+    except (ValueError, TypeError):
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeopt.cache import folder, keep, read
 from edgeopt.cost.census import Census
 from edgeopt.cost.mix import CLASSES
 from edgeopt.errors import EdgeoptError
@@ -62,6 +62,7 @@ class Core:
 
 
 ISSUED = CLASSES.index("divide")  # the classes before it take an issue slot each
+_ENTRY = "core.json"  # of the cache
 RATES = tuple(f.name for f in fields(Core) if f.name != "frequency")
 
 
@@ -89,28 +90,17 @@ def core_of_family(target: Target) -> Core:
 
 def load(target: Target) -> Core | None:
     """What ``edgeopt calibrate`` found on this machine, or None."""
-    path = calibration_file()
     try:
-        stored = json.loads(path.read_text())
-    except OSError:
+        stored = json.loads(read(_ENTRY) or b"{}")
+        return Core(**stored["core"]) if stored["cpu"] == target.cpu and set(stored["core"]) == {*RATES, "frequency"} else None
+    except (ValueError, TypeError, KeyError):
         return None
-    except ValueError as error:
-        raise EdgeoptError(f"'{path}' is damaged; run `edgeopt calibrate` again") from error
-    return Core(**stored["core"]) if stored.get("cpu") == target.cpu and set(stored["core"]) == {*RATES, "frequency"} else None
 
 
 def save(found: Core, target: Target) -> Path:
-    """Keep calibrated rates for later runs; the file that holds them."""
-    path = calibration_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"cpu": target.cpu, "core": asdict(found)}, indent=1) + "\n")
-    except OSError as error:
-        raise EdgeoptError(f"cannot write '{path}': {error.strerror}") from error
-    return path
-
-
-def calibration_file() -> Path:
-    """Where the calibration of this machine is kept, in the folder of cached objects."""
-    base = os.environ.get("EDGEOPT_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "edgeopt" / "core.json"
+    """Keep calibrated rates for later runs; the file that holds them. Raises EdgeoptError where nothing can be kept."""
+    keep(_ENTRY, json.dumps({"cpu": target.cpu, "core": asdict(found)}, indent=1).encode() + b"\n")
+    place = folder()
+    if place is None or load(target) != found or not (place / _ENTRY).is_file():
+        raise EdgeoptError("what was measured cannot be kept; name a folder that can be written in EDGEOPT_CACHE")
+    return place / _ENTRY

@@ -61,7 +61,7 @@ def gains(
     facts = target if isinstance(target, Target) else find_target(target)
     wanted = scheme_for(quantize, facts)
     graph = quantizable(load(model, shapes), wanted, level)
-    found = profiles({"before": graph, "after": variant(graph, nearest(graph, wanted))}, facts, level)
+    found = profiles({"before": graph, "after": variant(graph, nearest(graph, wanted), level)}, facts, level)
     before, after = found["before"], found["after"]
     layers = tuple(LayerGain(n, before.layers[n], after.layers[n]) for n in before.layers if n in after.layers)
     return Gains(facts.name, quantize, after.measured, layers, LayerGain("", before.seconds, after.seconds))

@@ -53,7 +53,7 @@ class _Lowering:
         for index, value in enumerate(self.graph.outputs):
             self._finish_output(index, value)
         program = self.emission.finish(name, self.store)
-        if program.fallbacks and not self.target.is_host:
+        if program.fallbacks and not self.target.runs_here:
             raise EdgeoptError(_missing(program, self.target))
         return program
 

@@ -67,7 +67,7 @@ class Emulator:
 
 def emulator(target: Target) -> list[str]:
     """The command in front of programs of ``target``: nothing on the host itself, else qemu with the target's libraries."""
-    if target.is_host:
+    if target.runs_here:
         return []
     name = _QEMU.get(target.triple.split("-")[0], "")
     found = shutil.which(name) if name else None

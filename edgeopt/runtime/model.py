@@ -22,7 +22,7 @@ from edgeopt.lower.memory import ALIGNMENT, address, aligned, aligned_bytes
 from edgeopt.ops import evaluate
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_count
-from edgeopt.target import Target
+from edgeopt.target import Target, host
 
 CODE, WEIGHTS, MODEL = "model.o", "weights.bin", "model.onnx"
 
@@ -109,8 +109,8 @@ class CompiledModel:
         if self._native is not None:
             return
         target = Target(**self.manifest["target"])
-        if CODE not in self.files or not target.is_host:
-            raise EdgeoptError(f"the model is compiled for '{target.name}' and cannot run in this process; try --emulate")
+        if CODE not in self.files or not target.runs_here:
+            raise EdgeoptError(_foreign(target, self.manifest))
         weights = self.files[WEIGHTS]
         self._native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target)
         self._arena = aligned_bytes(self.manifest["arena_bytes"])
@@ -218,6 +218,17 @@ class CompiledModel:
 
     def _constant(self, name: str) -> Array:
         return next(value for value in self.graph.constants if value.name == name).array
+
+
+def _foreign(target: Target, manifest: Manifest) -> str:
+    """Why a model for ``target`` cannot be run in this process, and what to do."""
+    why = f"the model is compiled for '{target.name}' and cannot run in this process"
+    if target.architecture != host().architecture:
+        return f"{why}; try --emulate"
+    again = f"edgeopt compile {manifest.get('model') or 'MODEL'}.onnx --target host -O{manifest.get('level', 1)} -o DIR"
+    if not target.lacking:
+        return f"{why}, since it has only the C library; compile it for this process: {again}"
+    return f"{why}: this processor lacks {', '.join(target.lacking)}; compile it again on this machine: {again}"
 
 
 def _readable(weights: bytes | memoryview) -> tuple[object, int]:

@@ -152,7 +152,7 @@ class Search:
 
     def profiles(self, plans: Mapping[str, QuantizationPlan]) -> dict[str, Profile]:
         """The Profile of the float graph and of each plan."""
-        graphs = {name: variant(self.graph, plan) for name, plan in plans.items()}
+        graphs = {name: variant(self.graph, plan, self.goal.level) for name, plan in plans.items()}
         return profiles({FLOAT: self.graph, **graphs}, self.goal.target, self.goal.level)
 
     def candidates(self, start: Forms) -> list[Candidate]:
@@ -201,12 +201,14 @@ def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goa
     The drop is that of accuracy when there are labels, else the share of decisions that change. ``graph`` may be equalised, which
     changes its weights and keeps its outputs.
     """
-    reference = compiled_outputs(graph, evaluation)
+    reference = compiled_outputs(graph, evaluation, goal.target, goal.level)
     check_reference(reference, evaluation.labels, goal.accept_chance)
     recipe = best_recipe(graph, calibration, goal.schemes[0], goal.method)
     recipe.prepare(graph, calibration)
     search = Search(graph, goal, calibration, recipe, None)
-    trials = Trials(search, evaluation, compiled_outputs(graph, evaluation) if recipe.equalize else reference)
+    if recipe.equalize:
+        reference = compiled_outputs(graph, evaluation, goal.target, goal.level)
+    trials = Trials(search, evaluation, reference)
     start, slow = search.start()
     choice = choose(start, lambda: search.candidates(start), trials.drop, goal.max_drop, FLOAT)
     found = _finished(search, choice.forms, slow, choice.given_back)
@@ -229,7 +231,9 @@ class Trials:
         """(metric, percentage of decisions equal to those in float) with these ``forms``."""
         key = frozenset(forms.items())
         if key not in self._known:
-            made = compiled_outputs(variant(self.search.graph, self.search.plan(forms)), self.data)
+            goal = self.search.goal
+            changed = variant(self.search.graph, self.search.plan(forms), goal.level)
+            made = compiled_outputs(changed, self.data, goal.target, goal.level)
             self._known[key] = (self._metric(made), metrics.agreement(made, self.reference))
         return self._known[key]
 

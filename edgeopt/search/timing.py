@@ -50,7 +50,7 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
 
     Raises EdgeoptError for a graph that cannot be lowered to ``target``.
     """
-    if not runs_here(target):
+    if not target.runs_here:
         return {name: _estimated(graph, target, level) for name, graph in graphs.items()}
     models = {name: assemble(graph, target, level) for name, graph in graphs.items()}
     runs: dict[str, list[float]] = {name: [] for name in models}
@@ -63,11 +63,6 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
             if not model.manifest["fallbacks"]:
                 steps[name].append(model.profile(inputs[name], 1))
     return {name: _measured(model, runs[name], steps[name]) for name, model in models.items()}
-
-
-def runs_here(target: Target) -> bool:
-    """True when code for ``target`` is timed on this machine: it is this machine."""
-    return target.name == "host"
 
 
 def _seconds(model: CompiledModel, inputs: dict[str, Array]) -> float:

@@ -50,7 +50,7 @@ def blame(graph: Graph, plan: QuantizationPlan, data: DataSet, target: Target, l
     """
     reference = outputs(graph, data)
     whole = outputs(graph, data, overlay_of(graph, plan))
-    costs = profiles({"before": graph, "after": variant(graph, plan)}, target, level)
+    costs = profiles({"before": graph, "after": variant(graph, plan, level)}, target, level)
     nodes = [n for n in linear_nodes(graph) if n.name in plan.weights]
     rows = [_row(graph, plan, data, node, reference, costs) for node in nodes]
     return metrics.signal_to_noise(reference, whole), sorted(rows, key=lambda r: -r.without_ratio)

@@ -16,6 +16,7 @@ from edgeopt.examine.difference import compare
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
+from edgeopt.runtime.model import CompiledModel
 from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled, edgeopt
 
 
@@ -46,6 +47,20 @@ def test_another_model_does_not(directory: Path, other: Path) -> None:
     report = json.loads(result.stdout)
     assert result.exit_code == 1 and report["passed"] is False
     assert report["outputs"][0]["error"] > 1e-4
+
+
+def test_wrong_numbers_for_several_samples_in_one_call_are_seen(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples one by one are right, and the second sample of a call is not."""
+    real = CompiledModel.run
+
+    def run(self: CompiledModel, inputs: dict[str, Array], threads: int = 1) -> dict[str, Array]:
+        made = real(self, inputs, threads)
+        return {name: np.concatenate([array[:1], array[:-1]]) for name, array in made.items()}
+
+    monkeypatch.setattr(CompiledModel, "run", run)
+    assert edgeopt("verify", DIGITS, directory, "--samples", "1").exit_code == 0
+    assert edgeopt("verify", DIGITS, directory, "--samples", "3").exit_code == 1
+    assert edgeopt("verify", DIGITS, directory, "--input", EVALUATION).exit_code == 1
 
 
 def test_the_reference_evaluator_serves_without_onnxruntime(

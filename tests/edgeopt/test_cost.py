@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeopt.cache import keep
 from edgeopt.codegen.entry import arena_bytes
 from edgeopt.cost import estimate
 from edgeopt.cost.blocks import instrumented
@@ -160,8 +161,16 @@ def test_rates_are_kept_for_this_machine(tmp_path: Path, monkeypatch: pytest.Mon
     kept = load(host())
     assert kept is not None and kept.fp == 3.25
     path.write_text("{")
-    with pytest.raises(EdgeoptError, match="calibrate"):
-        load(host())
+    assert load(host()) is None and not path.exists()
+    keep("core.json", b'{"cpu": 3}')
+    assert load(host()) is None
+
+
+def test_rates_that_cannot_be_kept_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="cannot be written"), pytest.raises(EdgeoptError, match="EDGEOPT_CACHE"):
+        save(Core(fp=3.25), host())
 
 
 def test_every_shipped_target_has_rates() -> None:

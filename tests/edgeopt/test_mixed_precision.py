@@ -29,6 +29,7 @@ from edgeopt.ops.grids import QuantizationPlan, grid_groups, linear_nodes, round
 from edgeopt.passes import quantize
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context, run_pass
+from edgeopt.target import host
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 
@@ -94,13 +95,15 @@ def test_a_network_with_its_worst_layers_in_16_bits(models: Path) -> None:
     for group in grid_groups(graph, linear_nodes(graph))[::2]:
         mixed.update({v.name: wide.activations[v.name] for v in group})
     plan = replace(narrow, activations=mixed)
-    made = variant(graph, plan)
+    made = variant(graph, plan, 1)
     types = {dtype_of(n.input(0)) for n in made.nodes if n.op == "QuantConv"}
     assert types == {"uint8", "int16"} and not any(n.is_own("FusedConv") for n in made.nodes)
     results = {
-        kind: compiled_outputs(variant(graph, p), data) for kind, p in (("mixed", plan), ("wide", wide), ("narrow", narrow))
+        kind: compiled_outputs(variant(graph, p, 1), data, host(), 1)
+        for kind, p in (("mixed", plan), ("wide", wide), ("narrow", narrow))
     }
-    real = compiled_outputs(variant(graph, replace(narrow, activations={})), data)  # the same weights, nothing else rounded
+    unrounded = replace(narrow, activations={})  # the same weights, nothing else rounded
+    real = compiled_outputs(variant(graph, unrounded, 1), data, host(), 1)
     errors = {kind: float(np.abs(result - real).mean()) for kind, result in results.items()}
     assert errors["wide"] < errors["mixed"] < errors["narrow"]
     assert agreement(results["mixed"], real) >= 96

@@ -17,7 +17,7 @@ from edgeopt.ops.grid import scheme
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
 from edgeopt.search.timing import layer_name, profiles
-from edgeopt.target import target
+from edgeopt.target import host, target
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -56,7 +56,8 @@ def test_plans_combine_by_layer_and_take_the_finest_grid(graph: Graph) -> None:
 def test_a_plan_of_nothing_changes_nothing(graph: Graph) -> None:
     data = read(EXAMPLES / "digits.eval.npz", graph).subset(16)
     plan = combined(graph, {}, dict.fromkeys([n.name for n in linear_nodes(graph)], FLOAT))
-    assert np.array_equal(compiled_outputs(variant(graph, plan), data), compiled_outputs(graph, data))
+    made = compiled_outputs(variant(graph, plan, 1), data, host(), 1)
+    assert np.array_equal(made, compiled_outputs(graph, data, host(), 1))
 
 
 def test_coarser_codes_have_larger_errors(graph: Graph) -> None:

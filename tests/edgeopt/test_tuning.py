@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from onnx import ModelProto
 
 import edgeopt
+from edgeopt.cache import keep, read
 from edgeopt.codegen import tuned as tuning
 from edgeopt.codegen.build import build
 from edgeopt.cost.suite import Network
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
-from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site
+from edgeopt.ir import TensorType
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.runtime.manifest import describe
@@ -53,17 +56,56 @@ def test_choices_are_remembered_and_followed(cache: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(tuning, "measure", lambda *_: pytest.fail("measured again"))
     again = edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     assert again.manifest["tuning"] == {"calls": 2, "measured": 0}
-    for file in files:  # the slowest first: what the file says is what happens
-        file.write_text(json.dumps(json.loads(file.read_text())[::-1]))
+    for file in files:  # the slowest first: what the entry says is what happens
+        entry = f"tuning/{file.name}"
+        keep(entry, json.dumps(json.loads(read(entry) or b"")[::-1]).encode())
     reversed_ = edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     assert [k["kernel"] for k in reversed_.manifest["kernels"]] != [k["kernel"] for k in again.manifest["kernels"]]
 
 
-def test_a_damaged_file_is_measured_anew(cache: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "null", "7", '"x"', "[]", "[7]", "[[1, 2]]", '[["conv_blocked", 3, 1.0]]', '[["conv_blocked", [[]], 1.0]]',
+     '[["conv_blocked", [], "soon"]]', '[["none", [], 1.0]]', '{"a": 1}'],
+)  # fmt: skip
+def test_what_is_no_ranking_is_measured_anew(cache: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    monkeypatch.setattr(tuning, "measure", lambda site, options, target: [float(i) for i, _ in enumerate(options)])
     edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True))
     for file in cache.iterdir():
-        file.write_text("{")
+        keep(f"tuning/{file.name}", content.encode())
     assert edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True)).manifest["tuning"]["measured"] == 2
+    assert edgeopt.compile(network(), level=2, options=edgeopt.Options(tune=True)).manifest["tuning"]["measured"] == 0
+
+
+def _nothing(x: Any, w: Any, y: Any, begin: int, end: int, count: int) -> None:
+    """A kernel function that is never run."""
+
+
+def _gemm(zeros: int) -> Site:
+    """A product by a matrix in which the first ``zeros`` numbers are zero."""
+    made = Network("dense")
+    made.dense(made.input(1, 24), 24, 8)
+    graph = load(made.model())
+    node = next(n for n in graph.nodes if n.op == "Gemm")
+    x, y, w = TensorType("float32", (1, 24)), TensorType("float32", (1, 8)), TensorType("float32", (24, 8))
+    array = np.ones((24, 8), np.float32)
+    array.flat[:zeros] = 0
+    return Site(node, (Tensor(x), Tensor(w, array=array)), (Tensor(y),), host())
+
+
+def test_what_depends_on_the_values_of_constants_is_measured_for_each(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that packs only what is not zero: equal shapes, other work."""
+
+    def sparse(site: Site) -> tuple[KernelCall, ...]:
+        kept = site.constant(1).ravel()
+        return (KernelCall(_nothing, (Input(0), Packed(kept[kept != 0]), Output()), (len(kept),)),)
+
+    monkeypatch.setattr(tuning, "measure", lambda *_: pytest.fail("one option needs no measurement"))
+    kernel = Kernel("sparse", ("Gemm",), sparse, choices=lambda site: [])
+    tuner = tuning.Tuner(host(), [kernel])
+    for zeros in (0, 5, 5):
+        tuner(kernel, _gemm(zeros))
+    assert tuner.measured == 2
 
 
 @pytest.mark.parametrize(("name", "index"), [*(("conv_blocked", i) for i in range(3)), *(("conv_winograd", i) for i in range(4))])

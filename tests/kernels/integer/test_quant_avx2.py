@@ -23,7 +23,7 @@ from tests.kernels.quant_harness import Grid, codes, conv_graphs
 
 V3 = "x86-64-v3"
 pytestmark = pytest.mark.skipif(
-    not target(V3).is_host or target("host").lookup not in ("pshufb", "vpermb"), reason="this processor does not run AVX2 code"
+    not target(V3).runs_here or target("host").lookup not in ("pshufb", "vpermb"), reason="this processor does not run AVX2 code"
 )
 CONV, WIDE, GEMM = quant_conv.KERNEL, quant_depthwise_wide.KERNEL, quant_gemm.KERNEL
 MORE: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {

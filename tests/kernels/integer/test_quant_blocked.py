@@ -26,7 +26,7 @@ from tests.kernels.quant_harness import Grid, codes, compare, expected
 V3 = pytest.param(
     "x86-64-v3",
     marks=pytest.mark.skipif(
-        not target("x86-64-v3").is_host or target("host").lookup not in ("pshufb", "vpermb"), reason="this is no AVX2 processor"
+        not target("x86-64-v3").runs_here or target("host").lookup not in ("pshufb", "vpermb"), reason="this is no AVX2 processor"
     ),
 )
 EVERYWHERE = pytest.mark.parametrize("where", ["host", V3])

@@ -10,7 +10,7 @@ from edgeopt.target import target
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
-AVX2 = target("x86-64-v3").is_host and target("host").lookup in ("pshufb", "vpermb")
+AVX2 = target("x86-64-v3").runs_here and target("host").lookup in ("pshufb", "vpermb")
 
 
 @pytest.mark.parametrize(
