@@ -17,6 +17,7 @@ from onnx_graphsurgeon.logger.logger import G_LOGGER, LoggerSuppress
 from onnx_graphsurgeon.util.exception import OnnxGraphSurgeonException
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.frontend.declared import body_type, claim_outputs, without_dims
 from edgeopt.frontend.functions import own_name
 from edgeopt.frontend.stored import StoredTensor, densify
 from edgeopt.frontend.unread import name_unread
@@ -39,6 +40,7 @@ def build_graph(model: ModelProto, folder: Path | None) -> Graph:
     graph = Graph(opsets=opsets, ir_version=model.ir_version, metadata=metadata, producer=producer)
     builder = _Builder(folder, set())
     builder.fill(graph, source, model.graph, {})
+    claim_outputs(graph, model.graph)
     # Names such as 'conv~5' come from an earlier compilation; new ones must not meet them.
     graph._serial = max((int(m.group(1)) for m in (re.search(r"~(\d{1,9})$", n) for n in builder.names) if m), default=0)
     name_unread(graph)
@@ -55,7 +57,8 @@ class _Builder:
         graph.name = proto.name or "graph"
         types = {i.name: tensor_type(i.type) for i in [*proto.value_info, *proto.output, *proto.input]}
         scope = dict(outer)
-        graph.inputs = [self.define(scope, outer, i.name, types.get(i.name)) for i in proto.input]
+        inner = graph.parent is not None
+        graph.inputs = [self.define(scope, outer, i.name, body_type(types[i.name]) if inner else types[i.name]) for i in proto.input]
         graph.constants = [self.constant(scope, outer, t.name, t) for t in proto.initializer]
         for node, written in zip(source.nodes, proto.node, strict=True):
             tensor = constant_tensor(written)
@@ -91,7 +94,7 @@ class _Builder:
         inputs = [scope[name] if name else None for name in proto.input]
         while inputs and inputs[-1] is None:
             inputs.pop()
-        outputs = [self.define(scope, outer, name, types.get(name)) for name in proto.output]
+        outputs = [self.define(scope, outer, name, without_dims(types.get(name))) for name in proto.output]
         op = own_name(source.op) if proto.domain == OWN_DOMAIN else ""
         metadata = {entry.key: entry.value for entry in proto.metadata_props}
         graph.insert(Node(op or source.op, inputs, outputs, attributes, proto.domain, source.name, metadata))

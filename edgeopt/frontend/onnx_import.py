@@ -11,6 +11,7 @@ from onnx import FunctionProto, ModelProto
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.build import build_graph
+from edgeopt.frontend.declared import drop_settled
 from edgeopt.frontend.functions import inline_functions
 from edgeopt.frontend.model_check import check_model
 from edgeopt.frontend.model_file import read_model
@@ -44,6 +45,7 @@ def load(model: str | os.PathLike[str] | ModelProto, shapes: Mapping[str, Sequen
     if note:
         add_note(graph, note)
     _check_sizes(graph)
+    drop_settled(graph)
     return graph
 
 

@@ -18,6 +18,7 @@ def _clone(graph: Graph, known: dict[Value, Value]) -> Graph:
         metadata=dict(graph.metadata),
         functions=list(graph.functions),
         producer=graph.producer,
+        declared=dict(graph.declared),
         _serial=graph._serial,
     )
     made.inputs = [_value(v, known) for v in graph.inputs]

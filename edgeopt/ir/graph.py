@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeopt.ir.types import OWN_DOMAIN, Array, Attribute, TensorType, VerificationError
+from edgeopt.ir.types import OWN_DOMAIN, Array, Attribute, Dim, TensorType, VerificationError
 
 
 @dataclass(eq=False, slots=True)
@@ -137,6 +137,7 @@ class Graph:
     """Nodes in topological order, with inputs, outputs and constants.
 
     ``opsets`` maps a domain to its version. ``functions`` holds serialised model-local functions that stay as they are.
+    ``declared`` holds, by name, dimensions that the model claims for outputs whose shape the data decide.
     ``version`` counts changes. ``parent`` is the enclosing graph of a subgraph.
     """
 
@@ -150,6 +151,7 @@ class Graph:
     metadata: dict[str, str] = field(default_factory=dict)
     functions: list[bytes] = field(default_factory=list)
     producer: tuple[str, str] = ("", "")
+    declared: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
     parent: Graph | None = None
     version: int = 0
     _serial: int = 0

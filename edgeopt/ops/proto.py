@@ -50,7 +50,7 @@ class ProtoWriter:
                 name = f"{value.name}~out{index}"
                 carriers.append(helper.make_node("Identity", [value.name], [name]))
             seen.add(name)
-            infos.append(value_info(name, value.type if self.types else _bare(value.type)))
+            infos.append(value_info(name, _with_claim(graph, value) if self.types else _bare(value.type)))
         return carriers, infos
 
     def _value_infos(self, graph: Graph) -> Iterable[ValueInfoProto]:
@@ -105,6 +105,15 @@ def captured_values(graph: Graph) -> list[Value]:
     own = {id(v) for g in inner for v in [*g.inputs, *g.constants, *(o for n in g.nodes for o in n.outputs)]}
     used = [v for g in inner for v in [*(i for n in g.nodes for i in n.inputs if i is not None), *g.outputs]]
     return list({id(v): v for v in used if id(v) not in own}.values())
+
+
+def _with_claim(graph: Graph, value: Value) -> TensorType | None:
+    """The type of an output, with the shape that the model declares where the data decide it."""
+    claim, type_ = graph.declared.get(value.name), value.type
+    if claim is None or type_ is None or (type_.shape is not None and len(type_.shape) != len(claim)):
+        return type_
+    known = type_.shape or (None,) * len(claim)
+    return TensorType(type_.dtype, tuple(k if isinstance(k, int) else c for k, c in zip(known, claim, strict=True)))
 
 
 def _bare(type_: TensorType | None) -> TensorType | None:

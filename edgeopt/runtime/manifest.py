@@ -21,7 +21,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "level": level,
         "target": dataclasses.asdict(target),
         "inputs": [_binding(b) for b in program.inputs],
-        "outputs": [_binding(b) for b in program.outputs],
+        "outputs": [{**_binding(b), **_claim(graph, b)} for b in program.outputs],
         "arena_bytes": program.arena_bytes,
         "arena_lower_bound": program.lower_bound,
         "scratch_bytes": program.scratch_bytes,
@@ -52,6 +52,12 @@ def _parts(program: Program) -> list[Manifest]:
         native += 1
         parts[-1]["last"] = native
     return parts or [{"first": 0, "last": 0}]
+
+
+def _claim(graph: Graph, binding: Binding) -> Manifest:
+    """What the model declares of an output whose shape the data decide; None where it leaves a dimension open."""
+    claim = graph.declared.get(binding.name)
+    return {} if claim is None else {"declared": [d if isinstance(d, int) else None for d in claim]}
 
 
 def _binding(binding: Binding) -> Manifest:

@@ -20,6 +20,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
 from edgeopt.lower.memory import ALIGNMENT, address, aligned, aligned_bytes
 from edgeopt.ops import evaluate
+from edgeopt.runtime.claims import require_declared, require_planned
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_count
 from edgeopt.target import Target, host
@@ -186,7 +187,10 @@ class CompiledModel:
             else:
                 self._run_host(part, arrays, outputs, loose)
         about = self.manifest["outputs"]
-        return [loose.get(o["name"]) if o["place"] is None else a for o, a in zip(about, outputs, strict=True)]
+        results = [loose.get(o["name"]) if o["place"] is None else a for o, a in zip(about, outputs, strict=True)]
+        for output, result in zip(about, results, strict=True):
+            require_declared(output, result)
+        return results
 
     def _run_host(self, part: Manifest, arrays: list[Array], outputs: list[Array], loose: dict[str, Array]) -> None:
         node = self._node(part["node"])
@@ -197,6 +201,7 @@ class CompiledModel:
             if binding["place"] is None:
                 loose[binding["name"]] = result
             else:
+                require_planned(node, binding, result)
                 self._view(binding, arrays, outputs, loose)[...] = result
 
     def _view(self, binding: Manifest, arrays: list[Array], outputs: list[Array], loose: dict[str, Array]) -> Any:
