@@ -57,8 +57,8 @@ class _Builder:
         graph.name = proto.name or "graph"
         types = {i.name: tensor_type(i.type) for i in [*proto.value_info, *proto.output, *proto.input]}
         scope = dict(outer)
-        inner = graph.parent is not None
-        graph.inputs = [self.define(scope, outer, i.name, body_type(types[i.name]) if inner else types[i.name]) for i in proto.input]
+        believed = body_type if graph.parent is not None else lambda type_: type_
+        graph.inputs = [self.define(scope, outer, i.name, believed(types[i.name])) for i in proto.input]
         graph.constants = [self.constant(scope, outer, t.name, t) for t in proto.initializer]
         for node, written in zip(source.nodes, proto.node, strict=True):
             tensor = constant_tensor(written)
