@@ -54,21 +54,27 @@ def compile(
     graph = model if isinstance(model, Graph) else load(model, shapes)
     refuse_nan(graph)
     facts = target if isinstance(target, Target) else find_target(target)
-    debug = options.debug
-    context, found = debug.context or Context(level=level), None
-    if options.quantize is not None or (level >= 3 and debug.only is None):
-        budget = Budget(
-            data, calibration, max_drop, options.quantize, options.objective, options.method, accept_chance=options.accept_chance
-        )
-        graph, found = approximate(graph, budget, context, facts, "integer", debug.print_after)
-    else:
-        note_unused(graph, data, calibration)
-        if level > 0:
-            optimize(graph, level, context, debug.only, debug.print_after)
+    context = options.debug.context or Context(level=level)
+    wanted = (options.quantize, options.objective, options.method)
+    budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance)
+    graph, found = _rewritten(graph, level, facts, context, budget, options)
     made = _assembled(graph, facts, level, context, options, _library_name(model))
     if found is not None:
         _describe(made, found)
     return made
+
+
+def _rewritten(
+    graph: Graph, level: int, facts: Target, context: Context, budget: Budget, options: Options
+) -> tuple[Graph, Quantization | None]:
+    """The optimised graph, and what was decided where it may be approximated."""
+    debug = options.debug
+    if options.quantize is not None or (level >= 3 and debug.only is None):
+        return approximate(graph, budget, context, facts, "integer", debug.print_after)
+    note_unused(graph, budget.data, budget.calibration)
+    if level > 0:
+        optimize(graph, level, context, debug.only, debug.print_after)
+    return graph, None
 
 
 def _check(model: object, level: object, target: object, shapes: object, options: object) -> None:

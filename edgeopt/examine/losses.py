@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeopt import arguments
+from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet, admit, generated, read
-from edgeopt.evaluate.labels import check_reference
 from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.forms.quantize.sensitivity import outputs
 from edgeopt.frontend import load

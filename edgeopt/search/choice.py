@@ -8,8 +8,8 @@ from math import prod
 from typing import Literal, get_args
 
 from edgeopt.evaluate import metrics
+from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.labels import check_reference
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.applied import compiled_outputs, nearest, variant
 from edgeopt.forms.quantize.combine import FLOAT, combined, output_errors

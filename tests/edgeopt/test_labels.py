@@ -10,8 +10,8 @@ import pytest
 from onnx import parser
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.chance import check_labels, check_reference
 from edgeopt.evaluate.data import DataSet, admit, read
-from edgeopt.evaluate.labels import check_labels, check_reference
 from edgeopt.frontend import load
 from edgeopt.ir import Array, Graph, TensorType, Value
 

@@ -1,0 +1,65 @@
+"""Whether a float network knows anything of the samples it is measured on: a loss of accuracy can be seen there only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.metrics import accuracy, decisions
+from edgeopt.ir import Array
+
+ERRORS = 3.0  # standard errors above what guessing gives
+CLEARLY = 10.0  # percentage points
+FEWEST = 10  # samples; below that neither knowledge nor guessing shows
+SHIFTS = {
+    -1: "when 1 is subtracted from every label: they count from 1, and from 0 is expected; subtract 1",
+    1: "when 1 is added to every label: the model has a class in front of them; add 1",
+}
+
+
+def check_reference(outputs: Array, labels: Array | None, accept_chance: bool) -> None:
+    """Raise EdgeoptError when nothing can be measured against the float network's ``outputs`` [samples, ...]."""
+    broken = int(np.isnan(outputs.reshape(len(outputs), -1)).any(axis=1).sum()) if outputs.dtype.kind == "f" else 0
+    if broken:
+        raise EdgeoptError(
+            f"the float model gives NaN for {broken} of {len(outputs)} samples, so no loss can be measured; check the data's "
+            "preprocessing and the model"
+        )
+    if labels is not None:
+        check_labels(outputs, labels, accept_chance)
+
+
+def check_labels(outputs: Array, labels: Array, accept_chance: bool) -> float:
+    """The accuracy in percent of the float network's ``outputs`` [samples, classes, ...].
+
+    Raises EdgeoptError when it is no better than guessing, unless ``accept_chance``, and always when another numbering of the
+    classes is what the network was trained on. Fewer than ``FEWEST`` samples say nothing of that.
+    """
+    before, guess = accuracy(outputs, labels), _chance(outputs, labels)
+    if before > guess or len(labels) < FEWEST:
+        return before
+    for step, advice in SHIFTS.items():
+        shifted = labels + step
+        if (after := accuracy(outputs, shifted)) > max(_chance(outputs, shifted), before + CLEARLY):
+            raise EdgeoptError(f"the float model is right on {before:.2f} % of the samples, but on {after:.2f} % {advice}")
+    if not accept_chance:
+        raise EdgeoptError(
+            f"the float model is right on {before:.2f} % of {len(labels)} samples, no more than guessing gives, so a loss of "
+            "accuracy cannot be measured: check that labels and preprocessing are those of this model (--accept-chance goes on)"
+        )
+    return before
+
+
+def _chance(outputs: Array, labels: Array) -> float:
+    """The accuracy in percent that decisions made without looking at the samples may well reach, below 100.
+
+    Expected is the agreement of two independent draws from the decisions and from the labels, as in Cohen's kappa (1960); with
+    labels of a single class, which independent draws would all meet, one in as many as there are classes.
+    """
+    made, count = decisions(outputs), len(labels)
+    classes = np.unique(labels)
+    expected = float(sum(np.mean(made == c) * np.mean(labels == c) for c in classes))
+    if len(classes) == 1:
+        expected = 1.0 / max(2, outputs[0].size)
+    error = float(np.sqrt(expected * (1.0 - expected) / max(count, 1)))
+    return min(100.0 * (expected + ERRORS * error), 99.999)
