@@ -27,10 +27,10 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 )
 
 
-def open_regular(path: Path, follow: bool = True) -> BinaryIO:
+def open_regular(path: Path, follow: bool = True, what: str = "") -> BinaryIO:
     """``path`` opened for reading. Links count as what they lead to, or are refused when ``follow`` is False.
 
-    Raises EdgeoptError for what is no regular file or cannot be opened.
+    Raises EdgeoptError for what is no regular file or cannot be opened; ``what`` begins its message.
     """
     try:
         _refuse(path, os.stat(path, follow_symlinks=follow).st_mode)
@@ -39,13 +39,13 @@ def open_regular(path: Path, follow: bool = True) -> BinaryIO:
         stream = os.fdopen(file, "rb")
         _refuse(path, os.fstat(file).st_mode)
     except (OSError, ValueError) as error:
-        raise EdgeoptError(f"cannot read '{path}': {_reason(error)}") from error
+        raise EdgeoptError(f"{what}{': ' if what else ''}cannot read '{path}': {_reason(error)}") from error
     return stream
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path, limit: int, what: str = "") -> bytes:
     """The content of a regular file of at most ``limit`` bytes. Raises EdgeoptError as ``open_regular`` and for a larger one."""
-    with open_regular(path) as stream:
+    with open_regular(path, what=what) as stream:
         try:
             data = stream.read(limit + 1)
         except OSError as error:

@@ -81,6 +81,7 @@ def compile_(
     from edgeopt.options import Debug, Options
     from edgeopt.pipeline import optimize
     from edgeopt.rewrite import Context
+    from edgeopt.runtime.folder import refuse_foreign
     from edgeopt.search.run import Budget, approximate, note_unused
     from edgeopt.target import target as find_target
 
@@ -105,6 +106,8 @@ def compile_(
             _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
+            directory = output or Path(f"{model.stem}.edgeopt")
+            refuse_foreign(directory)  # before the work, not after it
             debug = Debug(context, only, shown)
             compiled = compile_model(
                 model,
@@ -116,7 +119,6 @@ def compile_(
                 max_drop=max_drop,
                 options=Options(quantize, objective, method, accept_chance, tune, emit=emit, debug=debug),
             )
-            directory = output or Path(f"{model.stem}.edgeopt")
             compiled.save(directory)
             _summarise(compiled, directory)
     _report(context, explain, time_passes)

@@ -17,6 +17,7 @@ from edgeopt.cli.console import note, visible
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.passes import passes
 from edgeopt.cli.run import run
+from edgeopt.cli.sign import sign
 from edgeopt.cli.targets import targets
 from edgeopt.cli.verify import verify
 from edgeopt.cli.why import why
@@ -61,7 +62,7 @@ def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (compile_, run, bench, inspect, calibrate, verify, bisect, targets, passes, why):
+for command in (compile_, run, bench, inspect, calibrate, sign, verify, bisect, targets, passes, why):
     main.add_command(command)
 
 

@@ -81,6 +81,12 @@ def accept_chance(command: Command) -> Command:
     return click.option("--accept-chance", is_flag=True, help=text)(command)
 
 
+def key(command: Command) -> Command:
+    """``--key PUBLIC.pem``."""
+    text = "Refuse the compiled model unless this key signed it (edgeopt sign)."
+    return click.option("--key", type=EXISTING_FILE, metavar="PUBLIC.pem", help=text)(command)
+
+
 def as_json(command: Command) -> Command:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(command)

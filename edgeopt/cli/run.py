@@ -16,13 +16,17 @@ from edgeopt.cli.console import note, working
 @click.option("--output", "destination", type=options.NEW, required=True, help="npz file to write, one array per output.")
 @options.threads
 @options.emulate
-def run(directory: Path, source: Path, destination: Path, threads: int, emulate: bool) -> None:
-    """Run the compiled model in DIRECTORY; the leading axis of the arrays counts samples."""
+@options.key
+def run(directory: Path, source: Path, destination: Path, threads: int, emulate: bool, key: Path | None) -> None:
+    """Run the compiled model in DIRECTORY; the leading axis of the arrays counts samples.
+
+    It holds native code: run only what you trust, or give --key.
+    """
     from edgeopt import npz
     from edgeopt.examine.execution import execution
     from edgeopt.runtime.artifact import load
 
-    model = load(directory)
+    model = load(directory, key)
     inputs = npz.read(source, [about["name"] for about in model.manifest["inputs"]])
     with working(f"running {directory.name}"), execution(model, emulate, threads) as execute:
         outputs = execute(inputs)

@@ -24,6 +24,7 @@ ENGINE = "What runs the original.  [default: onnxruntime where installed, else t
 @click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
 @click.option("--engine", type=click.Choice(["onnxruntime", "onnx.reference"]), help=ENGINE)
 @options.emulate
+@options.key
 @options.as_json
 def verify(
     original: Path,
@@ -34,6 +35,7 @@ def verify(
     tolerance: float,
     engine: str | None,
     emulate: bool,
+    key: Path | None,
     as_json: bool,
 ) -> None:
     """Compare ORIGINAL.onnx with the compiled model in DIRECTORY; exit code 0 when they agree, 1 when not.
@@ -42,11 +44,12 @@ def verify(
     onnxruntime runs with its optimizations off. Where it disagrees on very small numbers, onnx.reference is the better judge.
     """
     from edgeopt.examine.verification import verify as examine
+    from edgeopt.runtime.artifact import load
 
     with working(f"comparing with {original.name}"):
         found = examine(
             original,
-            directory,
+            load(directory, key),
             data=source,
             samples=samples,
             seed=seed,

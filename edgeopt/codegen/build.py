@@ -28,7 +28,7 @@ from edgeopt.target import Target
 
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
 SOURCES = ("kernels", "codegen", "ir")
-PROCESS = ("run", "steps", "samples", "parallel", "worker")
+PROCESS = ("run", "steps", "samples", "parallel", "worker", "layout")
 
 
 def build(program: Program, target: Target, library: bool = False) -> bytes:

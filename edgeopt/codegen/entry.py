@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeopt.lower.layout import layout, layout_digest
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
@@ -36,12 +37,18 @@ def entry_ir(program: Program, target: Target, library: bool) -> str:
     """The public functions of ``program``, and for a library the decoder and the size constants."""
     size = f"i{8 * target.pointer_bytes}"
     if not library:
-        return _run(program, size)
+        return "\n".join([_layout(program), _run(program, size)])
     constants = [
         f"@{program.name}_arena_bytes = constant {size} {arena_bytes(program)}",
         f"@{program.name}_weights_bytes = constant {size} {len(program.weights)}",
     ]
     return "\n".join([*constants, _run(program, size), _init(program, size)])
+
+
+def _layout(program: Program) -> str:
+    digest = layout_digest(layout(program))
+    text = "".join(f"\\{byte:02X}" for byte in digest)
+    return f'@{program.name}_layout = constant [{len(digest)} x i8] c"{text}"'
 
 
 def _run(program: Program, size: str) -> str:

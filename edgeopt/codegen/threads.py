@@ -26,12 +26,14 @@ class WorkerPool:
         self._gates = [threading.Semaphore(0) for _ in range(count)]
         self._parked = [True] * count
         self._state = (self._memory, self.address)
-        threads = []
+        threads: list[threading.Thread] = []
+        # Before the first of them starts, so that a failure or an interruption in between ends those that run.
+        self._finalizer = weakref.finalize(self, _end, self._state, self._gates, threads)
         for index in range(count):
             arguments = (native, self._state, self._gates[index], self._parked, index)
-            threads.append(threading.Thread(target=_serve, args=arguments, daemon=True, name=f"edgeopt-worker-{index + 1}"))
-            threads[-1].start()
-        self._finalizer = weakref.finalize(self, _end, self._state, self._gates, threads)
+            thread = threading.Thread(target=_serve, args=arguments, daemon=True, name=f"edgeopt-worker-{index + 1}")
+            thread.start()
+            threads.append(thread)
 
     def wake(self) -> None:
         """Let every parked worker look for chunks."""
@@ -43,6 +45,10 @@ class WorkerPool:
     def close(self) -> None:
         """End the workers."""
         self._finalizer()
+
+    def abandon(self) -> None:
+        """Forget the workers, which a forked process does not have; their locks may be held for ever."""
+        self._finalizer.detach()
 
 
 def _serve(

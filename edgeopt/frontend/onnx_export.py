@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import onnx
@@ -12,6 +11,7 @@ from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, helper
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.files import replacing
 from edgeopt.frontend.detach import rewrite_detached
 from edgeopt.ir import OWN_DOMAIN, Graph
 from edgeopt.ops.proto import FUNCTION_IR_VERSION, ProtoWriter
@@ -57,28 +57,19 @@ def save(graph: Graph, path: str | os.PathLike[str], portable: bool = False) -> 
     """
     target = Path(path)
     model = export(graph, portable)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            _write(model, Path(folder), target)
-    except OSError as error:
-        raise EdgeoptError(f"{target} cannot be written: {error.strerror or error}") from error
-    except EncodeError as error:
-        raise EdgeoptError(f"{target} cannot be written: its subgraphs hold more than 2 GB of constants") from error
-
-
-def _write(model: ModelProto, folder: Path, target: Path) -> None:
-    written = folder / target.name
     # Protobuf cannot even count the bytes of a message above 2 GB, so the weights are counted.
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_WEIGHT_BYTES:
-        data = folder / f"{target.name}.data"
-        _move_weights(model, data)
-        os.replace(data, target.with_name(data.name))
-    written.write_bytes(model.SerializeToString())
-    os.replace(written, target)
+        _move_weights(model, target.with_name(f"{target.name}.data"))
+    try:
+        content = model.SerializeToString()
+    except EncodeError as error:
+        raise EdgeoptError(f"cannot write '{target}': its subgraphs hold more than 2 GB of constants") from error
+    with replacing(target) as stream:
+        stream.write(content)
 
 
 def _move_weights(model: ModelProto, data: Path) -> None:
-    with data.open("wb") as stream:
+    with replacing(data) as stream:
         for tensor in model.graph.initializer:
             if not tensor.HasField("raw_data") or len(tensor.raw_data) <= DATA_LIMIT:
                 continue

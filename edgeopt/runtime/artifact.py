@@ -1,92 +1,97 @@
-"""The compiled model on disk: a directory whose manifest holds the checksums of all that will be executed or decoded."""
+"""The compiled model on disk: a directory whose manifest holds the checksums of all that will be executed or decoded.
+
+Checksums tell damage, not who wrote the files: whoever can change the code can change them too. A signature tells
+(``edgeopt.runtime.signature``).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import shutil
-import tempfile
 from pathlib import Path
+from typing import Any
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
+from edgeopt.files import open_regular, read_regular
 from edgeopt.lower.memory import aligned
 from edgeopt.report.page import page
-from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.folder import put
+from edgeopt.runtime.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, REPORT, Manifest
+from edgeopt.runtime.manifest_sense import check_manifest
 from edgeopt.runtime.model import CompiledModel
-
-FORMAT = 1
-REPORT = "report.html"
 
 
 def save(compiled: CompiledModel, directory: Path) -> None:
-    """Write the artifact aside, then rename it into place. Raises EdgeoptError when the disk refuses."""
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    except OSError as error:
-        raise EdgeoptError(f"cannot write '{directory}': {error.strerror}") from error
-    try:
-        _write(compiled, aside)
-        aside.chmod(0o755)
-        _swap(aside, directory)
-    except OSError as error:
-        raise EdgeoptError(f"cannot write '{directory}': {error.strerror}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write(compiled: CompiledModel, directory: Path) -> None:
-    for name, data in compiled.files.items():
-        (directory / name).write_bytes(data)
-    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in compiled.files.items()}
-    manifest = {**compiled.manifest, "format": FORMAT, "checksums": checksums}
+    """Write the artifact aside and put it into place; see ``edgeopt.runtime.folder``. Raises EdgeoptError when that fails."""
+    report = compiled.files.get(REPORT) or page(compiled.manifest).encode()
+    files = {**compiled.files, REPORT: report}
+    manifest = {**strict(compiled.manifest), "artifact": MARK, "format": FORMAT}
+    manifest["checksums"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    manifest["sizes"] = {name: len(data) for name, data in files.items()}
     manifest["digest"] = _digest(manifest)
-    (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    (directory / REPORT).write_text(page(manifest))
+    put(directory, {**files, MANIFEST: (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()})
 
 
-def _swap(aside: Path, directory: Path) -> None:
-    if directory.exists():
-        if not (directory / "manifest.json").exists() and any(directory.iterdir()):
-            raise EdgeoptError(f"'{directory}' exists and is not a compiled model; choose another -o or remove it")
-        old = aside.with_name(aside.name + ".old")
-        os.rename(directory, old)
-        os.rename(aside, directory)
-        shutil.rmtree(old)
-    else:
-        os.rename(aside, directory)
+def strict(value: Any) -> Any:
+    """``value`` as strict JSON can hold it: NaN and infinity, which it cannot, become null."""
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def load(directory: str | Path) -> CompiledModel:
-    """Read an artifact and check every checksum before anything is executed.
+def load(directory: str | Path, key: str | Path | None = None) -> CompiledModel:
+    """Read an artifact and check its checksums before anything is executed; with ``key``, a file of a public key, its signature.
 
-    Raises EdgeoptError when the directory is no artifact, of another format, or damaged.
+    An artifact holds native code, which ``run`` executes: without a signature load only what you trust.
+    Raises EdgeoptError when the directory is no artifact, of another format, damaged, or not signed by that key.
     """
     arguments.instance("directory", directory, (str, Path))
     directory = Path(directory)
-    manifest = _manifest(directory)
+    content = read_regular(directory / MANIFEST, MANIFEST_LIMIT, f"'{directory}' is not a compiled model")
+    if key is not None:
+        from edgeopt.runtime.signature import verify
+
+        verify(directory, content, Path(key))
+    manifest = _manifest(directory, content)
     files: dict[str, bytes | memoryview] = {}
     for name, checksum in manifest["checksums"].items():
-        files[name] = _checked(directory / Path(name).name, checksum)
+        files[name] = _checked(directory / name, manifest["sizes"][name], checksum)
     return CompiledModel(manifest, files)
 
 
-def _manifest(directory: Path) -> Manifest:
-    path = directory / "manifest.json"
+def _manifest(directory: Path, content: bytes) -> Manifest:
+    path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise EdgeoptError(f"'{directory}' is not a compiled model: cannot read {path.name} ({error})") from error
-    needed = {"format", "name", "target", "inputs", "outputs", "parts", "checksums", "arena_bytes", "scratch_bytes"}
-    if not isinstance(manifest, dict) or not needed <= set(manifest):
-        raise EdgeoptError(f"'{path}' lacks {sorted(needed - set(manifest))}; compile the model again")
+        manifest = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
+        raise EdgeoptError(f"'{directory}' is not a compiled model: {MANIFEST} is no JSON ({error})") from error
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise EdgeoptError(f"'{directory}' is not a compiled model: '{path}' says no format")
     if manifest["format"] != FORMAT:
         raise EdgeoptError(f"'{directory}' has format {manifest['format']}, this edgeopt reads {FORMAT}; compile it again")
     if manifest.get("digest") != _digest(manifest):
         raise EdgeoptError(f"'{path}' is damaged (its checksum differs from its content); compile the model again")
-    return dict(manifest)
+    try:
+        check_manifest(manifest)
+    except EdgeoptError as error:
+        raise EdgeoptError(f"'{directory}': {error}; compile the model again") from error
+    return manifest
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one mapping")
+    return found
 
 
 def _digest(manifest: Manifest) -> str:
@@ -95,13 +100,15 @@ def _digest(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _checked(path: Path, checksum: str) -> memoryview:
-    try:
-        data = aligned(path.stat().st_size)
-        with path.open("rb") as file:
-            read = file.readinto(data)
-    except OSError as error:
-        raise EdgeoptError(f"the compiled model lacks '{path}': {error.strerror}; compile it again") from error
+def _checked(path: Path, size: int, checksum: str) -> memoryview:
+    with open_regular(path, follow=False) as stream:
+        if os.fstat(stream.fileno()).st_size != size:
+            raise EdgeoptError(f"'{path}' is damaged (its size differs from the manifest); compile the model again")
+        try:
+            data = aligned(size)
+            read = stream.readinto(data)  # type: ignore[attr-defined]
+        except (OSError, ValueError, MemoryError, OverflowError) as error:
+            raise EdgeoptError(f"cannot read '{path}': {error or 'not enough memory'}") from error
     if read != len(data) or hashlib.sha256(data).hexdigest() != checksum:
         raise EdgeoptError(f"'{path}' is damaged (its checksum differs from the manifest); compile the model again")
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from edgeopt.codegen.toolchain import compiler, invoke, missing, prefix
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, numpy_dtype
+from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.model import WEIGHTS, CompiledModel
 from edgeopt.runtime.ports import checked, sample_count
 from edgeopt.target import Target
@@ -53,16 +55,20 @@ class Emulator:
             (folder / f"in{index}").write_bytes(array.tobytes())
         ins, outs = [f"in{i}" for i in range(len(arrays))], [f"out{i}" for i in range(len(about))]
         invoke([*self._command, WEIGHTS, *ins, *outs], folder)
-        return [
-            np.frombuffer((folder / f"out{i}").read_bytes(), numpy_dtype(o["dtype"])).reshape(o["shape"])
-            for i, o in enumerate(about)
-        ]
+        return [_array((folder / f"out{i}").read_bytes(), o) for i, o in enumerate(about)]
 
     def __enter__(self) -> Emulator:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._folder.cleanup()
+
+
+def _array(data: bytes, about: Manifest) -> Array:
+    dtype = numpy_dtype(about["dtype"])
+    if about["shape"] is None or len(data) != math.prod(about["shape"]) * dtype.itemsize:
+        raise EdgeoptError(f"the library wrote {len(data):,} bytes for '{about['name']}', its manifest says {about['shape']}")
+    return np.frombuffer(data, dtype).reshape(about["shape"])
 
 
 def emulator(target: Target) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from edgeopt.codegen.adaptive import ThreadChoice
 from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import Array, Graph, Node, numpy_dtype
+from edgeopt.ir import Array, Graph, Node, Value, numpy_dtype
+from edgeopt.lower.layout import layout_digest
 from edgeopt.lower.memory import ALIGNMENT, address, aligned, aligned_bytes
 from edgeopt.ops import evaluate
 from edgeopt.runtime.claims import require_declared, require_planned
@@ -26,6 +29,8 @@ from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_coun
 from edgeopt.target import Target, host
 
 CODE, WEIGHTS, MODEL = "model.o", "weights.bin", "model.onnx"
+_MODELS: weakref.WeakSet[CompiledModel] = weakref.WeakSet()
+_Named = TypeVar("_Named", Node, Value)
 
 
 class CompiledModel:
@@ -46,6 +51,7 @@ class CompiledModel:
         self.inputs, self.outputs = ports(manifest["inputs"]), ports(manifest["outputs"])
         parts = manifest["parts"]
         self._only_native = len(parts) == 1 and "last" in parts[0]
+        _MODELS.add(self)
 
     @property
     def graph(self) -> Graph:
@@ -112,17 +118,30 @@ class CompiledModel:
         target = Target(**self.manifest["target"])
         if CODE not in self.files or not target.runs_here:
             raise EdgeoptError(_foreign(target, self.manifest))
-        weights = self.files[WEIGHTS]
-        self._native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target)
-        self._arena = aligned_bytes(self.manifest["arena_bytes"])
-        self._constants = _readable(weights)
-        self._scratch = aligned_bytes(self.manifest["scratch_bytes"] * max(1, target.cores))
+        native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target, layout_digest(self.manifest))
+        self._constants = _readable(self.files[WEIGHTS])
+        self._arena, self._scratch = self._memory("arena_bytes", 1), self._memory("scratch_bytes", max(1, target.cores))
         self._input_addresses = (ctypes.c_void_p * max(1, len(self.inputs)))()
         self._output_addresses = (ctypes.c_void_p * max(1, len(self.outputs)))()
         tables = (ctypes.addressof(self._input_addresses), ctypes.addressof(self._output_addresses))
         self._context = (ctypes.c_void_p * 5)(*tables, self._arena[1], self._constants[1], self._scratch[1])
+        self._native = native  # last, so that a failure or an interruption leaves a model that can be prepared again
         for fallback in self.manifest["fallbacks"]:
             warnings.warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}", stacklevel=3)
+
+    def _memory(self, field: str, times: int) -> tuple[memoryview, int]:
+        size = self.manifest[field] * times
+        try:
+            return aligned_bytes(size)
+        except (MemoryError, OverflowError, OSError, ValueError) as error:
+            raise EdgeoptError(f"the model needs {size:,} bytes of memory, which this machine does not have") from error
+
+    def _after_fork(self) -> None:
+        """In the child: the thread that holds the lock and the workers stayed in the parent."""
+        self._lock = threading.Lock()
+        if self._pool is not None:
+            self._pool.abandon()
+            self._pool = None
 
     def _bind(self, arrays: list[Array], outputs: list[Array]) -> None:
         """Put the addresses of inputs and outputs into the driver's context."""
@@ -163,7 +182,10 @@ class CompiledModel:
         if self._allowed(threads) <= 1:
             return None
         if self._pool is None or self._pool.workers != threads - 1:
-            self._pool = WorkerPool(self._native, len(self.manifest["kernels"]), threads - 1)
+            try:
+                self._pool = WorkerPool(self._native, len(self.manifest["kernels"]), threads - 1)
+            except RuntimeError as error:
+                raise EdgeoptError(f"{threads - 1} more threads cannot be started: {error}; ask for fewer") from error
         self._pool.wake()
         return self._pool.address
 
@@ -219,10 +241,25 @@ class CompiledModel:
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
 
     def _node(self, name: str) -> Node:
-        return next(node for node in self.graph.nodes if node.name == name)
+        return _named(self.graph.nodes, name)
 
     def _constant(self, name: str) -> Array:
-        return next(value for value in self.graph.constants if value.name == name).array
+        return _named(self.graph.constants, name).array
+
+
+def _named(found: Iterable[_Named], name: str) -> _Named:
+    for one in found:
+        if one.name == name:
+            return one
+    raise EdgeoptError(f"the compiled model needs '{name}', which is not in its {MODEL}; compile it again")
+
+
+def _after_fork() -> None:
+    for model in list(_MODELS):
+        model._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _foreign(target: Target, manifest: Manifest) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from edgeopt.cli.main import main
 from tests.edgeopt.command_line import EXAMPLES, edgeopt
+from tests.edgeopt.emulation import needs_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 README, ARCHITECTURE = (ROOT / "README.md").read_text(), (ROOT / "docs" / "architecture.md").read_text()
@@ -25,11 +27,16 @@ def beside_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def test_the_commands_of_the_readme_run(beside_the_examples: Path) -> None:
-    commands = re.findall(r"^    edgeopt (.+)$", README, re.MULTILINE)
+    needs_tool("openssl")
+    pytest.importorskip("cryptography")
+    commands = re.findall(r"^    ((?:edgeopt|openssl) .+)$", README, re.MULTILINE)
     assert len(commands) >= 2
-    for command in commands:
-        result = edgeopt(*shlex.split(command))
-        assert result.exit_code == 0, f"{command}\n{result.stderr}"
+    for program, *words in map(shlex.split, commands):
+        if program == "edgeopt":
+            result = edgeopt(*words)
+            assert result.exit_code == 0, f"{words}\n{result.stderr}"
+        else:
+            subprocess.run([program, *words], check=True, capture_output=True)
     assert (beside_the_examples / "logits.npz").is_file()
 
 

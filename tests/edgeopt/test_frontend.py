@@ -202,7 +202,7 @@ def _wide() -> onnx.ModelProto:
 
 
 def test_saving_into_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(EdgeoptError, match="cannot be written"):
+    with pytest.raises(EdgeoptError, match="cannot write"):
         save(Graph(), tmp_path / "missing" / "out.onnx")
 
 

@@ -1,0 +1,64 @@
+"""What the fields of a manifest, each in itself right, have to say about each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.manifest_check import MANIFEST_FIELDS, record, require, size
+
+NEEDED = ("weights.bin", "model.onnx")
+
+
+def check_manifest(manifest: Manifest) -> None:
+    """Raise EdgeoptError for a manifest with a field that is missing, of a wrong type, out of range or at odds with another."""
+    record(MANIFEST_FIELDS, more=True)(manifest, "")
+    _check_files(manifest)
+    _check_ports(manifest, "inputs", "input")
+    _check_ports(manifest, "outputs", "output")
+    _check_ranges(manifest)
+    for index, part in enumerate(manifest["parts"]):
+        if "node" in part:
+            for binding in (*part["inputs"], *part["outputs"]):
+                _check_place(binding, manifest, f"parts[{index}]")
+            written = [binding["place"][0] for binding in part["outputs"] if binding["place"] is not None]
+            require(not set(written) & {"weights", "input"}, f"parts[{index}]", "writes where results do not belong")
+
+
+def _check_files(manifest: Manifest) -> None:
+    sizes = manifest["sizes"]
+    require(manifest["checksums"].keys() == sizes.keys(), "sizes", "names other files than the checksums")
+    require(all(name in sizes for name in NEEDED), "sizes", f"lacks one of {NEEDED}")
+    require(sizes["weights.bin"] == manifest["weights_bytes"], "weights_bytes", "is not the size of weights.bin")
+
+
+def _check_ports(manifest: Manifest, field: str, kind: str) -> None:
+    names = [port["name"] for port in manifest[field]]
+    require(len(set(names)) == len(names), field, "names one tensor twice")
+    for index, port in enumerate(manifest[field]):
+        require(port["place"] in (None, [kind, index]), f"{field}[{index}]", f"lies at {port['place']}")
+
+
+def _check_ranges(manifest: Manifest) -> None:
+    """Native steps are run in order, each once."""
+    native: Sequence[Manifest] = [part for part in manifest["parts"] if "last" in part]
+    at = 0
+    for part in native:
+        empty = len(manifest["parts"]) == 1 and part["last"] == 0
+        require(part["first"] == at and (part["last"] > at or empty), "parts", "leaves steps out or runs them twice")
+        at = part["last"]
+    require(at == len(manifest["kernels"]), "parts", f"runs {at} steps where there are {len(manifest['kernels'])} kernels")
+    require(bool(manifest["parts"]), "parts", "is empty")
+
+
+def _check_place(binding: Manifest | None, manifest: Manifest, where: str) -> None:
+    if binding is None or binding["place"] is None:
+        return
+    kind, offset = binding["place"]
+    if kind in ("arena", "weights"):
+        require(offset + size(binding) <= manifest[f"{kind}_bytes"], where, f"has '{binding['name']}' beyond the {kind}")
+        return
+    ports = manifest[f"{kind}s"]
+    require(offset < len(ports) and ports[offset]["place"] is not None, where, f"has '{binding['name']}' at no {kind}")
+    same = size(ports[offset]) == size(binding) and ports[offset]["dtype"] == binding["dtype"]
+    require(same, where, f"has '{binding['name']}' in a tensor of another size or type")
