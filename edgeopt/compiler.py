@@ -27,6 +27,7 @@ from edgeopt.search.run import Budget, Data, approximate, note_unused
 from edgeopt.search.timing import layer_name
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
+from edgeopt.target_check import check as check_target
 
 
 def compile(
@@ -53,6 +54,8 @@ def compile(
     _check_budget(data, calibration, max_drop)
     graph = model if isinstance(model, Graph) else load(model, shapes)
     refuse_nan(graph)
+    if isinstance(target, Target):
+        check_target(target)  # one by its name, or a file of the user's, was checked when it was read
     facts = target if isinstance(target, Target) else find_target(target)
     context = options.debug.context or Context(level=level)
     wanted = (options.quantize, options.objective, options.method)

@@ -157,7 +157,8 @@ Operand = Input | Output | Packed | Temporary
 class KernelCall:
     """One call of a kernel function. ``chunks`` is the extent over which threads share the work.
 
-    ``key`` identifies a function made by a factory (its parameters); plain module-level functions leave it empty.
+    ``key`` shows the parameters of a function made by a factory to a reader. Nothing relies on it: whether two functions are
+    the same code is found from the functions themselves (``edgeopt.codegen.identity``).
     """
 
     function: Callable[..., None]

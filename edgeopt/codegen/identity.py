@@ -90,7 +90,7 @@ _DESCRIPTIONS: tuple[tuple[tuple[type, ...], _Description], ...] = (
     ((types.CodeType,), _code),
     ((types.MethodType,), lambda value, above: _all((value.__func__, value.__self__), above)),
     ((functools.partial,), lambda value, above: _all((value.func, value.args, value.keywords), above)),
-    ((Dispatcher,), lambda value, above: _content(value.py_func, above)),
+    ((Dispatcher,), lambda value, above: _all((value.py_func, value.targetoptions), above)),
     ((Intrinsic,), lambda value, above: _content(value._defn, above)),
     ((functools._lru_cache_wrapper,), lambda value, above: _content(value.__wrapped__, above)),
     ((type, types.BuiltinFunctionType), lambda value, above: _name(value)),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import edgeopt
+from edgeopt.assembly import assemble
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, read
+from edgeopt.forms import applied
 from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.frontend import export, load
@@ -18,6 +21,7 @@ from edgeopt.ir import Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.runtime.model import CODE, WEIGHTS, CompiledModel
 from edgeopt.search.run import Budget, approximate
 from edgeopt.search.why import blame, suggestion
 from edgeopt.target import host, target
@@ -49,6 +53,24 @@ def exact() -> tuple[Graph, DataSet]:
 def test_the_loss_stays_in_the_budget(name: str, exact: tuple[Graph, DataSet]) -> None:
     graph, data = quantized(name)
     assert accuracy_of(graph, data) >= accuracy_of(*exact) - 1.0
+
+
+@pytest.mark.parametrize(("level", "where"), [(1, "host"), (3, "host"), (2, "x86-64-v3")])
+def test_networks_are_judged_by_the_code_that_is_shipped(level: int, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last network that was tried is the one that is compiled: the same machine code and the same weights."""
+    tried: list[CompiledModel] = []
+
+    def recorded(*arguments: Any) -> CompiledModel:
+        tried.append(assemble(*arguments))
+        return tried[-1]
+
+    monkeypatch.setattr(applied, "assemble", recorded)
+    if not target(where).runs_here:
+        pytest.skip(f"this machine does not run {where}")
+    options = edgeopt.Options(quantize="w8a8")
+    made = edgeopt.compile(MODEL, level=level, target=where, data=DATA, calibration=CALIBRATION, options=options)
+    assert len(tried) >= 2 and made.files[CODE] != tried[0].files[CODE]
+    assert any((made.files[CODE], made.files[WEIGHTS]) == (one.files[CODE], one.files[WEIGHTS]) for one in tried)
 
 
 def test_everything_between_input_and_output_is_integer() -> None:

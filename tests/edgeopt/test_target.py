@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -164,3 +165,8 @@ def test_numba_says_nothing_to_applications_that_log(tmp_path: Path) -> None:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=300
     )
     assert [line for line in done.stderr.splitlines() if "numba" in line] == ["DEBUG:numba:asked for"]
+
+
+def test_a_target_made_in_python_is_checked_too() -> None:
+    with pytest.raises(EdgeoptError, match="LLVM knows no processor 'z80'"):
+        edgeopt.compile(DIGITS, target=replace(target("arm"), cpu="z80"))
