@@ -12,6 +12,7 @@ import struct
 
 from edgeopt.codegen.capture import digest
 from edgeopt.codegen.entry import entry_ir
+from edgeopt.codegen.flow import in_range, next_ir, next_step
 from edgeopt.codegen.identity import identity
 from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
@@ -39,8 +40,9 @@ def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
     parts += [_specialised(name, s) for name, s in specialised.items()]
     parts += [_step(index, s, program.scratch_bytes) for index, s in enumerate(steps)]
-    parts += [_dispatch(program), _range(program), entry_ir(program, target, library)]
-    return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program.name, target)])
+    parts += [_dispatch(program), next_ir(program, lambda i, place: _pointer(i, place, 0)), _range(program)]
+    parts.append(entry_ir(program, target, library))
+    return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program, target)])
 
 
 def single_ir(program: Program) -> str:
@@ -125,13 +127,13 @@ entry:
   br label %head
 head:
   %i = phi i64 [ %first, %entry ], [ %next, %body ]
-  %more = icmp slt i64 %i, %last
+  {in_range(program)}
   br i1 %more, label %body, label %done
 body:
   %slot = getelementptr i64, ptr @{program.name}_chunks, i64 %i
   %chunks = load i64, ptr %slot
   call void @{program.name}_step(ptr %ctx, i64 %i, i64 0, i64 %chunks, i64 0)
-  %next = add i64 %i, 1
+  {next_step(program)}
   br label %head
 done:
   ret void

@@ -10,6 +10,8 @@ Functions of fixed name have a dot in it, which no name of a model can have.
 
 from __future__ import annotations
 
+from edgeopt.codegen.flow import in_range, next_step
+from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 SPINS = 60_000
@@ -21,11 +23,12 @@ _PAUSE = {
 }
 
 
-def pool_ir(name: str, target: Target) -> str:
+def pool_ir(program: Program, target: Target) -> str:
     """``NAME_parallel(ctx, pool, first, last)`` for the caller and ``NAME_worker(pool, thread)`` for the others."""
     architecture = target.triple.split("-")[0]
+    name = program.name
     declared, pause = _PAUSE["arm" if architecture.startswith("armv") else architecture]
-    return "\n".join([f"declare {declared}", _claim(name), _finish(pause), _parallel(name), _worker(name, pause)])
+    return "\n".join([f"declare {declared}", _claim(name), _finish(pause), _parallel(program), _worker(name, pause)])
 
 
 def _claim(name: str) -> str:
@@ -82,7 +85,8 @@ over:
 }}"""
 
 
-def _parallel(name: str) -> str:
+def _parallel(program: Program) -> str:
+    name = program.name
     return f"""define void @{name}_parallel(ptr %ctx, ptr %pool, i64 %first, i64 %last) {{
 entry:
   %where = getelementptr i8, ptr %pool, i64 192
@@ -90,7 +94,7 @@ entry:
   br label %head
 head:
   %i = phi i64 [ %first, %entry ], [ %next, %tail ]
-  %more = icmp slt i64 %i, %last
+  {in_range(program)}
   br i1 %more, label %body, label %done
 body:
   %slot = getelementptr i64, ptr @{name}_chunks, i64 %i
@@ -104,7 +108,7 @@ shared:
   call void @edgeopt.share(ptr %ctx, ptr %pool, i64 %i, i64 %chunks)
   br label %tail
 tail:
-  %next = add i64 %i, 1
+  {next_step(program)}
   br label %head
 done:
   ret void

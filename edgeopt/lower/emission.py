@@ -9,10 +9,17 @@ from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Temporary
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.plan import Buffer, lower_bound, plan
-from edgeopt.lower.program import Binding, HostStep, Place, Program, Step, WeightBlock
+from edgeopt.lower.program import Binding, HostStep, Jump, Place, Program, Step, WeightBlock
 from edgeopt.lower.storage import Storage, Store
 
 Symbol = Storage | Place | Buffer
+
+
+@dataclass(eq=False)
+class Label:
+    """A position among the native steps that jumps lead to; ``index`` counts all steps and is set when it is placed."""
+
+    index: int = -1
 
 
 @dataclass
@@ -22,6 +29,7 @@ class _Pending:
     dtypes: tuple[str, ...]
     sizes: tuple[int, ...]
     node: Node
+    jump: tuple[Label, Storage | None] | None = None
 
 
 @dataclass
@@ -32,6 +40,15 @@ class _PendingHost:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Mark:
+    steps: int
+    buffers: dict[Buffer, tuple[int, int]]
+    weights: int
+    placed: int
+    scratch: int
+
+
 class Emission:
     """Steps in order of execution; buffers learn their lifetimes as they are used."""
 
@@ -39,6 +56,7 @@ class Emission:
         self._steps: list[_Pending | _PendingHost] = []
         self._weights = WeightBlock()
         self._buffers: dict[Buffer, None] = {}
+        self._placed: list[Storage] = []  # constants that have a place in the weight block
         self._scratch = 0
 
     def calls(
@@ -77,6 +95,51 @@ class Emission:
         made = list(zip(node.outputs, outputs, strict=True))
         self._steps.append(_PendingHost(node, [*given, *captured], made, reason))
 
+    # -- control flow
+
+    def place(self, label: Label) -> None:
+        """The next step is where jumps to ``label`` lead."""
+        label.index = len(self._steps)
+
+    def jump(self, label: Label, unless: Storage | None = None) -> None:
+        """After the last step execution goes on at ``label``; with ``unless``, only where that byte is zero."""
+        step = self._steps[-1]
+        assert isinstance(step, _Pending) and step.jump is None
+        step.jump = (label, unless)
+
+    def falls_through(self, label: Label) -> bool:
+        """True when the last step was emitted behind ``label`` and has no jump yet."""
+        last = self._steps[-1] if len(self._steps) > label.index else None
+        return isinstance(last, _Pending) and last.jump is None
+
+    def keep(self, storage: Storage) -> None:
+        """``storage`` is in use from here on."""
+        self._touch(storage.buffer)
+
+    def repeated(self, label: Label) -> None:
+        """The steps from ``label`` on run again: what lives before them and is used in them lives until here."""
+        for buffer in self._buffers:
+            if 0 <= buffer.first < label.index <= buffer.last:
+                buffer.last = len(self._steps)
+
+    def mark(self) -> _Mark:
+        """The state, to come back to when a node turns out not to have a native form."""
+        buffers = {b: (b.first, b.last) for b in self._buffers}
+        return _Mark(len(self._steps), buffers, self._weights.mark(), len(self._placed), self._scratch)
+
+    def back_to(self, mark: _Mark) -> None:
+        """Forget what was emitted since ``mark``."""
+        del self._steps[mark.steps :]
+        for buffer in self._buffers.keys() - mark.buffers.keys():
+            buffer.first = buffer.last = -1
+        self._buffers = dict.fromkeys(mark.buffers)
+        for buffer, (first, last) in mark.buffers.items():
+            buffer.first, buffer.last = first, last
+        while len(self._placed) > mark.placed:
+            self._placed.pop().place = None
+        self._weights.back_to(mark.weights)
+        self._scratch = mark.scratch
+
     def finish(self, name: str, store: Store) -> Program:
         """Plan the memory and resolve every operand."""
         graph = store.graph
@@ -101,6 +164,7 @@ class Emission:
         if storage.place is None and storage.buffer is None:
             assert storage.tensor.array is not None
             storage.place = self._weights.add(storage.tensor.array)
+            self._placed.append(storage)
         self._touch(storage.buffer)
         return storage
 
@@ -116,7 +180,15 @@ class Emission:
             inputs = tuple(None if i is None else _binding(*i) for i in step.inputs)
             return HostStep(step.node, inputs, tuple(_binding(*o) for o in step.outputs), step.reason)
         places = tuple(_place(s) for s in step.symbols)
-        return Step(step.call, places, step.dtypes, step.node.name, step.node.op, step.sizes)
+        jump = None if step.jump is None else Jump(self._native(step.jump[0]), _flag(step.jump[1]))
+        return Step(step.call, places, step.dtypes, step.node.name, step.node.op, step.sizes, jump)
+
+    def _native(self, label: Label) -> int:
+        return sum(isinstance(s, _Pending) for s in self._steps[: label.index])
+
+
+def _flag(storage: Storage | None) -> Place | None:
+    return None if storage is None else _place(storage)
 
 
 def _storage(operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage]) -> Storage:

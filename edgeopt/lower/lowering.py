@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
 from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
+from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, layout_of
@@ -44,7 +46,7 @@ class _Lowering:
 
     def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection) -> None:
         self.graph, self.target, self.table, self.select = graph, target, table, select
-        self.emission, self.store = Emission(), Store(graph)
+        self.emission, self.store, self.depth = Emission(), Store(graph), 0
 
     def program(self, name: str) -> Program:
         """Lower every node, then plan the memory."""
@@ -62,12 +64,18 @@ class _Lowering:
         if not reasons and (self._view(node) or self._joined(node) or self._nothing(node)):
             return
         reasons += ["an operand is empty"] if not reasons and _hollow(node) else []
-        for kernel in candidates(self.table, node) if not reasons else ():
+        for name, serve in [] if reasons else self._forms(node):
             try:
-                return self._serve(node, kernel)
+                return serve()
             except Declined as reason:
-                reasons.append(f"{kernel.name}: {reason}")
+                reasons.append(f"{name}: {reason}")
         self._host(node, "; ".join(reasons) or "no kernel for this operator")
+
+    def _forms(self, node: Node) -> list[tuple[str, Callable[[], None]]]:
+        """What may serve a node, by name, in order; each raises Declined before anything is emitted."""
+        if node.op in CONTROL and not node.domain:
+            return [("steps with jumps", partial(lower_control, self, node))]
+        return [(k.name, partial(self._serve, node, k)) for k in candidates(self.table, node)]
 
     def _view(self, node: Node) -> bool:
         """A reshaping of plain storage needs no code: the output is another name of the input."""
@@ -149,11 +157,36 @@ class _Lowering:
         self.store.put(value, made)
         return made
 
+    # -- what control flow asks for
+
+    def body(self, graph: Graph) -> None:
+        """Lower the nodes of a subgraph. Raises Declined when one has no kernel."""
+        self.depth += 1
+        try:
+            for node in graph.nodes:
+                self._node(node)
+        finally:
+            self.depth -= 1
+
+    def read(self, value: Value, node: Node) -> Storage:
+        """Plain storage of a value. Raises Declined when it exists on the host only."""
+        if not self.store.exists(value):
+            raise Declined(f"'{value.name}' only exists on the host")
+        return self._read(value, node, plain=True)
+
+    def copy(self, node: Node, source: Storage, made: Storage) -> tuple[KernelCall, ...]:
+        """The calls that copy plain storage."""
+        identity = Node("Identity", [], [], name=node.name)
+        site = Site(identity, (source.tensor,), (made.tensor,), self.target)
+        return candidates(self.table, identity)[0].select(site)
+
     def _fill(self, node: Node, storage: Storage) -> None:
         if storage.blocked and any(storage.tensor.layout.halo):
             self.emission.calls(node, (fill_halo(storage.tensor, self.target),), [], [storage])
 
     def _host(self, node: Node, reason: str) -> None:
+        if self.depth:
+            raise Declined(f"{node!r} inside it: {reason}")
         inputs = [None if v is None else self._host_input(v, node) for v in node.inputs]
         outputs = [self.store.new(out, PLAIN) if _servable(out) else None for out in node.outputs]
         for value, storage in zip(node.outputs, outputs, strict=True):
@@ -179,17 +212,12 @@ class _Lowering:
         if storage is None:
             source = self._read_blocked(value)
             return self.emission.calls(node, (to_plain(source.tensor, made.tensor, self.target),), [source], [made])
-        self.emission.calls(node, self._copy(node, storage, made), [storage], [made])
+        self.emission.calls(node, self.copy(node, storage, made), [storage], [made])
 
     def _read_blocked(self, value: Value) -> Storage:
         found = self.store.get(value, plain=False)
         assert found is not None
         return found
-
-    def _copy(self, node: Node, source: Storage, made: Storage) -> tuple[KernelCall, ...]:
-        identity = Node("Identity", [], [], name=node.name)
-        site = Site(identity, (source.tensor,), (made.tensor,), self.target)
-        return candidates(self.table, identity)[0].select(site)
 
 
 def outer_values(node: Node) -> list[Value]:

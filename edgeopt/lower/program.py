@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -21,8 +22,19 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Jump:
+    """Where execution goes on after a step: at native step ``to``; with ``unless``, only where the byte there is zero."""
+
+    to: int
+    unless: Place | None = None
+
+
+@dataclass(frozen=True)
 class Step:
-    """One kernel call with the places, element types and sizes in bytes of its operands, and the node it serves."""
+    """One kernel call with the places, element types and sizes in bytes of its operands, the node it serves, and what follows.
+
+    The next step follows, unless there is a ``jump``.
+    """
 
     call: KernelCall
     places: tuple[Place, ...]
@@ -30,6 +42,7 @@ class Step:
     node: str
     op: str
     sizes: tuple[int, ...] = ()
+    jump: Jump | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,15 @@ class Program:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def blocks(self) -> list[range]:
+        """The native steps in runs that are entered at their first step only and left after their last."""
+        native = self.native
+        heads = {step.jump.to for step in native if step.jump is not None}
+        heads |= {i + 1 for i, step in enumerate(native) if step.jump is not None}
+        bounds = sorted({0, len(native)} | {h for h in heads if h < len(native)})
+        return [range(a, b) for a, b in pairwise(bounds)]
+
+    @property
     def native(self) -> list[Step]:
         """The steps that are kernel calls."""
         return [step for step in self.steps if isinstance(step, Step)]
@@ -92,6 +114,15 @@ class WeightBlock:
             self._chunks.append(data)
             self._size += len(data) + -len(data) % ALIGNMENT
         return Place("weights", self._known[data])
+
+    def mark(self) -> int:
+        """The number of chunks so far."""
+        return len(self._chunks)
+
+    def back_to(self, mark: int) -> None:
+        """Forget the chunks since ``mark``."""
+        while len(self._chunks) > mark:
+            self._size = self._known.pop(self._chunks.pop())
 
     def block(self) -> memoryview:
         """Everything that was added, in memory aligned for the kernels."""

@@ -69,6 +69,14 @@ class Store:
         """Register a storage."""
         self._known[value, not storage.blocked] = storage
 
+    def snapshot(self) -> dict[tuple[Value, bool], Storage]:
+        """Everything that is registered now."""
+        return dict(self._known)
+
+    def restore(self, known: dict[tuple[Value, bool], Storage]) -> None:
+        """Forget what was registered since the snapshot ``known``."""
+        self._known = dict(known)
+
     def forget_blocked(self, value: Value) -> None:
         """Drop the blocked storage of a value that was reserved and not filled."""
         del self._known[value, False]

@@ -54,16 +54,12 @@ def test_concatenation_in_place_and_put_together(channels: int) -> None:
 
 
 def test_an_operator_without_a_kernel_runs_on_the_host_with_a_warning() -> None:
-    graph = graph_of("branches")
-    compiled = edgeopt.compile(graph, level=0)
-    inputs: dict[str, Array] = {"x": np.ones((2, 2), np.float32), "flag": np.asarray(True)}
-    if not compiled.manifest["fallbacks"]:
-        pytest.skip("If has a kernel by now")
-    with pytest.warns(UserWarning, match="If 'choose' runs on the host"):
-        outputs = compiled.run(inputs)
-    from edgeopt.interpret import interpret
-
-    np.testing.assert_allclose(outputs["y"], interpret(graph, inputs)["y"])
+    nodes = [helper.make_node("NonZero", ["x"], ["y"], "choose")]
+    compiled = edgeopt.compile(model(nodes, [info("x", [2, 3])], [info("y", [2, None], TensorProto.INT64)]), level=0)
+    x = np.asarray([[0, 1, 0], [2, 0, 3]], np.float32)
+    with pytest.warns(UserWarning, match="NonZero 'choose' runs on the host"):
+        outputs = compiled.run({"x": x})
+    np.testing.assert_array_equal(outputs["y"], np.nonzero(x))
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
