@@ -42,7 +42,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.forms": (*CORE, *MIDDLE, "edgeopt.assembly", "edgeopt.target", "edgeopt.search"),
     "edgeopt.search": UPPER,
     "edgeopt.options": UPPER,
-    "edgeopt.compiler": (*UPPER, "edgeopt.options"),
+    "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),
     "edgeopt.cli": ("edgeopt",),
