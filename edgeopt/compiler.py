@@ -52,7 +52,7 @@ def compile(
     options = options if options is not None else Options()
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
-    graph = model if isinstance(model, Graph) else load(model, shapes)
+    graph = _graph(model, shapes, options.max_memory)
     refuse_nan(graph)
     if isinstance(target, Target):
         check_target(target)  # one by its name, or a file of the user's, was checked when it was read
@@ -78,6 +78,12 @@ def _rewritten(
     if level > 0:
         optimize(graph, level, context, debug.only, debug.print_after)
     return graph, None
+
+
+def _graph(model: str | Path | ModelProto | Graph, shapes: Mapping[str, Sequence[int]] | None, limit: int | None) -> Graph:
+    graph = model if isinstance(model, Graph) else load(model, shapes, limit)
+    graph.memory_limit = graph.memory_limit if limit is None else limit
+    return graph
 
 
 def _check(model: object, level: object, target: object, shapes: object, options: object) -> None:

@@ -47,7 +47,8 @@ class Options:
     same. ``method`` is the rule of the ranges (``edgeopt.forms.quantize.grids``). ``accept_chance`` goes on although the float
     model is right on the data no more often than guessing is. ``tune`` measures which kernel and tiling is fastest for each call,
     where otherwise a rule decides, and remembers it. ``emit="c-library"`` adds a C library where code for the host is made,
-    which other targets get anyway. Raises EdgeoptError for a value that is not known.
+    which other targets get anyway. ``max_memory`` are the bytes the model may take (``edgeopt.memory_limit`` says what is allowed
+    otherwise). Raises EdgeoptError for a value that is not known.
     """
 
     quantize: str | None = None
@@ -56,6 +57,7 @@ class Options:
     accept_chance: bool = False
     tune: bool = False
     emit: str | None = None
+    max_memory: int | None = None
     debug: Debug = field(default_factory=Debug)
 
     def __post_init__(self) -> None:
@@ -65,4 +67,6 @@ class Options:
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
         for name in ("accept_chance", "tune"):
             arguments.instance(name, getattr(self, name), (bool,))
+        if self.max_memory is not None:
+            arguments.whole("max_memory", self.max_memory, 1)
         arguments.instance("debug", self.debug, (Debug,))

@@ -23,7 +23,8 @@ class Context:
     """State of one compilation as the passes see it: the count of rewrites, its limit, and the reasons for declining.
 
     ``declined`` lists (pass, node, reason) of the last run of each pass, which are the reasons that hold for the final graph.
-    ``fired`` and ``seconds`` are totals by pass, ``last`` counts the rewrites of the last run.
+    ``fired`` and ``seconds`` are totals by pass, ``last`` counts the rewrites of the last run. ``grown`` are the
+    bytes by which folded constants are larger than what they were folded from.
     """
 
     level: int = 1
@@ -33,6 +34,7 @@ class Context:
     fired: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    grown: int = 0
     _current: str = ""
 
     @property

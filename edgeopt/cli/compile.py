@@ -44,6 +44,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @options.accept_chance
 @click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
+@options.max_memory
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
 @click.option("--print-after", metavar="PASS|all", help="Print the graph on stderr after this pass, or after each.")
@@ -66,6 +67,7 @@ def compile_(
     accept_chance: bool,
     profile: str | None,
     tune: bool,
+    max_memory: int | None,
     passes: tuple[str, ...],
     stop_after: int | None,
     print_after: str | None,
@@ -93,7 +95,7 @@ def compile_(
     only, shown = passes or None, _printer(print_after)
     with working(f"compiling {model.name}"):
         if emit == "onnx":
-            graph = load(model, shapes)
+            graph = load(model, shapes, max_memory)
             refuse_nan(graph)
             if quantize is not None or level >= 3:
                 budget = Budget(data, calibration, max_drop, quantize, objective, method, profile, accept_chance)
@@ -117,7 +119,7 @@ def compile_(
                 data=data,
                 calibration=calibration,
                 max_drop=max_drop,
-                options=Options(quantize, objective, method, accept_chance, tune, emit=emit, debug=debug),
+                options=Options(quantize, objective, method, accept_chance, tune, emit=emit, max_memory=max_memory, debug=debug),
             )
             compiled.save(directory)
             _summarise(compiled, directory)

@@ -53,6 +53,23 @@ def target(command: Command) -> Command:
     return click.option("--target", default="host", show_default=True, metavar="NAME|FILE.toml", help=text)(command)
 
 
+def parse_memory(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """``"2G"`` as bytes; wrong text is a usage error."""
+    from edgeopt.errors import EdgeoptError
+    from edgeopt.memory_limit import parse_amount
+
+    try:
+        return None if value is None else parse_amount(value)
+    except EdgeoptError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from error
+
+
+def max_memory(command: Command) -> Command:
+    """``--max-memory 2G``."""
+    text = "Memory that the model may take.  [default: this machine's; less for a small file that unfolds to gigabytes]"
+    return click.option("--max-memory", callback=parse_memory, metavar="BYTES|2G", help=text)(command)
+
+
 def threads(command: Command) -> Command:
     """``--threads N``."""
     return click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")(command)

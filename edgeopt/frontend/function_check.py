@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto
+from onnx import FunctionProto, GraphProto, ModelProto, ValueInfoProto
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.node_check import NodeChecker
-from edgeopt.frontend.structure import order_graph, subgraphs
+from edgeopt.frontend.structure import order_graph
+from edgeopt.frontend.unfolding import Key, check_unfolded
 
-MAX_INLINED_NODES = 1_000_000
-MAX_DEPTH = 100
 MAX_DOMAIN_VERSION = 2**31 - 1
-Key = tuple[str, str]
 
 
-def check_functions(model: ModelProto, folder: Path | None) -> None:
-    """Raise EdgeoptError when a function of ``model`` is defined twice, is not sound, or calls itself."""
+def check_functions(model: ModelProto, folder: Path | None, limit: int) -> None:
+    """Raise EdgeoptError when a function of ``model`` is defined twice, not sound, calls itself, or unfolds beyond the bounds."""
     functions: dict[Key, FunctionProto] = {}
     for function in model.functions:
         key = (function.domain, function.name)
@@ -28,7 +26,7 @@ def check_functions(model: ModelProto, folder: Path | None) -> None:
     shared = {entry.domain: entry.version for entry in model.opset_import}
     for function in functions.values():
         _check_body(function, set(functions), shared, folder)
-    _check_size(model.graph.node, functions)
+    check_unfolded(model.graph, functions, limit)
 
 
 def _check_body(function: FunctionProto, known: set[Key], shared: Mapping[str, int], folder: Path | None) -> None:
@@ -41,28 +39,3 @@ def _check_body(function: FunctionProto, known: set[Key], shared: Mapping[str, i
     order_graph(body, NodeChecker(opsets, known, folder, references=True))
     del function.node[:]
     function.node.extend(body.node)
-
-
-def _check_size(nodes: Iterable[NodeProto], functions: Mapping[Key, FunctionProto]) -> None:
-    sizes: dict[Key, int] = {}
-    active: set[Key] = set()
-
-    def size_of(node: NodeProto) -> int:
-        inner = sum(size_of(n) for graph in subgraphs(node) for n in graph.node)
-        key = (node.domain, node.op_type)
-        return 1 + inner + (function_size(key) if key in functions else 0)
-
-    def function_size(key: Key) -> int:
-        if key in active:
-            raise EdgeoptError(f"the function '{key[1]}' of the domain '{key[0]}' calls itself; a model must be acyclic")
-        if len(active) > MAX_DEPTH:
-            raise EdgeoptError(f"the functions of the model call each other more than {MAX_DEPTH} deep; inline them first")
-        if key not in sizes:
-            active.add(key)
-            sizes[key] = sum(size_of(n) for n in functions[key].node)
-            active.remove(key)
-        return sizes[key]
-
-    total = sum(size_of(node) for node in nodes)
-    if total > MAX_INLINED_NODES:
-        raise EdgeoptError(f"the functions of the model unfold to {total} nodes, more than {MAX_INLINED_NODES}")

@@ -14,6 +14,7 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import GraphProto, ModelProto
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.frontend.bounds import check_extent
 from edgeopt.frontend.function_check import MAX_DOMAIN_VERSION, check_functions
 from edgeopt.frontend.node_check import NodeChecker, check_sparse, check_type
 from edgeopt.frontend.stored import densify
@@ -24,8 +25,12 @@ MIN_OPSET = 7
 MAX_OPSET = onnx.defs.onnx_opset_version()
 
 
-def check_model(model: ModelProto, folder: Path | None) -> None:
-    """Normalise ``model`` in place. Raises EdgeoptError for the first thing that is wrong with it."""
+def check_model(model: ModelProto, folder: Path | None, limit: int) -> None:
+    """Normalise ``model`` in place; its constants may unfold to ``limit`` bytes.
+
+    Raises EdgeoptError for the first thing that is wrong with it.
+    """
+    check_extent(model, limit)
     if not 1 <= model.ir_version <= onnx.IR_VERSION:
         raise EdgeoptError(
             f"the model has IR version {model.ir_version}, 1 to {onnx.IR_VERSION} are read; it is no ONNX model or a newer one"
@@ -35,7 +40,7 @@ def check_model(model: ModelProto, folder: Path | None) -> None:
         raise EdgeoptError(f"graph '{model.graph.name}' has no outputs; there is nothing to compile")
     _rename_default_domain(model)
     opsets = _opsets(model)
-    check_functions(model, folder)
+    check_functions(model, folder, limit)
     functions = {(f.domain, f.name) for f in model.functions}
     for graph in graphs(model.graph):
         _check_values(graph, folder)

@@ -18,7 +18,6 @@ from edgeopt.frontend.vendor.check import check_contract, way_out
 from edgeopt.frontend.versions import ADAPTERS
 from edgeopt.ops.table import OWN_OPS, attribute_kinds, schema
 
-MAX_SPARSE = 2**28  # elements of a sparse tensor, which is made dense
 STANDARD_DOMAINS = ("", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training")
 NOWHERE = ("MaxRoiPool", "Multinomial")  # neither a kernel nor onnx.reference computes them
 OWN_DOMAIN = "ai.edgeopt"
@@ -111,7 +110,7 @@ def check_sparse(sparse: onnx.SparseTensorProto, where: str) -> None:
     total = 1
     for dim in sparse.dims:
         total *= max(dim, 0)
-    if total > MAX_SPARSE or any(d < 0 for d in sparse.dims) or dims not in ([count], [count, len(sparse.dims)]):
+    if total > MAX_ELEMENTS or any(d < 0 for d in sparse.dims) or dims not in ([count], [count, len(sparse.dims)]):
         raise EdgeoptError(f"{where}: the sparse tensor of shape {list(sparse.dims)} has {count} values and indices {dims}")
     if sparse.indices.data_type != onnx.TensorProto.INT64:
         raise EdgeoptError(f"{where}: the indices of a sparse tensor must be int64")

@@ -10,6 +10,7 @@ import numpy as np
 from onnx import FunctionProto, ModelProto
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.frontend.bounds import check_values, held_bytes
 from edgeopt.frontend.build import build_graph
 from edgeopt.frontend.declared import drop_settled
 from edgeopt.frontend.functions import inline_functions
@@ -19,17 +20,23 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.frontend.opset import raise_opset
 from edgeopt.frontend.shapes import bind_shapes
 from edgeopt.frontend.stored import StoredTensor
-from edgeopt.frontend.tensor_check import MAX_ELEMENTS
 from edgeopt.ir import OWN_DOMAIN, Graph, Value, VerificationError, verify
+from edgeopt.memory_limit import default_limit
 from edgeopt.ops.proto import ProtoWriter
+from edgeopt.ops.trips import check_loops
 
 
-def load(model: str | os.PathLike[str] | ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+def load(
+    model: str | os.PathLike[str] | ModelProto,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    max_memory: int | None = None,
+) -> Graph:
     """The Graph of an ONNX model of opset 7 to 28, given by its path or as a ModelProto, which is left untouched.
 
     ``shapes`` binds inputs with symbolic dimensions, as in ``{"x": (1, 3, 224, 224)}``; a leading dimension that is not bound
     becomes 1. Models below opset 13 are raised to 13. Both are noted: see ``notes``. External data is read when it is needed.
-    Raises EdgeoptError when the file is not a sound model or a dimension stays open.
+    No value, and nothing that the file unfolds to, may take more than ``max_memory`` bytes (``edgeopt.memory_limit`` says what
+    is taken when it is left out). Raises EdgeoptError when the file is not a sound model or a dimension stays open.
     """
     if isinstance(model, ModelProto):
         source, folder = ModelProto(), None
@@ -37,31 +44,34 @@ def load(model: str | os.PathLike[str] | ModelProto, shapes: Mapping[str, Sequen
     else:
         folder = Path(model).parent
         source = read_model(Path(model))
-    check_model(source, folder)
-    graph = _convert(source, folder)
+    limit = default_limit(held_bytes(source, folder, shapes or {})) if max_memory is None else max_memory
+    check_model(source, folder, limit)
+    graph = _convert(source, folder, limit)
+    graph.memory_limit = limit
     _check_built(graph)
     bind_shapes(graph, shapes or {})
     note = raise_opset(graph)
     if note:
         add_note(graph, note)
-    _check_sizes(graph)
+    check_values(graph, limit)
+    check_loops(graph, limit)
     drop_settled(graph)
     return graph
 
 
-def _convert(model: ModelProto, folder: Path | None) -> Graph:
+def _convert(model: ModelProto, folder: Path | None, limit: int) -> Graph:
     """The untyped graph; a function with an own operator's name but another body is inlined, so that its meaning stays."""
     functions = {f.name: f for f in model.functions if f.domain == OWN_DOMAIN}
     original = ModelProto.FromString(model.SerializeToString()) if functions else model
-    graph = _convert_once(model, folder, set())
+    graph = _convert_once(model, folder, limit, set())
     foreign = _foreign(graph, original, functions)
-    return _convert_once(original, folder, foreign) if foreign else graph
+    return _convert_once(original, folder, limit, foreign) if foreign else graph
 
 
-def _convert_once(model: ModelProto, folder: Path | None, foreign: set[str]) -> Graph:
+def _convert_once(model: ModelProto, folder: Path | None, limit: int, foreign: set[str]) -> Graph:
     inlined = inline_functions(model, foreign)
     if model.functions:
-        check_model(inlined, folder)  # attributes that functions handed to their nodes have their values only now
+        check_model(inlined, folder, limit)  # attributes that functions handed to their nodes have their values only now
     return build_graph(inlined, folder)
 
 
@@ -100,10 +110,3 @@ def _has_nan(value: Value) -> bool:
         return False
     array = stored()
     return array.size > 0 and bool(np.isnan(np.min(array)))
-
-
-def _check_sizes(graph: Graph) -> None:
-    values = [v for inner in graph.walk() for node in inner.nodes for v in node.outputs]
-    for value in values:
-        if value.type is not None and value.type.static and np.prod(value.type.dims, dtype=object) > MAX_ELEMENTS:
-            raise EdgeoptError(f"{value.producer!r} computes '{value.name}' of {value.type}, more than any machine holds")

@@ -19,6 +19,7 @@ def _clone(graph: Graph, known: dict[Value, Value]) -> Graph:
         functions=list(graph.functions),
         producer=graph.producer,
         declared=dict(graph.declared),
+        memory_limit=graph.memory_limit,
         _serial=graph._serial,
     )
     made.inputs = [_value(v, known) for v in graph.inputs]

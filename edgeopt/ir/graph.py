@@ -138,7 +138,8 @@ class Graph:
 
     ``opsets`` maps a domain to its version. ``functions`` holds serialised model-local functions that stay as they are.
     ``declared`` holds, by name, dimensions that the model claims for outputs whose shape the data decide.
-    ``version`` counts changes. ``parent`` is the enclosing graph of a subgraph.
+    ``version`` counts changes. ``parent`` is the enclosing graph of a subgraph. ``memory_limit`` bounds what the whole model may
+    take, in bytes; None: what the machine has.
     """
 
     name: str = "graph"
@@ -154,6 +155,7 @@ class Graph:
     declared: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
     parent: Graph | None = None
     version: int = 0
+    memory_limit: int | None = None
     _serial: int = 0
 
     @property

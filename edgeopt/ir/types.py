@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ class TensorType:
         if self.shape is None or not self.static:
             raise VerificationError(f"the shape of {self} is not static")
         return tuple(d for d in self.shape if isinstance(d, int))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a tensor of this type in memory; 0 for a shape that is not static and for what is no tensor of numbers."""
+        if not self.static or self.dtype == "string":
+            return 0
+        return prod(self.dims) * numpy_dtype(self.dtype).itemsize
 
     def __str__(self) -> str:
         if self.shape is None:

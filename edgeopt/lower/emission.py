@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Temporary
+from edgeopt.lower.demand import require_memory
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.plan import Buffer, lower_bound, plan
 from edgeopt.lower.program import Binding, HostStep, Jump, Place, Program, Step, WeightBlock
@@ -144,6 +145,7 @@ class Emission:
         """Plan the memory and resolve every operand."""
         graph = store.graph
         buffers = list(self._buffers)
+        require_memory(graph, lower_bound(buffers), self._weights.size)
         arena = plan(buffers)
         steps = [self._resolve(s) for s in self._steps]
         outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]

@@ -104,15 +104,15 @@ class WeightBlock:
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._known: dict[bytes, int] = {}
-        self._size = 0
+        self.size = 0
 
     def add(self, array: Array) -> Place:
         """The place of ``array`` in the block."""
         data = np.ascontiguousarray(array).tobytes()
         if data not in self._known:
-            self._known[data] = self._size
+            self._known[data] = self.size
             self._chunks.append(data)
-            self._size += len(data) + -len(data) % ALIGNMENT
+            self.size += len(data) + -len(data) % ALIGNMENT
         return Place("weights", self._known[data])
 
     def mark(self) -> int:
@@ -126,7 +126,7 @@ class WeightBlock:
 
     def block(self) -> memoryview:
         """Everything that was added, in memory aligned for the kernels."""
-        made = aligned(self._size)
+        made = aligned(self.size)
         end = 0
         for chunk in self._chunks:
             made[end : end + len(chunk)] = chunk

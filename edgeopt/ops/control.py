@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, Value, numpy_dtype
+from edgeopt.ops.trips import check_stacks, check_trips, limit_of
 
 Environment = dict[str, Array]
 Evaluate = Callable[[Node, Sequence[Array | None], Mapping[str, Array] | None], list[Array]]
@@ -60,9 +61,9 @@ def _run_if(node: Node, inputs: list[Array | None], captured: Environment, evalu
 
 def _run_loop(node: Node, inputs: list[Array | None], captured: Environment, evaluate: Evaluate) -> list[Array]:
     body = _subgraph(node, "body")
-    limit = None if inputs[0] is None else int(inputs[0].reshape(()))
+    limit, memory = None if inputs[0] is None else int(inputs[0].reshape(())), limit_of(node)
     condition = len(inputs) < 2 or inputs[1] is None or bool(inputs[1].reshape(()))
-    state, trip = list(inputs[2:]), 0
+    state, trip, stacked = list(inputs[2:]), 0, 0
     collected: list[list[Array]] = [[] for _ in body.outputs[1 + len(state) :]]
     while condition and (limit is None or trip < limit):
         results = run_graph(body, [np.asarray(trip, np.int64), np.asarray(condition), *state], captured, evaluate)
@@ -71,7 +72,10 @@ def _run_loop(node: Node, inputs: list[Array | None], captured: Environment, eva
         state = list(results[1 : 1 + carried])
         for scan, result in zip(collected, results[1 + carried :], strict=True):
             scan.append(result)
+            stacked += result.nbytes
+        check_stacks(node, stacked, memory)
         trip += 1
+        check_trips(node, trip)
     stacks = [_stack(s, v) for s, v in zip(collected, body.outputs[1 + len(state) :], strict=True)]
     return [*(s for s in state if s is not None), *stacks]
 
@@ -94,11 +98,15 @@ def _run_scan(node: Node, inputs: list[Array | None], captured: Environment, eva
     sequences = [a[::-1] if d else a for a, d in zip(moved, directions, strict=True)]
     state: list[Array | None] = list(inputs[:states])
     collected: list[list[Array]] = [[] for _ in range(scans)]
+    check_trips(node, sequences[0].shape[0])
+    stacked, memory = 0, limit_of(node)
     for step in range(sequences[0].shape[0]):
         results = run_graph(body, [*state, *(np.asarray(s[step]) for s in sequences)], captured, evaluate)
         state = list(results[:states])
         for scan, result in zip(collected, results[states:], strict=True):
             scan.append(result)
+            stacked += result.nbytes
+        check_stacks(node, stacked, memory)
     ordered = [s[::-1] if d else s for s, d in zip(collected, out_directions, strict=True)]
     stacks = [_stack(s, v, x) for s, v, x in zip(ordered, body.outputs[states:], out_axes, strict=True)]
     return [*(s for s in state if s is not None), *stacks]

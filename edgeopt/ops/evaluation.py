@@ -1,9 +1,9 @@
-"""Runs one node: own operators by their body, control flow by walking the subgraph, the rest by ``onnx.reference``."""
+"""Runs one node without a subgraph: own operators by their body, the rest by ``onnx.reference``."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +12,7 @@ from onnx import ModelProto, NodeProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import Array, Node, TensorType, dtype_name, onnx_code
-from edgeopt.ops import control
+from edgeopt.ir import Array, Node, TensorType
 from edgeopt.ops.proto import ProtoWriter
 from edgeopt.ops.reference_convolution import ConvTranspose
 from edgeopt.ops.reference_normalization import LRN, LpNormalization
@@ -22,7 +21,7 @@ from edgeopt.ops.reference_pooling import AveragePool, GlobalMaxPool, MaxPool
 from edgeopt.ops.reference_resize import Resize
 from edgeopt.ops.reference_sampling import GridSample, RoiAlign
 from edgeopt.ops.table import OWN_OPS, own_body
-from edgeopt.ops.tensors import value_info
+from edgeopt.ops.tensors import array_type, value_info
 
 REFERENCE_IR_VERSION = 10
 CORRECTED = (AveragePool, ConvTranspose, GlobalMaxPool, GridSample, LRN, LpNormalization, MaxPool, Pad, Resize, RoiAlign)
@@ -30,15 +29,12 @@ CORRECTED = (AveragePool, ConvTranspose, GlobalMaxPool, GridSample, LRN, LpNorma
 NEWER = {"BatchNormalization": 15, "DequantizeLinear": 19}
 
 
-def evaluate(node: Node, inputs: Sequence[Array | None], captured: Mapping[str, Array] | None = None) -> list[Array]:
-    """The outputs of ``node`` on ``inputs`` (None where an optional input is left out).
+def evaluate(node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+    """The outputs of ``node``, which has no subgraph, on ``inputs`` (None where an optional input is left out).
 
-    ``captured`` holds, by name, the values of enclosing graphs that a subgraph of If, Loop or Scan reads; constants need not
-    be in it. Evaluators are kept by the signature of the node, and arrays are fed as they are. Raises EdgeoptError that
-    names the node when the operator is unknown or fails on these inputs.
+    Evaluators are kept by the signature of the node, and arrays are fed as they are. Raises EdgeoptError that names the node
+    when the operator is unknown or fails on these inputs.
     """
-    if node.is_op("If", "Loop", "Scan"):
-        return control.run(node, list(inputs), dict(captured or {}), evaluate)
     try:
         evaluator = _evaluator(_signature(node, inputs))
         feed = {f"x{i}": array for i, array in enumerate(inputs) if array is not None}
@@ -64,7 +60,7 @@ def _signature(node: Node, inputs: Sequence[Array | None]) -> bytes:
     """A model of this node alone, serialised: equal nodes on inputs of equal types share one evaluator."""
     opsets = dict(node.graph.root.opsets) if node.graph is not None else {"": 21}
     opsets[""] = max(opsets[""], NEWER.get(node.op, 0) if not node.domain else 0)
-    types = [None if array is None else _type_of(array) for array in inputs]
+    types = [_open_type(array) for array in inputs]
     names = ["" if array is None else f"x{i}" for i, array in enumerate(inputs)]
     outputs = [f"y{i}" if out.name else "" for i, out in enumerate(node.outputs)]
     if node.domain and node.op in OWN_OPS and node.is_own(node.op):
@@ -83,11 +79,9 @@ def _signature(node: Node, inputs: Sequence[Array | None]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _type_of(array: Array) -> TensorType | None:
-    if not isinstance(array, np.ndarray):
-        return None
-    code = helper.np_dtype_to_tensor_dtype(array.dtype) if array.dtype != object else onnx_code("string")
-    return TensorType(dtype_name(code), (None,) * array.ndim)
+def _open_type(array: Array | None) -> TensorType | None:
+    type_ = array_type(array)
+    return None if type_ is None or type_.shape is None else TensorType(type_.dtype, (None,) * len(type_.shape))
 
 
 def _standard(node: Node, names: list[str], outputs: list[str], opsets: dict[str, int]) -> NodeProto:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto, TypeProto, ValueInfoProto, numpy_helper
+from onnx import TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
 
 from edgeopt.ir import Array, TensorType, Value, dtype_name, numpy_dtype, onnx_code
 from edgeopt.ir.types import Dim
@@ -58,6 +58,14 @@ def value_info(name: str, type_: TensorType | None) -> ValueInfoProto:
     if type_ is not None:
         info.type.CopyFrom(type_proto(type_))
     return info
+
+
+def array_type(array: object) -> TensorType | None:
+    """The type of ``array``; None for a sequence or an absent optional value."""
+    if not isinstance(array, np.ndarray):
+        return None
+    code = helper.np_dtype_to_tensor_dtype(array.dtype) if array.dtype != object else onnx_code("string")
+    return TensorType(dtype_name(code), array.shape)
 
 
 def tensor_proto(name: str, array: Array, dtype: str | None = None) -> TensorProto:

@@ -30,6 +30,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "level": level,
         "target": dataclasses.asdict(target),
         "arena_lower_bound": program.lower_bound,
+        "memory_limit": graph.memory_limit,
         "fallbacks": [{"op": s.node.op, "node": s.node.name, "reason": s.reason} for s in program.fallbacks],
         "kernels": [{"node": s.node, "op": s.op, "kernel": _kernel_label(s.call.function, s.call.label)} for s in program.native],
         "passes": {name: n for name, n in fired.items() if n},

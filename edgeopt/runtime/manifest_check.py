@@ -163,6 +163,7 @@ MANIFEST_FIELDS: dict[str, Check] = {
     "outputs": listed(_output),
     "arena_bytes": _BYTES,
     "arena_lower_bound": _BYTES,
+    "memory_limit": optional(_BYTES),
     "scratch_bytes": _BYTES,
     "weights_bytes": _BYTES,
     "parts": listed(_part),

@@ -22,6 +22,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, Value, numpy_dtype
 from edgeopt.lower.layout import layout_digest
 from edgeopt.lower.memory import ALIGNMENT, address, aligned, aligned_bytes
+from edgeopt.memory_limit import machine_memory, require
 from edgeopt.ops import evaluate
 from edgeopt.runtime.claims import require_declared, require_planned
 from edgeopt.runtime.manifest import Manifest
@@ -61,7 +62,8 @@ class CompiledModel:
 
             from edgeopt.frontend import load
 
-            self._graph = load(load_model_from_string(bytes(self.files[MODEL])))
+            model = load_model_from_string(bytes(self.files[MODEL]))
+            self._graph = load(model, max_memory=self.manifest["memory_limit"])
         return self._graph
 
     def run(self, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
@@ -131,6 +133,7 @@ class CompiledModel:
 
     def _memory(self, field: str, times: int) -> tuple[memoryview, int]:
         size = self.manifest[field] * times
+        require(size, machine_memory(), "the memory of the model")  # the kernel would grant it, and kill the process later
         try:
             return aligned_bytes(size)
         except (MemoryError, OverflowError, OSError, ValueError) as error:

@@ -11,13 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # Layer -> the parts of edgeopt it may import (its own part is always allowed, except for passes, which never import each other).
-CORE = ("edgeopt.ir", "edgeopt.errors")
+CORE = ("edgeopt.ir", "edgeopt.errors", "edgeopt.memory_limit")
 BACK = ("edgeopt.lower", "edgeopt.codegen", "edgeopt.runtime", "edgeopt.target")
 MIDDLE = ("edgeopt.ops", "edgeopt.rewrite", "edgeopt.frontend", "edgeopt.pipeline", "edgeopt.evaluate")
 UPPER = (*CORE, *BACK, *MIDDLE, "edgeopt.forms", "edgeopt.cost", "edgeopt.assembly", "edgeopt.search", "edgeopt.arguments")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.ir": (),
     "edgeopt.errors": (),
+    "edgeopt.memory_limit": ("edgeopt.errors",),
     "edgeopt.arguments": ("edgeopt.errors",),
     "edgeopt.cache": (),
     "edgeopt.features": (),
