@@ -1,11 +1,12 @@
-"""From an optimised graph to a CompiledModel: lowering, code, manifest."""
+"""From optimised graphs to compiled models: lowering, code, manifest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from edgeopt.codegen.build import build
-from edgeopt.codegen.identifiers import is_identifier
+from edgeopt.codegen.identifiers import is_identifier, library_name
 from edgeopt.codegen.library import library_files
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export
@@ -16,6 +17,7 @@ from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
 from edgeopt.runtime.manifest import describe
 from edgeopt.runtime.model import CODE, MODEL, WEIGHTS, CompiledModel
+from edgeopt.runtime.parted import PartedModel, Wire
 from edgeopt.target import Target
 
 SYMBOL = "edgeopt_model"
@@ -49,3 +51,20 @@ def assemble(
     manifest["notes"] += notes
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
     return CompiledModel(manifest, files, graph)
+
+
+def assemble_parts(
+    parts: Mapping[str, tuple[Graph, Target]], wires: Sequence[Wire] = (), level: int = 1, library: bool = False
+) -> PartedModel:
+    """Compile several graphs, each as it is for its own target, into parts with ``wires`` between them, in the order given.
+
+    A part for a processor other than this one is a C library. Raises EdgeoptError as ``assemble`` and ``PartedModel`` do.
+    """
+    names = {name: f"{SYMBOL}_{library_name(name)}" for name in parts}
+    return PartedModel(
+        {
+            name: assemble(graph, target, level, None, names[name], library or not target.runs_here)
+            for name, (graph, target) in parts.items()
+        },
+        wires,
+    )
