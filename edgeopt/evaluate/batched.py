@@ -34,10 +34,10 @@ def round_to_grid(x: Array, scale: float, zero: int, low: int, high: int) -> Arr
 
 
 def conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
-    """Conv over two spatial axes with explicit pads; None for other forms."""
+    """Conv over one to three spatial axes with explicit pads; None for other forms."""
     x, w, bias = (*inputs, None, None)[:3]
     y = product(node, x, w) if x is not None and w is not None else None
-    return y if y is None or bias is None else np.add(y, bias.reshape(1, -1, 1, 1), out=y)
+    return y if y is None or bias is None else np.add(y, bias.reshape(1, -1, *[1] * (y.ndim - 2)), out=y)
 
 
 def max_pool(node: Node, inputs: Sequence[Array | None]) -> Array | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.batched import round_to_grid
-from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.data import DataSet, fitted
 from edgeopt.evaluate.observe import Overlay, batch_size, stream
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.grid import LIMITS, Quantizer, from_range
@@ -63,7 +63,7 @@ def collect(
     if not len(data):
         raise EdgeoptError("there are no samples to calibrate on")
     statistics, rng = {name: Statistic() for name in names}, np.random.default_rng(seed)
-    step = batch_size(graph)
+    data, step = fitted(data, graph), batch_size(graph)
     for start, values in stream(graph, list(statistics), data, overlay, step):
         share = min(step, len(data) - start) / len(data)
         for name, statistic in statistics.items():

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from edgeopt.evaluate.loops import Window, columns, depthwise, window_of
+from edgeopt.evaluate.loops import Window, columns, depthwise
+from edgeopt.evaluate.volumes import convolve, lifted, volume_of
 from edgeopt.ir import Array, Node
 
 _scratch = threading.local()
 
 
 def fused_conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
-    """FusedConv over two spatial axes whose activation clips or is none; None for other forms."""
+    """FusedConv over one to three spatial axes whose activation clips or is none; None for other forms."""
     bounds, (x, w, bias, residual) = clipping(node), (*inputs, None, None, None, None)[:4]
     if bounds is None or x is None or w is None:
         return None
@@ -67,11 +68,18 @@ def _finish(y, offsets, rest, has_rest, low, high):  # type: ignore[no-untyped-d
 
 
 def product(node: Node, x: Array, w: Array) -> Array | None:
-    """The convolution alone, of x [N, C, H, W] with w [M, C / group, kh, kw]; None unless it has two spatial axes."""
-    window = window_of(node, w.shape[2:]) if x.ndim == 4 and x.dtype == np.float32 else None
-    if window is None:
+    """The convolution alone, of x [N, C, ...] with w [M, C / group, ...] over one to three spatial axes; None for other forms."""
+    volume = volume_of(node, w.shape[2:]) if x.ndim == w.ndim and x.dtype == np.float32 else None
+    if volume is None:
         return None
-    group, x = node.integer("group", 1), np.ascontiguousarray(x)
+    group = node.integer("group", 1)
+    y = convolve(lifted(x), lifted(w), volume, lambda a, b, window: _planes(a, b, window, group))
+    return y.reshape(*y.shape[:2], *y.shape[-(x.ndim - 2) :])
+
+
+def _planes(x: Array, w: Array, window: Window, group: int) -> Array:
+    """The convolution of x [N, C, H, W] with w [M, C / group, kh, kw]."""
+    x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
     if group == x.shape[1] and group > 1:
         return depthwise(x, w, window)
     y = np.empty((len(x), len(w), *window.outputs(*x.shape[2:])), np.float32)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-import numpy as np
-
-from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.observe import Overlay, batch_size, execute, rounded
+from edgeopt.evaluate.data import DataSet, fitted
+from edgeopt.evaluate.observe import Overlay, batch_size, execute, fed, reads
 from edgeopt.evaluate.parallel import side_by_side
 from edgeopt.evaluate.spill import Store, Stored
 from edgeopt.ir import Array, Graph, Node
@@ -21,19 +19,17 @@ Waiting = dict[str, Stored]
 
 
 class Lockstep:
-    """One run of ``graph`` on ``data`` for each of ``overlays``, which the caller may change ahead of the runs.
-
-    ``graph`` must keep its samples apart (``observe.is_samplewise``).
-    """
+    """One run of ``graph`` on ``data`` for each of ``overlays``, which the caller may change ahead of the runs."""
 
     def __init__(self, graph: Graph, data: DataSet, overlays: Sequence[Overlay]) -> None:
-        self._graph, self._data, self._overlays = graph, data, overlays
+        self._graph, self._data, self._overlays = graph, fitted(data, graph), overlays
         self._step = batch_size(graph)
         self._starts = range(0, len(data), self._step)
         self._waiting: list[list[Waiting]] = [[{} for _ in overlays] for _ in self._starts]
         self._position = 0
         self._index = {node: i for i, node in enumerate(graph.nodes)}
-        self._last = {v.name: i for i, node in enumerate(graph.nodes) for v in node.inputs if v is not None}
+        self._last = {name: i for i, node in enumerate(graph.nodes) for name in reads(node)}
+        self._inputs = {v.name: v for v in graph.inputs}
 
     def __enter__(self) -> Lockstep:
         self._store = Store()
@@ -59,14 +55,15 @@ class Lockstep:
 
     def _advance(self, index: int, run: int, nodes: Sequence[Node], end: int, wanted: str) -> Array:
         waiting, overlay = self._waiting[index][run], self._overlays[run]
-        reads = {v.name for n in nodes for v in n.inputs if v is not None and not v.is_constant} | {wanted}
+        needed = {name for n in nodes for name in reads(n)} | {wanted}
         made = {o.name for n in nodes for o in n.outputs}
-        environment = {name: self._load(name, index, waiting, overlay) for name in reads - made}
+        environment = {name: self._load(name, index, waiting, overlay) for name in needed - made}
+        calls = min(self._step, len(self._data) - self._starts[index])
         for position, node in enumerate(nodes, end - len(nodes)):
-            execute(node, environment, overlay)
-            for value in node.inputs:
-                if value is not None and self._last[value.name] <= position and value.name != wanted:
-                    environment.pop(value.name, None)
+            execute(node, environment, overlay, calls)
+            for name in reads(node):
+                if self._last[name] <= position and name != wanted:
+                    environment.pop(name, None)
         for name in [name for name in waiting if self._last[name] < end]:
             self._store.free(waiting.pop(name))
         for name, array in environment.items():
@@ -77,5 +74,5 @@ class Lockstep:
     def _load(self, name: str, index: int, waiting: Waiting, overlay: Overlay) -> Array:
         if name in waiting:
             return self._store.get(waiting[name])
-        start = self._starts[index]
-        return rounded(name, np.asarray(self._data.arrays[name][start : start + self._step]), overlay)
+        part = self._data.take(slice(self._starts[index], self._starts[index] + self._step))
+        return fed(self._inputs[name], part.arrays[name], overlay, len(part))

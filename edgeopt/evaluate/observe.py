@@ -1,7 +1,8 @@
-"""Runs a graph on many samples and keeps chosen intermediate values.
+"""Runs a graph on many calls and keeps chosen intermediate values.
 
-The samples run together where every operator treats the leading axis as samples, else one by one. An ``Overlay`` replaces
-constants and rounds values to a grid on the way, so that a candidate is judged without building its graph.
+Calls run together: the values of all lie one behind the other along the leading axis (see ``apart``). An operator that may mix
+rows gets them call by call, from compiled code where it has a kernel. An ``Overlay`` replaces constants and rounds values to a
+grid on the way, so that a candidate is judged without building its graph.
 """
 
 from __future__ import annotations
@@ -15,111 +16,119 @@ import numpy as np
 from onnx import NodeProto, helper
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.apart import RESHAPES, RULES, is_fixed, keeps_apart
 from edgeopt.evaluate.batched import BATCHED, BATCHED_OWN, round_to_grid
-from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.data import DataSet, fitted
+from edgeopt.evaluate.native_node import run_natively
 from edgeopt.evaluate.parallel import side_by_side
-from edgeopt.interpret import interpret
-from edgeopt.ir import OWN_DOMAIN, Array, Graph, Node, Value
+from edgeopt.ir import Array, Graph, Node, Value
+from edgeopt.ir.match import outer_values, shape_of
 from edgeopt.ops import OWN_OPS, evaluate
 from edgeopt.ops.definition import Body
 from edgeopt.ops.grid import Quantizer
+from edgeopt.ops.grids import LINEAR
 
 BATCH_BYTES = 2 << 20
 MAX_BATCH = 64
-SAMPLEWISE = {
-    "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose",
-    "DequantizeLinear", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "Gelu",
-    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity",
-    "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "MaxPool", "Mish", "Mul", "Neg",
-    "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Slice", "Softmax",
-    "Softplus", "Sqrt", "Sub", "Tanh", "Transpose",
-}  # fmt: skip
-
 
 _one_at_a_time = Lock()  # the reference evaluator silences warnings for the whole process while it runs
 
 
 @dataclass
 class Overlay:
-    """Changes to a run: ``constants`` by value name, and the Quantizer that each named value is rounded with."""
+    """Changes to a run: ``constants`` by (name of the node, index of its input), and the Quantizer that each named value
 
-    constants: dict[str, Array] = field(default_factory=dict)
+    is rounded with.
+    """
+
+    constants: dict[tuple[str, int], Array] = field(default_factory=dict)
     quantizers: dict[str, Quantizer] = field(default_factory=dict)
 
 
 def observe(
     graph: Graph, names: Iterable[str], data: DataSet, overlay: Overlay | None = None, batch: int | None = None
 ) -> dict[str, Array]:
-    """The values ``names`` of ``graph`` on all samples of ``data``, stacked along the leading axis.
+    """The values ``names`` of ``graph`` on all calls of ``data``, one behind the other along the leading axis.
 
-    Raises EdgeoptError for a name that is no value of the graph, or an overlay on a graph whose samples run one by one.
+    Raises EdgeoptError for a name that is no value of the graph.
     """
     wanted = list(names)
     pieces = [p for _, p in stream(graph, wanted, data, overlay, batch)]
-    return {name: np.concatenate([p[name] for p in pieces]) for name in wanted}
+    return {name: np.concatenate([np.atleast_1d(p[name]) for p in pieces]) for name in wanted}
 
 
 def stream(
     graph: Graph, names: Sequence[str], data: DataSet, overlay: Overlay | None = None, batch: int | None = None
 ) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Like ``observe``, but yields (index of the first sample, values) of one batch after the other."""
-    together = is_samplewise(graph)
-    if overlay is not None and not together:
-        raise EdgeoptError(f"graph '{graph.name}' mixes its samples or batches, so it cannot be quantised by calibration")
-    step = (batch or batch_size(graph)) if together else 1
+    """Like ``observe``, but yields (index of the first call, values) of some calls after the other."""
+    data = fitted(data, graph)
+    step = (batch or batch_size(graph)) if at_once(graph) else 1
 
     def values(start: int) -> tuple[int, dict[str, Array]]:
-        arrays = {k: v[start : start + step] for k, v in data.arrays.items()}
-        return start, run(graph, arrays, names, overlay) if together else interpret(graph, arrays, names)
+        part = data.take(slice(start, start + step))
+        return start, run(graph, part.arrays, names, overlay, len(part))
 
     yield from side_by_side(values, range(0, len(data), step))
 
 
 def batch_size(graph: Graph) -> int:
-    """As many samples as let the largest value stay in the caches, at most ``MAX_BATCH``."""
-    sizes = [4 * int(np.prod(o.type.dims)) for n in graph.nodes for o in n.outputs if o.type is not None and o.type.static]
-    return min(MAX_BATCH, max(1, BATCH_BYTES // max(sizes, default=1)))
+    """As many calls as let the largest value stay in the caches, at most ``MAX_BATCH``; 1 for shapes that data decides."""
+    if not at_once(graph):
+        return 1
+    sizes = [4 * int(np.prod(o.type.dims)) for n in graph.nodes for o in n.outputs if o.type is not None]
+    return min(MAX_BATCH, max(1, BATCH_BYTES // max(1, *sizes, 1)))
 
 
-def is_samplewise(graph: Graph) -> bool:
-    """True when every value has a leading axis of one sample and every operator is known to keep samples apart."""
+def at_once(graph: Graph) -> bool:
+    """True when many calls can lie in one array: every shape is known, and no subgraph reads values on the side."""
     values = [*graph.inputs, *(o for n in graph.nodes for o in n.outputs if o.name)]
-    known = all(_keeps_samples(n) for n in graph.nodes)
-    return known and all(v.type is not None and v.type.static and v.type.dims[:1] == (1,) for v in values)
+    return not any(n.subgraphs for n in graph.nodes) and all(v.type is not None and v.type.static for v in values)
 
 
-def _keeps_samples(node: Node) -> bool:
-    return OWN_OPS[node.op].samplewise if node.domain == OWN_DOMAIN else node.op in SAMPLEWISE
-
-
-def run(graph: Graph, arrays: Mapping[str, Array], names: Iterable[str], overlay: Overlay | None = None) -> dict[str, Array]:
-    """The values ``names`` on one batch; values nobody needs any more are dropped on the way."""
+def run(
+    graph: Graph, arrays: Mapping[str, Array], names: Iterable[str], overlay: Overlay | None = None, calls: int = 1
+) -> dict[str, Array]:
+    """The values ``names`` on ``calls`` calls; values nobody needs any more are dropped on the way."""
     overlay, keep = overlay or Overlay(), set(names)
-    environment = {v.name: rounded(v.name, np.asarray(arrays[v.name]), overlay) for v in graph.inputs}
+    environment = {v.name: fed(v, arrays[v.name], overlay, calls) for v in graph.inputs}
     last = last_readers(graph)
     for node in graph.nodes:
-        execute(node, environment, overlay)
+        execute(node, environment, overlay, calls)
         for name in last.get(node, ()):
             if name not in keep:
                 del environment[name]
+    environment.update((v.name, v.array) for v in graph.constants if v.name in keep)
     missing = [name for name in keep if name not in environment]
     if missing:
         raise EdgeoptError(f"there is no value '{missing[0]}' to observe in graph '{graph.name}'")
     return {name: environment[name] for name in keep}
 
 
-def execute(node: Node, environment: dict[str, Array], overlay: Overlay) -> None:
-    """Run one node: its operands are in ``environment``, and its results are put there."""
-    results = apply(node, [operand(v, environment, overlay) for v in node.inputs])
-    environment.update((o.name, rounded(o.name, r, overlay)) for o, r in zip(node.outputs, results, strict=False) if o.name)
+def fed(value: Value, array: Array, overlay: Overlay, calls: int) -> Array:
+    """The graph input ``value``; that of one call has exactly the input's shape."""
+    shape = shape_of(value)
+    return rounded(value.name, np.asarray(array) if calls != 1 or shape is None else array.reshape(shape), overlay)
+
+
+def execute(node: Node, environment: dict[str, Array], overlay: Overlay, calls: int = 1) -> None:
+    """Run one node on ``calls`` calls: its operands are in ``environment``, and its results are put there."""
+    inputs = [operand(node, index, environment, overlay) for index in range(len(node.inputs))]
+    results = evaluate(node, inputs, environment) if node.subgraphs else apply(node, inputs, calls)
+    for value, result in zip(node.outputs, results, strict=False):
+        if value.name and result is not None:
+            environment[value.name] = rounded(value.name, result, overlay)
+
+
+def reads(node: Node) -> list[str]:
+    """Names of the computed values that ``node`` reads, also those that only its subgraphs do."""
+    return [v.name for v in [*node.inputs, *outer_values(node)] if v is not None and not v.is_constant]
 
 
 def last_readers(graph: Graph) -> dict[Node, list[str]]:
     """Names of the computed values that are read for the last time by each node; outputs of the graph are never among them."""
     last: dict[str, Node] = {}
     for node in graph.nodes:
-        names = [v.name for v in node.inputs if v is not None and not v.is_constant]
-        last.update(dict.fromkeys([*names, *(o.name for o in node.outputs if o.name)], node))
+        last.update(dict.fromkeys([*reads(node), *(o.name for o in node.outputs if o.name)], node))
     final = {v.name for v in graph.outputs}
     found: dict[Node, list[str]] = {}
     for name, node in last.items():
@@ -128,13 +137,12 @@ def last_readers(graph: Graph) -> dict[Node, list[str]]:
     return found
 
 
-def operand(value: Value | None, environment: Mapping[str, Array], overlay: Overlay) -> Array | None:
-    """The array a node reads."""
+def operand(node: Node, index: int, environment: Mapping[str, Array], overlay: Overlay) -> Array | None:
+    """The array that ``node`` reads as input ``index``."""
+    value = node.input(index)
     if value is None:
         return None
-    if value.is_constant:
-        return overlay.constants.get(value.name, value.array if value.name not in overlay.constants else None)
-    return environment[value.name]
+    return overlay.constants.get((node.name, index), value.array) if value.is_constant else environment[value.name]
 
 
 def rounded(name: str, array: Array, overlay: Overlay) -> Array:
@@ -143,31 +151,59 @@ def rounded(name: str, array: Array, overlay: Overlay) -> Array:
     return array if grid is None else round_to_grid(array, float(grid.scale), int(grid.zero), grid.low, grid.high)
 
 
-def apply(node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-    """The outputs of ``node`` on a batch: compiled loops where there are any, the reference otherwise; own operators by body."""
-    if node.domain and node.is_own(node.op) and node.op in OWN_OPS:
+def apply(node: Node, inputs: Sequence[Array | None], calls: int = 1) -> Sequence[Array | None]:
+    """The outputs of ``node`` on ``calls`` calls: compiled loops over all where there are any, else what ``_alone`` does."""
+    if node.is_op(*RESHAPES) and shape_of(node.output) is not None:
+        return [_reshaped(node.output, inputs[0], 1 if is_fixed(node.output) else calls)]
+    if calls != 1 and not keeps_apart(node):
+        return _alone(node, inputs, calls)
+    if node.is_own(*OWN_OPS):
         own = BATCHED_OWN.get(node.op)
         made = own(node, inputs) if own is not None else None
-        return [made] if made is not None else _run_body(node, inputs)
-    if node.is_op("Reshape", "Flatten"):
-        return [_reshaped(node, inputs[0])]
+        if made is not None:
+            return [made]
+        return _run_body(node, inputs) if node.is_own(*LINEAR) else _alone(node, inputs, calls)
     fast = BATCHED.get(node.op) if not node.domain else None
     result = fast(node, inputs) if fast is not None else None
     if result is not None:
         return [result]
-    with _one_at_a_time:
-        return evaluate(node, inputs)
+    if fast is None and node.op in RULES and not node.domain:
+        with _one_at_a_time:
+            return evaluate(node, inputs)
+    return _alone(node, inputs, calls)
 
 
-def _reshaped(node: Node, array: Array | None) -> Array:
-    assert array is not None and node.output.type is not None
-    return array.reshape(len(array), *node.output.type.dims[1:])
+def _alone(node: Node, inputs: Sequence[Array | None], calls: int) -> Sequence[Array | None]:
+    """Call by call: natively, else by the reference."""
+    calls = 1 if is_fixed(node.output) else calls
+    made = run_natively(node, inputs, calls) if not node.is_own(*LINEAR) else None
+    if made is not None:
+        return made
+    computed = [v is not None and not is_fixed(v) for v in node.inputs]
+    results = []
+    for call in range(calls):
+        parts = [_part(v, a, call) if calls > 1 and c else a for v, a, c in zip(node.inputs, inputs, computed, strict=True)]
+        with _one_at_a_time:
+            results.append(evaluate(node, parts))
+    return results[0] if calls == 1 else [np.concatenate([np.atleast_1d(r[i]) for r in results]) for i in range(len(results[0]))]
 
 
-def _run_body(node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+def _part(value: Value | None, array: Array | None, call: int) -> Array | None:
+    dims = shape_of(value)
+    assert array is not None and dims is not None
+    return array[call] if not dims else array[call * dims[0] : (call + 1) * dims[0]]
+
+
+def _reshaped(value: Value, array: Array | None, calls: int) -> Array:
+    dims = shape_of(value)
+    assert array is not None and dims is not None
+    return array.reshape(dims if calls == 1 else (calls * dims[0], *dims[1:]) if dims else (calls,))
+
+
+def _run_body(node: Node, inputs: Sequence[Array | None]) -> list[Array | None]:
     body = Body(node.graph.root.opset if node.graph is not None else 21)
     OWN_OPS[node.op].build(node, body)
-    environment = {f"x{i}": array for i, array in enumerate(inputs) if array is not None}
+    environment: dict[str, Array | None] = {f"x{i}": array for i, array in enumerate(inputs) if array is not None}
     for proto in body.nodes:
         inner = _node(proto.SerializeToString(), body.opset)
         results = apply(inner, [environment[name] if name else None for name in proto.input])

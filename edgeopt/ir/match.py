@@ -39,6 +39,16 @@ def readers(value: Value) -> str:
     return f"'{value.name}' has {len(value.uses)} readers{' and is a graph output' if output else ''}"
 
 
+def outer_values(node: Node) -> list[Value]:
+    """Values of the enclosing graphs that the node's subgraphs read, once each."""
+    found: dict[Value, None] = {}
+    for inner in node.subgraphs:
+        own = {v for g in inner.walk() for v in [*g.inputs, *g.constants, *(o for n in g.nodes for o in n.outputs)]}
+        reads = [v for g in inner.walk() for v in [*(i for n in g.nodes for i in n.inputs), *g.outputs]]
+        found.update({v: None for v in reads if v is not None and v not in own})
+    return list(found)
+
+
 def shape_of(value: Value | None) -> tuple[int, ...] | None:
     """The static shape, or None when a dimension is unknown."""
     return value.type.dims if value is not None and value.type is not None and value.type.static else None

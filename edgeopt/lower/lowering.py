@@ -7,6 +7,7 @@ from functools import partial
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
+from edgeopt.ir.match import outer_values
 from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
@@ -218,16 +219,6 @@ class _Lowering:
         found = self.store.get(value, plain=False)
         assert found is not None
         return found
-
-
-def outer_values(node: Node) -> list[Value]:
-    """Values of the enclosing graphs that the node's subgraphs read, once each."""
-    found: dict[Value, None] = {}
-    for inner in node.subgraphs:
-        own = {v for g in inner.walk() for v in [*g.inputs, *g.constants, *(o for n in g.nodes for o in n.outputs)]}
-        reads = [v for g in inner.walk() for v in [*(i for n in g.nodes for i in n.inputs), *g.outputs]]
-        found.update({v: None for v in reads if v is not None and v not in own})
-    return list(found)
 
 
 def _servable(value: Value | None) -> bool:

@@ -214,7 +214,7 @@ def quantize_within(graph: Graph, calibration: DataSet, evaluation: DataSet, goa
     found = _finished(search, choice.forms, slow, choice.given_back)
     after, agreement = trials.result(found.forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement)
-    return replace(made, samples=len(evaluation), max_drop=goal.max_drop)
+    return replace(made, samples=evaluation.samples, max_drop=goal.max_drop)
 
 
 class Trials:

@@ -13,7 +13,6 @@ from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, admit, generated, read
-from edgeopt.evaluate.observe import is_samplewise
 from edgeopt.forms.quantize.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
 from edgeopt.forms.quantize.export_grids import completed, float_nodes
 from edgeopt.forms.quantize.profiles import Profile, profile
@@ -30,6 +29,7 @@ from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import FORMS, QUANTIZING, PrintAfter, optimize, technique
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.search.choice import Goal, Objective, Quantization, quantize_within, quantize_without_data
+from edgeopt.search.unquantized import note_of, unquantized
 from edgeopt.target import Target
 
 DEFAULT = "w8a8"
@@ -76,15 +76,17 @@ def approximate(
 
     ``form`` is what is made of the result: ``integer`` operators for compilation, or ``standard`` operators between
     QuantizeLinear and DequantizeLinear, which other runtimes read. Returns the graph, which is another one when the scheme needs
-    a newer opset, and what was decided: None, with a note why, for a graph that cannot be quantised when no scheme was named.
-    Raises EdgeoptError for such a graph otherwise, and when the data does not fit the graph.
+    a newer opset, and what was decided: None, with a note why, for a graph that has nothing to quantise. Raises EdgeoptError
+    when the data does not fit the graph.
     """
     wanted, finer = _schemes(budget, target, form)
     original = clone(graph)
     graph, found = _attempt(graph, (wanted,), budget, context, target, form, print_after)
-    if found is not None and found.given_back and finer:
+    if found is not None and found.given_back and finer and _can_have(original, finer):
         # types of 16 bits may need a newer opset, so they are tried only where 8 bits leave layers in float
         graph, found = _attempt(original, (wanted, *finer), budget, context, target, form, print_after)
+    if left := unquantized(graph):
+        add_note(graph, note_of(left))
     if found is not None:
         _carry_out(graph, found, context, form, budget, print_after)
     return graph, found
@@ -127,8 +129,6 @@ def _attempt(
     if form == "standard":
         run_pass(graph, FORMS["split_residual"], context)
     reason = _obstacle(graph)
-    if reason and budget.quantize is not None:
-        raise EdgeoptError(f"graph '{graph.name}' cannot be quantised: {reason}")
     if reason:
         add_note(graph, f"nothing was quantised: {reason}")
         return graph, None
@@ -196,9 +196,7 @@ def quantizable(graph: Graph, wanted: QuantizationScheme, level: int) -> Graph:
 
 
 def _obstacle(graph: Graph) -> str:
-    if not linear_nodes(graph):
-        return "it has no convolution or matrix product with constant float32 weights"
-    return "" if is_samplewise(graph) else "an operator mixes samples, is not known to keep them apart, or a shape is not static"
+    return "" if linear_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
 
 
 def _without_data(graph: Graph, goal: Goal, statistics: dict[str, ChannelStatistics]) -> Quantization:
@@ -223,7 +221,18 @@ def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]
 def _read(source: Data | None, graph: Graph) -> DataSet | None:
     if source is None:
         return None
-    return read(source, graph) if isinstance(source, (str, Path)) else admit(source, graph)
+    made = read(source, graph) if isinstance(source, (str, Path)) else admit(source, graph)
+    if made.repeated:
+        add_note(graph, f"{made.repeated} samples are taken twice to fill the last batch of {next(iter(made.rows.values()))}")
+    return made
+
+
+def _can_have(graph: Graph, schemes: tuple[QuantizationScheme, ...]) -> bool:
+    try:
+        _with_opset(graph, *schemes)
+    except EdgeoptError:
+        return False
+    return True
 
 
 def _with_opset(graph: Graph, *schemes: QuantizationScheme) -> Graph:

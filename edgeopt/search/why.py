@@ -84,11 +84,9 @@ def _row(
 def _all_but(graph: Graph, plan: QuantizationPlan, node: Node) -> Overlay:
     """Everything quantised except the weight of ``node`` and what it alone reads rounded."""
     made = overlay_of(graph, plan)
-    for value in node.inputs:
-        if value is None:
-            continue
-        made.constants.pop(value.name, None)
-        if value.users == [node]:
+    for index, value in enumerate(node.inputs):
+        made.constants.pop((node.name, index), None)
+        if value is not None and value.users == [node]:
             made.quantizers.pop(value.name, None)
     return made
 

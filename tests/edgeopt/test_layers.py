@@ -35,7 +35,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.kernels": (*CORE, "edgeopt.target"),
     "edgeopt.lower": (*CORE, "edgeopt.ops", "edgeopt.kernels", "edgeopt.target"),
     "edgeopt.codegen": (*CORE, "edgeopt.cache", "edgeopt.kernels", "edgeopt.lower", "edgeopt.target"),
-    "edgeopt.evaluate": (*CORE, "edgeopt.ops", "edgeopt.interpret", "edgeopt.npz"),
+    "edgeopt.evaluate": (*CORE, "edgeopt.ops", "edgeopt.npz", "edgeopt.assembly", "edgeopt.runtime", "edgeopt.target"),
     "edgeopt.cost": (*CORE, "edgeopt.cache", *BACK, "edgeopt.files", "edgeopt.ops"),
     "edgeopt.runtime": (*CORE, *BACK, "edgeopt.ops", "edgeopt.frontend", "edgeopt.report", "edgeopt.arguments", "edgeopt.files"),
     "edgeopt.report": (*CORE, "edgeopt.ops"),

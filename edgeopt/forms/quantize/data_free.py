@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.observe import Overlay, apply, last_readers, operand
+from edgeopt.evaluate.observe import Overlay, at_once, execute, fed, last_readers
 from edgeopt.forms.quantize.moments import grouped, layer_moments
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grids import linear_nodes
@@ -47,14 +47,13 @@ def matched(graph: Graph, data: DataSet, statistics: dict[str, ChannelStatistics
     ``graph`` is the optimised graph; a layer is known by the original nodes it was made from.
     """
     overlay, layers = Overlay(), {n: s for n in linear_nodes(graph) if (s := _known(n, statistics)) is not None}
-    run = {v.name: data.arrays[v.name] for v in graph.inputs}
+    run = {v.name: fed(v, data.arrays[v.name], overlay, len(data)) for v in graph.inputs}
     last = last_readers(graph)
     for node in graph.nodes:
         source = node.input(0)
         if node in layers and source is not None and source.name in run:
             _match(node, run[source.name], layers[node], overlay)
-        results = apply(node, [operand(v, run, overlay) for v in node.inputs])
-        run.update((o.name, r) for o, r in zip(node.outputs, results, strict=False) if o.name)
+        execute(node, run, overlay, len(data))
         for name in last.get(node, ()):
             del run[name]
     return overlay
@@ -84,10 +83,10 @@ def fitted_inputs(graph: Graph, data: DataSet, statistics: dict[str, ChannelStat
 
 
 def covers(graph: Graph, statistics: dict[str, ChannelStatistics]) -> bool:
-    """True when statistics are known of every layer but those that make the outputs."""
+    """True when statistics are known of every layer but those that make the outputs, and calls can run together."""
     last = {v.name for v in graph.outputs}
     inner = [n for n in linear_nodes(graph) if not _feeds_only(n, last)]
-    return bool(inner) and all(_known(n, statistics) is not None for n in inner)
+    return bool(inner) and at_once(graph) and all(_known(n, statistics) is not None for n in inner)
 
 
 def _feeds_only(node: Node, names: set[str]) -> bool:
@@ -118,12 +117,12 @@ def _known(node: Node, statistics: dict[str, ChannelStatistics]) -> ChannelStati
 
 
 def _match(node: Node, inputs: Array, wanted: ChannelStatistics, overlay: Overlay) -> None:
-    weight, value, bias = node.constant(1), node.input(1), node.input(2)
-    assert weight is not None and value is not None
+    weight = node.constant(1)
+    assert weight is not None
     mean, deviation = _response(node, inputs)
     dead = deviation < MIN_DEVIATION
     factor = np.where(dead, 1.0, wanted.deviation / np.where(dead, 1.0, deviation))
     shape = [1, -1] if node.op == "FusedGemm" else [-1] + [1] * (weight.ndim - 1)
-    overlay.constants[value.name] = (weight * factor.reshape(shape)).astype(np.float32)
-    if bias is not None:
-        overlay.constants[bias.name] = (wanted.mean - mean * factor).astype(np.float32)
+    overlay.constants[node.name, 1] = (weight * factor.reshape(shape)).astype(np.float32)
+    if node.input(2) is not None:
+        overlay.constants[node.name, 2] = (wanted.mean - mean * factor).astype(np.float32)

@@ -16,10 +16,7 @@ PASS = "equalize_activations"
 
 
 def channel_reaches(graph: Graph, data: DataSet) -> dict[str, Array]:
-    """The largest magnitude of each output channel of each layer on ``data``, by layer name.
-
-    ``graph`` must keep its samples apart (``observe.is_samplewise``).
-    """
+    """The largest magnitude of each output channel of each layer on ``data``, by layer name."""
     layers = {n.name: n for n in linear_nodes(graph) if shape_of(n.output) is not None}
     found: dict[str, Array] = {}
     for _, values in stream(graph, [n.output.name for n in layers.values()], data):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeopt.evaluate.loops import rows_at, window_of
+from edgeopt.evaluate.volumes import lifted, rows_in, volume_of
 from edgeopt.ir import Array, Node
+from edgeopt.ir.match import shape_of
 
 ROWS = 1 << 15
 FEWEST_ROWS = 8  # for each of the K inputs of a layer
@@ -78,22 +79,29 @@ def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
 def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int, share: int = 0) -> list[Array]:
     """Rows [groups, rows, K] of what the layer multiplies, at the same positions of each of ``arrays`` [n, ...].
 
-    ``share`` rows are taken of each sample; by default about ``ROWS`` of ``samples`` samples together, fewer where K is large.
+    ``share`` rows are taken of each call; by default about ``ROWS`` of ``samples`` calls together, fewer where K is large.
     """
     weight, rng = node.constant(1), np.random.default_rng(seed)
     assert weight is not None
     inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
     share = share or -(-min(ROWS, max(FEWEST_ROWS * inner, WORK // inner**2)) // samples)
+    wanted = share * _calls(node, arrays[0])
     if node.op == "FusedGemm":
-        return _gemm_rows(arrays, share * len(arrays[0]), rng)
-    window = window_of(node, weight.shape[2:])
-    assert window is not None
-    count, groups = int(np.prod(window.outputs(*arrays[0].shape[2:]))), node.integer("group", 1)
-    places = [_spread(count, share, rng) for _ in arrays[0]]
+        return _gemm_rows(arrays, wanted, rng)
+    volume, maps = volume_of(node, weight.shape[2:]), [lifted(array) for array in arrays]
+    assert volume is not None
+    count, groups = int(np.prod(volume.outputs(*maps[0].shape[2:]))), node.integer("group", 1)
+    places = [_spread(count, -(-wanted // len(maps[0])), rng) for _ in maps[0]]
     return [
-        np.concatenate([rows_at(sample, window, at, groups) for sample, at in zip(array, places, strict=True)], axis=1)
-        for array in arrays
+        np.concatenate([rows_in(sample, volume, at, groups) for sample, at in zip(array, places, strict=True)], axis=1)
+        for array in maps
     ]
+
+
+def _calls(node: Node, array: Array) -> int:
+    """How many calls ``array``, which the node reads first, holds."""
+    shape = shape_of(node.input(0))
+    return max(1, len(array) // shape[0]) if shape else 1
 
 
 def _gemm_rows(arrays: Sequence[Array], count: int, rng: np.random.Generator) -> list[Array]:

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.metrics import relative_error
-from edgeopt.evaluate.observe import Overlay, is_samplewise
+from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.quantize.grids import PRODUCT, Grids
 from edgeopt.forms.quantize.reconstruct import Repairs, Task, reconstruct
 from edgeopt.ir import Array, Graph, Node
@@ -34,8 +33,7 @@ def make_plan(
 ) -> QuantizationPlan:
     """The plan that quantises ``layers`` (all linear ones when None) with grids calibrated on ``data``.
 
-    ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``). Raises
-    EdgeoptError when the graph's samples cannot be kept apart.
+    ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``).
     """
     nodes = _layers(graph, layers)
     data = data.subset(CALIBRATION_SAMPLES)
@@ -80,8 +78,6 @@ def _beyond_half(weight: Array) -> str:
 
 
 def _layers(graph: Graph, names: Collection[str] | None) -> list[Node]:
-    if not is_samplewise(graph):
-        raise EdgeoptError(f"graph '{graph.name}' cannot be calibrated: an operator mixes samples or a shape is not static")
     return [n for n in linear_nodes(graph) if names is None or n.name in names]
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.observe import Overlay, is_samplewise
+from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.quantize.equalize import channel_reaches, equalize
 from edgeopt.forms.quantize.grids import PRODUCT, Grids
 from edgeopt.forms.quantize.plan import CALIBRATION_SAMPLES, plans
@@ -60,7 +60,7 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
     The rule is chosen first, for activations alone, unless ``method`` names it; then equalisation and compensation together.
     """
     coarse, given = LIMITS.get(scheme.weights, (0, 1))[1] <= 7, PRODUCT if method == AUTO else method
-    if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES or not is_samplewise(graph):
+    if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES:
         return Recipe(given, coarse)
     fit, judged = data.subset(2 * _trial_samples(graph)).split()
     judge = _judge(graph, judged)

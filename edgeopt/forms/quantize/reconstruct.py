@@ -56,7 +56,7 @@ def reconstruct(
 ) -> list[dict[str, QuantizedWeight]]:
     """For each task a QuantizedWeight for each linear node that it names. All see one run of the float network.
 
-    ``graph`` must keep its samples apart (``observe.is_samplewise``). With ``base``, the layers see the inputs of that network.
+    With ``base``, the layers see the inputs of that network.
     """
     # Constants of a base network belong to its inputs only, so that there the float network stands for all.
     overlays = [Overlay()] + [Overlay(quantizers=dict(t.activations)) for t in tasks] if base is None else [base]
@@ -97,11 +97,9 @@ def _moments(node: Node, runs: Lockstep, samples: int, wanted: Mapping[int, bool
 
 
 def _override(node: Node, weight: QuantizedWeight, overlay: Overlay) -> None:
-    value, bias = node.input(1), node.input(2)
-    assert value is not None
-    overlay.constants[value.name] = weight.array
-    if bias is not None and weight.bias is not None:
-        overlay.constants[bias.name] = weight.bias
+    overlay.constants[node.name, 1] = weight.array
+    if node.input(2) is not None and weight.bias is not None:
+        overlay.constants[node.name, 2] = weight.bias
 
 
 def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:

@@ -1,0 +1,138 @@
+"""Networks of every kind are calibrated and quantised; what cannot be is named with its reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import parser
+
+from edgeopt.evaluate.data import DataSet, generated
+from edgeopt.forms.applied import compiled_outputs
+from edgeopt.frontend import load
+from edgeopt.frontend.notes import notes
+from edgeopt.interpret import interpret
+from edgeopt.ir import Array, Graph
+from edgeopt.rewrite import Context
+from edgeopt.search.choice import Quantization
+from edgeopt.search.run import Budget, approximate
+from edgeopt.search.unquantized import unquantized
+from edgeopt.target import host
+
+LEAST_DECIBEL = 25.0
+SAMPLES = 10
+
+
+def constant(name: str, shape: tuple[int, ...], seed: int = 0) -> str:
+    numbers = np.random.default_rng(seed).normal(0, 0.5, shape).round(3).reshape(-1)
+    return f"{name} = Constant<value = float[{','.join(map(str, shape))}] {{{','.join(map(str, numbers))}}}>()"
+
+
+NETWORKS = {
+    "one product": ("float[1,8] x", [constant("w", (8, 3)), "y = MatMul(x, w)"]),
+    "one axis": ("float[1,3,20] x", [constant("w", (4, 3, 5)), "y = Conv<pads = [2,1], strides = [2]>(x, w)"]),
+    "three axes": ("float[1,2,4,5,4] x", [constant("w", (3, 2, 2, 3, 2)), "y = Conv<pads = [1,0,1,0,2,0]>(x, w)"]),
+    "batch of four": ("float[4,3,6,6] x", [constant("w", (4, 3, 3, 3)), "a = Conv(x, w)", "y = Relu(a)"]),
+    "resized": (
+        "float[1,3,4,4] x",
+        [
+            constant("v", (3, 3, 1, 1)),
+            constant("w", (2, 3, 3, 3), 1),
+            "n = Constant<value = float[4] {1,1,2,2}>()",
+            'a = Conv(x, v) r = Resize<mode = "linear">(a, , n) y = Conv(r, w)',
+        ],
+    ),
+    "sequence first": (
+        "float[5,1,4] x",
+        [
+            *(constant("w", (1, 9, 4)), constant("r", (1, 9, 3), 1), constant("v", (3, 6), 2)),
+            "q = Constant<value = int64[1] {1}>()",
+            "h = GRU<hidden_size = 3>(x, w, r) s = Squeeze(h, q) y = MatMul(s, v)",
+        ],
+    ),
+    "split and reduced": (
+        "float[1,6,4,4] x",
+        [
+            *(constant("w", (6, 6, 1, 1)), constant("v", (3, 5), 1), "k = Constant<value = int64[2] {2,3}>()"),
+            "a = Conv(x, w) b, c = Split<axis = 1, num_outputs = 2>(a)",
+            "d = Min(b, c) m = ReduceMax<keepdims = 0>(d, k) e = MatMul(m, v) y = LogSoftmax(e)",
+        ],
+    ),
+}
+
+
+def network(name: str) -> Graph:
+    inputs, body = NETWORKS[name]
+    return load(parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> net ({inputs}) => (y) {{ {" ".join(body)} }}'))
+
+
+def quantised(graph: Graph, scheme: str, data: DataSet | None) -> tuple[Graph, Quantization]:
+    made, found = approximate(graph, Budget(data, data, max_drop=100.0, quantize=scheme), Context(level=3), host())
+    assert found is not None
+    return made, found
+
+
+def decibel(expected: Array, actual: Array) -> float:
+    assert expected.shape == actual.shape
+    return 10.0 * float(np.log10(np.square(expected).sum() / np.square(expected - actual).sum()))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_is_quantised_and_stays_close(name: str) -> None:
+    graph = network(name)
+    data = generated(graph, SAMPLES)
+    calls = [data.take(slice(i, i + 1)).arrays for i in range(SAMPLES)]
+    expected = np.concatenate([interpret(graph, call)["y"] for call in calls])
+    made, found = quantised(graph, "w8a8", data)
+    assert found.quantized == list(found.forms)
+    assert any(node.op.startswith("Quant") or node.is_op("QuantizeLinear") for node in made.nodes)
+    assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
+
+
+@pytest.mark.parametrize("scheme", ["w8", "w8a8-dynamic", "w8a16"])
+@pytest.mark.parametrize("name", ["one axis", "three axes"])
+def test_other_schemes_serve_convolutions_of_any_rank(name: str, scheme: str) -> None:
+    graph = network(name)
+    data = generated(graph, 4)
+    expected = np.concatenate([interpret(graph, data.take(slice(i, i + 1)).arrays)["y"] for i in range(4)])
+    made, _ = quantised(graph, scheme, None if scheme == "w8" else data)
+    assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
+
+
+def test_samples_fill_the_batch_that_the_model_takes() -> None:
+    graph = network("batch of four")
+    given = np.random.default_rng(0).normal(size=(10, 3, 6, 6)).astype(np.float32)
+    made, found = quantised(graph, "w8a8", DataSet({"x": given}))
+    assert found.samples == 12 and "2 samples are taken twice to fill the last batch of 4" in notes(made)
+
+
+def test_two_layers_of_one_weight_get_codes_of_their_own() -> None:
+    weight = constant("w", (4, 4))
+    body = f"{weight} a = MatMul(x, w) b = Relu(a) c = MatMul(b, w) y = Add(c, x)"
+    graph = load(parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> net (float[1,4] x) => (y) {{ {body} }}'))
+    data = generated(graph, SAMPLES)
+    expected = np.concatenate([interpret(graph, {"x": x[None]})["y"] for x in data.arrays["x"]])
+    made, found = quantised(graph, "w8a8", data)
+    assert len(found.quantized) == 2
+    assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
+
+
+def test_a_table_that_a_product_reads_too_keeps_its_rows() -> None:
+    table = constant("t", (6, 4))
+    body = f"{table} e = Gather(t, x) u = Transpose<perm = [1,0]>(t) y = MatMul(e, u)"
+    graph = load(parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> net (int64[1,3] x) => (y) {{ {body} }}'))
+    data = generated(graph, 4)
+    assert data.arrays["x"].max() < 6
+    expected = np.concatenate([interpret(graph, {"x": x[None]})["y"] for x in data.arrays["x"]])
+    made, _ = quantised(graph, "w8a8", data)
+    assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
+
+
+def test_what_has_no_integer_form_is_named() -> None:
+    transposed, recurrent = constant("w", (3, 2, 2, 2)), network("sequence first")
+    body = f"{transposed} a = ConvTranspose<strides = [2,2]>(x, w) t = Transpose<perm = [0,1,3,2]>(a) y = MatMul(a, t)"
+    head = '<ir_version: 10, opset_import: ["" : 21]> net (float[1,3,4,4] x) => (y)'
+    graph = load(parser.parse_model(f"{head} {{ {body} }}"))
+    made, found = approximate(graph, Budget(quantize="w8a8"), Context(level=3), host())
+    (line,) = [n for n in notes(made) if n.startswith("left in float")]
+    assert found is None and "ConvTranspose" in line and "both factors are computed" in line
+    assert [reason for _, reason in unquantized(recurrent)][:1] == ["recurrent layers have no integer kernel"]
