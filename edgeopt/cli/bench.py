@@ -22,6 +22,7 @@ QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, inste
 @click.option("--seconds", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Measuring time per engine.")
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @options.target
+@options.key
 @options.as_json
 def bench(
     model: Path,
@@ -32,6 +33,7 @@ def bench(
     seconds: float,
     quantize: str | None,
     target: str,
+    key: Path | None,
     as_json: bool,
 ) -> None:
     """Time one inference of MODEL.onnx (compiled first, at -O) or of a compiled model on random inputs.
@@ -44,13 +46,17 @@ def bench(
         from edgeopt.cli.gains import show_gains
 
         return show_gains(model, level, shapes, target, quantize, as_json)
+    if key is not None and not model.is_dir():
+        raise click.UsageError("--key belongs to a compiled model")
     if target != "host":
         raise click.UsageError("code for another target cannot be timed here; 'edgeopt inspect --target' estimates it")
 
     from edgeopt.examine.speed import bench as examine
+    from edgeopt.runtime.artifact import load
 
     with working(f"measuring {model.name}"):
-        found = examine(model, level, shapes=shapes, against=against, threads=threads, seconds=seconds)
+        subject = load(model, key) if model.is_dir() else model
+        found = examine(subject, level, shapes=shapes, against=against, threads=threads, seconds=seconds)
     if as_json:
         options.print_json(asdict(found))
         return

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.files import open_regular
 from edgeopt.ir import Array
 
 ONNXRUNTIME, REFERENCE = "onnxruntime", "onnx.reference"
@@ -26,6 +27,7 @@ def original_runner(path: Path, engine: str | None = None) -> tuple[str, Runner]
     if engine == ONNXRUNTIME and not installed:
         raise EdgeoptError("onnxruntime is not installed: pip install onnxruntime, or leave --engine away")
     engine = engine or (ONNXRUNTIME if installed else REFERENCE)
+    open_regular(path).close()  # the engines would wait at a FIFO
     make = _onnxruntime if engine == ONNXRUNTIME else _reference
     try:
         runner = make(path)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,16 +19,17 @@ from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, Value, numpy_dtype
 from edgeopt.lower.layout import layout_digest
-from edgeopt.lower.memory import ALIGNMENT, address, aligned, aligned_bytes
+from edgeopt.lower.memory import aligned_bytes
 from edgeopt.memory_limit import machine_memory, require
 from edgeopt.ops import evaluate
+from edgeopt.runtime.addresses import address_of, readable
 from edgeopt.runtime.claims import require_declared, require_planned
+from edgeopt.runtime.forks import renewed_after_fork
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_count
 from edgeopt.target import Target, host
 
 CODE, WEIGHTS, MODEL = "model.o", "weights.bin", "model.onnx"
-_MODELS: weakref.WeakSet[CompiledModel] = weakref.WeakSet()
 _Named = TypeVar("_Named", Node, Value)
 
 
@@ -52,7 +51,7 @@ class CompiledModel:
         self.inputs, self.outputs = ports(manifest["inputs"]), ports(manifest["outputs"])
         parts = manifest["parts"]
         self._only_native = len(parts) == 1 and "last" in parts[0]
-        _MODELS.add(self)
+        renewed_after_fork(self)
 
     @property
     def graph(self) -> Graph:
@@ -121,7 +120,7 @@ class CompiledModel:
         if CODE not in self.files or not target.runs_here:
             raise EdgeoptError(_foreign(target, self.manifest))
         native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target, layout_digest(self.manifest))
-        self._constants = _readable(self.files[WEIGHTS])
+        self._constants = readable(self.files[WEIGHTS])
         self._arena, self._scratch = self._memory("arena_bytes", 1), self._memory("scratch_bytes", max(1, target.cores))
         self._input_addresses = (ctypes.c_void_p * max(1, len(self.inputs)))()
         self._output_addresses = (ctypes.c_void_p * max(1, len(self.outputs)))()
@@ -139,7 +138,7 @@ class CompiledModel:
         except (MemoryError, OverflowError, OSError, ValueError) as error:
             raise EdgeoptError(f"the model needs {size:,} bytes of memory, which this machine does not have") from error
 
-    def _after_fork(self) -> None:
+    def renew(self) -> None:
         """In the child: the thread that holds the lock and the workers stayed in the parent."""
         self._lock = threading.Lock()
         if self._pool is not None:
@@ -149,9 +148,9 @@ class CompiledModel:
     def _bind(self, arrays: list[Array], outputs: list[Array]) -> None:
         """Put the addresses of inputs and outputs into the driver's context."""
         for index, (port, array) in enumerate(zip(self.inputs, arrays, strict=True)):
-            self._input_addresses[index] = _address(array) if port.placed else 0
+            self._input_addresses[index] = address_of(array) if port.placed else 0
         for index, array in enumerate(outputs):
-            self._output_addresses[index] = _address(array)
+            self._output_addresses[index] = address_of(array)
 
     def _call_samples(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> None:
         assert self._native is not None
@@ -257,14 +256,6 @@ def _named(found: Iterable[_Named], name: str) -> _Named:
     raise EdgeoptError(f"the compiled model needs '{name}', which is not in its {MODEL}; compile it again")
 
 
-def _after_fork() -> None:
-    for model in list(_MODELS):
-        model._after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
 def _foreign(target: Target, manifest: Manifest) -> str:
     """Why a model for ``target`` cannot be run in this process, and what to do."""
     why = f"the model is compiled for '{target.name}' and cannot run in this process"
@@ -274,23 +265,6 @@ def _foreign(target: Target, manifest: Manifest) -> str:
     if not target.lacking:
         return f"{why}, since it has only the C library; compile it for this process: {again}"
     return f"{why}: this processor lacks {', '.join(target.lacking)}; compile it again on this machine: {again}"
-
-
-def _readable(weights: bytes | memoryview) -> tuple[object, int]:
-    """The weights and their address, copied only when they are not aligned for the kernels."""
-    if address(weights) % ALIGNMENT:
-        copy = aligned(len(weights))
-        copy[:] = weights
-        return copy, address(copy)
-    return weights, address(weights)
-
-
-def _address(array: Array) -> int:
-    """The address of the first element, by the way that costs least: for small networks it is a tenth of the whole call."""
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # read only, or empty
-        return int(array.ctypes.data)
 
 
 def _seconds(steps: Any, context: Any, first: int, last: int) -> float:

@@ -14,6 +14,7 @@ import pytest
 import edgeopt
 from edgeopt import npz
 from edgeopt.errors import EdgeoptError
+from edgeopt.examine.originals import original_runner
 from edgeopt.files import open_regular, read_regular, replacing
 from edgeopt.frontend import load
 from edgeopt.target import target
@@ -41,6 +42,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "model": lambda path: load(path),
     "archive": lambda path: npz.read(path, ["x"]),
     "target": lambda path: target(str(path)),
+    "original": lambda path: original_runner(path, "onnx.reference"),
     "bytes": lambda path: read_regular(path, 10),
 }
 

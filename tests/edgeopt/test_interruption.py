@@ -41,7 +41,7 @@ class Once:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), OSError(12, "Cannot allocate memory")])
-@pytest.mark.parametrize(("name", "at"), [("NativeModule", 1), ("_readable", 1), ("aligned_bytes", 1), ("aligned_bytes", 2)])
+@pytest.mark.parametrize(("name", "at"), [("NativeModule", 1), ("readable", 1), ("aligned_bytes", 1), ("aligned_bytes", 2)])
 def test_a_first_run_that_fails_leaves_the_model_usable(
     model: CompiledModel, name: str, at: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
