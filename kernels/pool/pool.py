@@ -83,18 +83,18 @@ def _indices(dtype: str) -> Callable[..., None]:
             h, d = remainder(chunk, yh) * sh - ph, remainder(quotient(chunk, yh), yd) * sd - pd
             image = quotient(chunk, yh * yd)
             for i in range(yw):
-                best, place = initial, np.int64(0)
+                best, place = initial, np.int64(-1)  # NaN is the largest, and the first of equal elements counts
                 for a in range(first_tap(d, dd), last_tap(d, dd, xd, kd)):
                     for e in range(first_tap(h, dh), last_tap(h, dh, xh, kh)):
                         for t in range(first_tap(i * sw - pw, dw), last_tap(i * sw - pw, dw, xw, kw)):
                             zd, zh, zw = d + a * dd, h + e * dh, i * sw - pw + t * dw
                             value = load(x, ((image * xd + zd) * xh + zh) * xw + zw)
-                            if value > best:
+                            if place < 0 or value > best or (value != value and best == best):
                                 best = value
                                 rows = (zd * xh + zh) * xw + zw
                                 place = (zw * xh + zh) * xd + zd if column_major else rows
                 store(y, chunk * yw + i, best)
-                z[chunk * yw + i] = image * xd * xh * xw + place
+                z[chunk * yw + i] = image * xd * xh * xw + max(place, 0)
 
     return kernel
 

@@ -1,4 +1,7 @@
-"""TopK along one axis by insertion into the k best so far; among equal elements the one with the lower index comes first."""
+"""TopK along one axis by insertion into the k best so far; among equal elements the one with the lower index comes first.
+
+NaN counts as larger than any number, as in onnxruntime and numpy.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from edgeopt.kernels.emit.intrinsics import inline
 @cache
 def _kernel(dtype: str, largest: bool) -> Callable[..., None]:
     load, store = loader(dtype), storer(dtype)
-    ahead = inline(lambda a, b: a > b) if largest else inline(lambda a, b: a < b)
+    above = inline(lambda a, b: a > b or (a != a and b == b))
+    ahead = above if largest else inline(lambda a, b: above(b, a))
 
     def kernel(x: Any, y: Any, z: Any, begin: Any, end: Any, n: Any, k: Any, inner: Any) -> None:
         for chunk in range(begin, end):
