@@ -40,7 +40,7 @@ class Resize(OnnxResize):
             region = (ONE * 0, ONE) if regions is None else (regions[0, i], regions[1, i])
             if lengths[i] != x.shape[place] or not np.isclose(factors[i], 1) or region != (0, 1):
                 y = self._axis(y, place, lengths[i], factors[i], region, rest)
-        return (numpy_helper.saturate_cast(y, x.dtype),)
+        return (y.astype(x.dtype) if x.dtype.kind == "f" else numpy_helper.saturate_cast(y, x.dtype),)
 
     def _axis(self, x: Array, place: int, length: int, factor: Any, region: Sequence[Any], rest: dict[str, Any]) -> Array:
         mode = rest["coordinate_transformation_mode"]

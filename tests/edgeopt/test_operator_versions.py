@@ -13,7 +13,7 @@ import edgeopt
 from edgeopt.frontend import load
 from edgeopt.frontend.versions import ADAPTERS
 from edgeopt.interpret import interpret
-from tests.edgeopt.operator_versions import CASES, Case, model_of, schema_versions
+from tests.edgeopt.operator_versions import CASES, Case, Constant, model_of, real, schema_versions
 from tests.edgeopt.runtime_oracle import run
 
 OPSETS = sorted({version for case in CASES for version in case.versions()})
@@ -76,9 +76,25 @@ def _schema(name: str, version: int) -> onnx.defs.OpSchema | None:
 
 def test_every_adapter_is_tried() -> None:
     tried = {case.op for case in CASES if case.op in ADAPTERS and case.versions()[0] < ADAPTERS[case.op].below}
-    assert set(ADAPTERS) - tried == {"Scan"}
+    assert set(ADAPTERS) - tried == {"RNN", "Scan"}
 
 
 def test_each_case_is_tried_at_all_its_versions() -> None:
     assert Case("Softmax", []).versions() == [7, 11, 13]
     assert schema_versions("Resize") == (10, 11, 13, 18, 19)
+
+
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
+def test_recurrent_networks_with_the_batch_first(op: str) -> None:
+    """onnxruntime has no kernel for it, so the same network is fed with the sequence first."""
+    states, gates = {"LSTM": 2, "GRU": 1, "RNN": 1}[op], {"LSTM": 4, "GRU": 3, "RNN": 1}[op]
+    x, initial = real(3, 2, 4), [real(1, 2, 3) for _ in range(states)]
+    weights = [Constant(real(1, gates * 3, n)) for n in (4, 3)]
+    attributes = {"hidden_size": 3}
+    model, feeds = model_of([Case(op, [x, *weights, None, None, *initial], attributes, outputs=1 + states)], 14)
+    y, *last = run(model, feeds).values()
+    turned = [array.swapaxes(0, 1).copy() for array in (x, *initial)]
+    first = Case(op, [turned[0], *weights, None, None, *turned[1:]], {**attributes, "layout": 1}, outputs=1 + states)
+    model, feeds = model_of([first], 14)
+    expected = [y.transpose(2, 0, 1, 3), *(array.swapaxes(0, 1) for array in last)]
+    same(interpret(load(model), feeds), dict(zip((o.name for o in model.graph.output), expected, strict=True)))

@@ -6,12 +6,13 @@ graph keeps (13 and above).
 
 from __future__ import annotations
 
-from edgeopt.frontend.versions import inputs, normalization, resize, softmax, windows
+from edgeopt.frontend.versions import inputs, normalization, recurrent, resize, softmax, windows
 from edgeopt.frontend.versions.adapter import Adapter
 
 ADAPTERS: dict[str, Adapter] = {
     **inputs.ADAPTERS,
     **normalization.ADAPTERS,
+    **recurrent.ADAPTERS,
     **resize.ADAPTERS,
     **softmax.ADAPTERS,
     **windows.ADAPTERS,

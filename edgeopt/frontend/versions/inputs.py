@@ -6,17 +6,25 @@ import numpy as np
 from onnx import numpy_helper
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.frontend.versions.adapter import Adapter
+from edgeopt.frontend.versions.adapter import ANY_VERSION, Adapter
 from edgeopt.ir import Node
+from edgeopt.ir.match import dtype_of
 from edgeopt.ops.definition import Body, element_type
 
 
 def _clip(node: Node, body: Body) -> None:
-    """Limits that are left out are the largest finite numbers, so that infinity is clipped too."""
+    """Limits that are left out are the lowest and the largest finite number, so that infinity is clipped too."""
     dtype = element_type(node)
-    limits = np.finfo(np.float32 if dtype == "float32" else dtype)
-    low, high = (node.real(name, float(limit)) for name, limit in (("min", limits.min), ("max", limits.max)))
-    body.op("Clip", ["x0", body.constant(low, dtype), body.constant(high, dtype)], "y0")
+    limits = np.finfo(dtype)
+    low, high = (
+        f"x{index}" if node.input(index) is not None else body.constant(node.real(name, float(limit)), dtype)
+        for index, name, limit in ((1, "min", limits.min), (2, "max", limits.max))
+    )
+    body.op("Clip", ["x0", low, high], "y0")
+
+
+def _lacks_a_limit(node: Node) -> bool:
+    return dtype_of(node.input(0)) in ("float16", "float32", "float64") and (node.input(1) is None or node.input(2) is None)
 
 
 def _slice(node: Node, body: Body) -> None:
@@ -70,7 +78,7 @@ def _outputs(node: Node) -> list[str]:
 
 
 ADAPTERS = {
-    "Clip": Adapter(11, _clip),
+    "Clip": Adapter(ANY_VERSION, _clip, _lacks_a_limit),
     "Slice": Adapter(10, _slice),
     "Pad": Adapter(11, _pad),
     "Squeeze": Adapter(13, _axes),
