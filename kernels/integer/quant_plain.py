@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from edgeopt.ir import Node, TensorType
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Site, Temporary, Tensor
+import numpy as np
+
+from edgeopt.ir import Array, Node, TensorType
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.emit.elements import static
 from edgeopt.kernels.integer import quantize
 from edgeopt.kernels.move import concat
@@ -44,19 +46,37 @@ def _memory(name: str, tensor: Tensor) -> Temporary:
     return Temporary(name, tensor.elements)
 
 
-def _real(site: Site, index: int) -> tuple[Tensor, Operand, list[KernelCall]]:
+def _scale(site: Site, index: int, unit: Array | None) -> tuple[Tensor, Operand]:
+    """The scale that is input ``index``, as a multiple of ``unit`` when that is given."""
+    scale = site.given(index)
+    if unit is None or scale.array is None:
+        return scale, Input(index)
+    ratio = np.asarray(scale.array / unit, np.float32)
+    return Tensor(scale.type, array=ratio), Packed(ratio)
+
+
+def _unit(site: Site, parts: tuple[int, ...], result: int) -> Array | None:
+    """The scale of the result where codes are multiplied by ratios of scales, as QLinearAdd does; None where they are not."""
+    known = all(site.given(i + 1).array is not None for i in parts)
+    ratios = site.node.integer("ratios", 0) and site.node.text("activation", "") in ("", "Relu")
+    return site.given(result).array if ratios and known else None
+
+
+def _real(site: Site, index: int, unit: Array | None) -> tuple[Tensor, Operand, list[KernelCall]]:
     """Input ``index`` in float: its tensor, the memory it is put into, and the calls that do it."""
-    x, scale, zero = site.given(index), site.given(index + 1), site.optional(index + 2)
+    x, zero = site.given(index), site.optional(index + 2)
+    scale, place = _scale(site, index + 1, unit)
     made = Tensor(TensorType("float32", x.shape))
     memory = _memory(f"real {index}", made)
-    inputs: tuple[Operand, ...] = (Input(index), Input(index + 1), Input(index + 2), memory)
+    inputs: tuple[Operand, ...] = (Input(index), place, Input(index + 2), memory)
     return made, memory, compute("DequantizeLinear", site, (x, scale, zero), made, inputs)
 
 
 def _select(op: str, parts: tuple[int, ...], result: int, site: Site) -> tuple[KernelCall, ...]:
     y = site.outputs[0]
     static(*site.inputs, y)
-    reals = [_real(site, index) for index in parts]
+    unit = _unit(site, parts, result)
+    reals = [_real(site, index, unit) for index in parts]
     calls = [call for _, _, made in reals for call in made]
     whole = Tensor(TensorType("float32", y.shape))
     memory: Operand = _memory("result", whole)
@@ -66,8 +86,10 @@ def _select(op: str, parts: tuple[int, ...], result: int, site: Site) -> tuple[K
         activated = _memory("activated", whole)
         calls += compute(kind, site, (whole,), whole, (memory, activated))
         memory = activated
-    grids = (site.given(result), site.optional(result + 1))
-    calls += compute("QuantizeLinear", site, (whole, *grids), y, (memory, Input(result), Input(result + 1), Output(0)))
+    scale, place = _scale(site, result, unit)
+    calls += compute(
+        "QuantizeLinear", site, (whole, scale, site.optional(result + 1)), y, (memory, place, Input(result + 1), Output(0))
+    )
     return tuple(calls)
 
 

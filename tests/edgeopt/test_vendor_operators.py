@@ -83,6 +83,10 @@ FLOAT_CASES = [
 LEAKY, MAP = {"alpha": 0.1}, codes(1, 3, 6, 6)
 CODE_CASES = [
     Case("QLinearAdd", [MAP, *A_GRID, codes(1, 3, 6, 6), *B_GRID, *Y_GRID]),
+    *[
+        Case("QLinearAdd", [codes(1, 3, 9, 9), *grid(0.02, 120), codes(*shape), *grid(0.03, 110), *grid(0.04, 130)])
+        for shape in ((1, 3, 9, 9), (9, 9))  # scales of which many sums lie halfway between two codes
+    ],
     Case("QLinearMul", [MAP, *A_GRID, codes(1, 3, 1, 1), *B_GRID, *Y_GRID]),
     Case("QLinearConcat", [*Y_GRID, MAP, *A_GRID, codes(1, 2, 6, 6), *B_GRID], {"axis": 1}),
     Case("QLinearLeakyRelu", [MAP, *A_GRID, *B_GRID], LEAKY),
