@@ -26,7 +26,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     results = _kept(graph, node) or misfit(node) or _evaluated(node, context)
     if isinstance(results, str):
         return context.decline(node, results)
-    for value, array in zip(node.outputs, results, strict=True):
+    for value, array in zip([v for v in node.outputs if v.name], results, strict=True):
         if value.uses or graph.is_output(value):
             graph.replace(value, graph.constant(value.name, array, value.type.dtype if value.type else None))
     graph.erase(node)

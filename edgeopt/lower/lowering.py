@@ -189,7 +189,7 @@ class _Lowering:
         if self.depth:
             raise Declined(f"{node!r} inside it: {reason}")
         inputs = [None if v is None else self._host_input(v, node) for v in node.inputs]
-        outputs = [self.store.new(out, PLAIN) if _servable(out) else None for out in node.outputs]
+        outputs = [self.store.new(out, PLAIN) if out.name and _servable(out) else None for out in node.outputs]
         for value, storage in zip(node.outputs, outputs, strict=True):
             if storage is not None:
                 self.store.put(value, storage)

@@ -30,7 +30,7 @@ NEWER = {"BatchNormalization": 15, "DequantizeLinear": 19}
 
 
 def evaluate(node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-    """The outputs of ``node``, which has no subgraph, on ``inputs`` (None where an optional input is left out).
+    """The outputs of ``node`` that have a name; it has no subgraph. ``inputs`` holds None where an optional one is left out.
 
     Evaluators are kept by the signature of the node, and arrays are fed as they are. Raises EdgeoptError that names the node
     when the operator is unknown or fails on these inputs.

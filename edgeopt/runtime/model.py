@@ -221,7 +221,7 @@ class CompiledModel:
         environment = {b["name"]: self._view(b, arrays, outputs, loose) for b in part["inputs"] if b is not None}
         given = [None if v is None else v.array if v.is_constant else environment[v.name] for v in node.inputs]
         results = evaluate(node, given, environment)
-        for binding, result in zip(part["outputs"], results, strict=True):
+        for binding, result in zip([b for b in part["outputs"] if b["name"]], results, strict=True):
             if binding["place"] is None:
                 loose[binding["name"]] = result
             else:

@@ -75,7 +75,8 @@ def _select_layer(site: Site) -> tuple[KernelCall, ...]:
     static(x, scale, bias)
     axis = site.node.integer("axis", -1) % len(x.shape)
     n = prod(x.shape[axis:])
-    if scale.elements != n or (bias is not None and bias.elements != n):
+    wanted_shape = (1,) * axis + x.shape[axis:]
+    if any(t is not None and (1,) * (len(x.shape) - len(t.shape)) + t.shape != wanted_shape for t in (scale, bias)):
         raise Declined("scale and bias do not have the shape of the normalised axes")
     return _call(site, (prod(x.shape[:axis]), 1, 1, n), (0, 0, 1))
 

@@ -27,6 +27,7 @@ CASES = [
     Case("sum", "Split", [X, ints(1, 2)], {"axis": 1}, change={1: ints(64, 64)}, outputs=2, says="do not add up"),
     Case("negative", "Split", [X, ints(1, 2)], {"axis": 1}, change={1: ints(4, -1)}, outputs=2, says="do not add up"),
     Case("count", "Split", [X, ints(1, 2)], {"axis": 1}, change={1: ints(3)}, outputs=2, says="[2] is needed"),
+    Case("rank", "Split", [X, "int64[2]"], declared={0: "float32[2]", 1: "float32[]"}, outputs=2, says="do not add up"),
     Case("uneven", "Split", [X], {"axis": 0}, change={"axis": 1}, outputs=2, says="equal parts"),
     Case("outputs", "Split", [X], {"num_outputs": 2}, change={"num_outputs": 3}, outputs=2, says="num_outputs is 3"),
     Case("declared", "Split", [X, "int64[2]"], {"axis": 1}, declared={0: "float32[2,3]", 1: "float32[2,3]"}, outputs=2,

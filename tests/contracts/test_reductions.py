@@ -17,6 +17,7 @@ CASES = [
         if op.startswith("Reduce")
     ),
     Case("axis of old", "ReduceMax", [X], {"axes": [1]}, change={"axes": [-3]}, opset=17, says="outside of 2 dimensions"),
+    Case("flag", "ReduceSum", [X, ints(1)], change={"keepdims": 1 << 40}, says="0 or 1 is needed"),
     Case("twice", "ReduceSum", [X, ints(0, 1)], change={1: ints(0, -2)}, says="one axis twice"),
     Case("declared", "ReduceMean", [X, ints(1)], declared={0: "float32[2,3]"}, says="is computed"),
     *(

@@ -45,6 +45,7 @@ def model(node: NodeProto, x: Array, constants: Sequence[Array] = ()) -> ModelPr
         ("DynamicQuantizeLinear", ones(1, 2), [], np.array([[255, 255]])),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*runs on the host")
 @pytest.mark.parametrize("level", [0, 1])
 def test_empty_operands(level: int, op: str, x: Array, constants: list[Array], expected: Array) -> None:
     node = helper.make_node(op, ["x", *(f"c{i}" for i in range(len(constants)))], ["y", "s", "z"][: 3 if "Dynamic" in op else 1])
@@ -68,3 +69,14 @@ def test_a_result_that_is_left_out_has_room_for_what_the_kernel_writes() -> None
     assert node.outputs[1].type is not None
     assert node.outputs[1].type.dims == (2, 3)
     assert lower(graph, target("host")).arena_bytes >= 2 * 3 * 8
+
+
+@pytest.mark.filterwarnings("ignore:.*runs on the host")
+def test_a_result_that_is_left_out_on_the_host() -> None:
+    x, scale = np.arange(12, dtype=np.float32).reshape(3, 4), np.array([[1], [2], [3]], np.float32)
+    source = model(helper.make_node("LayerNormalization", ["x", "c0"], ["y", "", "deviation"]), x, [scale])
+    results = edgeopt.compile(source, level=0).run({"x": x})
+    centred = x - x.mean(axis=1, keepdims=True)
+    inverse = 1 / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(results["y"], centred * inverse * scale, rtol=1e-5)
+    np.testing.assert_allclose(results["deviation"], inverse, rtol=1e-5)

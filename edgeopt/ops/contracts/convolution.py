@@ -12,8 +12,8 @@ Rule = Callable[[Operands], None]
 
 def kernel_of(operands: Operands, weight: int) -> Shape:
     """The spatial extents of input ``weight``; an attribute that says otherwise is refused."""
-    rank, w = operands.rank(0, 3), operands.shape(weight)
-    operands.rank(weight, rank, rank)
+    w = operands.shape(weight)
+    operands.rank(weight, operands.rank(0, 3), len(operands.shape(0)))
     told = operands.node.attributes.get("kernel_shape")
     given = operands.node.integers("kernel_shape")
     operands.need(told is None or given == w[2:], f"kernel_shape is {list(given)}, {operands.label(weight)} has {list(w[2:])}")
@@ -23,6 +23,7 @@ def kernel_of(operands: Operands, weight: int) -> Shape:
 def channels_of(operands: Operands, weight: int) -> int:
     """The output channels of a convolution; raises Misfit when input, groups and input ``weight`` do not belong together."""
     x, w, group = operands.shape(0), operands.shape(weight), operands.node.integer("group", 1)
+    operands.rank(weight, operands.rank(0, 3), len(x))
     operands.need(group > 0 and w[0] % group == 0, f"{w[0]} output channels do not divide into {group} groups")
     weights = f"{operands.label(weight)} of shape {list(w)} in {group} group(s)"
     operands.need(x[1] == w[1] * group, f"{operands.label(0)} has {x[1]} channels, {weights} takes {w[1] * group}")

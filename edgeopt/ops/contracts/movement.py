@@ -72,7 +72,8 @@ def _split(operands: Operands) -> None:
     operands.vector(1, parts)
     sizes = operands.numbers(1) if operands.given(1) else _equal_parts(operands, shape[axis], parts)
     if sizes is None:
-        sizes = [operands.result(i)[axis] for i in range(parts)]
+        results = [operands.result(i) for i in range(parts)]
+        sizes = [result[axis] if len(result) == len(shape) else -1 for result in results]
     good = min(sizes) >= 0 and sum(sizes) == shape[axis]
     operands.need(good, f"the parts {sizes} do not add up to the {shape[axis]} of axis {axis}")
     for index, part in enumerate(sizes):
@@ -92,7 +93,9 @@ def _slice(operands: Operands) -> None:
     shape = operands.shape(0)
     operands.vector(1)
     count = operands.shape(1)[0]
-    for index in (2, 3, 4):
+    operands.rank(2, 1, 1)
+    operands.vector(2, count)
+    for index in (3, 4):
         operands.vector(index, count)
     given = [operands.numbers(i) if operands.given(i) else [] for i in (1, 2, 3, 4)]
     starts, ends, axes, steps = given

@@ -82,8 +82,6 @@ def _linear_conv(operands: Operands) -> None:
     operands.single(1, 2)
     operands.same_type(0, 2)
     operands.same_type(3, 5)
-    operands.rank(0, 3)
-    operands.rank(3, len(operands.shape(0)), len(operands.shape(0)))
     per_channel(operands, 4, channels_of(operands, 3))
     factor(operands, 1, 4)
     operands.typed(8, "int32")

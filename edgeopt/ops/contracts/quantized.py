@@ -39,7 +39,6 @@ def _product(operands: Operands, weight: int, bias: int, residual: int | None = 
 
 def _quant_conv(operands: Operands) -> None:
     _codes(operands, 0, 9)
-    operands.rank(3, len(operands.shape(0)), len(operands.shape(0)))
     _quantized_weight(operands, channels_of(operands, 3))
     convolution(3, 6, 9)(operands)
 
@@ -68,7 +67,6 @@ def _dynamic(operands: Operands, channels: int) -> None:
 
 
 def _dynamic_conv(operands: Operands) -> None:
-    operands.rank(3, len(operands.shape(0)), len(operands.shape(0)))
     _dynamic(operands, channels_of(operands, 3))
     convolution(3, 6)(operands)
 
@@ -85,7 +83,6 @@ def _hybrid(operands: Operands, channels: int) -> None:
 
 
 def _hybrid_conv(operands: Operands) -> None:
-    operands.rank(1, len(operands.shape(0)), len(operands.shape(0)))
     _hybrid(operands, channels_of(operands, 1))
     convolution(1, 3, 4)(operands)
 

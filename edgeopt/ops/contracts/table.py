@@ -24,7 +24,7 @@ from edgeopt.ops.contracts import (
     views,
 )
 from edgeopt.ops.contracts.operands import Misfit, Open, Operands
-from edgeopt.ops.contracts.types import check_types
+from edgeopt.ops.contracts.types import check_flags, check_types
 
 DOMAINS = ("", OWN_DOMAIN, "com.microsoft")  # whose operators kernels serve, by name
 RULES: dict[str, Callable[[Operands], None]] = {
@@ -52,7 +52,7 @@ def misfit(node: Node) -> str:
     What is not known before the model runs (open shapes, computed indices) is not judged.
     """
     rule = RULES.get(node.op) if node.domain in DOMAINS else None
-    for check in (check_types, rule) if rule is not None else ():
+    for check in (check_flags, check_types, rule) if rule is not None else ():
         try:
             check(Operands(node))
         except Misfit as reason:

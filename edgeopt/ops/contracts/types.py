@@ -1,4 +1,4 @@
-"""Element types: those that the schema of a standard operator allows, and one type wherever it says one."""
+"""What the schema of a standard operator says: element types, one type wherever it says one, and attributes that are flags."""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ from edgeopt.ops.table import schema
 
 _SPELLED = {"float32": "float", "float64": "double"}
 _VARIADIC = defs.OpSchema.FormalParameterOption.Variadic
+
+
+# Integers that mean yes or no; ONNX gives other numbers no meaning, and implementations differ on them.
+FLAGS = """allowzero align_corners antialias ceil_mode count_include_pad exclude_outside exclusive fmod input_forget keepdims
+largest layout linear_before_reset noop_with_empty_axes reverse saturate select_last_index sorted storage_order training_mode
+transA transB upper""".split()
+
+
+def check_flags(operands: Operands) -> None:
+    """Raise Misfit for an attribute that is neither 0 nor 1 although it means yes or no."""
+    for name in FLAGS:
+        value = operands.node.integer(name, 0)
+        operands.need(value in (0, 1), f"{name} is {value}, 0 or 1 is needed")
 
 
 def check_types(operands: Operands) -> None:

@@ -6,7 +6,7 @@ import pytest
 from edgeopt.ir import Array
 from edgeopt.kernels.pointwise import batch_normalization
 from edgeopt.kernels.reduce import lrn, normalization, normalize_axes
-from tests.kernels.one_node import agree, normal
+from tests.kernels.one_node import agree, declined, normal, one_node
 
 
 def _positive(n: int) -> Array:
@@ -30,6 +30,11 @@ def test_layer_normalization(axis: int, outputs: int) -> None:
     rest = (2, 3, 4, 5)[axis:]
     inputs = [normal(2, 3, 4, 5), normal(*rest), normal(*rest, seed=1)]
     agree(normalization, "LayerNormalization", inputs, {"axis": axis}, outputs=outputs, rtol=1e-5, atol=2e-6)
+
+
+def test_a_scale_along_another_axis_is_declined() -> None:
+    graph = one_node("LayerNormalization", [normal(3, 3), normal(3, 1)])
+    assert "do not have the shape of the normalised axes" in declined(normalization, graph)
 
 
 def test_layer_normalization_of_half_precision() -> None:
