@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numba import njit
 
+from edgeopt.evaluate.compiled import compiled
 from edgeopt.evaluate.fused import fused_conv, fused_gemm, product
 from edgeopt.evaluate.loops import pool, window_of
 from edgeopt.ir import Array, Node
@@ -17,7 +17,7 @@ from edgeopt.ir import Array, Node
 Batched = Callable[[Node, Sequence[Array | None]], Array | None]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _round_to_grid(x, y, scale, zero, low, high):  # type: ignore[no-untyped-def]
     for i in range(x.size):
         code = np.rint(x[i] / scale) + zero

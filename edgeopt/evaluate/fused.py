@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from edgeopt.evaluate.compiled import compiled
 from edgeopt.evaluate.loops import Window, columns, depthwise
 from edgeopt.evaluate.volumes import convolve, lifted, volume_of
 from edgeopt.ir import Array, Node
@@ -54,7 +54,7 @@ def finish(y: Array, bias: Array | None, residual: Array | None, bounds: tuple[f
     return y
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _finish(y, offsets, rest, has_rest, low, high):  # type: ignore[no-untyped-def]
     for n in range(y.shape[0]):
         for c in range(y.shape[1]):

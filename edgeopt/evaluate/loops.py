@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from edgeopt.evaluate.compiled import compiled
 from edgeopt.ir import Array, Node
 
 
@@ -57,14 +57,14 @@ def window_of(node: Node, kernel: tuple[int, ...]) -> Window | None:
     return Window((kernel[0], kernel[1]), (sh, sw), (dh, dw), (top, left), (bottom, right), bool(node.integer("ceil_mode", 0)))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _span(size, count, offset, stride):  # type: ignore[no-untyped-def]
     """The outputs first..end-1 whose element offset + index * stride lies in the map."""
     first = min(max(0, -(offset // stride)), count)
     return first, max(first, min(count, (size - offset + stride - 1) // stride))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _columns(x, out, numbers, height, width):  # type: ignore[no-untyped-def]
     kh, kw, sh, sw, dh, dw, top, left = numbers
     for k in range(x.shape[0] * kh * kw):
@@ -91,7 +91,7 @@ def columns(x: Array, window: Window, out: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _rows_at(x, out, numbers, width, positions):  # type: ignore[no-untyped-def]
     kh, kw, sh, sw, dh, dw, top, left = numbers
     share = out.shape[2] // (kh * kw)
@@ -115,7 +115,7 @@ def rows_at(x: Array, window: Window, positions: Array, groups: int) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _depthwise(x, w, y, numbers):  # type: ignore[no-untyped-def]
     kh, kw, sh, sw, dh, dw, top, left = numbers
     multiplier = y.shape[1] // x.shape[1]
@@ -147,7 +147,7 @@ def depthwise(x: Array, w: Array, window: Window) -> Array:
     return y
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _pool(x, y, counts, numbers, mean):  # type: ignore[no-untyped-def]
     kh, kw, sh, sw, dh, dw, top, left = numbers
     for n in range(y.shape[0]):

@@ -8,8 +8,8 @@ descent on the same quadratic form. Rows are independent; a grouped convolution 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from edgeopt.evaluate.compiled import compiled
 from edgeopt.ir import Array
 
 DAMPING = 0.01
@@ -70,14 +70,14 @@ def _by_blocks(work: Array, factor: Array, scale: Array, limit: int, codes: Arra
             work[:, end:] -= errors[:, : end - start] @ factor[start:end, end:]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _nearest(value, limit):  # type: ignore[no-untyped-def]
     if limit == BINARY:
         return 1.0 if value >= 0 else -1.0
     return min(max(np.rint(value), -float(limit)), float(limit))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _feed_back(work, factor, scale, limit, codes, errors, start, end):  # type: ignore[no-untyped-def]
     for r in range(work.shape[0]):
         line = work[r]
@@ -97,7 +97,7 @@ def descend(weight: Array, codes: Array, moments: Array, scale: Array, limit: in
     return codes
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+@compiled
 def _descend(slopes, codes, h, scale, limit):  # type: ignore[no-untyped-def]
     for r in range(codes.shape[0]):
         slope, code, step = slopes[r], codes[r], scale[r]

@@ -227,3 +227,32 @@ def test_a_slice_of_the_suite_on_the_cache_of_another(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     assert len(list((tmp_path / "edgeopt").glob("*.o"))) > 10
+
+
+def test_loops_of_calibration_are_kept_and_healed(folder: Path) -> None:
+    """A process that finds them compiles nothing; a damaged one is compiled anew."""
+    script = (
+        "import numpy as np\n"
+        "from edgeopt.evaluate.compiled import compiled\n"
+        "from edgeopt.evaluate import rounding\n"
+        "from numba.core import compiler\n"
+        "made = []\n"
+        "real = compiler.compile_extra\n"
+        "compiler.compile_extra = lambda *a, **k: made.append(1) or real(*a, **k)\n"
+        "@compiled\n"
+        "def total(x):\n"
+        "    s = 0.0\n"
+        "    for v in x:\n"
+        "        s += v\n"
+        "    return s\n"
+        "print(total(np.arange(5.0)), len(made))\n"
+    )
+
+    def run() -> str:
+        command, environment = [sys.executable, "-c", script], {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300).stdout.strip()
+
+    assert [run(), run()] == ["10.0 1", "10.0 0"]
+    (entry,) = (folder / "loops").iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    assert [run(), run()] == ["10.0 1", "10.0 0"]
