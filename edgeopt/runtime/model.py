@@ -22,6 +22,7 @@ from edgeopt.lower.layout import layout_digest
 from edgeopt.lower.memory import aligned_bytes
 from edgeopt.memory_limit import machine_memory, require
 from edgeopt.ops import evaluate
+from edgeopt.ops.contracts import require_arrays_fit
 from edgeopt.runtime.addresses import address_of, readable
 from edgeopt.runtime.claims import require_declared, require_planned
 from edgeopt.runtime.forks import renewed_after_fork
@@ -220,6 +221,7 @@ class CompiledModel:
         node = self._node(part["node"])
         environment = {b["name"]: self._view(b, arrays, outputs, loose) for b in part["inputs"] if b is not None}
         given = [None if v is None else v.array if v.is_constant else environment[v.name] for v in node.inputs]
+        require_arrays_fit(node, given)
         results = evaluate(node, given, environment)
         for binding, result in zip([b for b in part["outputs"] if b["name"]], results, strict=True):
             if binding["place"] is None:

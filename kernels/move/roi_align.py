@@ -34,8 +34,8 @@ def _kernel(dtype: str, average: bool, shifted: bool) -> Callable[..., None]:
             left, top = load(rois, roi * 4) * kind(scale) - shift, load(rois, roi * 4 + 1) * kind(scale) - shift
             right, bottom = load(rois, roi * 4 + 2) * kind(scale) - shift, load(rois, roi * 4 + 3) * kind(scale) - shift
             step_y, step_x = max(bottom - top, smallest) / kind(rows), max(right - left, smallest) / kind(columns)
-            samples_y = ratio if ratio > 0 else np.int64(ceil(max(min(step_y, most), zero)))
-            samples_x = ratio if ratio > 0 else np.int64(ceil(max(min(step_x, most), zero)))
+            samples_y = ratio if ratio > 0 else np.int64(ceil(min(step_y if step_y > zero else zero, most)))  # none for NaN
+            samples_x = ratio if ratio > 0 else np.int64(ceil(min(step_x if step_x > zero else zero, most)))
             for bin_ in range(rows * columns):
                 total, some = zero, False
                 for a in range(samples_y):

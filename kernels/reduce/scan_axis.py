@@ -65,9 +65,9 @@ def _triangle(x: Any, y: Any, begin: Any, end: Any, rows: Any, columns: Any, k: 
     for chunk in range(begin, end):
         edge = remainder(chunk, rows) + k
         for i in range(columns):
-            value = x[chunk * columns + i]
-            inside = i >= edge if upper else i <= edge
-            y[chunk * columns + i] = value if inside else value - value
+            y[chunk * columns + i] = x[chunk * columns + i]
+            if (i < edge) if upper else (i > edge):
+                y[chunk * columns + i] = 0  # whatever was there: infinity minus itself would not be zero
 
 
 def _select_triangle(site: Site) -> tuple[KernelCall, ...]:

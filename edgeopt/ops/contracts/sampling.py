@@ -64,6 +64,9 @@ def _grid_sample(operands: Operands) -> None:
     operands.yields((*x[:2], *grid[1:-1]))
 
 
+MOST_SAMPLES = 1024  # along each side of a bin
+
+
 def _roi_align(operands: Operands) -> None:
     node, x = operands.node, operands.shape(0)
     operands.rank(0, 4, 4)
@@ -72,7 +75,9 @@ def _roi_align(operands: Operands) -> None:
     operands.fits(1, (count, 4))
     operands.vector(2, count)
     height, width, ratio = node.integer("output_height", 1), node.integer("output_width", 1), node.integer("sampling_ratio", 0)
-    operands.need(height > 0 and width > 0 and ratio >= 0, f"{height} x {width} bins with a sampling ratio of {ratio}")
+    operands.need(
+        height > 0 and width > 0 and 0 <= ratio <= MOST_SAMPLES, f"{height} x {width} bins with a sampling ratio of {ratio}"
+    )
     operands.need(count == 0 or 0 not in (x[0], *x[2:]), f"{operands.label(0)} of shape {list(x)} holds nothing to sample")
     images = operands.numbers(2)
     if images is not None and count:
