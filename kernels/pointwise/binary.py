@@ -133,9 +133,19 @@ def _kernel(name: str, left: str, right: str, result: str) -> Callable[..., None
 
 
 def _mixed_power(dtype: str) -> Formula:
-    """A whole number to a real power, computed in float64 and cut off towards zero."""
-    kind = scalar(dtype)
-    return inline(lambda x, y: kind(np.int64(math.pow(np.float64(x), np.float64(y)))))
+    """A whole number to a real power, computed in float64 and cut off towards zero.
+
+    What no element holds, NaN too, gives the lowest number on every processor, as conversions do on x86.
+    """
+    kind, limits = scalar(dtype), np.iinfo(dtype)
+    low, above, lowest = np.float64(limits.min), np.float64(limits.max) + 1, kind(limits.min)
+
+    @inline
+    def power(x: Any, y: Any) -> Any:
+        value = math.pow(np.float64(x), np.float64(y))
+        return kind(np.int64(value)) if low <= value < above else lowest
+
+    return power
 
 
 def binary_call(name: str, site: Site, x: int, y: int) -> KernelCall:

@@ -98,3 +98,10 @@ def test_infinities_survive_a_resize() -> None:
     model, feeds = model_of([case], 13)
     (expected,), (actual,) = run(model, feeds).values(), interpret(load(model), feeds).values()
     np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_a_power_that_no_whole_number_is_gives_the_lowest(kind: Any) -> None:
+    model, feeds = model_of([Case("Pow", [np.asarray([2, -3, 2, 1000], kind), np.asarray([2.5, 2.5, -1, 9e3], np.float32)])], 15)
+    (power,) = edgeopt.compile(model).run(feeds).values()
+    assert power.dtype == kind and power.tolist() == [5, np.iinfo(kind).min, 0, np.iinfo(kind).min]
