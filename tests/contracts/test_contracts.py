@@ -10,6 +10,7 @@ from edgeopt.ir import Graph, Node, TensorType, Value
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import TABLE
 from edgeopt.ops.contracts import RULES, misfit
+from edgeopt.ops.contracts.modes import MODES
 from edgeopt.passes.constant_folding import PASS
 from edgeopt.rewrite import Context
 from edgeopt.target import target
@@ -109,3 +110,11 @@ def test_no_level_compiles_a_misfit(level: int, op: str, shape: tuple[int, ...],
     )
     with pytest.raises(EdgeoptError, match=f"{op}.*{says}"):
         edgeopt.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), level=level)
+
+
+@pytest.mark.parametrize(("op", "name"), [(op, name) for op, names in MODES.items() for name in names])
+def test_a_way_that_an_operator_does_not_have(op: str, name: str) -> None:
+    node = Node(op, [Value("x")], [Value("y")], {name: MODES[op][name][-1]})
+    assert misfit(node) == ""
+    node.attributes[name] = "sideways"
+    assert f"{name} is 'sideways'" in misfit(node)

@@ -23,6 +23,7 @@ from edgeopt.ops.contracts import (
     sampling,
     views,
 )
+from edgeopt.ops.contracts.modes import check_modes
 from edgeopt.ops.contracts.operands import Misfit, Open, Operands
 from edgeopt.ops.contracts.types import check_flags, check_types
 
@@ -52,7 +53,7 @@ def misfit(node: Node) -> str:
     What is not known before the model runs (open shapes, computed indices) is not judged.
     """
     rule = RULES.get(node.op) if node.domain in DOMAINS else None
-    for check in (check_flags, check_types, rule) if rule is not None else ():
+    for check in (check_flags, check_modes, check_types, rule) if rule is not None else ():
         try:
             check(Operands(node))
         except Misfit as reason:
