@@ -17,7 +17,8 @@ from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
-from edgeopt.search.run import Data, scheme_for
+from edgeopt.search.run import Data, scheme_for, with_opset
+from edgeopt.search.unquantized import note_of, unquantized
 from edgeopt.search.why import LayerBlame, blame, suggestion
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
@@ -27,7 +28,9 @@ LEVEL = 3  # times are those of what -O3 compiles
 
 @dataclass(frozen=True)
 class Losses:
-    """``signal_to_noise`` of the whole quantised network in decibel, a ``suggestion``, and the ``layers``, the worst first."""
+    """``signal_to_noise`` of the whole quantised network in decibel, a ``suggestion`` (which names what has no
+
+    integer form), and the ``layers``, the worst first."""
 
     signal_to_noise: float
     suggestion: str
@@ -58,15 +61,18 @@ def why(
     arguments.shapes(shapes)
     arguments.instance("target", target, (str, Target))
     facts = target if isinstance(target, Target) else find_target(target)
-    graph = load(model, shapes)
+    wanted = scheme_for(quantize, facts)
+    graph = with_opset(load(model, shapes), wanted)
     optimize(graph)
     refuse_infinite(linear_nodes(graph))
     calibrating, evaluation = _data(graph, data, calibration)
     evaluation = evaluation.subset(samples)
     check_reference(outputs(graph, evaluation), evaluation.labels, accept_chance)
-    plan = make_plan(graph, calibrating, scheme_for(quantize, facts))
+    plan = make_plan(graph, calibrating, wanted)
     whole, rows = blame(graph, plan, evaluation, facts, LEVEL)
-    return Losses(whole, suggestion(whole, rows), tuple(rows))
+    left = unquantized(graph)
+    told = [suggestion(whole, rows), *([note_of(left)] if left else [])]
+    return Losses(whole, "; ".join(told), tuple(rows))
 
 
 def _data(graph: Graph, data: Data | None, calibration: Data | None) -> tuple[DataSet, DataSet]:

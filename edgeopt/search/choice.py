@@ -16,7 +16,7 @@ from edgeopt.forms.quantize.combine import FLOAT, combined, output_errors
 from edgeopt.forms.quantize.plan import make_plan, unfit
 from edgeopt.forms.quantize.recipe import AUTO, Recipe, best_recipe
 from edgeopt.forms.quantize.reconstruct import Repairs
-from edgeopt.forms.quantize.sensitivity import sensitivities
+from edgeopt.forms.quantize.sensitivity import outputs, overlay_of, sensitivities
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import QuantizationScheme
 from edgeopt.ops.grids import QuantizationPlan, linear_nodes
@@ -27,6 +27,7 @@ from edgeopt.target import Target
 Objective = Literal["latency", "size"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 FLOAT_BITS = 32
+SIMULATED = 64  # samples
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,17 @@ class Trials:
         return self._known[key]
 
     def drop(self, forms: Forms) -> float:
-        """Percentage points lost."""
+        """Percentage points lost.
+
+        On few samples the code takes longer to compile than a run in float takes that rounds the same values. Such a run may
+        reject, never accept.
+        """
+        if self.data.samples <= SIMULATED and frozenset(forms.items()) not in self._known:
+            graph = self.search.graph
+            made = outputs(graph, self.data, overlay_of(graph, self.search.plan(forms)))
+            lost = self.before - self._metric(made)
+            if lost > self.search.goal.max_drop:
+                return lost
         return self.before - self.result(forms)[0]
 
     def _metric(self, actual: Array) -> float:

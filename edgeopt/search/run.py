@@ -123,7 +123,7 @@ def _attempt(
     print_after: PrintAfter | None,
 ) -> tuple[Graph, Quantization | None]:
     """``graph`` optimised, and what the search finds with ``schemes``."""
-    graph = _with_opset(graph, *schemes)
+    graph = with_opset(graph, *schemes)
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
     if form == "standard":
@@ -188,10 +188,11 @@ def _completed(
 
 def quantizable(graph: Graph, wanted: QuantizationScheme, level: int) -> Graph:
     """``graph`` optimised exactly, at an opset with the types of the scheme. Raises EdgeoptError when it cannot be quantised."""
-    graph = _with_opset(graph, wanted)
+    graph = with_opset(graph, wanted)
     optimize(graph, level)
     if reason := _obstacle(graph):
-        raise EdgeoptError(f"graph '{graph.name}' cannot be quantised: {reason}")
+        left = unquantized(graph)
+        raise EdgeoptError("; ".join([f"graph '{graph.name}' cannot be quantised: {reason}", *([note_of(left)] if left else [])]))
     return graph
 
 
@@ -229,13 +230,13 @@ def _read(source: Data | None, graph: Graph) -> DataSet | None:
 
 def _can_have(graph: Graph, schemes: tuple[QuantizationScheme, ...]) -> bool:
     try:
-        _with_opset(graph, *schemes)
+        with_opset(graph, *schemes)
     except EdgeoptError:
         return False
     return True
 
 
-def _with_opset(graph: Graph, *schemes: QuantizationScheme) -> Graph:
+def with_opset(graph: Graph, *schemes: QuantizationScheme) -> Graph:
     needed = [OPSETS.get(t, 0) for s in schemes for t in (s.weights, s.activations)]
     opset = max(*needed, DYNAMIC_OPSET if any(s.dynamic for s in schemes) else 0)
     if graph.opset >= opset:

@@ -7,11 +7,15 @@ import pytest
 from onnx import parser
 
 from edgeopt.evaluate.data import DataSet, generated
-from edgeopt.forms.applied import compiled_outputs
+from edgeopt.forms.applied import compiled_outputs, variant
+from edgeopt.forms.quantize.plan import make_plan
+from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.frontend import load
 from edgeopt.frontend.notes import notes
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph
+from edgeopt.ops.grid import scheme
+from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.choice import Quantization
 from edgeopt.search.run import Budget, approximate
@@ -65,8 +69,8 @@ def network(name: str) -> Graph:
     return load(parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> net ({inputs}) => (y) {{ {" ".join(body)} }}'))
 
 
-def quantised(graph: Graph, scheme: str, data: DataSet | None) -> tuple[Graph, Quantization]:
-    made, found = approximate(graph, Budget(data, data, max_drop=100.0, quantize=scheme), Context(level=3), host())
+def quantised(graph: Graph, form: str, data: DataSet | None) -> tuple[Graph, Quantization]:
+    made, found = approximate(graph, Budget(data, data, max_drop=100.0, quantize=form), Context(level=3), host())
     assert found is not None
     return made, found
 
@@ -88,14 +92,25 @@ def test_it_is_quantised_and_stays_close(name: str) -> None:
     assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
 
 
-@pytest.mark.parametrize("scheme", ["w8", "w8a8-dynamic", "w8a16"])
+@pytest.mark.parametrize("form", ["w8", "w8a8-dynamic", "w8a16"])
 @pytest.mark.parametrize("name", ["one axis", "three axes"])
-def test_other_schemes_serve_convolutions_of_any_rank(name: str, scheme: str) -> None:
+def test_other_schemes_serve_convolutions_of_any_rank(name: str, form: str) -> None:
     graph = network(name)
     data = generated(graph, 4)
     expected = np.concatenate([interpret(graph, data.take(slice(i, i + 1)).arrays)["y"] for i in range(4)])
-    made, _ = quantised(graph, scheme, None if scheme == "w8" else data)
+    made, _ = quantised(graph, form, None if form == "w8" else data)
     assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
+
+
+@pytest.mark.parametrize("name", ["batch of four", "sequence first"])
+def test_a_run_that_rounds_on_the_way_foretells_the_code(name: str) -> None:
+    graph = network(name)
+    optimize(graph)
+    data = generated(graph, 4)
+    plan = make_plan(graph, data, scheme("w8a8"))
+    foretold = outputs(graph, data, overlay_of(graph, plan))
+    compiled = compiled_outputs(variant(graph, plan, 3), data, host(), 3)
+    assert decibel(outputs(graph, data), compiled) < 60.0 < decibel(compiled, foretold)
 
 
 def test_samples_fill_the_batch_that_the_model_takes() -> None:
