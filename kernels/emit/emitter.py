@@ -146,7 +146,7 @@ class Emitter:
 
     def exp(self, x: Value) -> Value:
         """e^x with relative error below 2e-7, clamped to [-87.3, 88]: x = n ln 2 + r, 2^n by exponent, e^r by polynomial."""
-        x = self.maximum(self.minimum(x, self.constant(88.0)), self.constant(-87.3))
+        x = self.maximum(self.constant(-87.3), self.minimum(self.constant(88.0), x))  # in this order NaN stays NaN
         n = self.call("rint", self.mul(x, self.constant(1.44269504)))
         r = self.fma(n, self.constant(-0.693359375), x)
         r = self.fma(n, self.constant(2.12194440e-4), r)

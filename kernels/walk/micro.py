@@ -64,8 +64,8 @@ def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y:
     start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(count)]
     carried = [w, *(start * len(tile.pixels))]
     if tile.loops:
-        carried = nest(e, tile.loops, x, carried, lambda x, values: _body(e, tile, tile.steps, x, values))
-    total = _body(e, tile, tile.tail, x, carried)[1:]
+        carried = nest(e, tile.loops, x, carried, lambda x, values: accumulate(e, tile, tile.steps, x, values))
+    total = accumulate(e, tile, tile.tail, x, carried)[1:]
     for p, place in enumerate(tile.places):
         for v, vector in enumerate(tile.vectors):
             lanes = tile.valid if tile.valid and v == count - 1 else e.lanes
@@ -101,7 +101,8 @@ def _nest(
     return e.loop(count, carried, body)
 
 
-def _body(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
+def accumulate(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
+    """Write the products of ``steps``: ``carried`` is the weights' pointer, then the sums [pixel][vector]; so is the result."""
     w, total, count = carried[0], carried[1:], len(tile.vectors)
     stride = tile.weight_step or count * e.lanes
     inputs = _inputs(e, tile, steps, x)

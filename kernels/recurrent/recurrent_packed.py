@@ -1,0 +1,132 @@
+"""Recurrent networks by register tiles: what LSTM, GRU and RNN share when their weights are constants.
+
+The input's part of every gate is one matrix product over all steps, before the loop over time. In that loop a tile takes some
+sequences x some vectors of hidden units with all their gates: it starts from the input's part, adds the recurrent products in
+registers, and applies the gates there. Columns of both weights lie ``[block of units][gate][lane]``, units padded by zero
+weights to whole vectors, so that the gates of one unit meet in one lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Declined, KernelCall, Packed, Site, Temporary
+from edgeopt.kernels.emit import epilogue
+from edgeopt.kernels.emit.emitter import Emitter, Value
+from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.gemm.product import Product, Terms, pack, prepared
+from edgeopt.kernels.recurrent.recurrent import Activation, Direction, Recurrence
+from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, accumulate, nest
+from edgeopt.kernels.walk.tiling import choose
+from edgeopt.target import Target
+
+ACCUMULATORS = 8  # sums that a tile has at least, to hide the latency of a multiply-add
+ROWS = 4  # sequences that share a weight vector at most
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A tile of the loop over time: ``rows`` sequences x ``vectors`` vectors of ``hidden`` units with ``gates`` gates each.
+
+    ``first`` columns of the input's part lie in a row of one sequence, ``apart`` from the next.
+    """
+
+    gates: int
+    hidden: int
+    units: int
+    rows: int
+    vectors: int
+    apart: int
+
+
+Finish = Callable[[Emitter, Sequence[Value], Sequence[Value], Value, Value], Value]
+"""(emitter, the input's part and the recurrent products of each gate, pointers to a recurrent bias and to the units' state)
+-> the new hidden units."""
+
+
+def cell_of(site: Site, sizes: Recurrence, gates: int) -> Cell:
+    """The tile for a node, by the target's registers. Raises Declined for what the packed form cannot express."""
+    if site.given(0).type.dtype != "float32":
+        raise Declined(f"element type {site.given(0).type.dtype}")
+    if site.optional(4) is not None:
+        raise Declined("the lengths of its sequences are given")
+    if site.node.real("clip", 0.0):
+        raise Declined("its gates are clipped")
+    lanes = site.target.lanes
+    blocks = -(-sizes.hidden // lanes)
+    rows = min(sizes.batch, ROWS if site.target.vector_registers >= 32 else 2)
+    vectors = min(blocks, max(1, ACCUMULATORS // (rows * gates)))
+    apart = gates * blocks * lanes * (sizes.steps if sizes.batch_major else 1)
+    return Cell(gates, sizes.hidden, blocks * lanes, rows, vectors, apart)
+
+
+def activations(direction: Direction) -> list[epilogue.Activation]:
+    """The activations of a direction as vector functions. Raises Declined for those that have none."""
+    return [_vectorised(a) for a in direction.activations]
+
+
+def _vectorised(function: Activation) -> epilogue.Activation:
+    if function.name not in ("Relu", "Tanh", "Sigmoid", "LeakyRelu", "HardSigmoid"):
+        raise Declined(f"activation '{function.name}'")
+    return epilogue.Activation(function.name, function.alpha, function.beta)
+
+
+def columns(weights: Array, cell: Cell, lanes: int) -> Array:
+    """Weights or bias [gate * hidden, ...] as [..., block, gate, lane], padded by zeros."""
+    matrix = weights.reshape(cell.gates, cell.hidden, -1)
+    padded = np.zeros((cell.gates, cell.units, matrix.shape[2]), np.float32)
+    padded[:, : cell.hidden] = matrix
+    blocked = padded.reshape(cell.gates, -1, lanes, matrix.shape[2]).transpose(3, 1, 0, 2)
+    return np.ascontiguousarray(blocked.reshape(matrix.shape[2], -1))
+
+
+def input_product(site: Site, sizes: Recurrence, cell: Cell, weights: Array, bias: Array) -> tuple[KernelCall, Temporary]:
+    """The product of all steps with the input's weights [gate * hidden, width], and where its result lies."""
+    lanes = site.target.lanes
+    product = Product(1, sizes.steps * sizes.batch, sizes.width, cell.gates * cell.units, True)
+    terms = Terms(columns(weights, cell, lanes)[None], columns(bias, cell, lanes)[0], None, epilogue.Activation())
+    tiling = choose(site.target, product.rows, product.columns // lanes, divided=False)
+    made = prepared(site, product, terms, tiling.pixels, tiling.vectors, "gemm")
+    place = Temporary("projection", product.rows * product.columns)
+    return made.call(y=place, residual=place), place
+
+
+def recurrent_weights(cell: Cell, weights: Array, lanes: int) -> Packed:
+    """Weights [gate * hidden, hidden] in panels of the units of one tile."""
+    return Packed(pack(columns(weights, cell, lanes)[None], cell.vectors * cell.gates, lanes))
+
+
+def _emit(e: Emitter, cell: Cell, vectors: int, finish: Finish, *pointers: Value) -> None:
+    p, w, b, h, c, y = pointers
+    count = vectors * cell.gates
+    sums = _products(e, cell, count, w, h)
+    for i in range(cell.rows):
+        for v in range(vectors):
+            first, place = v * cell.gates, i * cell.units + v * e.lanes
+            given = [e.load(p, i * cell.apart + (first + q) * e.lanes) for q in range(cell.gates)]
+            own = sums[i * count + first : i * count + first + cell.gates]
+            e.store(finish(e, given, own, e.at(b, v * e.lanes), e.at(c, place)), y, place)
+
+
+def _products(e: Emitter, cell: Cell, count: int, w: Value, h: Value) -> list[Value]:
+    """The recurrent products of ``count`` vectors of gates, for each sequence."""
+    full = cell.hidden // STEPS
+    tile = Tile(tuple(i * cell.units for i in range(cell.rows)), (), tuple(range(count)), (), tuple(range(STEPS)))
+    carried = [w, *[e.constant(0.0)] * (cell.rows * count)]
+    if full:
+        carried = nest(e, (Loop(full, STEPS),), h, carried, lambda x, values: accumulate(e, tile, tile.steps, x, values))
+    return accumulate(e, tile, tuple(range(cell.hidden - full * STEPS)), e.at(h, full * STEPS), carried)[1:]
+
+
+def cell_function(target: Target, cell: Cell, vectors: int, finish: Finish) -> Any:
+    """One step of ``vectors`` vectors of units as a function (input's part, weights, bias, hidden, state, new hidden)."""
+
+    def emit(e: Emitter, p: Value, w: Value, b: Value, h: Value, c: Value, y: Value) -> None:
+        _emit(e, cell, vectors, finish, p, w, b, h, c, y)
+
+    return vector_function(target, 6, emit)

@@ -1,0 +1,123 @@
+"""The loop over time of a recurrent network whose steps are register tiles.
+
+A chunk is the sequences of one tile; the last tile is moved up to end with the batch. Hidden units lie twice in scratch, old
+and new in turn, because every gate reads all old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.kernels.call import KernelCall, Operand, Packed, Site, Temporary
+from edgeopt.kernels.emit.intrinsics import inline, offset
+from edgeopt.kernels.recurrent.recurrent import Direction, Recurrence, optional_input, optional_output
+from edgeopt.kernels.recurrent.recurrent_packed import Cell, Finish, cell_function, input_product, recurrent_weights
+from edgeopt.target import Target
+
+
+def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: Cell, finish: Finish) -> tuple[KernelCall, ...]:
+    """The input's product and the loop over time of one direction. Raises Declined when weights or bias are no constants."""
+    w, r = (site.constant(i)[direction.place] for i in (1, 2))
+    rows, lanes = cell.gates * cell.hidden, site.target.lanes
+    bias = site.constant(3)[direction.place] if site.optional(3) is not None else np.zeros(2 * rows, np.float32)
+    apart = separate(cell, bias)
+    product, given = input_product(site, sizes, cell, w, bias[:rows] + bias[rows:] - apart)
+    states, celled = sizes.directions * sizes.batch * sizes.hidden, site.node.op == "LSTM"
+    operands: tuple[Operand, ...] = (
+        *(given, recurrent_weights(cell, r, lanes), Packed(_units(cell, apart)), optional_input(site, 5, states)),
+        optional_input(site, 6, states) if celled else Packed(np.zeros(1, np.float32)),
+        *(optional_output(site, 0, states * sizes.steps), optional_output(site, 1, states)),
+        optional_output(site, 2, states) if celled else Temporary("output2", 1),
+        Temporary("hidden", 2 * cell.rows * cell.units, True),
+        Temporary("cells", cell.rows * cell.units, True),
+    )
+    key = (cell, direction)
+    function = _function(site.target, cell, sizes, direction, finish, celled)
+    return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows), key)
+
+
+def separate(cell: Cell, bias: Array) -> Array:
+    """The recurrent bias that stays apart from the input's: the candidate's of a GRU, which its reset gate multiplies."""
+    kept = np.zeros(cell.gates * cell.hidden, np.float32)
+    if cell.gates == 3:
+        kept[2 * cell.hidden :] = bias[5 * cell.hidden :]
+    return kept
+
+
+def _units(cell: Cell, apart: Array) -> Array:
+    padded = np.zeros(cell.units, np.float32)
+    padded[: cell.hidden] = apart[-cell.hidden :]
+    return padded
+
+
+def _function(
+    target: Target, cell: Cell, sizes: Recurrence, direction: Direction, finish: Finish, celled: bool
+) -> Callable[..., None]:
+    advance = _advance(target, cell, finish)
+    n, units, rows, steps, batch, backward = cell.hidden, cell.units, cell.rows, sizes.steps, sizes.batch, direction.backward
+    row = cell.gates * units
+    pt, pb = (row, steps * row) if sizes.batch_major else (batch * row, row)
+    y0, ys, yt, s0, ss = sizes.constants(direction, cell.gates)[6:11]
+    fill, copy = _copies(rows, n, units)
+
+    def recur(
+        p: Any, w: Any, b: Any, h0: Any, c0: Any, y: Any, yh: Any, yc: Any, hidden: Any, cells: Any, begin: Any, end: Any
+    ) -> None:
+        for chunk in range(begin, end):
+            first = min(chunk * rows, batch - rows)
+            own = s0 + first * ss
+            fill(offset(h0, own), ss, hidden)
+            if celled:
+                fill(offset(c0, own), ss, cells)
+            for step in range(steps):
+                t = steps - 1 - step if backward else step
+                old, new = offset(hidden, step % 2 * rows * units), offset(hidden, (1 - step % 2) * rows * units)
+                advance(offset(p, t * pt + first * pb), w, b, old, cells if celled else old, new)
+                copy(new, offset(y, y0 + first * ys + t * yt), ys)
+            copy(offset(hidden, steps % 2 * rows * units), offset(yh, own), ss)
+            if celled:
+                copy(cells, offset(yc, own), ss)
+
+    return recur
+
+
+def _advance(target: Target, cell: Cell, finish: Finish) -> Callable[..., None]:
+    """One step of all hidden units: (input's part, weights, bias, old units, state, new units)."""
+    blocks, unit = cell.units // target.lanes, cell.vectors * target.lanes
+    groups = -(-blocks // cell.vectors)
+    inner = cell_function(target, cell, cell.vectors, finish)
+    final = cell_function(target, cell, blocks - (groups - 1) * cell.vectors, finish)
+    width = unit * cell.gates
+    panel = cell.hidden * width
+
+    @inline
+    def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:
+        for g in range(groups - 1):
+            at = g * unit
+            inner(offset(p, g * width), offset(w, g * panel), offset(b, at), old, offset(state, at), offset(new, at))
+        g, at = groups - 1, (groups - 1) * unit
+        final(offset(p, g * width), offset(w, g * panel), offset(b, at), old, offset(state, at), offset(new, at))
+
+    return advance
+
+
+def _copies(rows: int, n: int, units: int) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Copies of the states of a tile: from memory into scratch, whose padding becomes zero, and back."""
+
+    @inline
+    def fill(source: Any, stride: Any, states: Any) -> None:
+        for i in range(rows):
+            for k in range(units):
+                states[i * units + k] = source[i * stride + k] if k < n else np.float32(0)
+
+    @inline
+    def copy(states: Any, result: Any, stride: Any) -> None:
+        for i in range(rows):
+            for k in range(n):
+                result[i * stride + k] = states[i * units + k]
+
+    return fill, copy
