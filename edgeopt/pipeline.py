@@ -15,6 +15,7 @@ from edgeopt.passes import (
     canonicalize_matmul,
     canonicalize_reshape,
     canonicalize_scan,
+    cast_like_to_cast,
     common_subexpressions,
     constant_folding,
     cross_layer_equalization,
@@ -89,6 +90,7 @@ class Stage:
 
 
 PIPELINE: tuple[Stage, ...] = (
+    Stage(cast_like_to_cast.PASS, 1, "a constant that is cast to the type of a map is a constant"),
     Stage(constant_folding.PASS, 1, "what is known now is not computed at run time"),
     Stage(fold_shape.PASS, 1, "shape arithmetic of exporters disappears once shapes are static"),
     Stage(refine_types.PASS, 1, "shapes that folding made known reach the passes below"),

@@ -160,9 +160,11 @@ def _one_axis(node: Node, perm: Sequence[int]) -> Plan | None:
     if node.op in ("ArgMax", "ArgMin") and not node.integer("keepdims", 1):
         return None
     axis = perm[node.integer("axis", ONE_AXIS[node.op]) % len(perm)]
-    inputs = [i for i, v in enumerate(node.inputs) if node.op == "Concat" and v is not None and not v.is_constant]
-    fixed = {i: v.array.transpose(inverse(perm)) for i, v in enumerate(node.inputs) if v is not None and v.is_constant}
-    return Plan(tuple(inputs) if node.op == "Concat" else (0,), fixed if node.op == "Concat" else {}, {"axis": axis})
+    if node.op != "Concat":  # further inputs (the sizes of a Split) are numbers, not maps
+        return Plan((0,), attributes={"axis": axis})
+    given = [(i, v) for i, v in enumerate(node.inputs) if v is not None]
+    fixed = {i: v.array.transpose(inverse(perm)) for i, v in given if v.is_constant}
+    return Plan(tuple(i for i, v in given if not v.is_constant), fixed, {"axis": axis})
 
 
 def _reduction(node: Node, perm: Sequence[int]) -> Plan | None:

@@ -61,6 +61,11 @@ def eliminate_noop(draft: Draft, x: Value) -> Value:
     return draft.op(op, x, draft.constant(neutral))
 
 
+def cast_like_to_cast(draft: Draft, x: Value) -> Value:
+    draft.graph.opsets[""] = max(draft.graph.opset, 15)  # the first that has CastLike
+    return draft.op("Add", x, draft.op("CastLike", draft.weight(shape(x)[3]), x))
+
+
 def merge_casts(draft: Draft, x: Value) -> Value:
     return draft.op("Cast", draft.op("Cast", x, to=11), to=draft.choice.pick([1, 6]))
 
