@@ -66,11 +66,24 @@ def _linked(program: Program, target: Target, driver: str, public: set[str]) -> 
         module.link_in(_parse(_captured(step).replace("define internal", "define", 1), machine))
     _internalise(module, public)
     module.verify()
+    _specialise(module, machine)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return module
+
+
+def _specialise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
+    """Give every call its own copy of its kernel before anything is optimised.
+
+    LLVM optimises a function before it inlines it. With one caller it knows the constants by then, with two it does not, and a
+    loop nest that was shaped for unknown extents is not reshaped afterwards: a layer would be slower for having a neighbour.
+    """
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
+    inliner = llvm.create_new_module_pass_manager()
+    inliner.add_always_inliner_pass()
+    inliner.run(module, builder)
 
 
 def emit(module: llvm.ModuleRef, target: Target) -> bytes:

@@ -11,6 +11,7 @@ import math
 import struct
 
 from edgeopt.codegen.capture import digest
+from edgeopt.codegen.denormals import flushed, flushes, mode_declarations
 from edgeopt.codegen.entry import entry_ir
 from edgeopt.codegen.flow import in_range, next_ir, next_step
 from edgeopt.codegen.identity import identity
@@ -39,7 +40,8 @@ def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     specialised = {call_name(s): s for s in steps}
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
     parts += [_specialised(name, s) for name, s in specialised.items()]
-    parts += [_step(index, s, program.scratch_bytes) for index, s in enumerate(steps)]
+    parts += [mode_declarations(target)]
+    parts += [_step(index, s, program.scratch_bytes, target) for index, s in enumerate(steps)]
     parts += [_dispatch(program), next_ir(program, lambda i, place: _pointer(i, place, 0)), _range(program)]
     parts.append(entry_ir(program, target, library))
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program, target)])
@@ -84,12 +86,13 @@ def _literal(constant: int | float) -> str:
     return f"i64 {int(constant)}"
 
 
-def _step(index: int, step: Step, scratch_bytes: int) -> str:
+def _step(index: int, step: Step, scratch_bytes: int, target: Target) -> str:
     lines = [f"define internal void @step_{index}(ptr %ctx, i64 %begin, i64 %end, i64 %thread) noinline {{"]
     for i, place in enumerate(step.places):
         lines += _pointer(i, place, scratch_bytes)
     actual = "".join(f"ptr %p{i}, " for i in range(len(step.places)))
-    return "\n".join([*lines, f"  call void @{call_name(step)}({actual}i64 %begin, i64 %end)", "  ret void", "}"])
+    call = f"  call void @{call_name(step)}({actual}i64 %begin, i64 %end)"
+    return "\n".join([*lines, *(flushed(call) if flushes(step.op, target) else [call]), "  ret void", "}"])
 
 
 def _pointer(i: int, place: Place, scratch_bytes: int) -> list[str]:
