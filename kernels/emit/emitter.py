@@ -160,11 +160,17 @@ class Emitter:
 
     def reduce_add(self, x: Value) -> Value:
         """The sum of the lanes, as a scalar, halving the vector at each step."""
+        return self._halved(x, self.builder.fadd if x.type.element == F32 else self.builder.add)
+
+    def reduce_maximum(self, x: Value) -> Value:
+        """The greatest of the lanes, as a scalar."""
+        return self._halved(x, self.maximum)
+
+    def _halved(self, x: Value, combine: Callable[[Value, Value], Value]) -> Value:
         count = x.type.count
         while count > 1:
             count //= 2
-            low, high = (self.shuffle(x, x, range(first, first + count)) for first in (0, count))
-            x = self.builder.fadd(low, high) if x.type.element == F32 else self.builder.add(low, high)
+            x = combine(*(self.shuffle(x, x, range(first, first + count)) for first in (0, count)))
         return self.builder.extract_element(x, ir.Constant(I32, 0))
 
     def loop(self, count: Value | int, carried: Sequence[Value], body: Callable[..., Sequence[Value]]) -> list[Value]:
