@@ -1,7 +1,17 @@
 """Operators that look along axes: reductions, softmax, normalisations, cumulative sums, the k largest."""
 
 from edgeopt.kernels.call import Kernel
-from edgeopt.kernels.reduce import arg_reduce, lrn, normalization, normalize_axes, reduce, scan_axis, softmax, softmax_vector, top_k
+from edgeopt.kernels.reduce import (
+    arg_reduce,
+    lrn,
+    normalization,
+    normalize_axes,
+    reduce,
+    scan_axis,
+    softmax,
+    softmax_vector,
+    top_k,
+)
 
 KERNELS: tuple[Kernel, ...] = (
     softmax_vector.KERNEL,
