@@ -70,7 +70,7 @@ def _part(value: Value | None, node: Node, target: Target) -> bool:
 
 
 def _writes_maps(node: Node) -> bool:
-    return node.is_op("Conv") or (node.domain == OWN_DOMAIN and OWN_OPS[node.op].maps)
+    return node.is_op("Conv", "ConvTranspose") or (node.domain == OWN_DOMAIN and OWN_OPS[node.op].maps)
 
 
 def block_size(target: Target) -> int:

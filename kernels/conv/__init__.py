@@ -1,7 +1,15 @@
 """Float convolutions: by definition, and in the blocked layout direct, depthwise, from an image, and by Winograd."""
 
 from edgeopt.kernels.call import Kernel
-from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_direct, conv_stem, conv_transpose, conv_winograd
+from edgeopt.kernels.conv import (
+    conv_blocked,
+    conv_depthwise,
+    conv_direct,
+    conv_stem,
+    conv_transpose,
+    conv_transpose_blocked,
+    conv_winograd,
+)
 
 KERNELS: tuple[Kernel, ...] = (
     conv_stem.KERNEL,
@@ -9,5 +17,6 @@ KERNELS: tuple[Kernel, ...] = (
     conv_winograd.KERNEL,
     conv_blocked.KERNEL,
     conv_direct.KERNEL,
+    conv_transpose_blocked.KERNEL,
     conv_transpose.KERNEL,
 )

@@ -14,6 +14,7 @@ import numpy as np
 from edgeopt.ir import numpy_dtype
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.elements import FLOATS, loader, require, scalar, static, storer
+from edgeopt.kernels.walk.phases import transposed_pads
 from edgeopt.kernels.walk.strided import quotient, remainder
 from edgeopt.kernels.walk.window import Window, first_place, last_place, three
 
@@ -57,14 +58,7 @@ def _kernel(dtype: str) -> Callable[..., None]:
 def _window(site: Site, source: tuple[int, ...], result: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
     node, rank = site.node, len(kernel)
     strides, dilations = node.integers("strides", [1] * rank), node.integers("dilations", [1] * rank)
-    begin, mode = list(node.integers("pads", [0] * 2 * rank))[:rank], node.text("auto_pad", "NOTSET")
-    if node.integers("output_shape") or mode in ("SAME_UPPER", "SAME_LOWER"):
-        extra = node.integers("output_padding", [0] * rank)
-        sizes = zip(strides, source, extra, kernel, dilations, result, strict=True)
-        totals = [max(s * (x - 1) + p + (k - 1) * d + 1 - y, 0) for s, x, p, k, d, y in sizes]
-        begin = [t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in totals]
-    elif mode == "VALID":
-        begin = [0] * rank
+    begin = transposed_pads(node, source, result, kernel)
     return Window(
         three(source, 1), three(result, 1), three(kernel, 1), three(strides, 1), three(dilations, 1), three(begin, 0), (0, 0, 0)
     )

@@ -11,7 +11,7 @@ import pytest
 from edgeopt.codegen.build import link, target_machine
 from edgeopt.ir import Attribute, Graph
 from edgeopt.kernels.call import Kernel
-from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_stem, conv_winograd
+from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_stem, conv_transpose_blocked, conv_winograd
 from edgeopt.kernels.gemm import gemm, gemv
 from edgeopt.kernels.integer import quant_conv, quant_depthwise_wide
 from edgeopt.lower.lowering import lower
@@ -20,7 +20,7 @@ from tests.kernels.harness import check, single, uniform
 from tests.kernels.quant_harness import Grid, codes, conv_graphs
 
 PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
-TABLE = [m.KERNEL for m in (conv_stem, conv_depthwise, conv_winograd, conv_blocked, gemv, gemm)]
+TABLE = [m.KERNEL for m in (conv_stem, conv_depthwise, conv_winograd, conv_blocked, conv_transpose_blocked, gemv, gemm)]
 INTEGERS = [quant_depthwise_wide.KERNEL, quant_conv.KERNEL]
 
 
@@ -33,6 +33,7 @@ def networks() -> dict[str, Graph]:
         "3x3 of few channels": single("Conv", {"x": uniform(1, 20, 18, 9)}, [uniform(24, 20, 3, 3)], {**PADS, "strides": [2, 1]}),
         "stem": single("Conv", {"x": uniform(1, 3, 32, 32)}, [uniform(32, 3, 3, 3)], {**PADS, "strides": [2, 2]}),
         "depthwise": single("Conv", {"x": uniform(1, 32, 14, 14)}, [uniform(32, 1, 3, 3)], {**PADS, "group": 32}),
+        "transposed": single("ConvTranspose", {"x": uniform(1, 32, 14, 14)}, [uniform(32, 48, 2, 2)], {"strides": [2, 2]}),
         "gemv": single("Gemm", {"a": uniform(1, 120)}, [uniform(120, 84), uniform(84)]),
         "gemm": single("MatMul", {"a": uniform(28, 40)}, [uniform(40, 64)]),
     }
