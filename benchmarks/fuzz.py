@@ -41,7 +41,7 @@ def keep(case: Case, outcome: Outcome, folder: Path) -> None:
     """Write a finding: the model, its inputs, and a line in findings.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{case.name}.onnx").write_bytes(case.model)
-    np.savez(folder / f"{case.name}.npz", **case.inputs)  # type: ignore[arg-type]
+    np.savez(folder / f"{case.name}.npz", *case.inputs.values())  # in the order of the model: a damaged name may be no text
     with (folder / "findings.jsonl").open("a") as file:
         file.write(json.dumps({"name": case.name, **asdict(outcome)}) + "\n")
 

@@ -56,7 +56,7 @@ def drawn(number: int, only: str = "") -> Case:
     for _ in range(count):
         chance.choice(CHANGES)(draft)
     model, inputs = _model(draft, seed)
-    return Case(f"{number}-{seed.node.op_type}", model.SerializeToString(), inputs, count == 0)
+    return Case(f"{number}-{seed.op}", model.SerializeToString(), inputs, count == 0)
 
 
 def _reshape(draft: Draft) -> None:

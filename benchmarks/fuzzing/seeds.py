@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, numpy_helper
 
 from edgeopt.conformance.coverage import node_tests
-from edgeopt.ir import Array
+from edgeopt.frontend.functions import own_name
+from edgeopt.ir import OWN_DOMAIN, Array
 from edgeopt.lower.lowering import VIEWS
 from edgeopt.lower.table import TABLE
 
-MAX_ELEMENTS = 5000
+MAX_ELEMENTS = 40_000
 SKIPPED = {"Dropout"}  # draws random numbers
 OPERATORS = sorted({op for kernel in TABLE for op in kernel.ops} | set(VIEWS) | {"Split", "NonZero", "NonMaxSuppression"})
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits.onnx"
@@ -32,14 +33,19 @@ class Seed:
     opsets: tuple[OperatorSetIdProto, ...]
     functions: tuple[Any, ...] = ()
 
+    @property
+    def op(self) -> str:
+        """The operator; the functions of our own carry a number in their names."""
+        return own_name(self.node.op_type) if self.node.domain == OWN_DOMAIN else self.node.op_type
+
 
 @cache
 def seeds() -> dict[str, list[Seed]]:
     """The valid nodes by operator."""
     found: dict[str, list[Seed]] = {}
     for seed in [*_from_tests(), *_from_networks()]:
-        if seed.node.op_type in OPERATORS and seed.node.op_type not in SKIPPED and _small(seed):
-            found.setdefault(seed.node.op_type, []).append(seed)
+        if seed.op in OPERATORS and seed.op not in SKIPPED and _small(seed):
+            found.setdefault(seed.op, []).append(seed)
     return dict(sorted(found.items()))
 
 
@@ -53,8 +59,15 @@ def _from_tests() -> Iterator[Seed]:
         model, (given, _) = case.model, case.data_sets[0]
         if len(model.graph.node) != 1 or len(model.graph.input) != len(given):
             continue
-        arrays = {info.name: array for info, array in zip(model.graph.input, given, strict=True)}
+        arrays = {info.name: _array(value) for info, value in zip(model.graph.input, given, strict=True)}
         yield _seed(model, arrays)
+
+
+def _array(value: Any) -> Any:
+    """The tests give scalars as numbers, and element types that numpy lacks as protos."""
+    if isinstance(value, TensorProto):
+        return numpy_helper.to_array(value)
+    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 def _seed(model: ModelProto, arrays: dict[str, Any]) -> Seed:

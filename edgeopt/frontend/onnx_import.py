@@ -20,6 +20,7 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.frontend.opset import raise_opset
 from edgeopt.frontend.shapes import bind_shapes
 from edgeopt.frontend.stored import StoredTensor
+from edgeopt.frontend.subgraph_check import check_subgraphs
 from edgeopt.ir import OWN_DOMAIN, Graph, Value, VerificationError, verify
 from edgeopt.memory_limit import default_limit
 from edgeopt.ops.proto import ProtoWriter
@@ -95,6 +96,7 @@ def _check_built(graph: Graph) -> None:
         verify(graph)
     except VerificationError as error:
         raise EdgeoptError(f"the model is not sound: {error}") from error
+    check_subgraphs(graph)
     for inner in graph.walk():
         for value in inner.constants:
             if _has_nan(value):

@@ -15,8 +15,9 @@ Evaluate = Callable[[Node, Sequence[Array | None], Mapping[str, Array] | None], 
 
 
 def run(node: Node, inputs: list[Array | None], captured: Environment, evaluate: Evaluate) -> list[Array]:
-    """The outputs of an If, Loop or Scan node. ``captured`` holds values of enclosing graphs by name."""
-    return {"If": _run_if, "Loop": _run_loop, "Scan": _run_scan}[node.op](node, inputs, captured, evaluate)
+    """The named outputs of an If, Loop or Scan node. ``captured`` holds values of enclosing graphs by name."""
+    results = {"If": _run_if, "Loop": _run_loop, "Scan": _run_scan}[node.op](node, inputs, captured, evaluate)
+    return [result for out, result in zip(node.outputs, results, strict=True) if out.name]
 
 
 def run_graph(graph: Graph, inputs: Sequence[Array | None], captured: Mapping[str, Array], evaluate: Evaluate) -> list[Array]:
@@ -32,7 +33,7 @@ def run_node(node: Node, environment: Environment, evaluate: Evaluate) -> None:
     """Run one node on the values of ``environment`` and add its outputs there."""
     inputs = [None if v is None else lookup(v, environment) for v in node.inputs]
     outputs = evaluate(node, inputs, environment)
-    environment.update(zip((v.name for v in node.outputs if v.name), outputs, strict=False))
+    environment.update(zip((v.name for v in node.outputs if v.name), outputs, strict=True))
 
 
 def lookup(value: Value, environment: Mapping[str, Array]) -> Array:
