@@ -28,7 +28,7 @@ class Body:
 
     def call(self, name: str, inputs: Sequence[str], outputs: Sequence[str], domain: str, **attributes: Attribute) -> None:
         """Append one node with all its outputs named ('' for one that is left out)."""
-        present: dict[str, Any] = {k: v for k, v in attributes.items() if v is not None}
+        present: dict[str, Any] = {k: v for k, v in attributes.items() if v is not None and v != () and v != []}
         self.nodes.append(helper.make_node(name, list(inputs), list(outputs), domain=domain, **present))
 
     def own(self, name: str, inputs: Sequence[str], output: str = "", **attributes: Attribute) -> str:
