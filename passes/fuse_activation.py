@@ -2,7 +2,7 @@
 
     y = act(Fused(x, W, b, r))   ->   y = Fused(x, W, b, r){activation=act}
 
-for Relu, Clip with constant bounds, Sigmoid, Tanh, LeakyRelu, HardSwish, HardSigmoid and Silu.
+for Relu, Clip with constant bounds, Sigmoid, Tanh, LeakyRelu, HardSwish, HardSigmoid, Silu and the Gelu of erf.
 Not when the product has other readers or already has an activation, and not for half or double precision, for which the body's
 constants would be of the wrong type.
 """
@@ -16,7 +16,7 @@ from edgeopt.rewrite import Context, Pass
 PRODUCTS = ("FusedConv", "FusedGemm", "DynamicConv", "DynamicGemm")
 PLAIN = ("Relu", "Sigmoid", "Tanh", "HardSwish")
 DEFAULTS = {"LeakyRelu": {"alpha": 0.01}, "HardSigmoid": {"alpha": 0.2, "beta": 0.5}}
-ROOTS = (*PLAIN, *DEFAULTS, "Clip", "Silu", "Swish")
+ROOTS = (*PLAIN, *DEFAULTS, "Clip", "Gelu", "Silu", "Swish")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -30,7 +30,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return context.decline(node, f"its element type is {dtype_of(value) or 'unknown'}")
     found = attributes_of(node)
     if found is None:
-        return context.decline(node, "its bounds are computed at run time or its alpha is not 1")
+        return context.decline(node, "its bounds are computed at run time, its alpha is not 1, or it is approximate")
     made = graph.make(fused.op, fused.inputs, [node.output.type], node, OWN_DOMAIN, fused.name, {**fused.attributes, **found})
     graph.replace(node.output, made.output)
     graph.erase(node)
@@ -44,6 +44,8 @@ def attributes_of(node: Node) -> dict[str, Attribute] | None:
         return _clip(node)
     if node.op in ("Silu", "Swish"):
         return {"activation": "Silu"} if node.real("alpha", 1.0) == 1.0 else None
+    if node.op == "Gelu":
+        return {"activation": "Gelu"} if node.text("approximate", "none") == "none" else None
     numbers = {k: node.real(k, v) for k, v in DEFAULTS.get(node.op, {}).items()}
     return {"activation": node.op, **numbers}
 

@@ -10,7 +10,7 @@ from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import only_feeds, readers, sole_user
 from edgeopt.rewrite import Context, Pass
 
-ACTIVATIONS = ("Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "HardSigmoid", "Clip", "Silu", "Swish")
+ACTIVATIONS = ("Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "HardSigmoid", "Clip", "Gelu", "Silu", "Swish")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:

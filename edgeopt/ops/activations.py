@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgeopt.ir import Node
-from edgeopt.ops.definition import Body, OwnOp, element_type
+from edgeopt.ops.definition import Body, OwnOp, element_type, gelu
 
 
 def _silu(node: Node, body: Body) -> None:
@@ -25,13 +25,12 @@ def _gelu(node: Node, body: Body) -> None:
     Error Linear Units, 2016, section 2).
     """
     dtype = element_type(node)
+    if node.text("approximate", "none") != "tanh":
+        return gelu(body, "x0", "y0", dtype)
     half, one = (body.constant(c, dtype) for c in (0.5, 1.0))
-    if node.text("approximate", "none") == "tanh":
-        cube = body.op("Mul", [body.op("Mul", ["x0", "x0"]), "x0"])
-        inner = body.op("Add", ["x0", body.op("Mul", [cube, body.constant(0.044715, dtype)])])
-        bend = body.op("Tanh", [body.op("Mul", [inner, body.constant(math.sqrt(2 / math.pi), dtype)])])
-    else:
-        bend = body.op("Erf", [body.op("Mul", ["x0", body.constant(math.sqrt(0.5), dtype)])])
+    cube = body.op("Mul", [body.op("Mul", ["x0", "x0"]), "x0"])
+    inner = body.op("Add", ["x0", body.op("Mul", [cube, body.constant(0.044715, dtype)])])
+    bend = body.op("Tanh", [body.op("Mul", [inner, body.constant(math.sqrt(2 / math.pi), dtype)])])
     body.op("Mul", [body.op("Mul", ["x0", half]), body.op("Add", [bend, one])], "y0")
 
 

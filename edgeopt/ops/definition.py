@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -68,7 +69,7 @@ def activation(body: Body, node: Node, x: str, output: str) -> None:
     """Append the activation named by the attributes ``activation``, ``alpha`` and ``beta`` of ``node`` (Identity if none).
 
     ``Clip`` limits to [alpha, beta]; ``LeakyRelu`` and ``HardSigmoid`` take them as ONNX does; ``HardSwish`` is
-    x * max(0, min(1, x / 6 + 0.5)); ``Silu`` is x * sigmoid(x); the others (Relu, Sigmoid, Tanh) take none.
+    x * max(0, min(1, x / 6 + 0.5)); ``Silu`` is x * sigmoid(x), ``Gelu`` that of erf; the others (Relu, Sigmoid, Tanh) take none.
     """
     kind = node.text("activation", "")
     if kind == "Clip":
@@ -78,12 +79,21 @@ def activation(body: Body, node: Node, x: str, output: str) -> None:
         body.op("Mul", [x, body.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)], output)
     elif kind == "Silu":
         body.op("Mul", [x, body.op("Sigmoid", [x])], output)
+    elif kind == "Gelu":
+        gelu(body, x, output)
     elif kind == "LeakyRelu":
         body.op("LeakyRelu", [x], output, alpha=node.real("alpha", 0.01))
     elif kind == "HardSigmoid":
         body.op("HardSigmoid", [x], output, alpha=node.real("alpha", 0.2), beta=node.real("beta", 0.5))
     else:
         body.op(kind or "Identity", [x], output)
+
+
+def gelu(body: Body, x: str, output: str, dtype: str = "float32") -> None:
+    """Append x / 2 * (1 + erf(x / sqrt 2))."""
+    half, one, root = (body.constant(c, dtype) for c in (0.5, 1.0, math.sqrt(0.5)))
+    bend = body.op("Erf", [body.op("Mul", [x, root])])
+    body.op("Mul", [body.op("Mul", [x, half]), body.op("Add", [bend, one])], output)
 
 
 def element_type(node: Node) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from edgeopt.ir import Node
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.emit.emitter import Emitter, Value
+from edgeopt.kernels.emit.vector_math import SATURATED, erf, tanh
 
-KINDS = ("", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh")
+KINDS = ("", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh", "Gelu")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,21 @@ class Activation:
         return e.div(x, e.add(e.constant(1.0), e.exp(e.sub(e.constant(0.0), x))))
 
     def _tanh(self, e: Emitter, x: Value) -> Value:
-        double = e.exp(e.add(x, x))
-        return e.sub(e.constant(1.0), e.div(e.constant(2.0), e.add(double, e.constant(1.0))))
+        return tanh(e, x)
+
+    def _gelu(self, e: Emitter, x: Value) -> Value:
+        half = e.mul(x, e.constant(0.5))
+        bent = e.fma(half, erf(e, e.mul(x, e.constant(math.sqrt(0.5)))), half)
+        low = e.builder.fcmp_ordered("<", x, e.constant(-SATURATED * math.sqrt(2)))
+        return e.builder.select(low, e.constant(0.0), bent)
+
+    def _gelutanh(self, e: Emitter, x: Value) -> Value:
+        """x / 2 * (1 + tanh(y)) = x * sigmoid(2 y) with y = sqrt(2 / pi) * (x + 0.044715 x^3)."""
+        inner = e.fma(e.mul(e.mul(x, x), e.constant(0.044715)), x, x)
+        return e.div(x, e.add(e.constant(1.0), e.exp(e.mul(inner, e.constant(-2 * math.sqrt(2 / math.pi))))))
+
+    def _erf(self, e: Emitter, x: Value) -> Value:
+        return erf(e, x)
 
 
 _DEFAULTS = {"LeakyRelu": (0.01, 0.0), "HardSigmoid": (0.2, 0.5)}

@@ -38,7 +38,7 @@ def layer(activation: str, residual: bool) -> Graph:
     return closed(draft, matrix)
 
 
-@pytest.mark.parametrize("activation", ["", "Relu", "Clip", "HardSwish", "Silu", "LeakyRelu"])
+@pytest.mark.parametrize("activation", ["", "Relu", "Clip", "HardSwish", "Silu", "Gelu", "LeakyRelu"])
 @pytest.mark.parametrize("residual", [False, True])
 def test_the_standard_form_means_the_layer_and_folds(activation: str, residual: bool) -> None:
     graph = layer(activation, residual)

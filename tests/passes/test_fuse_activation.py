@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgeopt.passes import fuse_activation
 from tests.passes.building import closed, sketch
 from tests.passes.checks import before_and_after, reasons
 from tests.passes.graphs import pattern_graph
@@ -30,6 +31,14 @@ def test_leaves_a_product_that_is_an_output() -> None:
     y = c
     draft.op("Relu", c)
     assert any("graph output" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_takes_the_gelu_of_erf_only() -> None:
+    for approximate, left in (("none", 0), ("tanh", 1)):
+        draft, x = sketch()
+        graph = closed(draft, draft.own("Gelu", draft.own("FusedConv", x, draft.weight(2, 3, 1, 1)), approximate=approximate))
+        assert fuse_activation.PASS(graph) == 1 - left
+        assert len([n for n in graph.nodes if n.op == "Gelu"]) == left
 
 
 def test_leaves_computed_bounds() -> None:

@@ -34,7 +34,7 @@ def test_channels_around_the_vector_width(channels: int) -> None:
     check(single("Conv", data, [weight], {"pads": [1, 1, 1, 1]}), data, [KERNEL])
 
 
-@pytest.mark.parametrize("kind", ["", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh"])
+@pytest.mark.parametrize("kind", ["", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh", "Gelu"])
 def test_residual_and_activation(kind: str) -> None:
     data = {"x": uniform(1, 24, 7, 9), "r": uniform(1, 20, 7, 9)}
     attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "activation": kind}

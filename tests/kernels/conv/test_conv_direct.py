@@ -35,7 +35,7 @@ def test_other_floats(dtype: str) -> None:
     agree(conv_direct, "Conv", [normal(1, 2, 6, 6, dtype=dtype), normal(3, 2, 3, 3, dtype=dtype)], rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", ["", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh"])
+@pytest.mark.parametrize("kind", ["", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh", "Gelu"])
 def test_residual_and_activation(kind: str) -> None:
     attributes: dict[str, Attribute] = {"activation": kind, "pads": [1, 1, 1, 1]}
     if kind == "Clip":

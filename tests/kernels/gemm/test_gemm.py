@@ -41,7 +41,7 @@ def test_gemm_adds_a_computed_matrix() -> None:
     check(single("Gemm", data, [uniform(12, 50)], extra=[data["c"]]), data, [KERNEL])
 
 
-@pytest.mark.parametrize("kind", ["", "Relu", "Silu"])
+@pytest.mark.parametrize("kind", ["", "Relu", "Silu", "Gelu"])
 def test_fused_bias_residual_and_activation(kind: str) -> None:
     data = {"a": uniform(2, 10, 12), "r": uniform(2, 10, 35)}
     graph = single("FusedGemm", data, [uniform(12, 35), uniform(35)], {"activation": kind}, OWN_DOMAIN, [data["r"]])
