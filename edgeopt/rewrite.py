@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgeopt.ir import Graph, Node, verify
+from edgeopt.ir import Graph, Journal, Node, verify
 
 PROVENANCE = "edgeopt.pass"
 ORIGIN = "edgeopt.from"
@@ -24,7 +24,8 @@ class Context:
 
     ``declined`` lists (pass, node, reason) of the last run of each pass, which are the reasons that hold for the final graph.
     ``fired`` and ``seconds`` are totals by pass, ``last`` counts the rewrites of the last run. ``grown`` are the
-    bytes by which folded constants are larger than what they were folded from.
+    bytes by which folded constants are larger than what they were folded from. ``seen`` is for the current pass to note the nodes
+    of one sweep by what it looks for; the next sweep starts with none.
     """
 
     level: int = 1
@@ -35,7 +36,9 @@ class Context:
     last: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     grown: int = 0
+    seen: dict[tuple[object, ...], list[Node]] = field(default_factory=dict)
     _current: str = ""
+    _known: set[tuple[str, str, str]] = field(default_factory=set)
 
     @property
     def exhausted(self) -> bool:
@@ -45,7 +48,8 @@ class Context:
     def decline(self, node: Node, reason: str) -> bool:
         """Record why the current pass leaves ``node`` alone; returns False so that a guard reads ``return decline(...)``."""
         entry = (self._current, repr(node), reason)
-        if entry not in self.declined:
+        if entry not in self._known:
+            self._known.add(entry)
             self.declined.append(entry)
         return False
 
@@ -53,6 +57,7 @@ class Context:
         """Start a run of the pass ``name``: its earlier reasons no longer hold."""
         self._current = name
         self.declined[:] = [entry for entry in self.declined if entry[0] != name]
+        self._known = set(self.declined)
 
     def end(self, name: str, fired: int, seconds: float) -> None:
         """Book a run of the pass ``name``."""
@@ -107,33 +112,37 @@ def run_passes(graph: Graph, passes: Iterable[Pass], context: Context) -> int:
 
 
 def _sweep(graph: Graph, pass_: Pass, context: Context) -> int:
-    fired, known = 0, set(graph.nodes)
-    for node in list(graph.nodes):
-        if context.exhausted or node.graph is not graph or (pass_.roots and node.op not in pass_.roots):
-            continue
-        fired += _visit(graph, node, pass_, context, known)
+    fired = 0
+    context.seen.clear()
+    for node in [node for node in graph.nodes if not pass_.roots or node.op in pass_.roots]:
+        if not context.exhausted and node.graph is graph and (not pass_.roots or node.op in pass_.roots):
+            fired += _visit(graph, node, pass_, context)
     return fired
 
 
-def _visit(graph: Graph, node: Node, pass_: Pass, context: Context, known: set[Node]) -> int:
-    version = graph.root.version
-    changed = pass_.rewrite(graph, node, context)
+def _visit(graph: Graph, node: Node, pass_: Pass, context: Context) -> int:
+    version, graph.journal = graph.root.version, Journal()
+    try:
+        changed, journal = pass_.rewrite(graph, node, context), graph.journal
+    finally:
+        graph.journal = None
     if changed != (graph.root.version != version):
         made = "made none" if changed else "changed the graph"
         raise PassError(f"pass '{pass_.name}' at {node!r} reported {'a' if changed else 'no'} change but {made}")
     if changed:
         context.count += 1
-        _stamp(graph, pass_, known)
+        _stamp(graph, pass_, journal)
     return int(changed)
 
 
-def _stamp(graph: Graph, pass_: Pass, known: set[Node]) -> None:
+def _stamp(graph: Graph, pass_: Pass, journal: Journal) -> None:
     """Note on each new node the pass that made it and the original nodes it stands for."""
-    present = set(graph.nodes)
-    gone = [name for node in known - present for name in node.metadata.get(ORIGIN, node.name).split(",")]
-    for new in [node for node in graph.nodes if node not in known]:
-        new.metadata.setdefault(PROVENANCE, pass_.name)
-        if gone:
-            new.metadata.setdefault(ORIGIN, ",".join(sorted(set(gone))))
-    known.clear()
-    known.update(present)
+    new = [node for node in dict.fromkeys(journal.inserted) if node.graph is graph]
+    gone = [node for node in dict.fromkeys(journal.erased) if node.graph is not graph and node not in journal.inserted]
+    origins = sorted({name for node in gone for name in node.metadata.get(ORIGIN, node.name).split(",")})
+    for node in new:
+        if node in journal.erased:  # moved
+            continue
+        node.metadata.setdefault(PROVENANCE, pass_.name)
+        if origins:
+            node.metadata.setdefault(ORIGIN, ",".join(origins))

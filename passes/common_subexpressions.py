@@ -12,15 +12,16 @@ from edgeopt.ir import Graph, Node, Value
 from edgeopt.rewrite import Context, Pass
 
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout")
+SAMPLE = 16  # elements of a constant that tell it from most others
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     first = next((v for v in node.inputs if v is not None and not v.is_constant), None)
     if first is None or node.op in RANDOM or node.subgraphs:
         return False
-    position = graph.nodes.index(node)
-    for twin in first.users:
-        if twin is node or twin.graph is not graph or not _equal(twin, node) or graph.nodes.index(twin) > position:
+    alike = context.seen.setdefault(_key(node), [])
+    for twin in alike:
+        if twin.graph is not graph or not _equal(twin, node):
             continue
         if any(graph.is_output(o) and graph.is_output(t) for o, t in zip(node.outputs, twin.outputs, strict=True)):
             return context.decline(node, f"it and its twin {twin!r} are both graph outputs")
@@ -28,7 +29,14 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
             graph.replace(old, new)
         graph.erase(node)
         return True
+    alike.append(node)
     return False
+
+
+def _key(node: Node) -> tuple[object, ...]:
+    """What equal nodes have in common, and few others: nodes are visited in order, and looked up instead of held against all."""
+    inputs = [(v.type, v.array.reshape(-1)[:SAMPLE].tobytes()) if v is not None and v.is_constant else id(v) for v in node.inputs]
+    return (node.op, node.domain, *inputs)
 
 
 def _equal(a: Node, b: Node) -> bool:

@@ -1,4 +1,4 @@
-"""LLVM IR of the driver: one function per distinct call, one per step, and the entry points over all steps.
+"""LLVM IR of the driver: one function per distinct call, and the entry points over all steps.
 
 ``ctx`` is {inputs, outputs, arena, weights, scratch} (five pointers). Besides the C entry points there are
 ``NAME_steps(ctx, first, last)``, which runs a range of steps on the calling thread, and
@@ -11,16 +11,15 @@ import math
 import struct
 
 from edgeopt.codegen.capture import digest
-from edgeopt.codegen.denormals import flushed, flushes, mode_declarations
+from edgeopt.codegen.denormals import mode_declarations
+from edgeopt.codegen.dispatch import address, advance_ir, dispatch_ir
 from edgeopt.codegen.entry import entry_ir
 from edgeopt.codegen.flow import in_range, next_ir, next_step
 from edgeopt.codegen.identity import identity
 from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
-from edgeopt.lower.program import Binding, Place, Program, Step
+from edgeopt.lower.program import Binding, Program, Step
 from edgeopt.target import Target
-
-FIELDS = {"input": 0, "output": 1, "arena": 2, "weights": 3, "scratch": 4}
 
 
 def kernel_name(step: Step) -> str:
@@ -40,9 +39,7 @@ def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     specialised = {call_name(s): s for s in steps}
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
     parts += [_specialised(name, s) for name, s in specialised.items()]
-    parts += [mode_declarations(target)]
-    parts += [_step(index, s, program.scratch_bytes, target) for index, s in enumerate(steps)]
-    parts += [_dispatch(program), next_ir(program, lambda i, place: _pointer(i, place, 0)), _range(program)]
+    parts += [mode_declarations(target), dispatch_ir(program, target, call_name), next_ir(program, address), _range(program)]
     parts.append(entry_ir(program, target, library))
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program, target)])
 
@@ -86,41 +83,6 @@ def _literal(constant: int | float) -> str:
     return f"i64 {int(constant)}"
 
 
-def _step(index: int, step: Step, scratch_bytes: int, target: Target) -> str:
-    lines = [f"define internal void @step_{index}(ptr %ctx, i64 %begin, i64 %end, i64 %thread) noinline {{"]
-    for i, place in enumerate(step.places):
-        lines += _pointer(i, place, scratch_bytes)
-    actual = "".join(f"ptr %p{i}, " for i in range(len(step.places)))
-    call = f"  call void @{call_name(step)}({actual}i64 %begin, i64 %end)"
-    return "\n".join([*lines, *(flushed(call) if flushes(step.op, target) else [call]), "  ret void", "}"])
-
-
-def _pointer(i: int, place: Place, scratch_bytes: int) -> list[str]:
-    lines = [f"  %f{i} = getelementptr ptr, ptr %ctx, i64 {FIELDS[place.kind]}", f"  %b{i} = load ptr, ptr %f{i}"]
-    if place.kind in ("input", "output"):
-        return [*lines, f"  %e{i} = getelementptr ptr, ptr %b{i}, i64 {place.offset}", f"  %p{i} = load ptr, ptr %e{i}"]
-    if place.kind == "scratch":
-        lines += [f"  %t{i} = mul i64 %thread, {scratch_bytes}", f"  %o{i} = add i64 %t{i}, {place.offset}"]
-        return [*lines, f"  %p{i} = getelementptr i8, ptr %b{i}, i64 %o{i}"]
-    return [*lines, f"  %p{i} = getelementptr i8, ptr %b{i}, i64 {place.offset}"]
-
-
-def _dispatch(program: Program) -> str:
-    count = len(program.native)
-    cases = "\n".join(f"    i64 {i}, label %s{i}" for i in range(count))
-    blocks = "\n".join(
-        f"s{i}:\n  call void @step_{i}(ptr %ctx, i64 %begin, i64 %end, i64 %thread)\n  ret void" for i in range(count)
-    )
-    return f"""define void @{program.name}_step(ptr %ctx, i64 %step, i64 %begin, i64 %end, i64 %thread) {{
-  switch i64 %step, label %none [
-{cases}
-  ]
-{blocks}
-none:
-  ret void
-}}"""
-
-
 def _range(program: Program) -> str:
     chunks = [s.call.chunks for s in program.native] or [0]
     table = ", ".join(f"i64 {c}" for c in chunks)
@@ -148,12 +110,13 @@ def _samples(program: Program) -> str:
 
     Every input and output pointer moves on by its bytes after a sample.
     """
-    moves = []
-    for field_, bindings in ((0, program.inputs), (1, program.outputs)):
-        for index, binding in enumerate(bindings):
-            moves += _advance(f"{field_}_{index}", field_, index, sample_bytes(binding))
-    body = "\n".join(moves)
-    return f"""define void @{program.name}_samples(ptr %ctx, ptr %pool, i64 %count, i64 %last) {{
+    name = program.name
+    ports = {"inputs": program.inputs, "outputs": program.outputs}
+    moves = [advance_ir(f"{name}_{kind}", [sample_bytes(b) for b in bindings]) for kind, bindings in ports.items()]
+    return (
+        "\n".join(moves)
+        + f"""
+define void @{program.name}_samples(ptr %ctx, ptr %pool, i64 %count, i64 %last) {{
 entry:
   %alone = icmp eq ptr %pool, null
   br label %head
@@ -170,12 +133,17 @@ many:
   call void @{program.name}_parallel(ptr %ctx, ptr %pool, i64 0, i64 %last)
   br label %tail
 tail:
-{body}
+  %inputs = load ptr, ptr %ctx
+  call void @{name}_inputs_advance(ptr %inputs)
+  %outputs.at = getelementptr ptr, ptr %ctx, i64 1
+  %outputs = load ptr, ptr %outputs.at
+  call void @{name}_outputs_advance(ptr %outputs)
   %next = add i64 %i, 1
   br label %head
 done:
   ret void
 }}"""
+    )
 
 
 def sample_bytes(binding: Binding) -> int:
@@ -183,14 +151,3 @@ def sample_bytes(binding: Binding) -> int:
     if binding.type is None or not binding.type.static:
         return 0
     return math.prod(binding.type.dims) * numpy_dtype(binding.type.dtype).itemsize
-
-
-def _advance(tag: str, field_: int, index: int, size: int) -> list[str]:
-    return [
-        f"  %f{tag} = getelementptr ptr, ptr %ctx, i64 {field_}",
-        f"  %l{tag} = load ptr, ptr %f{tag}",
-        f"  %e{tag} = getelementptr ptr, ptr %l{tag}, i64 {index}",
-        f"  %p{tag} = load ptr, ptr %e{tag}",
-        f"  %n{tag} = getelementptr i8, ptr %p{tag}, i64 {size}",
-        f"  store ptr %n{tag}, ptr %e{tag}",
-    ]

@@ -100,7 +100,7 @@ def _permutes(p: Instruction, known: Known, amount: int, target: Target) -> floa
 def _call(p: Instruction, amount: int, target: Target) -> Counts:
     name = p.callee
     if not name.startswith("llvm."):
-        yield ("integer", 2) if name.startswith(("call_", "kernel_", "step_")) else ("call", 1)
+        yield ("integer", 2) if name.startswith(("call_", "kernel_", "form_")) else ("call", 1)
     elif name.startswith("llvm.masked.load"):
         yield "load", amount
     elif name.startswith("llvm.masked.store"):

@@ -29,10 +29,9 @@ def order_graph(graph: GraphProto, check_node: NodeCheck, outer: tuple[set[str],
         names = {name for name in node.input if name}
         for inner in subgraphs(node):
             names |= order_graph(inner, check_node, scopes)
-        captured |= _resolve(names - set(defined), outer, describe(node), graph.name)
+        captured |= _resolve({n for n in names if n not in defined}, outer, node, graph.name)
         reads.append(names)
-    outputs = {out.name for out in graph.output}
-    captured |= _resolve(outputs - set(defined), outer, "its output list", graph.name)
+    captured |= _resolve({out.name for out in graph.output if out.name not in defined}, outer, None, graph.name)
     _sort(graph, reads, defined)
     return captured
 
@@ -71,9 +70,10 @@ def _define(defined: dict[str, int], name: str, index: int, graph: str, by: str)
     defined[name] = index
 
 
-def _resolve(names: set[str], outer: tuple[set[str], ...], reader: str, graph: str) -> set[str]:
+def _resolve(names: set[str], outer: tuple[set[str], ...], node: NodeProto | None, graph: str) -> set[str]:
     missing = sorted(name for name in names if not any(name in scope for scope in outer))
     if missing:
+        reader = "its output list" if node is None else describe(node)
         raise EdgeoptError(f"graph '{graph}': {reader} reads '{missing[0]}', which nothing defines; the model is incomplete")
     return names
 

@@ -1,6 +1,6 @@
 """The intermediate representation. Imports nothing else of edgeopt."""
 
-from edgeopt.ir.graph import Graph, Node, Value
+from edgeopt.ir.graph import Graph, Journal, Node, Value
 from edgeopt.ir.text import graph_text
 from edgeopt.ir.types import (
     OWN_DOMAIN,
@@ -19,6 +19,7 @@ __all__ = [
     "Array",
     "Attribute",
     "Graph",
+    "Journal",
     "Node",
     "TensorType",
     "Value",

@@ -16,6 +16,8 @@ import numpy as np
 
 from edgeopt.ir.types import OWN_DOMAIN, Array, Attribute, Dim, TensorType, VerificationError
 
+FEW = 8  # outputs that are looked through one by one
+
 
 @dataclass(eq=False, slots=True)
 class Value:
@@ -132,6 +134,14 @@ class Node:
         return f"{self.op} '{self.name}'"
 
 
+@dataclass
+class Journal:
+    """The nodes inserted into a graph and erased from it, in order."""
+
+    inserted: list[Node] = field(default_factory=list)
+    erased: list[Node] = field(default_factory=list)
+
+
 @dataclass(eq=False, slots=True)
 class Graph:
     """Nodes in topological order, with inputs, outputs and constants.
@@ -139,7 +149,8 @@ class Graph:
     ``opsets`` maps a domain to its version. ``functions`` holds serialised model-local functions that stay as they are.
     ``declared`` holds, by name, dimensions that the model claims for outputs whose shape the data decide.
     ``version`` counts changes. ``parent`` is the enclosing graph of a subgraph. ``memory_limit`` bounds what the whole model may
-    take, in bytes; None: what the machine has.
+    take, in bytes; None: what the machine has. ``branches`` is False while no node has a subgraph. ``journal`` receives what is
+    inserted and erased while one is set. ``outputs`` are replaced as a list, never one by one.
     """
 
     name: str = "graph"
@@ -156,7 +167,10 @@ class Graph:
     parent: Graph | None = None
     version: int = 0
     memory_limit: int | None = None
+    branches: bool = False
+    journal: Journal | None = None
     _serial: int = 0
+    _ends: tuple[list[Value], int, set[int]] | None = None
 
     @property
     def opset(self) -> int:
@@ -177,7 +191,7 @@ class Graph:
     def walk(self) -> Iterator[Graph]:
         """This graph and every graph inside it."""
         yield self
-        for node in list(self.nodes):
+        for node in list(self.nodes) if self.branches else ():
             for inner in node.subgraphs:
                 yield from inner.walk()
 
@@ -204,7 +218,9 @@ class Graph:
             if value is not None:
                 value.uses.append((node, index))
         for inner in node.subgraphs:
-            inner.parent = self
+            inner.parent, self.branches = self, True
+        if self.journal is not None:
+            self.journal.inserted.append(node)
         self.nodes.insert(self.nodes.index(before) if before is not None else len(self.nodes), node)
         self.touch()
         return node
@@ -261,11 +277,17 @@ class Graph:
                 inner.erase(child)
         self.nodes.remove(node)
         node.graph = None
+        if self.journal is not None:
+            self.journal.erased.append(node)
         self.touch()
 
     def is_output(self, value: Value) -> bool:
         """True when ``value`` is an output of this graph."""
-        return any(out is value for out in self.outputs)
+        if len(self.outputs) <= FEW:
+            return any(out is value for out in self.outputs)
+        if self._ends is None or self._ends[0] is not self.outputs or self._ends[1] != len(self.outputs):
+            self._ends = (self.outputs, len(self.outputs), set(map(id, self.outputs)))
+        return id(value) in self._ends[2]
 
     def __str__(self) -> str:
         from edgeopt.ir.text import graph_text

@@ -14,11 +14,14 @@ def verify(graph: Graph) -> None:
 
     Raises VerificationError whose message shows the offending node with its neighbours.
     """
-    _verify(graph, known=set(), names={})
+    _verify(graph, known={}, names={})
 
 
-def _verify(graph: Graph, known: set[int], names: dict[str, Value]) -> None:
-    known, names = set(known), dict(names)
+Readers = dict[int, set[tuple[int, int]]]  # id of a value that is defined -> id of a node that reads it, index of the input
+
+
+def _verify(graph: Graph, known: Readers, names: dict[str, Value]) -> None:
+    known, names = dict(known), dict(names)
     for value in [*graph.inputs, *graph.constants]:
         _define(graph, None, value, known, names)
     for value in graph.constants:
@@ -38,10 +41,12 @@ def _verify(graph: Graph, known: set[int], names: dict[str, Value]) -> None:
             raise VerificationError(f"graph '{graph.name}': output '{out.name}' is computed nowhere")
 
 
-def _define(graph: Graph, node: Node | None, value: Value, known: set[int], names: dict[str, Value]) -> None:
+def _define(graph: Graph, node: Node | None, value: Value, known: Readers, names: dict[str, Value]) -> None:
     if value.name and value.name in names:
         _fail(graph, node, f"the name '{value.name}' is defined twice")
-    known.add(id(value))
+    known[id(value)] = {(id(user), index) for user, index in value.uses}
+    if len(known[id(value)]) < len(value.uses):
+        _fail(graph, node, f"'{value.name}' lists a reader twice")
     if value.name:
         names[value.name] = value
     for user, index in value.uses:
@@ -49,7 +54,7 @@ def _define(graph: Graph, node: Node | None, value: Value, known: set[int], name
             _fail(graph, user, f"'{value.name}' lists it as a reader of input {index}, but it does not read it there")
 
 
-def _check_node(graph: Graph, node: Node, known: set[int]) -> None:
+def _check_node(graph: Graph, node: Node, known: Readers) -> None:
     if node.graph is not graph:
         _fail(graph, node, "it does not name this graph as its own")
     for index, value in enumerate(node.inputs):
@@ -57,8 +62,8 @@ def _check_node(graph: Graph, node: Node, known: set[int]) -> None:
             continue
         if id(value) not in known:
             _fail(graph, node, f"input {index} '{value.name}' is not defined before it")
-        if value.uses.count((node, index)) != 1:
-            _fail(graph, node, f"'{value.name}' does not list it once as the reader of input {index}")
+        if (id(node), index) not in known[id(value)]:
+            _fail(graph, node, f"'{value.name}' does not list it as the reader of input {index}")
 
 
 def _check_constant(value: Value) -> None:

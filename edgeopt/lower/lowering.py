@@ -8,12 +8,12 @@ from functools import partial
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
 from edgeopt.ir.match import outer_values
-from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Site
+from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Layout, Site
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.program import Place, Program
-from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, layout_of
+from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, reads_blocked
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.ops.contracts import require_fit
@@ -48,6 +48,7 @@ class _Lowering:
     def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection) -> None:
         self.graph, self.target, self.table, self.select = graph, target, table, select
         self.emission, self.store, self.depth = Emission(), Store(graph), 0
+        self.layouts: dict[Value, Layout] = {}
 
     def program(self, name: str) -> Program:
         """Lower every node, then plan the memory."""
@@ -110,7 +111,7 @@ class _Lowering:
         """Emit the kernel's calls; raises Declined before anything is emitted."""
         if kernel.layout == "blocked" and not self._wants_blocked(node, kernel):
             raise Declined("its inputs lie plain")
-        inputs = [self._shape_of(kernel, i, v) for i, v in enumerate(node.inputs)]
+        inputs = [self._shape_of(kernel, v) for v in node.inputs]
         outputs = [self._new(kernel, out) for out in node.outputs]
         tensors = tuple(s.tensor if s is not None else None for s in inputs)
         calls = self.select(kernel, Site(node, tensors, tuple(s.tensor for s in outputs), self.target))
@@ -128,16 +129,22 @@ class _Lowering:
             return False
         return kernel.hot or any(v is not None and self.store.has_blocked(v) for v in node.inputs)
 
-    def _shape_of(self, kernel: Kernel, index: int, value: Value | None) -> Storage | None:
+    def _shape_of(self, kernel: Kernel, value: Value | None) -> Storage | None:
         """The storage input ``index`` will have; a copy in another layout is made only once the kernel has accepted."""
         if value is None:
             return None
-        layout = layout_of(kernel, index, value, blocked_layout(self.table, value, self.target))
+        layout = self._blocked(value) if reads_blocked(kernel, value) else PLAIN
         return self.store.sketch(value, layout)
+
+    def _blocked(self, value: Value) -> Layout:
+        """The blocked layout of ``value``, found once: all its readers have a say in it."""
+        if value not in self.layouts:
+            self.layouts[value] = blocked_layout(self.table, value, self.target)
+        return self.layouts[value]
 
     def _new(self, kernel: Kernel, value: Value) -> Storage:
         blocked = kernel.layout in ("blocked", "stem") and can_block(value.type)
-        layout = blocked_layout(self.table, value, self.target) if blocked else PLAIN
+        layout = self._blocked(value) if blocked else PLAIN
         whole = joined(value, self.target) if blocked else None
         if whole is not None and whole is not value:
             return self.store.part(value, whole, layout)
@@ -151,7 +158,7 @@ class _Lowering:
         source = self.store.get(value, not plain)
         if source is None:
             raise EdgeoptError(f"{node!r} reads '{value.name}', which only exists on the host")
-        made = self.store.new(value, PLAIN if plain else blocked_layout(self.table, value, self.target))
+        made = self.store.new(value, PLAIN if plain else self._blocked(value))
         call = to_plain(source.tensor, made.tensor, self.target) if plain else to_blocked(source.tensor, made.tensor, self.target)
         self.emission.calls(node, (call,), [source], [made])
         self._fill(node, made)

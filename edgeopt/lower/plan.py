@@ -6,9 +6,13 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from edgeopt.ir import Array
 from edgeopt.lower.memory import ALIGNMENT
 
 ATTEMPTS = 40
+WORK = 20_000_000  # pairs of buffers: seconds, for programs of thousands of steps
 
 
 @dataclass(eq=False)
@@ -25,14 +29,14 @@ def plan(buffers: list[Buffer]) -> int:
     """Give every buffer an aligned offset so that no two live ones overlap; returns the bytes of the arena.
 
     Buffers are placed one by one, each into the smallest gap that holds it (Pisarchyk and Lee 2020), in several orders: larger
-    first, longer-lived first, and shuffles of the former until the lower bound is met or ATTEMPTS are used up.
+    first, longer-lived first, and shuffles of the former until the lower bound is met, or ATTEMPTS or WORK are used up.
     """
-    bound, best, offsets = lower_bound(buffers), -1, [b.offset for b in buffers]
+    bound, best, work, offsets = lower_bound(buffers), -1, 0, [b.offset for b in buffers]
     for order in _orders(buffers):
-        size = _place(order)
+        size, work = _place(order), work + len(buffers) ** 2
         if best < 0 or size < best:
             best, offsets = size, [b.offset for b in buffers]
-        if best <= bound:
+        if best <= bound or work > WORK:
             break
     for buffer, offset in zip(buffers, offsets, strict=True):
         buffer.offset = offset
@@ -50,11 +54,17 @@ def _orders(buffers: list[Buffer]) -> Iterator[list[Buffer]]:
 
 
 def _place(order: list[Buffer]) -> int:
-    placed: list[Buffer] = []
-    for buffer in order:
-        buffer.offset = _best_gap(buffer, [b for b in placed if b.first <= buffer.last and buffer.first <= b.last])
-        placed.append(buffer)
-    return max((b.offset + _aligned(b.size) for b in placed), default=0)
+    """Give every buffer an offset, in this order; returns the bytes of the arena.
+
+    In vectors, since each buffer is held against all that are placed: programs have thousands.
+    """
+    firsts, lasts = (np.fromiter((getattr(b, end) for b in order), np.int64, len(order)) for end in ("first", "last"))
+    sizes = np.fromiter((_aligned(b.size) for b in order), np.int64, len(order))
+    starts = np.zeros(len(order), np.int64)
+    for index, buffer in enumerate(order):
+        near = np.flatnonzero((firsts[:index] <= buffer.last) & (lasts[:index] >= buffer.first))
+        starts[index] = buffer.offset = _best_gap(int(sizes[index]), starts[near], sizes[near])
+    return int(np.max(starts + sizes, initial=0))
 
 
 def lower_bound(buffers: list[Buffer]) -> int:
@@ -67,14 +77,13 @@ def lower_bound(buffers: list[Buffer]) -> int:
     return peak
 
 
-def _best_gap(buffer: Buffer, neighbours: list[Buffer]) -> int:
-    best, best_gap, end = -1, 0, 0
-    for other in sorted(neighbours, key=lambda b: b.offset):
-        gap = other.offset - end
-        if gap >= _aligned(buffer.size) and (best < 0 or gap < best_gap):
-            best, best_gap = end, gap
-        end = max(end, other.offset + _aligned(other.size))
-    return best if best >= 0 else end
+def _best_gap(size: int, starts: Array, sizes: Array) -> int:
+    """The offset of the smallest gap of at least ``size`` between neighbours, or behind them all."""
+    order = np.argsort(starts, kind="stable")
+    ends = np.maximum.accumulate(np.concatenate([[0], (starts + sizes)[order]]))
+    gaps = starts[order] - ends[:-1]
+    fits = np.flatnonzero(gaps >= size)
+    return int(ends[fits[np.argmin(gaps[fits])]]) if len(fits) else int(ends[-1])
 
 
 def _aligned(size: int) -> int:

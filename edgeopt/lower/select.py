@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeopt.ir import OWN_DOMAIN, Node, TensorType, Value
-from edgeopt.kernels.call import PLAIN, Kernel, Layout
+from edgeopt.kernels.call import Kernel, Layout
 from edgeopt.ops.table import OWN_OPS
 from edgeopt.target import Target
 
@@ -90,8 +90,6 @@ def can_block(type_: TensorType | None) -> bool:
     return type_ is not None and type_.static and type_.dtype in ("float32", *BYTES, *WORDS) and len(type_.dims) == 4
 
 
-def layout_of(kernel: Kernel, index: int, value: Value, blocked: Layout) -> Layout:
-    """The layout in which ``kernel`` reads input ``index``: constants lie plain, activations as the kernel says."""
-    if kernel.layout != "blocked" or value.is_constant or not can_block(value.type):
-        return PLAIN
-    return blocked
+def reads_blocked(kernel: Kernel, value: Value) -> bool:
+    """Whether ``kernel`` reads ``value`` blocked where it can: constants lie plain, activations as the kernel says."""
+    return kernel.layout == "blocked" and not value.is_constant and can_block(value.type)
