@@ -21,10 +21,11 @@ from pathlib import Path
 from benchmarks.quantization_peer import by_onnxruntime
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.judge import outputs
+from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.forms.quantize.recipe import best_recipe
 from edgeopt.forms.quantize.reconstruct import Repairs
-from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.frontend import load
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
@@ -86,7 +87,7 @@ def _repaired(name: str, per_channel: bool) -> Method:
 
 
 def _without_data(case: Case) -> Array:
-    graph, _ = approximate(load(case.path), Budget(quantize="w8a8"), Context(), host())
+    graph, _ = approximate(load(case.path), Budget(forms="w8a8"), Context(), host())
     return outputs(graph, case.evaluation)
 
 

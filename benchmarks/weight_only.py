@@ -15,13 +15,12 @@ from pathlib import Path
 
 from benchmarks.peers import random_inputs
 from edgeopt.assembly import assemble
-from edgeopt.forms.applied import nearest, variant
 from edgeopt.frontend import load
 from edgeopt.ir import Array
-from edgeopt.ops.grid import SCHEMES, scheme
+from edgeopt.ops.grid import SCHEMES
 from edgeopt.pipeline import optimize
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.search.run import quantizable
+from edgeopt.search.run import sketched
 from edgeopt.target import target as find_target
 
 FLOAT = "float32"
@@ -46,9 +45,7 @@ def compiled(path: Path, name: str, level: int, target: str) -> CompiledModel:
         graph = load(path)
         optimize(graph, level)
     else:
-        wanted = scheme(name)
-        graph = quantizable(load(path), wanted, level)
-        graph = variant(graph, nearest(graph, wanted), level)
+        _, graph = sketched(load(path), name, facts, level)
     return assemble(graph, facts, level)
 
 

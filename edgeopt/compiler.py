@@ -21,8 +21,7 @@ from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.search.choice import Quantization
-from edgeopt.search.result import record
+from edgeopt.search.result import Decision, record
 from edgeopt.search.run import Budget, Data, approximate, note_unused
 from edgeopt.search.timing import layer_name
 from edgeopt.target import Target
@@ -58,7 +57,7 @@ def compile(
         check_target(target)  # one by its name, or a file of the user's, was checked when it was read
     facts = target if isinstance(target, Target) else find_target(target)
     context = options.debug.context or Context(level=level)
-    wanted = (options.quantize, options.objective, options.method)
+    wanted = (options.wanted, options.objective, options.method)
     budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     made = _assembled(graph, facts, level, context, options, _library_name(model))
@@ -69,10 +68,10 @@ def compile(
 
 def _rewritten(
     graph: Graph, level: int, facts: Target, context: Context, budget: Budget, options: Options
-) -> tuple[Graph, Quantization | None]:
+) -> tuple[Graph, Decision | None]:
     """The optimised graph, and what was decided where it may be approximated."""
     debug = options.debug
-    if options.quantize is not None or (level >= 3 and debug.only is None):
+    if options.wanted is not None or (level >= 3 and debug.only is None):
         return approximate(graph, budget, context, facts, "integer", debug.print_after)
     note_unused(graph, budget.data, budget.calibration)
     if level > 0:
@@ -111,7 +110,7 @@ def _assembled(graph: Graph, facts: Target, level: int, context: Context, option
     return made
 
 
-def _describe(made: CompiledModel, found: Quantization) -> None:
+def _describe(made: CompiledModel, found: Decision) -> None:
     """Put what was decided about each layer into the manifest; a layer named there is no island."""
     made.manifest["quantization"] = record(found)
     known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}

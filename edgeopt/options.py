@@ -9,10 +9,11 @@ from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.quantize.grids import RULES
 from edgeopt.forms.quantize.recipe import AUTO
+from edgeopt.forms.registry import wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.pipeline import PIPELINE, PrintAfter
 from edgeopt.rewrite import Context
-from edgeopt.search.choice import OBJECTIVES, Objective
+from edgeopt.search.goal import OBJECTIVES, Objective
 
 C_LIBRARY = "c-library"
 
@@ -59,9 +60,15 @@ class Options:
     emit: str | None = None
     max_memory: int | None = None
     debug: Debug = field(default_factory=Debug)
+    forms: str | None = None
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
+        if self.forms is not None:
+            arguments.instance("forms", self.forms, (str,))
+            wanted(self.forms)
+            if self.quantize is not None:
+                raise EdgeoptError("forms and quantize say the same in two ways; give one of them")
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
@@ -70,3 +77,8 @@ class Options:
         if self.max_memory is not None:
             arguments.whole("max_memory", self.max_memory, 1)
         arguments.instance("debug", self.debug, (Debug,))
+
+    @property
+    def wanted(self) -> str | None:
+        """The forms that are wanted in any case."""
+        return self.forms if self.forms is not None else self.quantize

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
 from edgeopt.passes import (
-    absorb_high_bias,
-    bias_correction,
     canonicalize_conv,
     canonicalize_gemm,
     canonicalize_matmul,
@@ -18,13 +16,11 @@ from edgeopt.passes import (
     cast_like_to_cast,
     common_subexpressions,
     constant_folding,
-    cross_layer_equalization,
     dead_code,
     decompose_batch_norm,
     division_to_product,
     eliminate_identity,
     eliminate_noop,
-    equalize_activations,
     explicit_padding,
     fold_dynamic_quantization,
     fold_pad_into_conv,
@@ -53,8 +49,6 @@ from edgeopt.passes import (
     move_qdq,
     move_transposes,
     pool_to_global,
-    quantize,
-    quantize_dynamic,
     recognize_gelu,
     recognize_hard_sigmoid,
     recognize_hard_swish,
@@ -69,9 +63,7 @@ from edgeopt.passes import (
     reshape_before_global_pool,
     scale_shift_to_conv,
     slice_of_concat,
-    split_residual,
     split_to_slice,
-    standard_products,
     transpose_to_reshape,
 )
 from edgeopt.rewrite import Context, Pass, PassError, run_pass
@@ -148,23 +140,6 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(common_subexpressions.PASS, 1, "the same value is computed once"),
     Stage(dead_code.PASS, 1, "what nobody reads is not computed and not shipped"),
 )
-
-# Approximate passes, which carry out what edgeopt.search decided: the module's function that makes the pass of a decision.
-TECHNIQUES: dict[str, Callable[..., Pass]] = {
-    "absorb_high_bias": absorb_high_bias.make,
-    "bias_correction": bias_correction.make,
-    "equalize_activations": equalize_activations.make,
-    "quantize": quantize.make,
-    "quantize_dynamic": quantize_dynamic.make,
-}
-QUANTIZING = ("quantize_dynamic", "quantize")  # together they carry out a QuantizationPlan
-# Run by name where a form is wanted for its reader: standard operators for other runtimes.
-FORMS: dict[str, Pass] = {p.name: p for p in (cross_layer_equalization.PASS, split_residual.PASS, standard_products.PASS)}
-
-
-def technique(name: str) -> Callable[..., Pass]:
-    """The maker of the approximate pass ``name``."""
-    return TECHNIQUES[name]
 
 
 def optimize(

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
     from edgeopt.runtime.model import CompiledModel
-    from edgeopt.search.choice import Objective
+    from edgeopt.search.goal import Objective
 
 
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
 QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8a16, w8a8-dynamic, w8, w4, fp16, w2, w1."
+FORMS = "Techniques or single forms that are wanted in any case; `edgeopt forms` lists them.  (--quantize X is one of them.)"
 OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
 METHODS = ("auto", "product", "minmax", "percentile", "entropy", "mse")
 METHOD = "How calibration finds the range of a value: the rule that does best on held-out calibration samples, or a given one."
@@ -39,6 +40,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
+@click.option("--forms", metavar="A,B", help=FORMS)
 @click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True, help=METHOD)
 @options.accept_chance
@@ -62,6 +64,7 @@ def compile_(
     calibration: Path | None,
     max_drop: float,
     quantize: str | None,
+    forms: str | None,
     objective: Objective,
     method: str,
     accept_chance: bool,
@@ -89,6 +92,9 @@ def compile_(
 
     if portable and emit != "onnx":
         raise click.UsageError("--portable belongs to --emit onnx")
+    if forms is not None and quantize is not None:
+        raise click.UsageError("--forms and --quantize say the same in two ways; give one of them")
+    wanted = forms if forms is not None else quantize
     if profile is not None and emit != "onnx":
         raise click.UsageError("--profile belongs to --emit onnx")
     context = Context(level=level, stop_after=stop_after)
@@ -97,14 +103,14 @@ def compile_(
         if emit == "onnx":
             graph = load(model, shapes, max_memory)
             refuse_nan(graph)
-            if quantize is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, quantize, objective, method, profile, accept_chance)
+            if wanted is not None or level >= 3:
+                budget = Budget(data, calibration, max_drop, wanted, objective, method, profile, accept_chance)
                 graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
             else:
                 note_unused(graph, data, calibration)
                 optimize(graph, level, context, only, shown)
             path = output or Path(f"{model.stem}.optimized.onnx")
-            save(graph, path, portable=portable or quantize is not None or level >= 3)
+            save(graph, path, portable=portable or wanted is not None or level >= 3)
             _print_notes(notes(graph))
             note(f"wrote {path}: {len(graph.nodes)} nodes")
         else:
@@ -119,7 +125,9 @@ def compile_(
                 data=data,
                 calibration=calibration,
                 max_drop=max_drop,
-                options=Options(quantize, objective, method, accept_chance, tune, emit=emit, max_memory=max_memory, debug=debug),
+                options=Options(
+                    quantize, objective, method, accept_chance, tune, emit=emit, max_memory=max_memory, debug=debug, forms=forms
+                ),
             )
             compiled.save(directory)
             _summarise(compiled, directory)

@@ -14,6 +14,7 @@ from edgeopt.cli.bisect import bisect
 from edgeopt.cli.calibrate import calibrate
 from edgeopt.cli.compile import compile_
 from edgeopt.cli.console import note, visible
+from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.passes import passes
 from edgeopt.cli.run import run
@@ -62,7 +63,7 @@ def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (compile_, run, bench, inspect, calibrate, sign, verify, bisect, targets, passes, why):
+for command in (compile_, run, bench, inspect, calibrate, sign, verify, bisect, targets, passes, forms, why):
     main.add_command(command)
 
 

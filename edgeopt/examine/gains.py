@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeopt import arguments
-from edgeopt.forms.applied import nearest, variant
 from edgeopt.frontend import load
 from edgeopt.ops.grid import SCHEMES
-from edgeopt.search.run import quantizable, scheme_for
+from edgeopt.search.run import sketched
 from edgeopt.search.timing import profiles
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
@@ -59,9 +58,8 @@ def gains(
     arguments.whole("level", level, 0, 3)
     arguments.shapes(shapes)
     facts = target if isinstance(target, Target) else find_target(target)
-    wanted = scheme_for(quantize, facts)
-    graph = quantizable(load(model, shapes), wanted, level)
-    found = profiles({"before": graph, "after": variant(graph, nearest(graph, wanted), level)}, facts, level)
+    graph, changed = sketched(load(model, shapes), quantize, facts, level)
+    found = profiles({"before": graph, "after": changed}, facts, level)
     before, after = found["before"], found["after"]
-    layers = tuple(LayerGain(n, before.layers[n], after.layers[n]) for n in before.layers if n in after.layers)
+    layers = tuple(LayerGain(n, before.layers[n].seconds, after.layers[n].seconds) for n in before.layers if n in after.layers)
     return Gains(facts.name, quantize, after.measured, layers, LayerGain("", before.seconds, after.seconds))

@@ -9,16 +9,17 @@ from pathlib import Path
 from edgeopt import arguments
 from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet, admit, generated, read
-from edgeopt.forms.quantize.plan import make_plan
-from edgeopt.forms.quantize.sensitivity import outputs
+from edgeopt.evaluate.judge import outputs
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms.form import Evidence
+from edgeopt.forms.quantize.technique import plain_session
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.ops.grids import linear_nodes
-from edgeopt.pipeline import optimize
-from edgeopt.search.run import Data, scheme_for, with_opset
-from edgeopt.search.unquantized import note_of, unquantized
+from edgeopt.rewrite import Context
+from edgeopt.search.run import Data, exact_graph
 from edgeopt.search.why import LayerBlame, blame, suggestion
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
@@ -28,9 +29,7 @@ LEVEL = 3  # times are those of what -O3 compiles
 
 @dataclass(frozen=True)
 class Losses:
-    """``signal_to_noise`` of the whole quantised network in decibel, a ``suggestion`` (which names what has no
-
-    integer form), and the ``layers``, the worst first."""
+    """``signal_to_noise`` of the whole quantised network in decibel, a ``suggestion``, and the ``layers``, the worst first."""
 
     signal_to_noise: float
     suggestion: str
@@ -61,18 +60,15 @@ def why(
     arguments.shapes(shapes)
     arguments.instance("target", target, (str, Target))
     facts = target if isinstance(target, Target) else find_target(target)
-    wanted = scheme_for(quantize, facts)
-    graph = with_opset(load(model, shapes), wanted)
-    optimize(graph)
+    graph, _ = exact_graph(load(model, shapes), {"quantize": [quantize]}, Context())
     refuse_infinite(linear_nodes(graph))
     calibrating, evaluation = _data(graph, data, calibration)
     evaluation = evaluation.subset(samples)
     check_reference(outputs(graph, evaluation), evaluation.labels, accept_chance)
-    plan = make_plan(graph, calibrating, wanted)
-    whole, rows = blame(graph, plan, evaluation, facts, LEVEL)
-    left = unquantized(graph)
-    told = [suggestion(whole, rows), *([note_of(left)] if left else [])]
-    return Losses(whole, "; ".join(told), tuple(rows))
+    session = plain_session(Evidence(graph, calibrating, signed=facts.signed_bytes), quantize)
+    solution = session.solve({layer: forms[0] for layer, forms in session.offers().items()}, Overlay())
+    whole, rows = blame(graph, [(session, solution)], evaluation, facts, LEVEL)
+    return Losses(whole, "; ".join([suggestion(whole, rows), *session.technique.left(graph)]), tuple(rows))
 
 
 def _data(graph: Graph, data: Data | None, calibration: Data | None) -> tuple[DataSet, DataSet]:

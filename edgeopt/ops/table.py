@@ -16,7 +16,18 @@ from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
 
-_ALL = (FUSED_CONV, FUSED_GEMM, SILU, GELU, HARD_SWISH, MISH, LAYER_NORMALIZATION, *DYNAMIC, *QUANTIZED, *HYBRID)
+_ALL = (
+    FUSED_CONV,
+    FUSED_GEMM,
+    SILU,
+    GELU,
+    HARD_SWISH,
+    MISH,
+    LAYER_NORMALIZATION,
+    *DYNAMIC,
+    *QUANTIZED,
+    *HYBRID,
+)
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 
 

@@ -8,48 +8,49 @@ the network together is measured, never summed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isnan
+from typing import Generic, TypeVar
 
-Forms = Mapping[str, str]
+F = TypeVar("F", bound=Hashable)  # what names a form
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Candidate(Generic[F]):
     """One form of one layer: ``cost`` in the unit that is to be small, ``error`` in any measure that adds up in order."""
 
     layer: str
-    form: str
+    form: F
     cost: float
     error: float
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[F]):
     """The form of every layer, the layers that did not keep their first form, worst first, and the drop measured."""
 
-    forms: dict[str, str]
+    forms: dict[str, F]
     given_back: tuple[str, ...]
     drop: float
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Generic[F]):
     """A layer changes to a better form, which takes ``gain`` of error away for each unit of cost."""
 
     layer: str
-    form: str
+    form: F
     gain: float
 
 
 def choose(
-    start: Forms,
-    candidates: Callable[[], Sequence[Candidate]],
-    measure: Callable[[Forms], float],
+    start: Mapping[str, F],
+    candidates: Callable[[], Sequence[Candidate[F]]],
+    measure: Callable[[Mapping[str, F]], float],
     max_drop: float,
-    exact: str | None = None,
-) -> Choice:
+    exact: F | None = None,
+) -> Choice[F]:
     """The forms nearest to ``start`` found whose measured drop is at most ``max_drop``.
 
     ``measure(forms)`` is the drop of the whole network; ``candidates()`` gives all forms of all layers, those of ``start``
@@ -73,24 +74,24 @@ def choose(
     return Choice(forms, tuple(dict.fromkeys(s.layer for s in steps[:count])), drops[count])
 
 
-def _worst_for_nan(measure: Callable[[Forms], float]) -> Callable[[Forms], float]:
-    def measured(forms: Forms) -> float:
+def _worst_for_nan(measure: Callable[[Mapping[str, F]], float]) -> Callable[[Mapping[str, F]], float]:
+    def measured(forms: Mapping[str, F]) -> float:
         drop = measure(forms)
         return inf if isnan(drop) else drop
 
     return measured
 
 
-def ladder(start: Forms, candidates: Sequence[Candidate]) -> list[Step]:
+def ladder(start: Mapping[str, F], candidates: Sequence[Candidate[F]]) -> list[Step[F]]:
     """All steps to better forms, the most worthwhile first; those of one layer in order."""
     return sorted((step for layer in start for step in _steps(layer, start[layer], candidates)), key=lambda s: -s.gain)
 
 
-def _steps(layer: str, form: str, candidates: Sequence[Candidate]) -> list[Step]:
+def _steps(layer: str, form: F, candidates: Sequence[Candidate[F]]) -> list[Step[F]]:
     """From the present form along the lower convex hull of cost and error, so that gains fall."""
     here = next(c for c in candidates if c.layer == layer and c.form == form)
     here = replace(here, error=inf) if isnan(here.error) else here
-    rest, steps = [c for c in candidates if c.layer == layer and not isnan(c.error)], list[Step]()
+    rest, steps = [c for c in candidates if c.layer == layer and not isnan(c.error)], list[Step[F]]()
     while rest := [c for c in rest if c.error < here.error]:
         there = max(rest, key=lambda c: (_gain(here, c), -c.error))
         steps.append(Step(layer, there.form, _gain(here, there)))
@@ -98,13 +99,13 @@ def _steps(layer: str, form: str, candidates: Sequence[Candidate]) -> list[Step]
     return steps
 
 
-def _gain(here: Candidate, there: Candidate) -> float:
+def _gain(here: Candidate[F], there: Candidate[F]) -> float:
     """Error taken away for each unit of cost; what costs nothing comes before everything else, the largest error first."""
     less, more = here.error - there.error, there.cost - here.cost
     return less / more if more > 0 else 1e30 * (1.0 + less)
 
 
-def _after(start: Forms, steps: Sequence[Step]) -> dict[str, str]:
+def _after(start: Mapping[str, F], steps: Sequence[Step[F]]) -> dict[str, F]:
     return {**start, **{s.layer: s.form for s in steps}}
 
 

@@ -1,19 +1,78 @@
-"""What was decided, as JSON for the manifest and the reports."""
+"""What a search decided, and the same as JSON for the manifest and the reports."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
 
-from edgeopt.forms.quantize.combine import FLOAT
-from edgeopt.search.choice import Quantization
+from edgeopt.forms.applied import Solved
+from edgeopt.forms.form import FLOAT, Solution
 from edgeopt.search.timing import Profile, layer_name
 
 LOSES, SLOW, SLOW_NETWORK = "loses too much", "would be slower", "the network would be slower"
 
 
-def record(found: Quantization) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Decision:
+    """Solutions that fit their budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost time,
+
+    ``refused`` do not fit the technique, with the reason. ``title`` says what happens to changed layers, ``scheme`` the form that
+    was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement``
+    is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile
+    of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
+    those at the outputs of the layers.
+    """
+
+    solved: Solved
+    title: str
+    scheme: str
+    forms: dict[str, str]
+    given_back: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
+    metric: str = ""
+    before: float = 0.0
+    after: float = 0.0
+    agreement: float = 0.0
+    samples: int = 0
+    costs: dict[str, Profile] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+    max_drop: float = 0.0
+
+    @property
+    def changed(self) -> list[str]:
+        """The layers that are not left exact."""
+        return [name for name, form in self.forms.items() if form != FLOAT]
+
+    def solution(self, technique: str) -> Solution:
+        """What a technique solved; None when it changes no layer."""
+        return next((solution for session, solution in self.solved if session.technique.name == technique), None)
+
+    def summary(self) -> str:
+        """One line for the user."""
+        before, after = self.costs[FLOAT], self.costs["result"]
+        if rejected := self.costs.get("rejected"):
+            slower = f"{self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
+            return f"left in float: {slower}; with --objective size it is taken, the weights being {_share(rejected, before)}"
+        if not self.changed:
+            return self._nothing()
+        speed = f"{_milliseconds(before)} -> {_milliseconds(after)} {'measured' if after.measured else 'estimated'}"
+        layers = f"{len(self.changed)} of {len(self.forms)} layers; {speed}"
+        if not self.samples:
+            return f"{self.title} without data: {layers}; the loss is not verified"
+        return f"{self.title}: {layers}; {self.metric} {self.before:.2f} % -> {self.after:.2f} % on {self.samples} samples"
+
+    def _nothing(self) -> str:
+        """Why every layer is left exact."""
+        if not self.given_back:
+            return f"left in float: no layer fits {self.scheme}: {next(iter(self.refused.values()), 'there is none')}"
+        kept = f"the {self.metric} of {self.before:.2f} % on {self.samples} samples"
+        return f"left in float: {self.scheme} keeps {kept} within --max-drop {self.max_drop:g} in no layer that could be found"
+
+
+def record(found: Decision) -> dict[str, Any]:
     """``totals``: Profile of the float network, the result and what was rejected. ``layers``: one entry per layer, in order.
 
     Percentages are None where nothing was measured.
@@ -39,15 +98,23 @@ def _totals(profile: Profile) -> dict[str, Any]:
     return {key: value for key, value in asdict(profile).items() if key != "layers"}
 
 
-def _layer(found: Quantization, name: str) -> dict[str, Any]:
+def _layer(found: Decision, name: str) -> dict[str, Any]:
     form, stem, rejected = found.forms[name], layer_name(name), found.costs.get("rejected")
-    before, after = found.costs[FLOAT].layer(name), (rejected or found.costs["result"]).layer(name)
+    before, after = found.costs[FLOAT].layer(name).seconds, (rejected or found.costs["result"]).layer(name).seconds
     reason = SLOW_NETWORK if rejected is not None and after < before else SLOW
     return {
         "layer": stem,
         "form": form,
-        "reason": found.unfit.get(name, LOSES if name in found.given_back else reason if form == FLOAT else ""),
-        "error": _finite(found.plan.errors.get(name)),
+        "reason": found.refused.get(name, LOSES if name in found.given_back else reason if form == FLOAT else ""),
+        "error": _finite(found.errors.get(name)),
         "float_seconds": before,
         "seconds": after,
     }
+
+
+def _milliseconds(profile: Profile) -> str:
+    return f"{1e3 * profile.seconds:.3g} ms"
+
+
+def _share(after: Profile, before: Profile) -> str:
+    return f"{after.weights / max(before.weights, 1):.2f} times as large"

@@ -2,66 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
-
-import onnx
-from onnx import version_converter
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
-from edgeopt.evaluate.data import DataSet, admit, generated, read
-from edgeopt.forms.quantize.data_free import ChannelStatistics, batch_norm_statistics, covers, fitted_inputs, matched
-from edgeopt.forms.quantize.export_grids import completed, float_nodes
-from edgeopt.forms.quantize.profiles import Profile, profile
-from edgeopt.forms.quantize.recipe import AUTO
-from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
-from edgeopt.frontend import export, load
+from edgeopt.evaluate.data import DataSet, admit, read
+from edgeopt.evaluate.judge import outputs
+from edgeopt.forms.applied import applied, make_readable, readable
+from edgeopt.forms.evidence import ChannelStatistics, batch_norm_statistics
+from edgeopt.forms.form import Evidence, Reading, Session, Technique
+from edgeopt.forms.registry import default, techniques, wanted
 from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
-from edgeopt.ops.finite import refuse_infinite
-from edgeopt.ops.grid import QuantizationScheme, scheme
-from edgeopt.ops.grids import linear_nodes
-from edgeopt.pipeline import FORMS, QUANTIZING, PrintAfter, optimize, technique
-from edgeopt.rewrite import Context, run_pass
-from edgeopt.search.choice import Goal, Objective, Quantization, quantize_within, quantize_without_data
-from edgeopt.search.unquantized import note_of, unquantized
+from edgeopt.pipeline import PrintAfter, optimize
+from edgeopt.rewrite import Context
+from edgeopt.search.decide import decide_within, decide_without_data
+from edgeopt.search.goal import Goal, Objective
+from edgeopt.search.newer_opset import with_opset
+from edgeopt.search.result import Decision
+from edgeopt.search.space import Space, merged
 from edgeopt.target import Target
 
-DEFAULT = "w8a8"
-OPSETS = {"int4": 21, "uint4": 21, "int16": 21, "uint16": 21, "int2": 25, "binary": 25}
-DYNAMIC_OPSET = 11
-FINER = {"w8a8": ("w8a16",), "w4a8": ("w8a8", "w8a16"), "w4a4": ("w4a8", "w8a8")}
-IR_VERSIONS = {11: 6, 21: 10, 25: 13}
-DATA_FREE_SAMPLES = 32
 Data = DataSet | str | Path
-Form = Literal["integer", "standard"]
+Output = Literal["integer", "standard"]
+Keys = Mapping[str, Sequence[str]]  # technique -> forms: the first, and those to repair with
 
 
 @dataclass(frozen=True)
 class Budget:
     """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
 
-    ``quantize`` names a scheme that is wanted in any case. Without one it is int8, where the target does not get slower by it;
-    or everywhere, when ``objective`` is ``size``. ``profile`` names the runtime that reads the ``standard`` form.
-    With ``accept_chance`` a float model that is right no more often than guessing does not stop the work.
+    ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
+    target does not get slower by it; or everywhere, when ``objective`` is ``size``. ``method`` is the rule of ranges. ``profile``
+    names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
+    guessing does not stop the work.
     """
 
     data: Data | None = None
     calibration: Data | None = None
     max_drop: float = 1.0
-    quantize: str | None = None
+    forms: str | None = None
     objective: Objective = "latency"
-    method: str = AUTO
+    method: str = "auto"
     profile: str | None = None
     accept_chance: bool = False
+    names: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         arguments.share("max_drop", self.max_drop)
+        object.__setattr__(self, "names", default() if self.forms is None else wanted(self.forms))
 
 
 def approximate(
@@ -69,26 +64,28 @@ def approximate(
     budget: Budget,
     context: Context,
     target: Target,
-    form: Form = "integer",
+    output: Output = "integer",
     print_after: PrintAfter | None = None,
-) -> tuple[Graph, Quantization | None]:
-    """Optimise ``graph`` exactly and quantise it inside ``budget`` for ``target``.
+) -> tuple[Graph, Decision | None]:
+    """Optimise ``graph`` exactly and change the forms of its layers inside ``budget`` for ``target``.
 
-    ``form`` is what is made of the result: ``integer`` operators for compilation, or ``standard`` operators between
-    QuantizeLinear and DequantizeLinear, which other runtimes read. Returns the graph, which is another one when the scheme needs
-    a newer opset, and what was decided: None, with a note why, for a graph that has nothing to quantise. Raises EdgeoptError
-    when the data does not fit the graph.
+    ``output`` is what is made of the result: ``integer`` operators for compilation, or ``standard`` operators, which other
+    runtimes read. Returns another graph, and what was decided: None, with a note why, for a graph in which nothing can be
+    changed. Raises EdgeoptError when the data does not fit the graph.
     """
-    wanted, finer = _schemes(budget, target, form)
+    first: Keys = {name: [key] for name, key in budget.names.items()}
+    finer: Keys = {name: [] if output == "standard" else techniques()[name].finer(key) for name, key in budget.names.items()}
     original = clone(graph)
-    graph, found = _attempt(graph, (wanted,), budget, context, target, form, print_after)
-    if found is not None and found.given_back and finer and _can_have(original, finer):
-        # types of 16 bits may need a newer opset, so they are tried only where 8 bits leave layers in float
-        graph, found = _attempt(original, (wanted, *finer), budget, context, target, form, print_after)
-    if left := unquantized(graph):
-        add_note(graph, note_of(left))
+    graph, found = _attempt(graph, first, budget, context, target, output, print_after)
+    everything: Keys = {name: [*keys, *finer[name]] for name, keys in first.items()}
+    if found is not None and found.given_back and any(finer.values()) and _can_have(original, everything):
+        # forms of more bits may need a newer opset, so they are tried only where the first ones leave layers in float
+        graph, found = _attempt(original, everything, budget, context, target, output, print_after)
+    lines = [line for name in first for line in techniques()[name].left(graph)]
     if found is not None:
-        _carry_out(graph, found, context, form, budget, print_after)
+        graph = _carried_out(graph, found, context, output, print_after)
+    for line in lines:
+        add_note(graph, line)
     return graph, found
 
 
@@ -99,115 +96,104 @@ def note_unused(graph: Graph, data: Data | None, calibration: Data | None) -> No
         add_note(graph, f"nothing is measured on {' and '.join(given)}: below -O3 and without --quantize every number is kept")
 
 
-def _schemes(budget: Budget, target: Target, form: Form) -> tuple[QuantizationScheme, tuple[QuantizationScheme, ...]]:
-    """The scheme that is asked for, and those that layers may take instead when it loses too much."""
-    wanted = scheme(budget.quantize or DEFAULT)
-    if form == "standard":
-        return _reader(budget, target).adapt(wanted), ()
-    return scheme_for(wanted.name, target), tuple(scheme_for(name, target) for name in FINER.get(wanted.name, ()))
-
-
-def scheme_for(name: str, target: Target) -> QuantizationScheme:
-    """The scheme called ``name`` with the activations that ``target`` multiplies. Raises EdgeoptError for unknown names."""
-    found = scheme(name)
-    return found.signed() if target.signed_bytes else found
-
-
 def _attempt(
     graph: Graph,
-    schemes: tuple[QuantizationScheme, ...],
+    keys: Keys,
     budget: Budget,
     context: Context,
     target: Target,
-    form: Form,
+    output: Output,
     print_after: PrintAfter | None,
-) -> tuple[Graph, Quantization | None]:
-    """``graph`` optimised, and what the search finds with ``schemes``."""
-    graph = with_opset(graph, *schemes)
+) -> tuple[Graph, Decision | None]:
+    """``graph`` optimised, and what the search finds with the forms ``keys``."""
+    graph, statistics = exact_graph(graph, keys, context, print_after)
+    if output == "standard":
+        make_readable(graph, context)
+    reasons = [techniques()[name].obstacle(graph) for name in keys]
+    if all(reasons):
+        add_note(graph, f"nothing was {techniques()[next(iter(keys))].done}: {reasons[0]}")
+        return graph, None
+    objective: Objective = "size" if budget.forms is not None else budget.objective
+    goal = Goal(target, context.level, budget.max_drop, objective, budget.accept_chance)
+    calibration, evaluation = _data(graph, budget)
+    reading = Reading(budget.profile or "") if output == "standard" else None
+    evidence = Evidence(graph, calibration, statistics, target.signed_bytes, budget.method, reading)
+    if calibration is None:
+        return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys))
+    judged = evaluation or calibration
+    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys))
+    return graph, found if reading is None else _completed(graph, found, judged, goal)
+
+
+def exact_graph(
+    graph: Graph, keys: Keys, context: Context, print_after: PrintAfter | None = None
+) -> tuple[Graph, Mapping[str, ChannelStatistics]]:
+    """``graph`` optimised exactly, at an opset that has what the forms need, and what batch normalisation recorded in it."""
+    known = techniques()
+    newest = max(keys, key=lambda name: known[name].opset(keys[name]))
+    graph = with_opset(graph, known[newest].opset(keys[newest]), keys[newest][-1])
     statistics = batch_norm_statistics(graph)
     optimize(graph, context.level, context, print_after=print_after)
-    if form == "standard":
-        run_pass(graph, FORMS["split_residual"], context)
-    reason = _obstacle(graph)
-    if reason:
-        add_note(graph, f"nothing was quantised: {reason}")
-        return graph, None
-    refuse_infinite(linear_nodes(graph))
-    objective = "size" if budget.quantize is not None else budget.objective
-    goal = Goal(schemes, target, context.level, budget.max_drop, budget.method, objective, budget.accept_chance)
-    calibration, evaluation = _data(graph, budget)
-    if calibration is None:
-        return graph, _without_data(graph, goal, statistics)
-    found = quantize_within(graph, calibration, evaluation or calibration, goal)
-    if form == "standard":
-        found = _completed(graph, found, calibration, evaluation or calibration, goal, _reader(budget, target))
-    return graph, found
+    return graph, statistics
 
 
-def _carry_out(
-    graph: Graph, found: Quantization, context: Context, form: Form, budget: Budget, print_after: PrintAfter | None
-) -> None:
-    """Make of ``graph`` what was found, in the ``form`` that is wanted."""
-    for name in QUANTIZING:
-        run_pass(graph, technique(name)(found.plan), context)
+def sketched(graph: Graph, forms: str, target: Target, level: int) -> tuple[Graph, Graph]:
+    """``graph`` optimised exactly, and with ``forms`` carried out by rough solutions, for timing.
+
+    Raises EdgeoptError when no layer can take one of the forms.
+    """
+    keys = {name: [key] for name, key in wanted(forms).items()}
+    graph, statistics = exact_graph(graph, keys, Context(level=level))
+    sessions = opened(Evidence(graph, statistics=statistics, signed=target.signed_bytes), keys)
+    if not sessions:
+        first = techniques()[next(iter(keys))]
+        reasons = "; ".join([first.obstacle(graph), *first.left(graph)])
+        raise EdgeoptError(f"graph '{graph.name}' cannot be {first.done}: {reasons}")
+    space = Space(graph, Goal(target, level), sessions)
+    return graph, space.carried_out(space.rough(space.first()))
+
+
+def opened(evidence: Evidence, keys: Keys) -> list[Session]:
+    """Sessions of the techniques that can change the graph, in the order of their axes."""
+    able: list[Technique] = [t for name, t in techniques().items() if name in keys and not t.obstacle(evidence.graph)]
+    return [technique.open(evidence, keys[technique.name]) for technique in able]
+
+
+def _carried_out(graph: Graph, found: Decision, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
+    """What was found, in the form that is wanted, with what there is to say about it."""
+    make = readable if output == "standard" else applied
+    made = make(graph, found.solved, context, print_after)
     if found.metric == "accuracy":
-        add_note(graph, f"the float model is right on {found.before:.2f} % of {found.samples} samples")
-    add_note(graph, found.summary())
-    if form == "standard":
-        run_pass(graph, FORMS["standard_products"], context)
-        optimize(graph, context.level, context, only=["dead_code"], print_after=print_after)
-        if budget.profile and profile(budget.profile).everything and (left := float_nodes(graph)):
-            add_note(graph, f"left in float: {', '.join(left)}")
-    else:
-        # first of all, or constant folding would widen small weights
-        optimize(graph, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
-        optimize(graph, context.level, context, print_after=print_after)
-    compact(graph)
+        add_note(made, f"the float model is right on {found.before:.2f} % of {found.samples} samples")
+    add_note(made, found.summary())
+    for session, _ in found.solved:
+        for line in session.remarks(made):
+            add_note(made, line)
+    compact(made)
+    return made
 
 
-def _reader(budget: Budget, target: Target) -> Profile:
-    return profile(budget.profile or ("arm" if target.signed_bytes else "x86"))
-
-
-def _completed(
-    graph: Graph, found: Quantization, calibration: DataSet, evaluation: DataSet, goal: Goal, reader: Profile
-) -> Quantization:
-    """``found`` with the grids that the reader of the file wants besides, verified again."""
-    scheme = goal.schemes[0]
-    if not scheme.activations or scheme.dynamic:
+def _completed(graph: Graph, found: Decision, evaluation: DataSet, goal: Goal) -> Decision:
+    """``found`` with what the reader of the file wants besides, verified again."""
+    solved = [(session, session.completed(solution)) for session, solution in found.solved]
+    if all(new is old for (_, new), (_, old) in zip(solved, found.solved, strict=True)):
         return found
-    plan = completed(graph, found.plan, calibration, scheme, goal.method, reader.everything)
-    result, labels = outputs(graph, evaluation, overlay_of(graph, plan)), evaluation.labels
+    result, labels = outputs(graph, evaluation, merged(solved)), evaluation.labels
     agreement = metrics.agreement(result, outputs(graph, evaluation))
     after = agreement if labels is None else metrics.accuracy(result, labels)
     if found.before - after > goal.max_drop >= found.before - found.after:
         lost = f"{found.after:.2f} % to {after:.2f} %"
-        add_note(graph, f"rounding what profile {reader.name} wants rounded besides takes the {found.metric} from {lost}")
-    return replace(found, plan=plan, after=after, agreement=agreement)
+        add_note(graph, f"rounding what the reader wants rounded besides takes the {found.metric} from {lost}")
+    return replace(found, solved=solved, after=after, agreement=agreement)
 
 
-def quantizable(graph: Graph, wanted: QuantizationScheme, level: int) -> Graph:
-    """``graph`` optimised exactly, at an opset with the types of the scheme. Raises EdgeoptError when it cannot be quantised."""
-    graph = with_opset(graph, wanted)
-    optimize(graph, level)
-    if reason := _obstacle(graph):
-        left = unquantized(graph)
-        raise EdgeoptError("; ".join([f"graph '{graph.name}' cannot be quantised: {reason}", *([note_of(left)] if left else [])]))
-    return graph
-
-
-def _obstacle(graph: Graph) -> str:
-    return "" if linear_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
-
-
-def _without_data(graph: Graph, goal: Goal, statistics: dict[str, ChannelStatistics]) -> Quantization:
-    """Activations too where batch normalisation recorded what they look like, else weights alone, rounded to nearest."""
-    inputs = generated(graph, DATA_FREE_SAMPLES)
-    if covers(graph, statistics):
-        inputs = fitted_inputs(graph, inputs, statistics)
-        return quantize_without_data(graph, inputs, goal, matched(graph, inputs, statistics))
-    narrow = [s if s.dynamic else replace(s, name=f"{s.weights} weights only", activations="") for s in goal.schemes]
-    return quantize_without_data(graph, inputs, replace(goal, schemes=tuple(narrow)))
+def _can_have(graph: Graph, keys: Keys) -> bool:
+    try:
+        exact = {name: techniques()[name].opset(keys[name]) for name in keys}
+        with_opset(graph, max(exact.values()), "")
+    except EdgeoptError:
+        return False
+    return True
 
 
 def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]:
@@ -226,26 +212,3 @@ def _read(source: Data | None, graph: Graph) -> DataSet | None:
     if made.repeated:
         add_note(graph, f"{made.repeated} samples are taken twice to fill the last batch of {next(iter(made.rows.values()))}")
     return made
-
-
-def _can_have(graph: Graph, schemes: tuple[QuantizationScheme, ...]) -> bool:
-    try:
-        with_opset(graph, *schemes)
-    except EdgeoptError:
-        return False
-    return True
-
-
-def with_opset(graph: Graph, *schemes: QuantizationScheme) -> Graph:
-    needed = [OPSETS.get(t, 0) for s in schemes for t in (s.weights, s.activations)]
-    opset = max(*needed, DYNAMIC_OPSET if any(s.dynamic for s in schemes) else 0)
-    if graph.opset >= opset:
-        return graph
-    try:
-        model = version_converter.convert_version(export(graph), opset)
-    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
-        raise EdgeoptError(f"the quantised form needs opset {opset}, to which the model cannot be raised: {error}") from error
-    model.ir_version = max(model.ir_version, IR_VERSIONS[opset])
-    raised = load(model)
-    add_note(raised, f"opset raised from {graph.opset} to {opset}, which first has the types of {schemes[-1].name}")
-    return raised

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from edgeopt.cost import estimate
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
 from edgeopt.lower.lowering import lower
+from edgeopt.lower.program import Place, Program
 from edgeopt.lower.table import kernels_for
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
@@ -20,6 +21,19 @@ from edgeopt.target import Target
 ROUNDS = 7  # at least, and for SECONDS for each candidate
 SECONDS = 0.3
 MOST_ROUNDS = 400
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer of a lowered program: ``seconds`` and ``joule`` (0 where only estimates have it) of an inference, bytes of its
+
+    ``stored`` constants, and ``ram``, the most activations that one of its kernels touches.
+    """
+
+    seconds: float = 0.0
+    stored: int = 0
+    ram: int = 0
+    joule: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +47,11 @@ class Profile:
     weights: int
     ram: int
     measured: bool
-    layers: dict[str, float] = field(default_factory=dict)
+    layers: dict[str, LayerCost] = field(default_factory=dict)
 
-    def layer(self, node: Node | str) -> float:
-        """Seconds of one layer; 0 for one that is not there, as where host steps keep layers from being timed."""
-        return self.layers.get(layer_name(node), 0.0)
+    def layer(self, node: Node | str) -> LayerCost:
+        """The cost of one layer; nothing for one that is not there, as where host steps keep layers from being timed."""
+        return self.layers.get(layer_name(node), LayerCost())
 
 
 def layer_name(node: Node | str) -> str:
@@ -62,7 +76,7 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
             runs[name].append(_seconds(model, inputs[name]))
             if not model.manifest["fallbacks"]:
                 steps[name].append(model.profile(inputs[name], 1))
-    return {name: _measured(model, runs[name], steps[name]) for name, model in models.items()}
+    return {name: _measured(graphs[name], model, runs[name], steps[name], target, level) for name, model in models.items()}
 
 
 def _seconds(model: CompiledModel, inputs: dict[str, Array]) -> float:
@@ -71,21 +85,36 @@ def _seconds(model: CompiledModel, inputs: dict[str, Array]) -> float:
     return time.perf_counter() - started
 
 
-def _measured(model: CompiledModel, runs: list[float], steps: list[list[float]]) -> Profile:
-    layers: dict[str, float] = {}
-    for kernel, seconds in zip(model.manifest["kernels"], zip(*steps, strict=True), strict=bool(steps)):
+def _measured(
+    graph: Graph, model: CompiledModel, runs: list[float], steps: list[list[float]], target: Target, level: int
+) -> Profile:
+    seconds: dict[str, float] = {}
+    for kernel, times in zip(model.manifest["kernels"], zip(*steps, strict=True), strict=bool(steps)):
         name = layer_name(kernel["node"])
-        layers[name] = layers.get(name, 0.0) + min(seconds)
+        seconds[name] = seconds.get(name, 0.0) + min(times)
+    sizes = _sizes(lower(graph, target, SYMBOL, kernels_for(level))) if steps else {}
+    layers = {name: replace(sizes.get(name, LayerCost()), seconds=time) for name, time in seconds.items()}
     return Profile(min(runs), model.manifest["weights_bytes"], model.manifest["arena_bytes"], True, layers)
 
 
 def _estimated(graph: Graph, target: Target, level: int) -> Profile:
     program = lower(graph, target, SYMBOL, kernels_for(level))
-    found, layers = estimate(program, graph, target), dict[str, float]()
-    for layer in found.layers:
-        name = layer_name(layer.name)
-        layers[name] = layers.get(name, 0.0) + layer.seconds
+    found, layers = estimate(program, graph, target), _sizes(program)
+    for cost in found.layers:
+        known = layers[layer_name(cost.name)]
+        layers[layer_name(cost.name)] = replace(known, seconds=known.seconds + cost.seconds, joule=known.joule + cost.joule)
     return Profile(found.seconds, len(program.weights), program.arena_bytes, False, layers)
+
+
+def _sizes(program: Program) -> dict[str, LayerCost]:
+    """The bytes of each layer; constants that layers share count at each."""
+    stored: dict[str, dict[Place, int]] = {}
+    ram: dict[str, int] = {}
+    for step in program.native:
+        name, operands = layer_name(step.node), list(zip(step.places, step.sizes, strict=True))
+        stored.setdefault(name, {}).update({place: size for place, size in operands if place.kind == "weights"})
+        ram[name] = max(ram.get(name, 0), sum(size for place, size in operands if place.kind != "weights"))
+    return {name: LayerCost(stored=sum(places.values()), ram=ram[name]) for name, places in stored.items()}
 
 
 def _inputs(graph: Graph) -> dict[str, Array]:

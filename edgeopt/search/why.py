@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.judge import judged, outputs
 from edgeopt.evaluate.observe import Overlay, observe
-from edgeopt.forms.applied import variant
-from edgeopt.forms.quantize.sensitivity import judged, outputs, overlay_of
+from edgeopt.forms.applied import Solved, applied
 from edgeopt.ir import Array, Graph, Node
-from edgeopt.ops.grids import QuantizationPlan, linear_nodes
 from edgeopt.ops.macs import macs
+from edgeopt.rewrite import Context
+from edgeopt.search.space import merged
 from edgeopt.search.timing import Profile, layer_name, profiles
 from edgeopt.target import Target
 
-FLOAT_BYTES = 4
 NAMED = 3
 
 
@@ -43,29 +42,28 @@ class LayerBlame:
     seconds_after: float
 
 
-def blame(graph: Graph, plan: QuantizationPlan, data: DataSet, target: Target, level: int) -> tuple[float, list[LayerBlame]]:
-    """(signal to noise of the whole quantised network, a LayerBlame for each layer of ``plan``, the worst first).
+def blame(graph: Graph, solved: Solved, data: DataSet, target: Target, level: int) -> tuple[float, list[LayerBlame]]:
+    """(signal to noise of the whole changed network, a LayerBlame for each layer that is ``solved``, the worst first).
 
     Times are those of code for ``target`` at optimisation ``level``: measured on this machine, else estimated.
     """
-    reference = outputs(graph, data)
-    whole = outputs(graph, data, overlay_of(graph, plan))
-    costs = profiles({"before": graph, "after": variant(graph, plan, level)}, target, level)
-    nodes = [n for n in linear_nodes(graph) if n.name in plan.weights]
-    rows = [_row(graph, plan, data, node, reference, costs) for node in nodes]
+    reference, sizes = outputs(graph, data), {n: b for session, s in solved for n, b in session.sizes(s).items()}
+    whole = outputs(graph, data, merged(solved))
+    costs = profiles({"before": graph, "after": applied(graph, solved, Context(level=level))}, target, level)
+    rows = [_row(graph, solved, data, node, reference, costs, sizes[node.name]) for node in graph.nodes if node.name in sizes]
     return metrics.signal_to_noise(reference, whole), sorted(rows, key=lambda r: -r.without_ratio)
 
 
 def _row(
-    graph: Graph, plan: QuantizationPlan, data: DataSet, node: Node, reference: Array, costs: Mapping[str, Profile]
+    graph: Graph, solved: Solved, data: DataSet, node: Node, reference: Array, costs: Mapping[str, Profile], size: int
 ) -> LayerBlame:
-    alone, without = overlay_of(graph, plan, [node.name]), _all_but(graph, plan, node)
+    alone, without = merged(solved, [node.name]), _all_but(solved, node)
     own = node.output.name
     exact = observe(graph, [own], data)[own]
     results = observe(graph, [own, judged(graph, data)], data, alone)
     rest = outputs(graph, data, without)
-    before, after = (costs[key].layer(node) for key in ("before", "after"))
-    result, weight = results[judged(graph, data)], plan.weights[node.name]
+    before, after = (costs[key].layer(node).seconds for key in ("before", "after"))
+    result, weight = results[judged(graph, data)], node.constant(1)
     return LayerBlame(
         layer=layer_name(node),
         own=metrics.signal_to_noise(exact, results[own]),
@@ -74,18 +72,19 @@ def _row(
         alone=_change(result, reference, data),
         without=_change(rest, reference, data),
         macs=macs(node) or 0,
-        bytes_before=FLOAT_BYTES * prod(weight.codes.shape),
-        bytes_after=-(-prod(weight.codes.shape) * weight.grid.bits // 8),
+        bytes_before=0 if weight is None else weight.nbytes,
+        bytes_after=size,
         seconds_before=before,
         seconds_after=after,
     )
 
 
-def _all_but(graph: Graph, plan: QuantizationPlan, node: Node) -> Overlay:
-    """Everything quantised except the weight of ``node`` and what it alone reads rounded."""
-    made = overlay_of(graph, plan)
-    for index, value in enumerate(node.inputs):
-        made.constants.pop((node.name, index), None)
+def _all_but(solved: Solved, node: Node) -> Overlay:
+    """Everything changed except the constants of ``node`` and what it alone reads rounded."""
+    made = merged(solved)
+    for key in [k for k in made.constants if k[0] == node.name]:
+        del made.constants[key]
+    for value in node.inputs:
         if value is not None and value.users == [node]:
             made.quantizers.pop(value.name, None)
     return made

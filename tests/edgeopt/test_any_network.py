@@ -7,9 +7,10 @@ import pytest
 from onnx import parser
 
 from edgeopt.evaluate.data import DataSet, generated
-from edgeopt.forms.applied import compiled_outputs, variant
+from edgeopt.evaluate.judge import outputs
+from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import make_plan
-from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
+from edgeopt.forms.quantize.unquantized import unquantized
 from edgeopt.frontend import load
 from edgeopt.frontend.notes import notes
 from edgeopt.interpret import interpret
@@ -17,10 +18,11 @@ from edgeopt.ir import Array, Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.search.choice import Quantization
+from edgeopt.search.result import Decision
 from edgeopt.search.run import Budget, approximate
-from edgeopt.search.unquantized import unquantized
+from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import host
+from tests.edgeopt.quantizing import variant
 
 LEAST_DECIBEL = 25.0
 SAMPLES = 10
@@ -69,8 +71,8 @@ def network(name: str) -> Graph:
     return load(parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> net ({inputs}) => (y) {{ {" ".join(body)} }}'))
 
 
-def quantised(graph: Graph, form: str, data: DataSet | None) -> tuple[Graph, Quantization]:
-    made, found = approximate(graph, Budget(data, data, max_drop=100.0, quantize=form), Context(level=3), host())
+def quantised(graph: Graph, form: str, data: DataSet | None) -> tuple[Graph, Decision]:
+    made, found = approximate(graph, Budget(data, data, max_drop=100.0, forms=form), Context(level=3), host())
     assert found is not None
     return made, found
 
@@ -87,7 +89,7 @@ def test_it_is_quantised_and_stays_close(name: str) -> None:
     calls = [data.take(slice(i, i + 1)).arrays for i in range(SAMPLES)]
     expected = np.concatenate([interpret(graph, call)["y"] for call in calls])
     made, found = quantised(graph, "w8a8", data)
-    assert found.quantized == list(found.forms)
+    assert found.changed == list(found.forms)
     assert any(node.op.startswith("Quant") or node.is_op("QuantizeLinear") for node in made.nodes)
     assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
 
@@ -127,7 +129,7 @@ def test_two_layers_of_one_weight_get_codes_of_their_own() -> None:
     data = generated(graph, SAMPLES)
     expected = np.concatenate([interpret(graph, {"x": x[None]})["y"] for x in data.arrays["x"]])
     made, found = quantised(graph, "w8a8", data)
-    assert len(found.quantized) == 2
+    assert len(found.changed) == 2
     assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
 
 
@@ -147,7 +149,7 @@ def test_what_has_no_integer_form_is_named() -> None:
     body = f"{transposed} a = ConvTranspose<strides = [2,2]>(x, w) t = Transpose<perm = [0,1,3,2]>(a) y = MatMul(a, t)"
     head = '<ir_version: 10, opset_import: ["" : 21]> net (float[1,3,4,4] x) => (y)'
     graph = load(parser.parse_model(f"{head} {{ {body} }}"))
-    made, found = approximate(graph, Budget(quantize="w8a8"), Context(level=3), host())
+    made, found = approximate(graph, Budget(forms="w8a8"), Context(level=3), host())
     (line,) = [n for n in notes(made) if n.startswith("left in float")]
     assert found is None and "ConvTranspose" in line and "both factors are computed" in line
     assert [reason for _, reason in unquantized(recurrent)][:1] == ["recurrent layers have no integer kernel"]

@@ -12,13 +12,13 @@ from edgeopt.search.budget import Candidate, Choice, choose, ladder
 FLOAT = "float32"
 
 
-def candidates_of(drops: Mapping[str, float], costs: Mapping[str, float] | None = None) -> list[Candidate]:
+def candidates_of(drops: Mapping[str, float], costs: Mapping[str, float] | None = None) -> list[Candidate[str]]:
     cost = costs or dict.fromkeys(drops, 1.0)
     narrow = [Candidate(n, "w8a8", 0.0, d) for n, d in drops.items()]
     return narrow + [Candidate(n, FLOAT, cost[n], 0.0) for n in drops]
 
 
-def choice_of(drops: Mapping[str, float], max_drop: float) -> tuple[Choice, list[dict[str, str]]]:
+def choice_of(drops: Mapping[str, float], max_drop: float) -> tuple[Choice[str], list[dict[str, str]]]:
     """The choice where drops add up, and all forms that were measured."""
     asked: list[dict[str, str]] = []
 

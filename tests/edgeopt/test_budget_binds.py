@@ -124,16 +124,16 @@ def test_weights_beyond_half_precision_stay_in_float(with_data: bool) -> None:
 
 def test_weights_that_half_precision_would_lose_stay_in_float() -> None:
     first, second = weights()
-    budget = Budget(quantize="fp16")
+    budget = Budget(forms="fp16")
     _, found = approximate(load(convolutions(first, second * np.float32(1e-8))), budget, Context(), target("arm"))
-    assert found is not None and [name.split("~")[0] for name in found.quantized] == ["first"]
-    (reason,) = found.unfit.values()
+    assert found is not None and [name.split("~")[0] for name in found.changed] == ["first"]
+    (reason,) = found.refused.values()
     assert "its weights reach only" in reason and "half precision loses" in reason
 
 
 def test_when_no_weight_fits_half_precision_it_says_so() -> None:
-    _, found = approximate(load(convolutions(*weights(1e6))), Budget(quantize="fp16"), Context(), target("arm"))
-    assert found is not None and "no layer fits" in found.summary() and not found.quantized
+    _, found = approximate(load(convolutions(*weights(1e6))), Budget(forms="fp16"), Context(), target("arm"))
+    assert found is not None and "no layer fits" in found.summary() and not found.changed
     assert {layer["form"] for layer in record(found)["layers"]} == {FLOAT}
 
 
@@ -142,7 +142,7 @@ def test_infinite_weights_are_not_quantised_but_named(scheme: str | None) -> Non
     first, second = weights()
     second[0, 0, 0, 0] = math.inf
     with pytest.raises(EdgeoptError, match="Conv 'second': its weight 'w' holds NaN or infinity, which cannot be quantised"):
-        approximate(load(convolutions(first, second)), Budget(quantize=scheme), Context(level=3), target("arm"))
+        approximate(load(convolutions(first, second)), Budget(forms=scheme), Context(level=3), target("arm"))
 
 
 def test_infinity_is_kept_where_nothing_is_quantised_and_nan_never() -> None:
@@ -173,16 +173,16 @@ def test_a_channel_of_zeros_stays_zero_in_one_bit(with_data: bool) -> None:
     first[1] = 0.0
     second[3] = 0.0
     data = DataSet(inputs()) if with_data else None
-    budget = Budget(data, quantize="w1", max_drop=100.0)
+    budget = Budget(data, forms="w1", max_drop=100.0)
     made, _ = approximate(load(convolutions(first, second)), budget, Context(), target("arm"))
     found = edgeopt.compile(made, 0).run(inputs())["y"]
     assert not found[:, 3].any() and found[:, :3].any(axis=(0, 2, 3)).all()
 
 
 def test_a_budget_of_nothing_says_in_one_line_that_nothing_is_quantised() -> None:
-    budget = Budget(DataSet(inputs(60)), quantize="w1", max_drop=0.0)
+    budget = Budget(DataSet(inputs(60)), forms="w1", max_drop=0.0)
     _, found = approximate(load(convolutions(*weights())), budget, Context(), target("arm"))
-    assert found is not None and not found.quantized and len(found.given_back) == 2 and found.after == found.before
+    assert found is not None and not found.changed and len(found.given_back) == 2 and found.after == found.before
     assert "left in float" in found.summary() and "within --max-drop 0" in found.summary() and "\n" not in found.summary()
 
 

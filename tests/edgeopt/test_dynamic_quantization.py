@@ -79,7 +79,7 @@ def test_digits_without_data() -> None:
 
 def test_onnxruntime_runs_the_standard_form() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    graph, _ = approximate(load(DIGITS), Budget(quantize=SCHEME), Context(level=1), host(), "standard")
+    graph, _ = approximate(load(DIGITS), Budget(forms=SCHEME), Context(level=1), host(), "standard")
     assert {n.op for n in graph.nodes} >= {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
     session = onnxruntime.InferenceSession(export(graph).SerializeToString(), providers=["CPUExecutionProvider"])
     images = np.load(EVALUATION)["image"][:40]

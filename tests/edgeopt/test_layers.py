@@ -48,7 +48,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.runtime": (*CORE, *BACK, "edgeopt.ops", "edgeopt.frontend", "edgeopt.report", "edgeopt.arguments", "edgeopt.files"),
     "edgeopt.report": (*CORE, "edgeopt.ops"),
     "edgeopt.assembly": (*CORE, *BACK, "edgeopt.frontend", "edgeopt.report", "edgeopt.rewrite"),
-    "edgeopt.forms": (*CORE, *MIDDLE, "edgeopt.assembly", "edgeopt.target", "edgeopt.search"),
+    "edgeopt.forms": (*CORE, *MIDDLE),
     "edgeopt.search": UPPER,
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
@@ -118,6 +118,17 @@ def _allowed(module: str, name: str) -> bool:
 @pytest.mark.parametrize(("module", "path"), [pytest.param(m, p, id=m) for m, p in modules()])
 def test_imports_stay_in_their_layer(module: str, path: Path) -> None:
     assert violations(module, path.read_text()) == []
+
+
+def test_the_search_names_no_technique() -> None:
+    techniques = [
+        "edgeopt.forms." + path.stem for path in (ROOT / "edgeopt" / "forms").iterdir() if (path / "technique.py").is_file()
+    ]
+    assert "edgeopt.forms.quantize" in techniques
+    for module, path in modules():
+        if inside(module, "edgeopt.search"):
+            named = [n for n in imports(path.read_text()) if any(inside(n, t) for t in techniques)]
+            assert named == [], module
 
 
 def test_every_layer_is_seen() -> None:

@@ -16,7 +16,6 @@ import edgeopt
 from edgeopt.evaluate.calibration import calibrate, collect
 from edgeopt.evaluate.data import DataSet, read
 from edgeopt.evaluate.metrics import agreement
-from edgeopt.forms.applied import compiled_outputs, variant
 from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.forms.quantize.reconstruct import Repairs
 from edgeopt.frontend import export, load
@@ -29,7 +28,9 @@ from edgeopt.ops.grids import QuantizationPlan, grid_groups, linear_nodes, round
 from edgeopt.passes import quantize
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context, run_pass
+from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import host
+from tests.edgeopt.quantizing import variant
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 

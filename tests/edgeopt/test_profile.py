@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from edgeopt.evaluate.data import read
-from edgeopt.forms.applied import compiled_outputs, variant
-from edgeopt.forms.quantize.combine import FLOAT, combined, output_errors
+from edgeopt.forms.errors import output_errors
+from edgeopt.forms.form import FLOAT
+from edgeopt.forms.quantize.combine import combined
+from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import make_plan
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -17,7 +19,9 @@ from edgeopt.ops.grid import scheme
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
 from edgeopt.search.timing import layer_name, profiles
+from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import host, target
+from tests.edgeopt.quantizing import variant
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -35,9 +39,11 @@ def test_every_layer_has_its_share(graph: Graph, name: str) -> None:
     for profile in found.values():
         assert profile.measured == (name == "host")
         assert {layer_name(n) for n in linear_nodes(graph)} <= set(profile.layers)
-        assert sum(profile.layers.values()) > 0 and profile.weights > 0 and profile.ram > 0
+        assert sum(cost.seconds for cost in profile.layers.values()) > 0 and profile.weights > 0 and profile.ram > 0
     if name != "host":
-        assert found["a"] == found["b"] and np.isclose(sum(found["a"].layers.values()), found["a"].seconds)
+        assert found["a"] == found["b"] and np.isclose(
+            sum(cost.seconds for cost in found["a"].layers.values()), found["a"].seconds
+        )
 
 
 def test_plans_combine_by_layer_and_take_the_finest_grid(graph: Graph) -> None:
@@ -62,6 +68,7 @@ def test_a_plan_of_nothing_changes_nothing(graph: Graph) -> None:
 
 def test_coarser_codes_have_larger_errors(graph: Graph) -> None:
     data = read(EXAMPLES / "digits.cal.npz", graph).subset(32)
-    fine, coarse = (output_errors(graph, make_plan(graph, data, scheme(n)), data) for n in ("w8a8", "w4a8"))
+    plans = [make_plan(graph, data, scheme(n)) for n in ("w8a8", "w4a8")]
+    fine, coarse = (output_errors(graph, plan.weights, overlay_of(graph, plan), data) for plan in plans)
     assert set(fine) == set(coarse) == {n.name for n in linear_nodes(graph)}
     assert all(0 < fine[n] < coarse[n] for n in fine)

@@ -12,18 +12,20 @@ import edgeopt
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, read
-from edgeopt.forms import applied
+from edgeopt.evaluate.judge import outputs
+from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import make_plan
-from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.frontend import export, load
 from edgeopt.ir import Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CODE, WEIGHTS, CompiledModel
+from edgeopt.search import trials
 from edgeopt.search.run import Budget, approximate
 from edgeopt.search.why import blame, suggestion
 from edgeopt.target import host, target
+from tests.edgeopt.quantizing import solved
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MODEL, DATA, CALIBRATION = (EXAMPLES / f"digits.{end}" for end in ("onnx", "eval.npz", "cal.npz"))
@@ -31,7 +33,7 @@ INTEGER = ("QuantConv", "QuantGemm", "QuantAdd", "QuantGlobalAveragePool", "Quan
 
 
 def quantized(name: str, **more: object) -> tuple[Graph, DataSet]:
-    budget = Budget(DATA, CALIBRATION, quantize=name, **more)  # type: ignore[arg-type]
+    budget = Budget(DATA, CALIBRATION, forms=name, **more)  # type: ignore[arg-type]
     graph, _ = approximate(load(MODEL), budget, Context(), host())
     return graph, read(DATA, graph)
 
@@ -63,7 +65,7 @@ def test_networks_are_judged_by_the_code_that_is_shipped(level: int, where: str,
         tried.append(assemble(*arguments))
         return tried[-1]
 
-    monkeypatch.setattr(applied, "assemble", recorded)
+    monkeypatch.setattr(trials, "assemble", recorded)
     if not target(where).runs_here:
         pytest.skip(f"this machine does not run {where}")
     options = edgeopt.Options(quantize="w8a8")
@@ -88,7 +90,7 @@ def test_the_integer_graph_computes_what_the_plan_promised(exact: tuple[Graph, D
 
 
 def test_signed_activations_for_arm() -> None:
-    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, quantize="w8a8"), Context(), target("arm"))
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, forms="w8a8"), Context(), target("arm"))
     types = {n.output.type.dtype for n in graph.nodes if n.op == "QuantizeLinear" and n.output.type is not None}
     assert types == {"int8"}
 
@@ -100,7 +102,7 @@ def test_without_data_it_says_so_and_keeps_the_accuracy(exact: tuple[Graph, Data
 
 
 def test_a_budget_of_nothing_gives_layers_back() -> None:
-    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, quantize="w1"), Context(), host())
+    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, forms="w1"), Context(), host())
     assert found is not None and found.after >= found.before and found.given_back
 
 
@@ -116,7 +118,7 @@ def test_a_graph_without_layers_is_left_with_a_note(scheme: str | None) -> None:
 
     draft, x = sketch()
     graph = closed(draft, draft.op("Relu", x))
-    same, found = approximate(graph, Budget(quantize=scheme), Context(), host())
+    same, found = approximate(graph, Budget(forms=scheme), Context(), host())
     assert same is graph and found is None and "nothing was quantised: it has no" in graph.metadata["edgeopt.notes"]
 
 
@@ -146,7 +148,7 @@ def test_no_network_becomes_slower(name: str) -> None:
 
 def test_standard_form_runs_in_onnxruntime(exact: tuple[Graph, DataSet]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, quantize="w8a8"), Context(), host(), "standard")
+    graph, _ = approximate(load(MODEL), Budget(DATA, CALIBRATION, forms="w8a8"), Context(), host(), "standard")
     model = export(graph, portable=True)
     assert {n.domain for n in model.graph.node} == {""} and "QuantizeLinear" in {n.op_type for n in model.graph.node}
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -162,14 +164,14 @@ def test_blame_names_the_layer_that_was_spoilt(exact: tuple[Graph, DataSet]) -> 
     spoilt = list(plan.weights)[1]
     coarse = make_plan(graph, read(CALIBRATION, graph), scheme("w1"), [spoilt])
     plan.weights[spoilt] = coarse.weights[spoilt]
-    whole, rows = blame(graph, plan, data.subset(48), target("cortex-a53"), 3)
+    whole, rows = blame(graph, solved(graph, plan), data.subset(48), target("cortex-a53"), 3)
     assert rows[0].layer == spoilt.split("~")[0] and rows[0].without_ratio > whole + 1.0
     assert rows[0].layer in suggestion(whole, rows) and "dB for" in suggestion(whole, rows)
     assert all(r.seconds_before > 0 and r.seconds_after > 0 for r in rows)
 
 
 def test_layers_that_hurt_take_a_finer_form_before_float() -> None:
-    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, quantize="w4a8"), Context(), host())
+    graph, found = approximate(load(MODEL), Budget(DATA, CALIBRATION, max_drop=0.0, forms="w4a8"), Context(), host())
     assert found is not None and found.after >= found.before
     assert set(found.forms.values()) <= {"w4a8", "w8a8", "w8a16", "float32"}
     if found.given_back:

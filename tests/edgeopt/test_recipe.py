@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.calibration import least
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import decision_divergence
 from edgeopt.evaluate.observe import observe
 from edgeopt.forms.quantize.equalize import channel_reaches
 from edgeopt.forms.quantize.grids import RULES, Grids
 from edgeopt.forms.quantize.moments import MomentSum, layer_moments, sampled_rows
 from edgeopt.forms.quantize.recipe import Recipe, _clearly_best, best_recipe
-from edgeopt.forms.quantize.sensitivity import outputs
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.ops.grids import linear_nodes

@@ -7,7 +7,7 @@ import pytest
 
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, Value
-from edgeopt.pipeline import technique
+from edgeopt.passes.equalize_activations import make
 from edgeopt.rewrite import Context
 from tests.passes.building import closed, sketch
 from tests.strategies import Draft
@@ -35,7 +35,7 @@ def reaches(graph: Graph) -> dict[str, Array]:
 
 
 def applied(graph: Graph) -> int:
-    return technique(NAME)(reaches(graph))(graph, Context())
+    return make(reaches(graph))(graph, Context())
 
 
 def branches(activation: str) -> Graph:
@@ -69,13 +69,13 @@ def test_a_quiet_channel_is_not_raised_without_bound() -> None:
     name = graph.nodes[0].name
     found[name][0] = 0.0
     before = run(graph)[graph.outputs[0].name]
-    assert technique(NAME)(found)(graph, Context()) == 2
+    assert make(found)(graph, Context()) == 2
     np.testing.assert_allclose(run(graph)[graph.outputs[0].name], before, rtol=1e-4, atol=1e-4)
 
 
 def declined(graph: Graph) -> str:
     context = Context()
-    assert technique(NAME)(reaches(graph))(graph, context) == 0
+    assert make(reaches(graph))(graph, context) == 0
     return " ".join(reason for _, _, reason in context.declined)
 
 

@@ -7,12 +7,11 @@ the other, so that every output in front of its activation has that mean and dev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay, at_once, execute, fed, last_readers
+from edgeopt.forms.evidence import ChannelStatistics
 from edgeopt.forms.quantize.moments import grouped, layer_moments
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grids import linear_nodes
@@ -20,25 +19,6 @@ from edgeopt.rewrite import ORIGIN
 
 MIN_DEVIATION = 1e-6
 INPUT_REACH = 2.5  # images are bounded: their extremes lie 2 to 2.5 deviations from the mean
-
-
-@dataclass(frozen=True)
-class ChannelStatistics:
-    """Mean and standard deviation of each output channel in training."""
-
-    mean: Array
-    deviation: Array
-
-
-def batch_norm_statistics(graph: Graph) -> dict[str, ChannelStatistics]:
-    """What the batch normalisations of an unoptimised graph say of the layer in front of them, by the name of that layer."""
-    found = {}
-    for node in graph.nodes:
-        source, scale, offset = node.input(0), node.constant(1), node.constant(2)
-        if not node.is_op("BatchNormalization") or source is None or source.producer is None or scale is None or offset is None:
-            continue
-        found[source.producer.name] = ChannelStatistics(offset.astype(np.float64), np.abs(scale).astype(np.float64))
-    return found
 
 
 def matched(graph: Graph, data: DataSet, statistics: dict[str, ChannelStatistics]) -> Overlay:

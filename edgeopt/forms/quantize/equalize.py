@@ -9,10 +9,8 @@ from edgeopt.evaluate.observe import stream
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
 from edgeopt.ops.grids import linear_nodes
-from edgeopt.pipeline import technique
+from edgeopt.passes import equalize_activations
 from edgeopt.rewrite import Context, run_pass
-
-PASS = "equalize_activations"
 
 
 def channel_reaches(graph: Graph, data: DataSet) -> dict[str, Array]:
@@ -31,4 +29,4 @@ def channel_reaches(graph: Graph, data: DataSet) -> dict[str, Array]:
 
 def equalize(graph: Graph, reaches: dict[str, Array]) -> int:
     """Carry out the pass on ``graph``; returns how many layers it changed."""
-    return run_pass(graph, technique(PASS)(reaches), Context())
+    return run_pass(graph, equalize_activations.make(reaches), Context())

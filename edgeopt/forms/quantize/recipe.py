@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.quantize.equalize import channel_reaches, equalize
 from edgeopt.forms.quantize.grids import PRODUCT, Grids
+from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import CALIBRATION_SAMPLES, plans
 from edgeopt.forms.quantize.reconstruct import Repairs
-from edgeopt.forms.quantize.sensitivity import outputs, overlay_of
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import LIMITS, QuantizationScheme

@@ -1,0 +1,29 @@
+"""What a plan does to a run of the float network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.ir import Graph, Node
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+
+
+def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None = None) -> Overlay:
+    """The Overlay that runs ``plan``; with ``names`` only those layers, each with the rounding of what it reads."""
+    nodes = {n.name: n for n in linear_nodes(graph)}
+    chosen = set(plan.weights if names is None else names) & set(plan.weights)
+    made = Overlay(quantizers=dict(plan.activations) if names is None else {})
+    for name in chosen:
+        _add(nodes[name], plan, made)
+    return made
+
+
+def _add(node: Node, plan: QuantizationPlan, made: Overlay) -> None:
+    layer = plan.weights[node.name]
+    made.constants[node.name, 1] = layer.array
+    if node.input(2) is not None and layer.bias is not None:
+        made.constants[node.name, 2] = layer.bias
+    for value in (node.input(0), node.input(3)):
+        if value is not None and value.name in plan.activations:
+            made.quantizers[value.name] = plan.activations[value.name]

@@ -1,0 +1,215 @@
+"""Quantization as a technique: its forms are the schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+
+from edgeopt.evaluate.data import DataSet, generated
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms.errors import output_errors
+from edgeopt.forms.form import Axis, Evidence, Form, Session
+from edgeopt.forms.quantize.combine import combined
+from edgeopt.forms.quantize.data_free import covers, fitted_inputs, matched
+from edgeopt.forms.quantize.export_grids import completed, float_nodes
+from edgeopt.forms.quantize.overlay import overlay_of
+from edgeopt.forms.quantize.plan import make_plan, unfit
+from edgeopt.forms.quantize.profiles import Profile, profile
+from edgeopt.forms.quantize.recipe import Recipe, best_recipe
+from edgeopt.forms.quantize.reconstruct import Repairs
+from edgeopt.forms.quantize.unquantized import note_of, unquantized
+from edgeopt.ir import Graph
+from edgeopt.ops.finite import refuse_infinite
+from edgeopt.ops.grid import LIMITS, SCHEMES, QuantizationScheme, scheme
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+from edgeopt.passes import quantize, quantize_dynamic
+from edgeopt.rewrite import Context, run_pass
+
+DEFAULT = "w8a8"
+FINER = {"w8a8": ("w8a16",), "w4a8": ("w8a8", "w8a16"), "w4a4": ("w4a8", "w8a8")}
+OPSETS = {"int4": 21, "uint4": 21, "int16": 21, "uint16": 21, "int2": 25, "binary": 25}
+DYNAMIC_OPSET = 11
+DATA_FREE_SAMPLES = 32
+
+
+class Quantize:
+    """Integers of few bits in place of floats, in weights and mostly in what layers read."""
+
+    name = "quantize"
+    axis: Axis = "values"
+    about = "weights and activations on integer grids, calibrated and repaired"
+    done = "quantised"
+    passes: tuple[str, ...] = ("equalize_activations", "quantize_dynamic", "quantize")
+
+    def form_keys(self) -> Sequence[str]:
+        """The names of the schemes."""
+        return tuple(SCHEMES)
+
+    def first(self) -> str:
+        """int8."""
+        return DEFAULT
+
+    def finer(self, key: str) -> Sequence[str]:
+        """Schemes of more bits."""
+        return FINER.get(key, ())
+
+    def opset(self, keys: Sequence[str]) -> int:
+        """The opset that first has the types of these schemes."""
+        schemes = [scheme(key) for key in keys]
+        types = [OPSETS.get(t, 0) for s in schemes for t in (s.weights, s.activations)]
+        return max(*types, DYNAMIC_OPSET if any(s.dynamic for s in schemes) else 0)
+
+    def obstacle(self, graph: Graph) -> str:
+        """There must be a product with constant weights."""
+        return "" if linear_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
+
+    def left(self, graph: Graph) -> Sequence[str]:
+        """The float products without an integer form, with the reasons."""
+        found = unquantized(graph)
+        return [note_of(found)] if found else []
+
+    def open(self, evidence: Evidence, keys: Sequence[str]) -> Session:
+        """Choose the recipe on the calibration data, or what can be known without any. The graph may be equalised.
+
+        Raises EdgeoptError for weights that are not finite.
+        """
+        refuse_infinite(linear_nodes(evidence.graph))
+        schemes = tuple(self.schemes(evidence, keys))
+        if evidence.calibration is None:
+            return _without_data(self, evidence, schemes)
+        recipe = best_recipe(evidence.graph, evidence.calibration, schemes[0], evidence.method)
+        recipe.prepare(evidence.graph, evidence.calibration)
+        return QuantizeSession(self, evidence, schemes, evidence.calibration, recipe)
+
+    def schemes(self, evidence: Evidence, keys: Sequence[str]) -> list[QuantizationScheme]:
+        """The schemes as the target multiplies them, or as the reader of a file wants them."""
+        if evidence.reading is not None:
+            return [self.reader(evidence).adapt(scheme(keys[0]))]
+        return [scheme(key).signed() if evidence.signed else scheme(key) for key in keys]
+
+    def reader(self, evidence: Evidence) -> Profile:
+        """The runtime that will read the file."""
+        named = evidence.reading.profile if evidence.reading is not None else ""
+        return profile(named or ("arm" if evidence.signed else "x86"))
+
+
+class QuantizeSession:
+    """The plans of one search: one for each scheme that is used, of which each layer takes the part of its own form."""
+
+    def __init__(
+        self,
+        technique: Quantize,
+        evidence: Evidence,
+        schemes: tuple[QuantizationScheme, ...],
+        inputs: DataSet,
+        recipe: Recipe | None = None,
+        overlay: Overlay | None = None,
+    ) -> None:
+        self._technique, self.graph, self.schemes, self._inputs = technique, evidence.graph, schemes, inputs
+        self._evidence = evidence
+        self._recipe, self._overlay = recipe, overlay
+        self._plans: dict[str, QuantizationPlan] = {}
+        self._rough: dict[str, QuantizationPlan] = {}
+
+    @property
+    def technique(self) -> Quantize:
+        """Quantization."""
+        return self._technique
+
+    @property
+    def inputs(self) -> DataSet:
+        """The calibration data, or generated inputs."""
+        return self._inputs
+
+    def offers(self) -> Mapping[str, Sequence[Form]]:
+        """Every scheme for every product with constant weights that fit its type."""
+        forms = [Form(self.technique.name, s.name) for s in self.schemes]
+        return {n.name: forms for n in linear_nodes(self.graph) if n.name not in self.refusals()}
+
+    def refusals(self) -> Mapping[str, str]:
+        """The layers whose weights the type of the first scheme cannot hold."""
+        return unfit(linear_nodes(self.graph), self.schemes[0])
+
+    def solve(self, forms: Mapping[str, Form], under: Overlay) -> QuantizationPlan:
+        """The plan for ``forms``; the plans of single schemes are made when they are first needed."""
+        keys = {layer: form.key for layer, form in forms.items()}
+        for wanted in self.schemes:
+            if wanted.name in keys.values() and wanted.name not in self._plans:
+                self._plans[wanted.name] = self._make(wanted, under)
+        return combined(self.graph, self._plans, keys)
+
+    def _make(self, wanted: QuantizationScheme, under: Overlay) -> QuantizationPlan:
+        if self._recipe is None:  # no data: without an overlay nothing is known of the inputs of a layer
+            known = self._overlay is not None
+            how = Repairs(adaptive=known, compensate=False, correct_bias=known)
+            return make_plan(self.graph, self.inputs, wanted, None, "minmax", how, self._overlay)
+        given = under if under.constants or under.quantizers else None
+        return make_plan(self.graph, self.inputs, wanted, None, self._recipe.method, self._recipe.repairs, given)
+
+    def rough(self, forms: Mapping[str, Form]) -> QuantizationPlan:
+        """Weights rounded to nearest, ranges of generated inputs."""
+        if not self._rough:
+            how = Repairs(adaptive=False, compensate=False, correct_bias=False)
+            few = generated(self.graph, 2)
+            self._rough = {s.name: make_plan(self.graph, few, s, None, "minmax", how) for s in self.schemes}
+        return combined(self.graph, self._rough, {layer: form.key for layer, form in forms.items()})
+
+    def overlay(self, solution: QuantizationPlan, layers: Sequence[str] | None = None) -> Overlay:
+        """The rounded weights, and the rounding of what the layers read."""
+        return overlay_of(self.graph, solution, layers)
+
+    def errors(self, solution: QuantizationPlan) -> Mapping[str, float]:
+        """The errors in the network that is quantised as a whole; layers carry them from then on."""
+        if solution.weights:
+            solution.errors = output_errors(self.graph, solution.weights, self.overlay(solution), self.inputs)
+        return solution.errors
+
+    def carry_out(self, graph: Graph, solution: QuantizationPlan, context: Context) -> None:
+        """QuantizeLinear and DequantizeLinear around the layers, or their dynamic form."""
+        for make in (quantize_dynamic.make, quantize.make):
+            run_pass(graph, make(solution), context)
+
+    def completed(self, solution: QuantizationPlan) -> QuantizationPlan:
+        """Grids for the results of layers, or for every value, as the reader wants."""
+        first = self.schemes[0]
+        if self._evidence.reading is None or self._evidence.calibration is None or not first.activations or first.dynamic:
+            return solution
+        everything = self.technique.reader(self._evidence).everything
+        return completed(self.graph, solution, self.inputs, first, self._evidence.method, everything)
+
+    def remarks(self, graph: Graph) -> Sequence[str]:
+        """What a reader that wants everything rounded will find in float."""
+        reading = self._evidence.reading
+        if reading is None or not reading.profile or not self.technique.reader(self._evidence).everything:
+            return []
+        found = float_nodes(graph)
+        return [f"left in float: {', '.join(found)}"] if found else []
+
+    def sizes(self, solution: QuantizationPlan) -> Mapping[str, int]:
+        """The codes, packed."""
+        return {name: -(-prod(w.codes.shape) * w.grid.bits // 8) for name, w in solution.weights.items()}
+
+    def title(self) -> str:
+        """The first scheme."""
+        return f"quantised to {self.schemes[0].name}"
+
+
+def plain_session(evidence: Evidence, key: str) -> QuantizeSession:
+    """A session with the usual recipe in place of one that is chosen on the data: for looking at layers one by one."""
+    assert evidence.calibration is not None
+    technique = Quantize()
+    (found,) = technique.schemes(evidence, [key])
+    recipe = Recipe(compensate=LIMITS.get(found.weights, (0, 1))[1] <= 7)
+    return QuantizeSession(technique, evidence, (found,), evidence.calibration, recipe)
+
+
+def _without_data(technique: Quantize, evidence: Evidence, schemes: tuple[QuantizationScheme, ...]) -> QuantizeSession:
+    """Activations too where batch normalisation recorded what they look like, else weights alone, rounded to nearest."""
+    graph, statistics = evidence.graph, dict(evidence.statistics)
+    inputs = generated(graph, DATA_FREE_SAMPLES)
+    if covers(graph, statistics):
+        inputs = fitted_inputs(graph, inputs, statistics)
+        return QuantizeSession(technique, evidence, schemes, inputs, overlay=matched(graph, inputs, statistics))
+    narrow = [s if s.dynamic else replace(s, name=f"{s.weights} weights only", activations="") for s in schemes]
+    return QuantizeSession(technique, evidence, tuple(narrow), inputs)

@@ -1,0 +1,63 @@
+"""The list of techniques, and how a user names forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.forms.form import AXES, Technique
+from edgeopt.forms.quantize.technique import Quantize
+
+TECHNIQUES: tuple[Technique, ...] = (
+    Quantize(),
+)  # fmt: skip
+
+
+def techniques() -> dict[str, Technique]:
+    """All techniques by name, in the order in which they are solved and applied."""
+    return {t.name: t for t in sorted(TECHNIQUES, key=lambda t: AXES.index(t.axis))}
+
+
+def wanted(text: str) -> dict[str, str]:
+    """Technique -> key of the form it starts with, from a list like ``w8a8,prune`` of techniques and forms.
+
+    Raises EdgeoptError for a name that is none, two forms of a technique, and two techniques on one axis.
+    """
+    found: dict[str, str] = {}
+    for word in [w.strip() for w in text.split(",") if w.strip()]:
+        technique, key = _named(word)
+        if found.get(technique.name, key) != key:
+            raise EdgeoptError(f"forms '{text}': {technique.name} is asked for '{found[technique.name]}' and for '{key}'")
+        found[technique.name] = key
+    if not found:
+        raise EdgeoptError(f"forms '{text}' name nothing; `edgeopt forms` lists those there are")
+    _require_axes(found)
+    return found
+
+
+def _named(word: str) -> tuple[Technique, str]:
+    known = techniques()
+    if word in known:
+        return known[word], known[word].first()
+    for technique in known.values():
+        if word in technique.form_keys():
+            return technique, word
+    raise EdgeoptError(f"unknown form '{word}'; `edgeopt forms` lists those there are: {', '.join(_words(known))}")
+
+
+def _words(known: Mapping[str, Technique]) -> Sequence[str]:
+    return [word for name, technique in known.items() for word in (name, *technique.form_keys())]
+
+
+def _require_axes(found: Mapping[str, str]) -> None:
+    axes: dict[str, str] = {}
+    for name in found:
+        axis = techniques()[name].axis
+        if axis in axes:
+            raise EdgeoptError(f"{axes[axis]} and {name} both change the {axis} of a layer; name one of them")
+        axes[axis] = name
+
+
+def default() -> dict[str, str]:
+    """What -O3 tries unless forms are named: the techniques that pay on their own."""
+    return {"quantize": techniques()["quantize"].first()}

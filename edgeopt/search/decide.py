@@ -1,0 +1,63 @@
+"""The form of every layer: what pays on the target, verified on the whole network, repaired until it is within its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from edgeopt.evaluate.chance import check_reference
+from edgeopt.evaluate.data import DataSet
+from edgeopt.forms.form import EXACT, FLOAT, Forms, Session, named
+from edgeopt.ir import Graph
+from edgeopt.search.budget import choose
+from edgeopt.search.candidates import candidates
+from edgeopt.search.goal import Goal
+from edgeopt.search.result import Decision
+from edgeopt.search.space import Space
+from edgeopt.search.start import Start, rejection, start
+from edgeopt.search.timing import profiles
+from edgeopt.search.trials import Trials, compiled_outputs
+
+Open = Callable[[], Sequence[Session]]
+
+
+def decide_within(graph: Graph, evaluation: DataSet, goal: Goal, sessions: Open) -> Decision:
+    """Most layers changed whose drop on ``evaluation`` is at most ``goal.max_drop`` percentage points.
+
+    The drop is that of accuracy when there are labels, else the share of decisions that change. Opening the ``sessions`` may
+    change the weights in ``graph``, not its outputs. Raises EdgeoptError for a float network that only guesses.
+    """
+    reference, version = compiled_outputs(graph, evaluation, goal.target, goal.level), graph.version
+    check_reference(reference, evaluation.labels, goal.accept_chance)
+    space = Space(graph, goal, sessions())
+    if graph.version != version:
+        reference = compiled_outputs(graph, evaluation, goal.target, goal.level)
+    trials, first = Trials(space, evaluation, reference), start(space)
+    choice = choose(first.forms, lambda: candidates(space), trials.drop, goal.max_drop, EXACT)
+    found, forms = _decided(space, first, choice.forms, choice.given_back)
+    after, agreement = trials.result(forms)
+    made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement)
+    return replace(made, samples=evaluation.samples, max_drop=goal.max_drop)
+
+
+def decide_without_data(graph: Graph, goal: Goal, sessions: Open) -> Decision:
+    """All layers that pay, with nothing to verify them on."""
+    space = Space(graph, goal, sessions())
+    first = start(space)
+    return _decided(space, first, first.forms, ())[0]
+
+
+def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...]) -> tuple[Decision, Forms]:
+    """The Decision for ``forms``; all exact when giving layers back made the network slower than that."""
+    goal, slow, solved = space.goal, first.slow, space.solve(forms)
+    costs = first.rejected or profiles({FLOAT: space.graph, "result": space.carried_out(solved)}, goal.target, goal.level)
+    if goal.objective == "latency" and costs["result"].seconds > costs[FLOAT].seconds:
+        costs = rejection(costs[FLOAT], costs["result"])
+        forms, slow, given_back, solved = dict.fromkeys(space.layers, EXACT), tuple(space.layers), (), []
+    errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}
+    kept = {*space.layers, *space.refused}
+    names = {n.name: named(forms.get(n.name, EXACT)) for n in space.graph.nodes if n.name in kept}
+    title = " and ".join(session.title() for session in space.sessions)
+    wanted = named(next(iter(space.first().values()), EXACT))
+    decision = Decision(solved, title, wanted, names, given_back, slow, costs=costs, refused=dict(space.refused), errors=errors)
+    return decision, forms

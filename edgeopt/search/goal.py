@@ -1,0 +1,27 @@
+"""What a search is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from edgeopt.target import Target
+
+Objective = Literal["latency", "size"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is asked for.
+
+    ``max_drop`` is in percentage points. Where ``latency`` is to be small, a layer is left exact that the code for ``target`` (at
+    ``level``) would run slower, and all are when the network would; where ``size`` is, all layers start. With ``accept_chance``
+    a float model that is right no more often than guessing does not stop the work.
+    """
+
+    target: Target
+    level: int
+    max_drop: float = 1.0
+    objective: Objective = "size"
+    accept_chance: bool = False

@@ -1,0 +1,86 @@
+"""The choices of every layer in one search: what its techniques offer, alone and together, and what they solve for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms.applied import applied
+from edgeopt.forms.form import EXACT, Choice, Form, Forms, Session, Solution
+from edgeopt.ir import Graph
+from edgeopt.rewrite import Context
+from edgeopt.search.goal import Goal
+
+
+class Space:
+    """The layers of the exact ``graph`` that ``sessions``, in the order of their axes, can change."""
+
+    def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session]) -> None:
+        self.graph, self.goal, self.sessions = graph, goal, tuple(sessions)
+        self._offers = [session.offers() for session in sessions]
+        offered = {layer for offers in self._offers for layer in offers}
+        self.layers = [node.name for node in graph.nodes if node.name in offered]
+        self.refused = {layer: why for session in sessions for layer, why in session.refusals().items() if layer not in offered}
+
+    @property
+    def inputs(self) -> DataSet:
+        """What layers are judged on."""
+        return self.sessions[0].inputs
+
+    def choices(self, layer: str) -> list[Choice]:
+        """Everything that the layer may become, exact first; then by the order in which techniques offer their forms."""
+        ladders = [[None, *offers.get(layer, ())] for offers in self._offers]
+        return [frozenset(form for form in forms if form is not None) for forms in product(*ladders)]
+
+    def first(self) -> dict[str, Choice]:
+        """What the search starts with: the first form of every technique that offers one, together."""
+        return {n: frozenset(offers[n][0] for offers in self._offers if offers.get(n)) for n in self.layers}
+
+    def uniform(self) -> list[Choice]:
+        """Every choice that some layer has, exact first."""
+        return list(dict.fromkeys([EXACT, *(c for layer in self.layers for c in self.choices(layer))]))
+
+    def all_in(self, choice: Choice) -> dict[str, Choice]:
+        """Every layer in ``choice`` where it has that, else exact."""
+        return {n: choice if choice in self.choices(n) else EXACT for n in self.layers}
+
+    def solve(self, forms: Forms) -> list[tuple[Session, Solution]]:
+        """What each technique makes of its layers, given what those before it do."""
+        return self._solved(forms, rough=False)
+
+    def rough(self, forms: Forms) -> list[tuple[Session, Solution]]:
+        """Solutions of the right sizes, for timing."""
+        return self._solved(forms, rough=True)
+
+    def _solved(self, forms: Forms, rough: bool) -> list[tuple[Session, Solution]]:
+        solved: list[tuple[Session, Solution]] = []
+        for session in self.sessions:
+            mine = _of(session.technique.name, forms)
+            if mine:
+                solved.append((session, session.rough(mine) if rough else session.solve(mine, merged(solved))))
+        return solved
+
+    def carried_out(self, solved: Sequence[tuple[Session, Solution]]) -> Graph:
+        """The graph in which the solutions are carried out, at the level that is shipped."""
+        return applied(self.graph, solved, Context(level=self.goal.level))
+
+
+def _of(technique: str, forms: Forms) -> dict[str, Form]:
+    return {layer: form for layer, choice in forms.items() for form in choice if form.technique == technique}
+
+
+def merged(solved: Iterable[tuple[Session, Solution]], layers: Sequence[str] | None = None) -> Overlay:
+    """What the solutions, of ``layers`` only, do together to a run of the exact graph; later axes act on earlier ones."""
+    made = Overlay()
+    for session, solution in solved:
+        part = session.overlay(solution, layers)
+        made.constants.update(part.constants)
+        made.quantizers.update(part.quantizers)
+    return made
+
+
+def names_of(forms: Mapping[str, Choice]) -> frozenset[tuple[str, Choice]]:
+    """Something to look up what is known of ``forms``."""
+    return frozenset(forms.items())

@@ -1,0 +1,47 @@
+"""Where a search starts: with the first forms of all layers, except where the target does not get faster by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms
+from edgeopt.search.space import Space
+from edgeopt.search.timing import Profile, profiles
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first choice of every layer, those left exact because they would be ``slow``, and the costs that decided so."""
+
+    forms: dict[str, Choice]
+    slow: tuple[str, ...] = ()
+    rejected: dict[str, Profile] = field(default_factory=dict)
+
+
+def start(space: Space) -> Start:
+    """All layers in their first forms, for size; for latency those that get faster, or none when the network would not."""
+    first = space.first()
+    if space.goal.objective == "size":
+        return Start(first)
+    costs = rough_costs(space, {"all": first})
+    slow = {n for n in space.layers if costs["all"].layer(n).seconds > costs[FLOAT].layer(n).seconds}
+    options = {"all": first}
+    if slow and len(slow) < len(space.layers):
+        options["part"] = {**first, **dict.fromkeys(slow, EXACT)}
+        costs = rough_costs(space, options)
+    best = min(options, key=lambda name: costs[name].seconds)
+    if costs[best].seconds <= costs[FLOAT].seconds:
+        return Start(options[best], tuple(slow if best == "part" else ()))
+    return Start(dict.fromkeys(space.layers, EXACT), tuple(space.layers), rejection(costs[FLOAT], costs["all"]))
+
+
+def rough_costs(space: Space, options: Mapping[str, Forms]) -> dict[str, Profile]:
+    """The Profile of the exact graph and of each option, whose numbers matter little to its time: they are quickly made."""
+    graphs = {name: space.carried_out(space.rough(forms)) for name, forms in options.items()}
+    return profiles({FLOAT: space.graph, **graphs}, space.goal.target, space.goal.level)
+
+
+def rejection(before: Profile, after: Profile) -> dict[str, Profile]:
+    """The costs of a network that stays exact because ``after`` is slower."""
+    return {FLOAT: before, "result": before, "rejected": after}

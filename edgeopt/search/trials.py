@@ -1,0 +1,84 @@
+"""Results of whole networks on the evaluation data, by the code that is compiled for them."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from edgeopt.assembly import assemble
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet, fitted
+from edgeopt.evaluate.judge import by_samples, judged, outputs
+from edgeopt.forms.form import Choice, Forms
+from edgeopt.ir import Array, Graph
+from edgeopt.ir.match import shape_of
+from edgeopt.search.space import Space, merged, names_of
+from edgeopt.target import Target, host
+
+SIMULATED = 64  # samples
+
+
+class Trials:
+    """What is lost with some forms, against the ``reference`` results of the exact network."""
+
+    def __init__(self, space: Space, data: DataSet, reference: Array) -> None:
+        self.space, self.data, self.reference = space, data, reference
+        single = reference[0].size == 1
+        self.metric = "accuracy" if data.labels is not None else "same value" if single else "same decision"
+        self.before = self._metric(self.reference)
+        self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
+
+    def result(self, forms: Forms) -> tuple[float, float]:
+        """(metric, percentage of decisions equal to the exact ones) with these ``forms``."""
+        key = names_of(forms)
+        if key not in self._known:
+            goal = self.space.goal
+            changed = self.space.carried_out(self.space.solve(forms))
+            made = compiled_outputs(changed, self.data, goal.target, goal.level)
+            self._known[key] = (self._metric(made), metrics.agreement(made, self.reference))
+        return self._known[key]
+
+    def drop(self, forms: Forms) -> float:
+        """Percentage points lost.
+
+        On few samples the code takes longer to compile than a run in float takes that changes the same values. Such a run may
+        reject, never accept.
+        """
+        if self.data.samples <= SIMULATED and names_of(forms) not in self._known:
+            made = outputs(self.space.graph, self.data, merged(self.space.solve(forms)))
+            lost = self.before - self._metric(made)
+            if lost > self.space.goal.max_drop:
+                return lost
+        return self.before - self.result(forms)[0]
+
+    def _metric(self, actual: Array) -> float:
+        if self.data.labels is not None:
+            return metrics.accuracy(actual, self.data.labels)
+        return metrics.agreement(actual, self.reference)
+
+
+def compiled_outputs(graph: Graph, data: DataSet, target: Target, level: int) -> Array:
+    """The judged output of ``graph`` on all calls of ``data``, one behind the other, by the kernels of ``level``.
+
+    The code is that for ``target`` where it runs here, else that for this machine: integer results are the same bits on every
+    target, so what is measured here holds on the board.
+    """
+    model, name = assemble(graph, target if target.runs_here else host(), level), judged(graph, data)
+    data = fitted(data, graph)
+    parts = [data] if _by_batches(graph) else [data.take(slice(i, i + 1)) for i in range(len(data))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nodes without a kernel: the compilation of what is chosen will warn
+        results = [np.atleast_1d(model.run(_feeds(graph, part))[name]) for part in parts]
+    return by_samples(np.concatenate(results), data)
+
+
+def _by_batches(graph: Graph) -> bool:
+    """True when one run takes many calls: inputs and outputs agree in their leading axis."""
+    shapes = [shape_of(v) for v in [*graph.inputs, *graph.outputs]]
+    return all(shapes) and len({s[0] for s in shapes if s}) == 1
+
+
+def _feeds(graph: Graph, data: DataSet) -> dict[str, Array]:
+    arrays = {v.name: data.arrays[v.name] for v in graph.inputs}
+    return {v.name: arrays[v.name].reshape(()) if shape_of(v) == () else arrays[v.name] for v in graph.inputs}
