@@ -85,7 +85,7 @@ def _refused(case: Case, message: str, oracle: Callable[[], None]) -> Verdict:
 
 
 def _compared(case: Case, outputs: Outputs) -> Verdict:
-    answers = _answers(case)
+    answers = _answers(case, not (_odd_numbers(case) and any(a.dtype.kind in "iu" for a in _arrays(outputs).values())))
     wrong = [difference(_arrays(answer), outputs) for answer in answers]
     if "" not in wrong and _padding_counts(case):
         wrong = [difference(*_finite(_arrays(answer), _arrays(outputs))) for answer in answers]
@@ -100,9 +100,14 @@ def _arrays(outputs: Mapping[str, Any]) -> dict[str, Array]:
 
 def _padding_counts(case: Case) -> bool:
     """Whether a window may lay an infinite weight on padding: zero times it is NaN for some engines, nothing for others."""
+    return any("Conv" in node.op_type for node in ModelProto.FromString(case.model).graph.node) and _odd_numbers(case)
+
+
+def _odd_numbers(case: Case) -> bool:
+    """Whether an operand holds infinities or NaN."""
     graph = ModelProto.FromString(case.model).graph
     arrays = [*case.inputs.values(), *(numpy_helper.to_array(tensor) for tensor in graph.initializer)]
-    return any("Conv" in n.op_type for n in graph.node) and any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in arrays)
+    return any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in arrays)
 
 
 def _finite(wanted: dict[str, Array], got: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -115,9 +120,10 @@ def _finite(wanted: dict[str, Array], got: dict[str, Array]) -> tuple[dict[str, 
     )
 
 
-def _answers(case: Case) -> list[Outputs]:
+def _answers(case: Case, interpreter: bool) -> list[Outputs]:
+    """What others say; numpy does not define what the interpreter would make of infinities and NaN among integers."""
     found: list[Outputs] = []
-    for answer in (lambda: onnxruntime_outputs(case.model, case.inputs), lambda: _interpreted(case)):
+    for answer in (lambda: onnxruntime_outputs(case.model, case.inputs), lambda: _interpreted(case))[: 1 + interpreter]:
         try:
             found.append(answer())
         except Exception:  # whatever others raise: then they have no answer
