@@ -71,7 +71,7 @@ def test_equal_seeds_give_equal_damage() -> None:
 
 
 def test_the_fuzzer_notices_an_importer_that_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(model: onnx.ModelProto, folder: Path) -> None:
+    def broken(model: onnx.ModelProto, *limits: object) -> None:
         raise KeyError(model.graph.name)
 
     monkeypatch.setattr("edgeopt.frontend.onnx_import.check_model", broken)
