@@ -202,3 +202,20 @@ def dead_code(draft: Draft, x: Value) -> Value:
     draft.op("Conv", x, draft.weight(2, shape(x)[1], 1, 1))
     draft.made.pop()
     return draft.op("Neg", x)
+
+
+def lift_window(draft: Draft, x: Value) -> Value:
+    n, c, h, w = shape(x)
+    if draft.choice.integer(0, 1):
+        column = draft.op("Reshape", x, draft.ints(n, c, h * w, 1))
+        return draft.own("FusedConv", column, draft.weight(4, c, 3, 1), draft.weight(4), pads=(2, 0, 1, 0), dilations=(2, 1))
+    row = draft.op("Reshape", x, draft.ints(n, c, h * w))
+    return draft.own("FusedConv", row, draft.weight(4, c, 3), draft.weight(4), strides=(2,), pads=(2, 0))
+
+
+def move_reshape_down(draft: Draft, x: Value) -> Value:
+    n, c, h, w = shape(x)
+    plane = draft.op("Reshape", x, draft.ints(n, c, 1, h * w))
+    row = draft.op("Reshape", plane, draft.ints(n, c, h * w, *([1] if draft.choice.integer(0, 1) else [])))
+    other = draft.weight(c, *[1] * (len(shape(row)) - 2))
+    return draft.op(draft.choice.pick(["Add", "Mul", "PRelu"]), row, other)
