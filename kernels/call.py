@@ -157,15 +157,13 @@ Operand = Input | Output | Packed | Temporary
 class KernelCall:
     """One call of a kernel function. ``chunks`` is the extent over which threads share the work.
 
-    ``key`` shows the parameters of a function made by a factory to a reader. Nothing relies on it: whether two functions are
-    the same code is found from the functions themselves (``edgeopt.codegen.identity``).
+    Whether two functions are the same code is found from the functions themselves (``edgeopt.codegen.identity``).
     """
 
     function: Callable[..., None]
     operands: tuple[Operand, ...]
     constants: tuple[int | float, ...] = ()
     chunks: int = 1
-    key: tuple[object, ...] = ()
     label: str = ""
 
 
@@ -181,7 +179,6 @@ class Prepared:
     function: Callable[..., None]
     operands: Mapping[str, Operand]
     chunks: int
-    key: tuple[object, ...]
     per: int = 1
     before: tuple[KernelCall, ...] = ()
     form: object = None
@@ -195,7 +192,7 @@ class Prepared:
 
     def call(self, **given: Operand) -> KernelCall:
         """The call, with the operands of some roles replaced."""
-        return KernelCall(self.function, tuple({**self.operands, **given}.values()), (), self.chunks, self.key)
+        return KernelCall(self.function, tuple({**self.operands, **given}.values()), (), self.chunks)
 
     def calls(self) -> tuple[KernelCall, ...]:
         """Everything that serves the site."""

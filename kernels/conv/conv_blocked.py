@@ -100,14 +100,14 @@ def prepare(site: Site) -> Prepared:
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     added = Input(3) if residual is not None else Output()
-    return walked("conv_blocked", site, tile, walk, (Input(0), Packed(packed), Packed(bias), added))
+    return walked(site, tile, walk, (Input(0), Packed(packed), Packed(bias), added))
 
 
-def walked(name: str, site: Site, tile: Tile, walk: Walk, operands: tuple[Operand, ...]) -> Prepared:
+def walked(site: Site, tile: Tile, walk: Walk, operands: tuple[Operand, ...]) -> Prepared:
     """The product whose ``walk`` visits the tiles of ``operands`` x, weights, bias and residual."""
     roles = dict(zip(("x", "weights", "bias", "residual", "y"), (*operands, Output()), strict=True))
     chunks, per = site.given(0).shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
-    return Prepared(conv_function(site.target, tile, walk), roles, chunks, (name, site.target, tile, walk), per)
+    return Prepared(conv_function(site.target, tile, walk), roles, chunks, per)
 
 
 def choices(site: Site) -> list[tuple[int, ...]]:

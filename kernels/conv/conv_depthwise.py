@@ -73,7 +73,7 @@ def prepare(site: Site) -> Prepared:
     bias[:channels] = site.constant(2) if site.optional(2) is not None else 0
     function, per = _function(site.target, tile, planes), -(-planes.height // planes.run)
     operands: dict[str, Operand] = {"x": Input(0), "weights": Packed(packed), "bias": Packed(bias), "y": Output()}
-    return Prepared(function, operands, x.shape[0] * vectors * per, ("conv_depthwise", site.target, tile, planes), per)
+    return Prepared(function, operands, x.shape[0] * vectors * per, per)
 
 
 def make_planes(target: Target, x: Tensor, y: Tensor, window: PlaneWindow, taps: int) -> Planes:

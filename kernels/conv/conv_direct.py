@@ -79,7 +79,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     constants = (alpha, beta, w.shape[1], outputs, group, *shape.constants)
     operands: tuple[Operand, ...] = (Input(0), Input(1), bias, Input(3 if residual else 0), Output(0), row)
     chunks = y.shape[0] * outputs * shape.result[0] * shape.result[1]
-    return (KernelCall(_kernel(*key), operands, constants, chunks, key),)
+    return (KernelCall(_kernel(*key), operands, constants, chunks),)
 
 
 KERNEL = Kernel("conv_direct", ("Conv", "FusedConv"), _select)

@@ -69,7 +69,7 @@ def prepare(site: Site) -> Prepared:
     padded: Operand = Temporary("padded", x.shape[0] * strides.image * 4) if any(window.halo) else Input(0)
     operands = (padded, Packed(pack(weight, tiling, target.lanes, vectors)), Packed(bias), Output())
     before = (_padding(x.shape, window, image, padded),) if any(window.halo) else ()
-    return replace(walked("conv_stem", site, tile, walk, operands), before=before)
+    return replace(walked(site, tile, walk, operands), before=before)
 
 
 def _padding(shape: tuple[int, ...], window: PlaneWindow, image: Image, padded: Operand) -> KernelCall:

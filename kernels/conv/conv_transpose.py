@@ -74,7 +74,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     row = Temporary("row", shape.result[2], per_thread=True, dtype=np.dtype(scalar(dtype)).name)
     constants = (w.shape[0] // group, outputs, group, *shape.constants)
     chunks = y.shape[0] * y.shape[1] * shape.result[0] * shape.result[1]
-    return (KernelCall(_kernel(dtype), (Input(0), Input(1), bias, Output(0), row), constants, chunks, (dtype,)),)
+    return (KernelCall(_kernel(dtype), (Input(0), Input(1), bias, Output(0), row), constants, chunks),)
 
 
 KERNEL = Kernel("conv_transpose", ("ConvTranspose",), _select)

@@ -81,8 +81,7 @@ def _call(site: Site, form: _Form, pairs: list[Pair]) -> KernelCall:
     bias[: y.shape[1]] = site.constant(2) if site.optional(2) is not None else 0
     chunks = len(pairs) * x.shape[0] * walk.groups * walk.blocks
     operands = (Input(0), Packed(np.stack(packed)), Packed(bias), Packed(_starts(x, y, pairs)), Output())
-    key = ("conv_transpose_blocked", target, tile, walk)
-    return KernelCall(_function(target, tile, walk, x.shape[0]), operands, (), chunks, key)
+    return KernelCall(_function(target, tile, walk, x.shape[0]), operands, (), chunks)
 
 
 def _walk(site: Site, form: _Form, tiling: Tiling) -> Walk:

@@ -82,7 +82,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     key = (inputs[0].type.dtype, len(inputs) == 2)
     operands: tuple[Operand, ...] = (Input(0), Input(len(inputs) - 1), Output(0))
     constants = (*kept[1:], *kept_merged[0], *kept_merged[-1], *(1,) * missing, *inner, *walk[0], *walk[-1])
-    return (KernelCall(_kernel(*key), operands, constants, prod(kept), key),)
+    return (KernelCall(_kernel(*key), operands, constants, prod(kept)),)
 
 
 KERNEL = Kernel("einsum", ("Einsum",), _select)

@@ -18,7 +18,7 @@ def prepare(site: Site) -> Prepared:
     """The product of a node, by the tiling that is asked for or by rule. Raises Declined as ``select``."""
     product, terms = product_of(site)
     tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
-    return prepared(site, product, terms, tiling.pixels, tiling.vectors, "gemm")
+    return prepared(site, product, terms, tiling.pixels, tiling.vectors)
 
 
 def choices(site: Site) -> list[tuple[int, ...]]:

@@ -69,7 +69,7 @@ def _call(site: Site, sizes: tuple[int, int, int], steps: tuple[Steps, Steps, St
     optional = (Input(2 if bias else 0), Input(3 if residual else 0))
     operands: tuple[Operand, ...] = (Input(0), Input(1), *optional, Output(0), row)
     constants = (*scales, low, high, *sizes, *steps[0], *steps[1], *steps[2], *batch[1:])
-    return KernelCall(_kernel(*key), operands, constants, batch[0] * sizes[0], key)
+    return KernelCall(_kernel(*key), operands, constants, batch[0] * sizes[0])
 
 
 def _batch(left: tuple[int, ...], right: tuple[int, ...], stack: tuple[int, ...]) -> tuple[int, ...]:

@@ -114,7 +114,7 @@ class Walk:
         return -(-self.product.rows // self.pixels)
 
 
-def prepared(site: Site, product: Product, terms: Terms, pixels: int, vectors: int, label: str) -> Prepared:
+def prepared(site: Site, product: Product, terms: Terms, pixels: int, vectors: int) -> Prepared:
     """``product`` with tiles of ``pixels`` rows x ``vectors`` output vectors; its form is the Walk."""
     target, lanes = site.target, site.target.lanes
     total = -(-product.columns // lanes)
@@ -129,10 +129,9 @@ def prepared(site: Site, product: Product, terms: Terms, pixels: int, vectors: i
     bias[: terms.bias.size] = terms.bias
     matrix: Operand = Input(1) if terms.matrix is None else Packed(pack(terms.matrix, vectors, lanes))
     added: Operand = Output() if terms.residual is None else Input(terms.residual)
-    key = (label, target, walk, whole, last)
     function = _function(target, walk, whole, last)
     operands = {"x": Input(0), "weights": matrix, "bias": Packed(bias), "residual": added, "y": Output()}
-    return Prepared(function, operands, product.images * panels * walk.parts, key, walk.parts, form=walk)
+    return Prepared(function, operands, product.images * panels * walk.parts, walk.parts, form=walk)
 
 
 def _tile(walk: Walk, target: Target, terms: Terms, last: bool) -> Tile:

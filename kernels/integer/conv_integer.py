@@ -69,7 +69,7 @@ def _call(site: Site, weights: int, operands: tuple[Operand, ...], per: tuple[in
     row = Temporary("row", shape.result[2], True, "int32")
     chunks = y.shape[0] * w.shape[0] * shape.result[0] * shape.result[1]
     key = (y.type.dtype,)
-    return (KernelCall(_kernel(*key), (*operands, Output(0), row), constants, chunks, key),)
+    return (KernelCall(_kernel(*key), (*operands, Output(0), row), constants, chunks),)
 
 
 def zero_point(site: Site, index: int, like: int) -> tuple[Operand, int]:

@@ -55,7 +55,7 @@ def end_call(site: Site, sums: Operand | None = None) -> tuple[KernelCall, ...]:
     numbers = [_vector(site, index, count, lie) for index in (WEIGHT_SCALE, BIAS)]
     function = _function(site.target, lie, how, sums is not None)
     operands = (sums or Output(), Input(SCALE), *(Packed(n) for n in numbers), Output())
-    return (KernelCall(function, operands, (), lie.chunks, ("dynamic_end", site.target, lie, how, sums is not None)),)
+    return (KernelCall(function, operands, (), lie.chunks),)
 
 
 def _vector(site: Site, index: int, count: int, lie: Channels) -> Array:

@@ -72,11 +72,11 @@ def _select(site: Site, spans_of: Callable[[Site], Spans]) -> tuple[KernelCall, 
     spans, target = spans_of(site), site.target
     block, plane = x.layout.block, x.plane * x.layout.block if x.layout.block else 0
     seen = replace(spans, rows=1, length=plane, x=(0, plane, 0)) if block else spans  # with the border, which holds zeros
-    extremes, key = Temporary("extremes", 2 * spans.chunks), ("dynamic_quantize", target, spans, seen)
+    extremes = Temporary("extremes", 2 * spans.chunks)
     return (
-        KernelCall(_range(target, seen), (Input(0), extremes), (), spans.chunks, key),
+        KernelCall(_range(target, seen), (Input(0), extremes), (), spans.chunks),
         KernelCall(_grid, (extremes, Output(1), Output(2)), (spans.chunks,)),
-        KernelCall(_codes(target, spans), (Input(0), Output(1), Output(2), Output(0)), (), spans.chunks, key),
+        KernelCall(_codes(target, spans), (Input(0), Output(1), Output(2), Output(0)), (), spans.chunks),
     )
 
 

@@ -69,7 +69,7 @@ def _call(site: Site, other: int, operands: tuple[Operand, ...], per: tuple[int,
     extents, merged = outer(stack, *steps)
     constants = (*per, m, n, k, *extents[1:], *merged[0], *merged[1])
     row = Temporary("row", n, True, "int32")
-    return (KernelCall(_kernel(dtype), (*operands, Output(0), row), constants, prod(stack) * m, (dtype,)),)
+    return (KernelCall(_kernel(dtype), (*operands, Output(0), row), constants, prod(stack) * m),)
 
 
 def _select_quantized(site: Site) -> tuple[KernelCall, ...]:

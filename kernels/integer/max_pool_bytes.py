@@ -63,7 +63,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     )
     line = Temporary("line", (x.shape[3] + 4) * x.layout.block, per_thread=True, dtype=x.type.dtype)
     chunks = planes * -(-height // pool.run)
-    return (KernelCall(_function(target, pool), (Input(0), Output(), line), (), chunks, ("max_pool_bytes", target, pool)),)
+    return (KernelCall(_function(target, pool), (Input(0), Output(), line), (), chunks),)
 
 
 def _function(target: Target, pool: Pool) -> Callable[..., None]:

@@ -50,9 +50,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         emit_end(e, how, wide, [multiplier] * parts, words, added, out, [i * e.lanes for i in range(parts)])
 
     words = np.concatenate([parameters(numbers, [0], target.lanes).reshape(-1), _exact(site)])
-    key = ("quant_add", target, rows, how, signed, ratios)
     operands = (Input(A), Input(B), Packed(words), Output())
-    return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes, key),)
+    return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes),)
 
 
 def _quotient(e: Emitter, how: Requantize, exact: Value, codes: tuple[Value, Value]) -> Value:

@@ -46,7 +46,7 @@ def prepare(site: Site) -> Prepared:
     loops, steps = _loops(x, window, weight.shape[1])
     copies, source = widened(target, x)
     reading = Reading(x, window, _order(weight, block), loops, steps, size)
-    return replace(walk_product(site, reading, weight, source, "quant_conv"), before=tuple(copies))
+    return replace(walk_product(site, reading, weight, source), before=tuple(copies))
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:

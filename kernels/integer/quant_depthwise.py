@@ -87,7 +87,7 @@ def prepare(site: Site) -> Prepared:
     weights, words = slide.rows * len(slide.pieces) * 4 * target.lanes, HEADER + 2 * target.lanes
     function = walk_planes(run, planes, pixels, slide.row, weights, words)
     per = -(-planes.height // planes.run)
-    return Prepared(function, operands, x.shape[0] * vectors * per, ("quant_depthwise", target, slide, planes, pixels), per)
+    return Prepared(function, operands, x.shape[0] * vectors * per, per)
 
 
 def _window(site: Site, weight: Array) -> PlaneWindow:

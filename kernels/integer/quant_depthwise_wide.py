@@ -86,9 +86,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     function = walk_planes(run, planes, pixels, x.row * block, packed[0].size, HEADER + 2 * block)
     words = parameters(numbers, range(0, y.blocks * block, block), block)
     chunks = x.shape[0] * y.blocks * -(-planes.height // planes.run)
-    key = ("quant_depthwise_wide", target, slide, planes)
     copies, source = widened(target, x) if wide else ((), Input(0))
-    return (*copies, KernelCall(function, (source, Packed(packed), Packed(words), Output()), (), chunks, key))
+    return (*copies, KernelCall(function, (source, Packed(packed), Packed(words), Output()), (), chunks))
 
 
 def _pack(weight: Array, channels: int, block: int, paired: bool) -> Array:

@@ -112,8 +112,7 @@ def prepare(site: Site) -> Prepared:
     copies, source = widened(target, x)
     scratch = panel_copy(target, copied, size)
     operands = dict(zip(ROLES, (source, Packed(panels), Packed(words_of), added, Output(), scratch), strict=True))
-    per, key = chunks // len(starts), ("quant_gemm", target, tile, product, paired, copied)
-    return Prepared(function, operands, chunks, key, per, tuple(copies))
+    return Prepared(function, operands, chunks, chunks // len(starts), tuple(copies))
 
 
 def _product(target: Target, rows: int, depth: int, columns: int) -> Product:

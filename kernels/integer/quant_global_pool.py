@@ -36,7 +36,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     function = _function(target, how, signed, geometry, places)
     vectors = x.shape[0] * x.blocks * x.layout.block // lanes
     operands = (Input(0), Packed(parameters(numbers, [0], lanes)), Output())
-    return (KernelCall(function, operands, (), vectors, ("quant_global_pool", target, how, signed, geometry, places)),)
+    return (KernelCall(function, operands, (), vectors),)
 
 
 def _function(

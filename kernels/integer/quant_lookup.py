@@ -26,9 +26,9 @@ def _call(target: Target, rows: Rows, table: Array, source: int) -> KernelCall:
         raise Declined("a block is no whole vector")
     operands = (Input(source), Input(source), Packed(table), Output())
     if np.array_equal(table.view(np.uint8), np.arange(256)):
-        return KernelCall(rows_function(target, rows, _copy), operands, (), rows.planes, ("quant_copy", target, rows))
+        return KernelCall(rows_function(target, rows, _copy), operands, (), rows.planes, label="quant_copy")
     if not looks_up(target):
-        return KernelCall(_by_element(rows), operands, (), rows.planes, ("quant_lookup", rows))
+        return KernelCall(_by_element(rows), operands, (), rows.planes)
 
     def step(e: Emitter, pointers: Sequence[Any], parts: int) -> None:
         x, _, entries, y = pointers
@@ -36,7 +36,7 @@ def _call(target: Target, rows: Rows, table: Array, source: int) -> KernelCall:
         codes = e.shuffle(part, part, [i % (parts * e.lanes) for i in range(4 * e.lanes)]) if parts < 4 else part
         store_parts(e, look_up(e, entries, codes), y, [i * e.lanes for i in range(parts)])
 
-    return KernelCall(rows_function(target, rows, step, table_of), operands, (), rows.planes, ("quant_lookup", target, rows))
+    return KernelCall(rows_function(target, rows, step, table_of), operands, (), rows.planes)
 
 
 def _copy(e: Emitter, pointers: Sequence[Any], parts: int) -> None:

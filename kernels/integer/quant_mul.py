@@ -51,9 +51,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         emit_end(e, how, sums, [multiplier] * parts, words, [], out, [i * e.lanes for i in range(parts)])
 
     words = parameters(numbers, [0], 2 * target.lanes)
-    key = ("quant_mul", target, rows, how, signed)
     operands = (Input(whole), Input(other), Packed(words), Output())
-    return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes, key),)
+    return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes),)
 
 
 def _rows(a: Tensor, b: Tensor, y: Tensor) -> Rows:

@@ -71,8 +71,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     words = parameters(Numbers(np.full(block, -taps * zero, np.int32), np.zeros(block), y_zero), [0], block)
     function = _function(target, slide, planes, x.row * block)
     operands = (Input(0), Packed(factors), Packed(words), Output())
-    key = ("quant_pool", target, slide, planes)
-    return (KernelCall(function, operands, (), count * -(-planes.height // planes.run), key),)
+    return (KernelCall(function, operands, (), count * -(-planes.height // planes.run)),)
 
 
 def _function(target: Target, slide: Slide, planes: Planes, x_row: int) -> Callable[..., None]:

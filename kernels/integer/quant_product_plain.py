@@ -197,8 +197,7 @@ def _call(
     scratch = (("row", padded + high, "int32"), ("added", padded, added), ("codes", padded, result))
     given = (Packed(product.weight), Packed(product.words), product.residual, Output(0))
     operands: tuple[Operand, ...] = (Input(0), *given, *(Temporary(name, size, True, dtype) for name, size, dtype in scratch))
-    key = ("quant_plain", site.target, product.how, product.words.shape[1], high)
-    return (KernelCall(make(high), operands, (product.zero, *rest), chunks, key),)
+    return (KernelCall(make(high), operands, (product.zero, *rest), chunks),)
 
 
 def _select_conv(site: Site) -> tuple[KernelCall, ...]:

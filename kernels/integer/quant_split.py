@@ -80,7 +80,7 @@ def _select(site: Site, op: str, axis: int, kernels: Sequence[Select]) -> tuple[
     words = parameters(numbers, range(0, count, rows.channels), rows.channels)
     added = Input(RESIDUAL) if how.added else Output()
     operands = (*sums, Packed(words), added, Output())
-    return (*calls, KernelCall(_join(site.target, rows, how), operands, (), rows.chunks, ("quant_split", site.target, rows, how)))
+    return (*calls, KernelCall(_join(site.target, rows, how), operands, (), rows.chunks))
 
 
 def _half(site: Site, op: str, dtype: str, zero: int, bias: Tensor | None) -> Site:

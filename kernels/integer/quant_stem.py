@@ -54,7 +54,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     reading = Reading(image, _inside(window), words, loops, steps, (y.shape[2], y.shape[3]))
     constants = (*x.shape[2:], rows, columns, *window.halo[:2], x_zero(site.node))
     border = KernelCall(_border, (Input(0), copy), constants, x.shape[0] * x.shape[1])
-    return border, walk_product(site, reading, weight, copy, "quant_stem").call()
+    return border, walk_product(site, reading, weight, copy).call()
 
 
 def _extent(site: Site, window: PlaneWindow, width: int) -> tuple[int, int]:

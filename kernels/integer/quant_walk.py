@@ -92,7 +92,7 @@ class Reading:
     size: tuple[int, int]
 
 
-def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, name: str) -> Prepared:
+def walk_product(site: Site, reading: Reading, weight: Array, source: Operand) -> Prepared:
     """The product that computes the QuantConv of ``site`` into its blocked output; ``source`` holds ``reading.x``."""
     x, y, residual, target = reading.x, site.outputs[0], site.optional(RESIDUAL), site.target
     group, words = site.node.integer("group", 1), reading.words
@@ -125,7 +125,7 @@ def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, n
     operands = (source, Packed(panels), Packed(parameters(numbers, firsts, count)), added, Output(), scratch)
     chunks, per = x.shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
     roles = dict(zip(ROLES, operands, strict=True))
-    return Prepared(walk_function(target, tile, walk), roles, chunks, (name, target, tile, walk), per)
+    return Prepared(walk_function(target, tile, walk), roles, chunks, per)
 
 
 def _vectors(target: Target, y: Tensor, count: int) -> tuple[int, ...]:

@@ -112,7 +112,7 @@ def _select_quantize(site: Site) -> tuple[KernelCall, ...]:
     static(x, scale, y)
     layout, key = groups(site, x, scale), (x.type.dtype, scale.type.dtype, y.type.dtype)
     operands: tuple[Operand, ...] = (Input(0), Input(1), _zero_point(site, y.type.dtype), Output(0))
-    return (KernelCall(_quantize(*key), operands, layout.constants, layout.rows, key),)
+    return (KernelCall(_quantize(*key), operands, layout.constants, layout.rows),)
 
 
 def _select_dequantize(site: Site) -> tuple[KernelCall, ...]:
@@ -122,7 +122,7 @@ def _select_dequantize(site: Site) -> tuple[KernelCall, ...]:
         raise Declined(f"quantised element type {x.type.dtype}")
     layout, key = groups(site, x, scale), (x.type.dtype, scale.type.dtype, y.type.dtype)
     operands: tuple[Operand, ...] = (Input(0), Input(1), _zero_point(site, x.type.dtype), Output(0))
-    return (KernelCall(_dequantize(*key), operands, layout.constants, layout.rows, key),)
+    return (KernelCall(_dequantize(*key), operands, layout.constants, layout.rows),)
 
 
 KERNELS = (

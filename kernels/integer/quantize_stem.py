@@ -45,7 +45,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     images, channels, height, width = x.shape
     image = Image(channels, height, width, y.origin, y.plane, y.row, scale, zero, LIMITS[y.type.dtype])
     function = _function(site.target, image)
-    return (KernelCall(function, (Input(0), Output()), (), images * height, ("quantize_stem", site.target, image)),)
+    return (KernelCall(function, (Input(0), Output()), (), images * height),)
 
 
 def _function(target: Target, image: Image) -> Callable[..., None]:

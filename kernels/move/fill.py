@@ -64,7 +64,7 @@ def _select_range(site: Site) -> tuple[KernelCall, ...]:
     y = site.outputs[0]
     static(y)
     key = (y.type.dtype,)
-    return (KernelCall(_range(*key), (Input(0), Input(2), Output(0)), (y.elements,), 1, key),)
+    return (KernelCall(_range(*key), (Input(0), Input(2), Output(0)), (y.elements,), 1),)
 
 
 KERNELS = (

@@ -110,7 +110,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     key = (x.type.dtype, grid.type.dtype, _MODES[mode], padding, bool(node.integer("align_corners", 0)))
     count = prod(grid.shape[1:-1])
     constants = (x.shape[1], count, len(spatial), *(1,) * (3 - len(spatial)), *spatial)
-    return (KernelCall(_kernel(*key), (Input(0), Input(1), Output(0)), constants, x.shape[0] * count, key),)
+    return (KernelCall(_kernel(*key), (Input(0), Input(1), Output(0)), constants, x.shape[0] * count),)
 
 
 KERNEL = Kernel("grid_sample", ("GridSample",), _select)

@@ -55,7 +55,7 @@ def _exchange(t: Tensor, direction: bool) -> Exchange:
 
 def _call(target: Target, exchange: Exchange, images: int) -> KernelCall:
     chunks = images * exchange.blocks * exchange.block // target.lanes
-    return KernelCall(_function(target, exchange), (Input(0), Output(0)), (), chunks, ("relayout", target, exchange))
+    return KernelCall(_function(target, exchange), (Input(0), Output(0)), (), chunks)
 
 
 def _function(target: Target, g: Exchange) -> Callable[..., None]:
@@ -108,10 +108,7 @@ def fill_halo(made: Tensor, target: Target) -> KernelCall:
     if made.type.dtype != "float32":
         return relayout_bytes.fill_halo(made, target)
     layout, height = made.layout, made.shape[2]
-    key = ("fill_halo", target, layout, made.shape[2:])
-    return KernelCall(
-        _fill(target, layout.block, layout.halo, made.row, height), (Output(0),), (), made.shape[0] * made.blocks, key
-    )
+    return KernelCall(_fill(target, layout.block, layout.halo, made.row, height), (Output(0),), (), made.shape[0] * made.blocks)
 
 
 def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int, height: int) -> Callable[..., None]:

@@ -62,9 +62,8 @@ def _geometry(t: Tensor) -> tuple[int, ...]:
 def fill_halo(made: Tensor, target: Target) -> KernelCall:
     """Set the border of a blocked tensor to its layout's fill value."""
     layout, height, bits = made.layout, made.shape[2], 16 if made.type.dtype.endswith("16") else 8
-    key = ("fill_halo", target, layout.block, layout.halo, made.row, height, bits)
     function = _fill(target, layout.block, layout.halo, made.row, height, bits)
-    return KernelCall(function, (Output(0),), (layout.fill,), made.shape[0] * made.blocks, key)
+    return KernelCall(function, (Output(0),), (layout.fill,), made.shape[0] * made.blocks)
 
 
 @cache

@@ -98,7 +98,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     strides = (y.origin * block, y.plane * block, y.row * block)
     constants = (y.blocks, x.blocks * x.plane * block, *y.shape[2:], block, *strides, value)
     whole = _whole(channel.reshape(-1, block))
-    return (KernelCall(_kernel(whole), (Input(0), *packed, Output()), constants, y.shape[0] * y.blocks, (whole,)),)
+    return (KernelCall(_kernel(whole), (Input(0), *packed, Output()), constants, y.shape[0] * y.blocks),)
 
 
 def _lanes(table: Array, x: Tensor, y: Tensor) -> Array:

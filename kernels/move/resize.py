@@ -103,7 +103,7 @@ def _interpolate(site: Site, axes: list[tuple[Axis, Taps]]) -> tuple[KernelCall,
         packed = (Packed(table.index.astype(np.int32)), Packed(table.weight.astype(kind)), Packed(table.bias.astype(kind)))
         constants = (extent, shape[axis.place], table.index.shape[1], prod(shape[axis.place + 1 :]))
         key = (source, dtype if last else between)
-        calls.append(KernelCall(_kernel(*key), (operand, *packed, result), constants, prod(shape[: axis.place]), key))
+        calls.append(KernelCall(_kernel(*key), (operand, *packed, result), constants, prod(shape[: axis.place])))
         operand, source = result, between
     return tuple(calls)
 

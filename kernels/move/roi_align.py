@@ -75,7 +75,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     key = (x.type.dtype, node.text("mode", "avg") == "avg", shifted)
     constants = (node.real("spatial_scale", 1.0), *x.shape, *bins, node.integer("sampling_ratio", 0))
     operands = (Input(0), Input(1), Input(2), Output(0))
-    return (KernelCall(_kernel(*key), operands, constants, prod((rois.shape[0], x.shape[1])), key),)
+    return (KernelCall(_kernel(*key), operands, constants, prod((rois.shape[0], x.shape[1]))),)
 
 
 KERNEL = Kernel("roi_align", ("RoiAlign",), _select)

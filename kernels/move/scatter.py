@@ -60,7 +60,7 @@ def _select_elements(site: Site) -> tuple[KernelCall, ...]:
     extents, (strides,) = outer(at.shape[:-1], steps[:-1])
     key = (x.type.dtype, _reduction(site))
     constants = (prod(at.shape[:-1]), x.shape[axis], along, at.shape[-1], steps[-1], *extents[1:], *strides)
-    return (flat_copy(site), KernelCall(_elements(*key), (Input(1), Input(2), Output(0)), constants, 1, key))
+    return (flat_copy(site), KernelCall(_elements(*key), (Input(1), Input(2), Output(0)), constants, 1))
 
 
 @cache
@@ -99,7 +99,7 @@ def _select_blocks(site: Site) -> tuple[KernelCall, ...]:
     blank = (0,) * (5 - depth)
     key = (x.type.dtype, _reduction(site))
     constants = (prod(at.shape[:-1]), depth, prod(x.shape[depth:]), *x.shape[:depth], *blank, *row_major(x.shape)[:depth], *blank)
-    return (flat_copy(site), KernelCall(_blocks(*key), (Input(1), Input(2), Output(0)), constants, 1, key))
+    return (flat_copy(site), KernelCall(_blocks(*key), (Input(1), Input(2), Output(0)), constants, 1))
 
 
 KERNELS = (

@@ -64,7 +64,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     added: Operand = Input(RESIDUAL) if residual else Output()
     operands = (Input(0), Packed(_pack(codes, kind, vectors * lanes, total * lanes)), Packed(numbers), added, Output())
     panels = -(-total // vectors)
-    return (KernelCall(_function(target, whole, last, panels), operands, (), panels, ("hybrid_gemm", target, whole, last)),)
+    return (KernelCall(_function(target, whole, last, panels), operands, (), panels),)
 
 
 def _pack(codes: Array, kind: str, width: int, total: int) -> Array:

@@ -32,8 +32,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     operands = (x, Packed(_pack(codes, kind)), Packed(factors), *others, panel)
     per = call.chunks // (outputs * site.outputs[0].shape[0])
     function = _function(call, kind, per, outputs, codes[0].size)
-    key = (*call.key, kind, per, outputs, codes[0].size, call.constants)
-    return (KernelCall(function, operands, (), call.chunks, key),)
+    return (KernelCall(function, operands, (), call.chunks),)
 
 
 def _pack(codes: Array, kind: str) -> Array:

@@ -17,7 +17,8 @@ import numpy as np
 
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Prepared, Site, Temporary
 from edgeopt.kernels.conv import conv_winograd
-from edgeopt.kernels.conv.conv_winograd import Plan, cycles, halo, product_phase
+from edgeopt.kernels.conv.winograd_phases import product_phase
+from edgeopt.kernels.conv.winograd_plan import Plan, cycles, halo
 from edgeopt.kernels.conv.winograd_transform import transform_weights
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
@@ -72,14 +73,13 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("its transformed weights would take too much memory")
     made = Temporary("transformed", how.elements, per_thread=plan.whole)
     given = Packed(pack_panels(vectors, kind)), Packed(np.ones(lanes, np.float32) if scales is None else scales)
-    key = ("hybrid_winograd", target, how, plan, x.layout.block)
     if not plan.whole:
-        return (KernelCall(_function(target, how), (*given, made), (), plan.outputs, key), *(_reading(p, made) for p in phases))
+        return (KernelCall(_function(target, how), (*given, made), (), plan.outputs), *(_reading(p, made) for p in phases))
     first, product, last = phases
     v, m = product.operands["v"], product.operands["m"]
     share = min(panels, MOST_CHUNKS)
     function = _products(target, how, plan, x.layout.block, panels, share)
-    return (first.call(), KernelCall(function, (v, *given, m, made), (), x.shape[0] * share, key), _reading(last, made))
+    return (first.call(), KernelCall(function, (v, *given, m, made), (), x.shape[0] * share), _reading(last, made))
 
 
 def _products(target: Target, how: Transform, plan: Plan, block: int, panels: int, share: int) -> Callable[..., None]:

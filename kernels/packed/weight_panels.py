@@ -115,8 +115,7 @@ def panel_call(site: Site, panels: Panels, made: Prepared) -> KernelCall:
     r = on_hybrid(made.operands.get("residual", y))
     scales: Operand = Packed(panels.scales) if panels.scales is not None else b
     given = (x, Packed(packed), scales, b, r, y, Temporary("panel", size, per_thread=True))
-    key = ("weight_panels", kind, scaled, panels.codes.shape, narrow, panels.per, *made.key)
-    return KernelCall(function, given, (), made.chunks, key)
+    return KernelCall(function, given, (), made.chunks)
 
 
 def _function(

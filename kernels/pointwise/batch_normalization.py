@@ -41,7 +41,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     key = (x.type.dtype, site.given(1).type.dtype, site.given(3).type.dtype)
     operands: tuple[Operand, ...] = (*(Input(i) for i in range(5)), Output(0))
     constants = (node.real("epsilon", 1e-5), channels, prod(x.shape[2:]))
-    return (KernelCall(_kernel(*key), operands, constants, x.shape[0] * channels, key),)
+    return (KernelCall(_kernel(*key), operands, constants, x.shape[0] * channels),)
 
 
 KERNEL = Kernel("batch_normalization", ("BatchNormalization",), _select)

@@ -156,7 +156,7 @@ def binary_call(name: str, site: Site, x: int, y: int) -> KernelCall:
     cells = grid(shape, row_major(shape), broadcast(left.shape, shape), broadcast(right.shape, shape))
     key = (name, left.type.dtype, right.type.dtype, result.type.dtype)
     operands: tuple[Operand, ...] = (Input(x), Input(y), Output(0))
-    return KernelCall(_kernel(*key), operands, cells.constants[:5] + cells.constants[11:], cells.chunks, key)
+    return KernelCall(_kernel(*key), operands, cells.constants[:5] + cells.constants[11:], cells.chunks)
 
 
 def _name(site: Site) -> str:

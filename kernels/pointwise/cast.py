@@ -47,7 +47,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined(f"cast to {result}")
     cells = grid(y.shape, row_major(y.shape))
     constants = (y.elements // max(cells.chunks, 1),)
-    return (KernelCall(_kernel(source, result), (Input(0), Output(0)), constants, cells.chunks, (source, result)),)
+    return (KernelCall(_kernel(source, result), (Input(0), Output(0)), constants, cells.chunks),)
 
 
 KERNEL = Kernel("cast", ("Cast", "CastLike"), _select)

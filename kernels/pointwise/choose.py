@@ -42,7 +42,7 @@ def _select_clip(site: Site) -> tuple[KernelCall, ...]:
     ]
     cells = grid(y.shape, row_major(y.shape))
     constants = (y.elements // max(cells.chunks, 1),)
-    return (KernelCall(_clip(dtype), (Input(0), *bounds, Output(0)), constants, cells.chunks, (dtype,)),)
+    return (KernelCall(_clip(dtype), (Input(0), *bounds, Output(0)), constants, cells.chunks),)
 
 
 def _where(

@@ -73,7 +73,7 @@ def _select_unary(site: Site) -> tuple[KernelCall, ...]:
     _require_blocked(x, y)
     name = "Gelu tanh" if site.node.op == "Gelu" and site.node.text("approximate", "none") == "tanh" else site.node.op
     constants = (*y.shape[2:], y.layout.block, *parameters(site.node), *_walk(x, y.shape), *_walk(y, y.shape))
-    return (KernelCall(_unary_kernel(name), (Input(0), Output()), constants, y.shape[0] * y.blocks, (name,)),)
+    return (KernelCall(_unary_kernel(name), (Input(0), Output()), constants, y.shape[0] * y.blocks),)
 
 
 def _select_binary(site: Site) -> tuple[KernelCall, ...]:
@@ -82,7 +82,7 @@ def _select_binary(site: Site) -> tuple[KernelCall, ...]:
     (left, left_walk), (right, right_walk) = (_operand(site, index, y) for index in (0, 1))
     constants = (*y.shape[2:], y.layout.block, *left_walk, *right_walk, *_walk(y, y.shape))
     function = _binary_kernel(site.node.op)
-    return (KernelCall(function, (left, right, Output()), constants, y.shape[0] * y.blocks, (site.node.op,)),)
+    return (KernelCall(function, (left, right, Output()), constants, y.shape[0] * y.blocks),)
 
 
 def _operand(site: Site, index: int, y: Tensor) -> tuple[Operand, tuple[int, int, int, int]]:

@@ -140,8 +140,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     cells = grid(y.shape, row_major(y.shape))
     function = _kernel(name, x.type.dtype, y.type.dtype)
     constants = (y.elements // cells.chunks if cells.chunks else 0, *parameters(site.node))
-    key = (name, x.type.dtype, y.type.dtype)
-    return (KernelCall(function, (Input(0), Output(0)), constants, cells.chunks, key),)
+    return (KernelCall(function, (Input(0), Output(0)), constants, cells.chunks),)
 
 
 KERNEL = Kernel("unary", tuple(n for n in _NAMES if n not in _BUILDING_BLOCKS), _select)

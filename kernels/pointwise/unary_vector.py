@@ -71,9 +71,8 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     x, function = site.given(0), activation(site.node)
     static(x)
     require(x, "float32")
-    key = (site.target.name, function, x.elements)
     made = _function(site.target, function, x.elements)
-    return (KernelCall(made, (Input(0), Output()), (), x.elements // CRUMB + 1, key),)
+    return (KernelCall(made, (Input(0), Output()), (), x.elements // CRUMB + 1),)
 
 
 KERNEL = Kernel("unary_vector", OPS, _select)

@@ -51,7 +51,7 @@ def _select_variadic(site: Site) -> tuple[KernelCall, ...]:
 
 def _chained(name: str, dtype: str, index: int, constants: tuple[int, ...], chunks: int) -> KernelCall:
     operands: tuple[Operand, ...] = (Input(index), Output(0))
-    return KernelCall(_accumulate(name, dtype), operands, constants, chunks, (name, dtype))
+    return KernelCall(_accumulate(name, dtype), operands, constants, chunks)
 
 
 @cache
@@ -69,7 +69,7 @@ def _mean(site: Site, count: int) -> KernelCall:
     result = site.outputs[0]
     cells = grid(result.shape, row_major(result.shape))
     dtype = result.type.dtype
-    return KernelCall(_scale(dtype), (Output(0),), (result.elements // cells.chunks, count), cells.chunks, (dtype,))
+    return KernelCall(_scale(dtype), (Output(0),), (result.elements // cells.chunks, count), cells.chunks)
 
 
 KERNEL = Kernel("variadic", VARIADIC, _select_variadic)

@@ -41,8 +41,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     vectors = x.shape[0] * x.blocks * x.layout.block // lanes
     chunks = max(1, min(16, vectors * height * width // 4096))
     geometry = (vectors, chunks, x.plane * x.layout.block, x.origin * x.layout.block, x.layout.block, lanes)
-    key = ("global_pool_blocked", site.target, plane, geometry)
-    return (KernelCall(_function(site.target, plane, geometry), (Input(0), Output()), (), chunks, key),)
+    return (KernelCall(_function(site.target, plane, geometry), (Input(0), Output()), (), chunks),)
 
 
 def _axes(node: Node) -> tuple[int, ...]:

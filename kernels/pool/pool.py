@@ -118,12 +118,12 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     chunks = y.shape[0] * y.shape[1] * shape.result[0] * shape.result[1]
     if wanted(site, 1):
         constants = (node.integer("storage_order", 0), *shape.constants)
-        return (KernelCall(_indices(dtype), (Input(0), Output(0), Output(1)), constants, chunks, (dtype,)),)
+        return (KernelCall(_indices(dtype), (Input(0), Output(0), Output(1)), constants, chunks),)
     if node.op != "MaxPool":
         require(x, *FLOATS)
     row = Temporary("row", shape.result[2], per_thread=True, dtype=np.dtype(scalar(dtype)).name)
     constants = (node.integer("p", 2), *_counted(shape, bool(node.integer("count_include_pad", 0))), *shape.constants)
-    return (KernelCall(_kernel(node.op, dtype), (Input(0), Output(0), row), constants, chunks, (node.op, dtype)),)
+    return (KernelCall(_kernel(node.op, dtype), (Input(0), Output(0), row), constants, chunks),)
 
 
 KERNEL = Kernel("pool", ("MaxPool", "AveragePool", "LpPool"), _select)

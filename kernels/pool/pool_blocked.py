@@ -40,8 +40,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     count = reciprocal_counts(node, window, x, y) if kind == "mean" else np.zeros(1, np.float32)
     function = _function(site.target, tiles, planes, kind)
     chunks = x.shape[0] * planes.vectors * -(-planes.height // planes.run)
-    key = ("pool_blocked", site.target, tiles, planes)
-    return (KernelCall(function, (Input(0), Packed(count), Output()), (), chunks, key),)
+    return (KernelCall(function, (Input(0), Packed(count), Output()), (), chunks),)
 
 
 def _inside(planes: Planes, window: PlaneWindow, x: Tensor, start: int) -> tuple[tuple[int, ...], ...]:

@@ -94,7 +94,7 @@ def _call(site: Site, sizes: Recurrence, direction: Direction, gates: int) -> Ke
     scales = (f.alpha, f.beta, g.alpha, g.beta, site.node.real("clip", 0.0))
     constants = (*scales, site.node.integer("linear_before_reset", 0), *sizes.constants(direction, gates))
     key = (site.given(0).type.dtype, gates, f.name, g.name)
-    return KernelCall(_kernel(*key), operands, constants, sizes.batch, key)
+    return KernelCall(_kernel(*key), operands, constants, sizes.batch)
 
 
 def _select_gru(site: Site) -> tuple[KernelCall, ...]:

@@ -86,7 +86,7 @@ def _call(site: Site, sizes: Recurrence, direction: Direction) -> KernelCall:
     scales = (f.alpha, f.beta, g.alpha, g.beta, h.alpha, h.beta, site.node.real("clip", 0.0))
     constants = (*scales, site.node.integer("input_forget", 0), *sizes.constants(direction, 4))
     key = (site.given(0).type.dtype, f.name, g.name, h.name)
-    return KernelCall(_kernel(*key), operands, constants, sizes.batch, key)
+    return KernelCall(_kernel(*key), operands, constants, sizes.batch)
 
 
 def _select(site: Site) -> tuple[KernelCall, ...]:

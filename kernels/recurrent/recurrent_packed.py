@@ -91,7 +91,7 @@ def input_product(site: Site, sizes: Recurrence, cell: Cell, weights: Array, bia
     product = Product(1, sizes.steps * sizes.batch, sizes.width, cell.gates * cell.units, True)
     terms = Terms(columns(weights, cell, lanes)[None], columns(bias, cell, lanes)[0], None, epilogue.Activation())
     tiling = choose(site.target, product.rows, product.columns // lanes, divided=False)
-    made = prepared(site, product, terms, tiling.pixels, tiling.vectors, "gemm")
+    made = prepared(site, product, terms, tiling.pixels, tiling.vectors)
     place = Temporary("projection", product.rows * product.columns)
     return made.call(y=place, residual=place), place
 

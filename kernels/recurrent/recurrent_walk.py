@@ -35,9 +35,8 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
         Temporary("hidden", 2 * cell.rows * cell.units, True),
         Temporary("cells", cell.rows * cell.units, True),
     )
-    key = (cell, direction)
     function = _function(site.target, cell, sizes, direction, finish, celled)
-    return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows), key)
+    return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
 
 
 def separate(cell: Cell, bias: Array) -> Array:

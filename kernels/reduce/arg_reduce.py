@@ -39,7 +39,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     axis = node.integer("axis", 0) % len(x.shape)
     outer, n, inner = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
     key = (x.type.dtype, node.op == "ArgMax", bool(node.integer("select_last_index", 0)))
-    return (KernelCall(_kernel(*key), (Input(0), Output(0)), (n, inner), outer, key),)
+    return (KernelCall(_kernel(*key), (Input(0), Output(0)), (n, inner), outer),)
 
 
 KERNEL = Kernel("arg_reduce", ("ArgMax", "ArgMin"), _select)

@@ -52,7 +52,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     reals = (node.real("alpha", 1e-4) / size, node.real("beta", 0.75), node.real("bias", 1.0))
     constants = (*reals, x.shape[1], (size - 1) // 2, math.ceil((size - 1) / 2), n)
     key = (x.type.dtype,)
-    return (KernelCall(_kernel(*key), (Input(0), Output(0), row), constants, x.shape[0] * x.shape[1], key),)
+    return (KernelCall(_kernel(*key), (Input(0), Output(0), row), constants, x.shape[0] * x.shape[1]),)
 
 
 KERNEL = Kernel("lrn", ("LRN",), _select)

@@ -67,7 +67,7 @@ def _call(site: Site, sizes: tuple[int, int, int, int], steps: tuple[int, ...]) 
     shift = steps if site.optional(2) else (0, 0, 0)
     constants = (node.real("epsilon", 1e-5), n, int(keep), m, period, *steps, *shift)
     key = (dtype, statistics, node.op != "RMSNormalization")
-    return (KernelCall(_kernel(*key), operands, constants, rows, key),)
+    return (KernelCall(_kernel(*key), operands, constants, rows),)
 
 
 def _select_layer(site: Site) -> tuple[KernelCall, ...]:

@@ -59,7 +59,7 @@ def _call(site: Site, name: str, axes: tuple[int, ...]) -> tuple[KernelCall, ...
         raise Declined("more than three independent normalised dimensions")
     walk = (*(1,) * missing, *inner, *(0,) * missing, *inner_steps)
     key = (x.type.dtype, name)
-    return (KernelCall(_kernel(*key), (Input(0), Output(0)), (*extents[1:], *kept_steps, *walk), prod(extents), key),)
+    return (KernelCall(_kernel(*key), (Input(0), Output(0)), (*extents[1:], *kept_steps, *walk), prod(extents)),)
 
 
 def _select_variance(site: Site) -> tuple[KernelCall, ...]:

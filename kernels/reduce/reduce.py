@@ -145,7 +145,7 @@ def reduce_call(site: Site, op: str, axes: tuple[int, ...]) -> KernelCall:
     constants = (site.node.integer("p", 2), math.prod(inner), n, 1, *kept_extents[1:], *kept_steps, *walk)
     function_ = _log_sum_exp(dtype) if op == "ReduceLogSumExp" else _kernel(op, dtype)
     row = Temporary("row", n, True, np.dtype(scalar(dtype)).name)
-    return KernelCall(function_, (Input(0), Output(0), row), constants, math.prod(kept_extents), (op, dtype))
+    return KernelCall(function_, (Input(0), Output(0), row), constants, math.prod(kept_extents))
 
 
 def _select(site: Site) -> tuple[KernelCall, ...]:

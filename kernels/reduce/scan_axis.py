@@ -35,7 +35,7 @@ def _select_cumulative(site: Site) -> tuple[KernelCall, ...]:
     axis = int(site.constant(1).reshape(-1)[0]) % len(x.shape)
     constants = (x.shape[axis], prod(x.shape[axis + 1 :]), node.integer("exclusive", 0), node.integer("reverse", 0))
     key = (x.type.dtype,)
-    return (KernelCall(_cumulative(*key), (Input(0), Output(0)), constants, prod(x.shape[:axis]), key),)
+    return (KernelCall(_cumulative(*key), (Input(0), Output(0)), constants, prod(x.shape[:axis])),)
 
 
 def _reverse(
@@ -101,7 +101,7 @@ def _select_one_hot(site: Site) -> tuple[KernelCall, ...]:
     axis = site.node.integer("axis", -1) % len(y.shape)
     constants = (y.shape[axis], prod(y.shape[axis + 1 :]))
     key = (at.type.dtype,)
-    return (KernelCall(_one_hot(*key), (Input(0), Input(2), Output(0)), constants, prod(y.shape[:axis]), key),)
+    return (KernelCall(_one_hot(*key), (Input(0), Input(2), Output(0)), constants, prod(y.shape[:axis])),)
 
 
 KERNELS = (

@@ -71,10 +71,10 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     dtype, axis = x.type.dtype, site.node.integer("axis", -1) % max(len(x.shape), 1)
     outer, n, inner = prod(x.shape[:axis]), prod(x.shape[axis : axis + 1]), prod(x.shape[axis + 1 :])
     if site.node.op == "Hardmax":
-        return (KernelCall(_hardmax(dtype), (Input(0), Output(0)), (n, inner), outer, (dtype,)),)
+        return (KernelCall(_hardmax(dtype), (Input(0), Output(0)), (n, inner), outer),)
     scratch = (Temporary(name, inner, True, np.dtype(scalar(dtype)).name) for name in ("top", "total"))
     key = (site.node.op, dtype)
-    return (KernelCall(_kernel(*key), (Input(0), Output(0), *scratch), (n, inner), outer, key),)
+    return (KernelCall(_kernel(*key), (Input(0), Output(0), *scratch), (n, inner), outer),)
 
 
 KERNEL = Kernel("softmax", ("Softmax", "LogSoftmax", "Hardmax"), _select)

@@ -153,11 +153,10 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("there is no axis to go along")
     axis = site.node.integer("axis", -1) % len(x.shape)
     outer, n, inner = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
-    key = ("softmax", site.target.name, n, inner)
     if inner == 1:
         run = min(outer, -(-CRUMB // n))
-        return (KernelCall(_rows(site.target, n, outer, run), (Input(0), Output()), (), -(-outer // run), key),)
-    return (KernelCall(_columns(site.target, n, inner), (Input(0), Output()), (), outer, key),)
+        return (KernelCall(_rows(site.target, n, outer, run), (Input(0), Output()), (), -(-outer // run)),)
+    return (KernelCall(_columns(site.target, n, inner), (Input(0), Output()), (), outer),)
 
 
 KERNEL = Kernel("softmax_vector", ("Softmax",), _select)

@@ -48,7 +48,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     n, k, inner = x.shape[axis], y.shape[axis], prod(x.shape[axis + 1 :])
     key = (x.type.dtype, bool(node.integer("largest", 1)))
     chunks = prod(x.shape[:axis]) if k else 0
-    return (KernelCall(_kernel(*key), (Input(0), Output(0), Output(1)), (n, k, inner), chunks, key),)
+    return (KernelCall(_kernel(*key), (Input(0), Output(0), Output(1)), (n, k, inner), chunks),)
 
 
 KERNEL = Kernel("top_k", ("TopK",), _select)

@@ -28,7 +28,7 @@ def computed(where: str, name: str, emit: Emit, x: Array) -> Array:
         def kernel(x: object, y: object, begin: int, end: int) -> None:
             function(x, y)
 
-        return (KernelCall(kernel, (Input(0), Output()), (), 1, (name, where, x.shape)),)
+        return (KernelCall(kernel, (Input(0), Output()), (), 1),)
 
     return run(single("Neg", {"x": x}), {"x": x}, [Kernel("probe", ("Neg",), select)], where)
 
