@@ -51,7 +51,7 @@ def compile(
     options = options if options is not None else Options()
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
-    graph = _graph(model, shapes, options.max_memory)
+    graph = _graph(model, shapes, options)
     refuse_nan(graph)
     if isinstance(target, Target):
         check_target(target)  # one by its name, or a file of the user's, was checked when it was read
@@ -79,8 +79,9 @@ def _rewritten(
     return graph, None
 
 
-def _graph(model: str | Path | ModelProto | Graph, shapes: Mapping[str, Sequence[int]] | None, limit: int | None) -> Graph:
-    graph = model if isinstance(model, Graph) else load(model, shapes, limit)
+def _graph(model: str | Path | ModelProto | Graph, shapes: Mapping[str, Sequence[int]] | None, options: Options) -> Graph:
+    limit = options.max_memory
+    graph = model if isinstance(model, Graph) else load(model, shapes, limit, options.bind)
     graph.memory_limit = graph.memory_limit if limit is None else limit
     return graph
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from numpy.typing import ArrayLike
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
@@ -49,7 +51,8 @@ class Options:
     model is right on the data no more often than guessing is. ``tune`` measures which kernel and tiling is fastest for each call,
     where otherwise a rule decides, and remembers it. ``emit="c-library"`` adds a C library where code for the host is made,
     which other targets get anyway. ``max_memory`` are the bytes the model may take (``edgeopt.memory_limit`` says what is allowed
-    otherwise). Raises EdgeoptError for a value that is not known.
+    otherwise). ``forms`` names techniques or single forms that are wanted in any case; ``quantize`` is a special case of it.
+    ``bind`` makes inputs constants, as in ``{"sr": 16000}``. Raises EdgeoptError for a value that is not known.
     """
 
     quantize: str | None = None
@@ -61,9 +64,11 @@ class Options:
     max_memory: int | None = None
     debug: Debug = field(default_factory=Debug)
     forms: str | None = None
+    bind: Mapping[str, ArrayLike] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
+        arguments.instance("bind", self.bind, (Mapping,))
         if self.forms is not None:
             arguments.instance("forms", self.forms, (str,))
             wanted(self.forms)

@@ -36,6 +36,7 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @options.target
 @click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
 @options.shapes
+@options.bind
 @options.data
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
@@ -60,6 +61,7 @@ def compile_(
     target: str,
     output: Path | None,
     shapes: dict[str, tuple[int, ...]],
+    bind: dict[str, float | int],
     data: Path | None,
     calibration: Path | None,
     max_drop: float,
@@ -101,7 +103,7 @@ def compile_(
     only, shown = passes or None, _printer(print_after)
     with working(f"compiling {model.name}"):
         if emit == "onnx":
-            graph = load(model, shapes, max_memory)
+            graph = load(model, shapes, max_memory, bind)
             refuse_nan(graph)
             if wanted is not None or level >= 3:
                 budget = Budget(data, calibration, max_drop, wanted, objective, method, profile, accept_chance)
@@ -126,7 +128,16 @@ def compile_(
                 calibration=calibration,
                 max_drop=max_drop,
                 options=Options(
-                    quantize, objective, method, accept_chance, tune, emit=emit, max_memory=max_memory, debug=debug, forms=forms
+                    quantize,
+                    objective,
+                    method,
+                    accept_chance,
+                    tune,
+                    emit=emit,
+                    max_memory=max_memory,
+                    debug=debug,
+                    forms=forms,
+                    bind=bind,
                 ),
             )
             compiled.save(directory)

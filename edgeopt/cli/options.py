@@ -47,6 +47,26 @@ def shapes(command: Command) -> Command:
     return click.option("--shape", "shapes", multiple=True, callback=parse_shapes, metavar="NAME=1,3,224,224", help=text)(command)
 
 
+def parse_bindings(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float | int]:
+    """``("sr=16000", ...)`` as {"sr": 16000}; wrong text is a usage error."""
+    bound: dict[str, float | int] = {}
+    for text in values:
+        name, equals, number = text.rpartition("=")
+        try:
+            bound[name] = int(number) if number.strip().lstrip("+-").isdigit() else float(number)
+        except ValueError as error:
+            raise click.BadParameter(f"'{text}' does not read NAME=NUMBER", ctx, parameter) from error
+        if not equals or not name:
+            raise click.BadParameter(f"'{text}' does not read NAME=NUMBER", ctx, parameter)
+    return bound
+
+
+def bind(command: Command) -> Command:
+    """``--bind NAME=NUMBER``, several times."""
+    text = "Make an input of one element a constant, as in sr=16000; what depends on it folds. May be given once per input."
+    return click.option("--bind", multiple=True, callback=parse_bindings, metavar="NAME=NUMBER", help=text)(command)
+
+
 def target(command: Command) -> Command:
     """``--target NAME``."""
     text = "Processor to compile for; 'edgeopt targets' lists them."

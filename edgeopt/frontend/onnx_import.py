@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 from onnx import FunctionProto, ModelProto
 
 from edgeopt.errors import EdgeoptError
@@ -18,6 +19,7 @@ from edgeopt.frontend.model_check import check_model
 from edgeopt.frontend.model_file import read_model
 from edgeopt.frontend.notes import add_note
 from edgeopt.frontend.opset import raise_opset
+from edgeopt.frontend.settings import bind_inputs
 from edgeopt.frontend.shapes import bind_shapes
 from edgeopt.frontend.stored import StoredTensor
 from edgeopt.frontend.subgraph_check import check_subgraphs
@@ -31,11 +33,13 @@ def load(
     model: str | os.PathLike[str] | ModelProto,
     shapes: Mapping[str, Sequence[int]] | None = None,
     max_memory: int | None = None,
+    bind: Mapping[str, ArrayLike] | None = None,
 ) -> Graph:
     """The Graph of an ONNX model of opset 7 to 28, given by its path or as a ModelProto, which is left untouched.
 
     ``shapes`` binds inputs with symbolic dimensions, as in ``{"x": (1, 3, 224, 224)}``; a leading dimension that is not bound
-    becomes 1. Models below opset 13 are raised to 13. Both are noted: see ``notes``. External data is read when it is needed.
+    becomes 1. ``bind`` makes inputs constants, as in ``{"sr": 16000}``. Models below opset 13 are raised to 13. All is noted:
+    see ``notes``. External data is read when it is needed.
     No value, and nothing that the file unfolds to, may take more than ``max_memory`` bytes (``edgeopt.memory_limit`` says what
     is taken when it is left out). Raises EdgeoptError when the file is not a sound model or a dimension stays open.
     """
@@ -50,6 +54,7 @@ def load(
     graph = _convert(source, folder, limit)
     graph.memory_limit = limit
     _check_built(graph)
+    bind_inputs(graph, bind or {})
     bind_shapes(graph, shapes or {})
     note = raise_opset(graph)
     if note:

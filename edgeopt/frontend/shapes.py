@@ -10,6 +10,7 @@ from edgeopt.ir import Graph, TensorType, Value
 from edgeopt.ir.types import Dim
 
 Bindings = dict[str, int]
+ANONYMOUS = ("?", "None", "", "unk", "-1")  # what exporters write for a dimension without a name: each is one of its own
 
 
 def bind_shapes(graph: Graph, shapes: Mapping[str, Sequence[int]]) -> None:
@@ -23,9 +24,13 @@ def bind_shapes(graph: Graph, shapes: Mapping[str, Sequence[int]]) -> None:
     unknown = sorted(set(shapes) - set(inputs))
     if unknown:
         raise EdgeoptError(f"there is no input '{unknown[0]}' to give a shape; the inputs are {sorted(inputs)}")
+    for inner in graph.walk():
+        for value in [*inner.inputs, *(out for node in inner.nodes for out in node.outputs)]:
+            _forget_anonymous(value)
     bindings: Bindings = {}
+    origins: dict[str, str] = {}
     for name, shape in shapes.items():
-        _bind_explicit(inputs[name], tuple(shape), bindings)
+        _bind_explicit(inputs[name], tuple(shape), bindings, origins)
     for value in graph.inputs:
         _bind_leading(graph, value, bindings)
     for value in graph.inputs:
@@ -36,7 +41,13 @@ def bind_shapes(graph: Graph, shapes: Mapping[str, Sequence[int]]) -> None:
             _substitute(value, bindings)
 
 
-def _bind_explicit(value: Value, shape: tuple[int, ...], bindings: Bindings) -> None:
+def _forget_anonymous(value: Value) -> None:
+    type_ = value.type
+    if type_ is not None and type_.shape is not None and any(d in ANONYMOUS for d in type_.shape if isinstance(d, str)):
+        value.type = TensorType(type_.dtype, tuple(None if isinstance(d, str) and d in ANONYMOUS else d for d in type_.shape))
+
+
+def _bind_explicit(value: Value, shape: tuple[int, ...], bindings: Bindings, origins: dict[str, str]) -> None:
     type_ = value.type
     if type_ is None or type_.proto is not None:
         raise EdgeoptError(f"input '{value.name}' is not a tensor, so it has no shape to give")
@@ -48,9 +59,12 @@ def _bind_explicit(value: Value, shape: tuple[int, ...], bindings: Bindings) -> 
         if isinstance(new, bool) or not isinstance(new, int) or new < 1:
             raise EdgeoptError(f"input '{value.name}', dimension {index}: {new!r} is not a positive whole number")
         known = bindings.setdefault(old, new) if isinstance(old, str) else old
+        here = f"input '{value.name}', dimension {index}"
+        there = origins.setdefault(old, here) if isinstance(old, str) else here
+        if known is not None and known != new and isinstance(old, str):
+            raise EdgeoptError(f"{there} and {here} are both '{old}' in the model; the shapes say {known} and {new}")
         if known is not None and known != new:
-            symbol = f" ('{old}')" if isinstance(old, str) else ""
-            raise EdgeoptError(f"input '{value.name}', dimension {index}{symbol} is {known} in the model, the shape says {new}")
+            raise EdgeoptError(f"{here} is {known} in the model, the shape says {new}")
     value.type = TensorType(type_.dtype, shape)
 
 

@@ -48,7 +48,12 @@ def test_a_symbol_is_bound_everywhere() -> None:
         ([1, None], [1, 1], {}, "input 'a', dimension 1 is open"),
         (None, [1, 1], {}, "input 'a' has no shape"),
         ([1, 3], [1, 3], {"a": (2, 3)}, "input 'a', dimension 0 is 1 in the model, the shape says 2"),
-        (["N", 3], ["N", 3], {"a": (2, 3), "b": (4, 3)}, r"input 'b', dimension 0 \('N'\) is 2 in the model, the shape says 4"),
+        (
+            ["N", 3],
+            ["N", 3],
+            {"a": (2, 3), "b": (4, 3)},
+            r"input 'a', dimension 0 and input 'b', dimension 0 are both 'N' in the model; the shapes say 2 and 4",
+        ),
         ([1, 3], [1, 3], {"c": (1, 3)}, "there is no input 'c' to give a shape"),
         ([1, 3], [1, 3], {"a": (1, 3, 1)}, "input 'a' has 2 dimensions, the shape 1,3,1 has 3"),
         (["N", 3], [1, 3], {"a": (0, 3)}, "0 is not a positive whole number"),
