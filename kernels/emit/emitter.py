@@ -154,9 +154,16 @@ class Emitter:
         for term in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
             total = self.fma(total, r, self.constant(term))
         total = self.add(self.fma(total, self.mul(r, r), r), self.constant(1.0))
+        return self._scaled(total, n)
+
+    def _scaled(self, x: Value, n: Value) -> Value:
+        """x * 2^n for whole n, with a normal result."""
+        if self.target.architecture == "x86_64" and self.lanes == 16:
+            mask, rounding = ir.Constant(I16, -1), ir.Constant(I32, 4)
+            kind = ir.FunctionType(self.vector, [self.vector, self.vector, self.vector, I16, I32])
+            return self.builder.call(self.declare("llvm.x86.avx512.mask.scalef.ps.512", kind), [x, n, x, mask, rounding])
         exponent = self.builder.add(self.builder.fptosi(n, self.int_vector), self.integers(127))
-        power = self.builder.bitcast(self.builder.shl(exponent, self.integers(23)), self.vector)
-        return self.mul(total, power)
+        return self.mul(x, self.builder.bitcast(self.builder.shl(exponent, self.integers(23)), self.vector))
 
     def reduce_add(self, x: Value) -> Value:
         """The sum of the lanes, as a scalar, halving the vector at each step."""

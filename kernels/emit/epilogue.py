@@ -49,7 +49,7 @@ class Activation:
         return e.div(e.constant(1.0), e.add(e.constant(1.0), e.exp(e.sub(e.constant(0.0), x))))
 
     def _silu(self, e: Emitter, x: Value) -> Value:
-        return e.div(x, e.add(e.constant(1.0), e.exp(e.sub(e.constant(0.0), x))))
+        return e.mul(x, self._sigmoid(e, x))
 
     def _tanh(self, e: Emitter, x: Value) -> Value:
         return tanh(e, x)
@@ -63,7 +63,7 @@ class Activation:
     def _gelutanh(self, e: Emitter, x: Value) -> Value:
         """x / 2 * (1 + tanh(y)) = x * sigmoid(2 y) with y = sqrt(2 / pi) * (x + 0.044715 x^3)."""
         inner = e.fma(e.mul(e.mul(x, x), e.constant(0.044715)), x, x)
-        return e.div(x, e.add(e.constant(1.0), e.exp(e.mul(inner, e.constant(-2 * math.sqrt(2 / math.pi))))))
+        return e.mul(x, self._sigmoid(e, e.mul(inner, e.constant(2 * math.sqrt(2 / math.pi)))))
 
     def _erf(self, e: Emitter, x: Value) -> Value:
         return erf(e, x)

@@ -26,6 +26,18 @@ def test_two_maps(op: str) -> None:
     check(behind_convolution(op, SHAPE, twice=True), {"x": uniform(*SHAPE)}, [*KERNELS, CONV])
 
 
+@pytest.mark.parametrize("op", ["Max", "Min"])
+def test_what_is_not_a_number_stays_so(op: str) -> None:
+    x = uniform(*SHAPE)
+    x[0, :, 0, 0] = np.nan
+    check(behind_convolution(op, SHAPE, twice=True), {"x": x}, [*KERNELS, CONV])
+
+
+@pytest.mark.parametrize("where", ["x86-64-v3"])
+def test_avx2(where: str) -> None:
+    check(behind_convolution("Mul", SHAPE, [uniform(21, 1, 1)]), {"x": uniform(*SHAPE)}, [*KERNELS, CONV], where)
+
+
 @pytest.mark.parametrize("op", ["Add", "Mul", "Div", "PRelu"])
 @pytest.mark.parametrize("shape", [(21, 1, 1), (1, 21, 1, 1), (2, 21, 1, 1), (1,), ()])
 def test_a_constant_per_channel(op: str, shape: tuple[int, ...]) -> None:
