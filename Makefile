@@ -20,7 +20,7 @@ coverage: $(READY)
 	$(BIN)/python -m edgeopt.conformance.coverage
 
 digits: $(READY)
-	$(BIN)/python examples/train_digits.py
+	$(BIN)/python -m examples.train_digits
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
