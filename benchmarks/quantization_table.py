@@ -11,16 +11,16 @@ integers of the compiled network and differs by a few images.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.networks import data_of, network_arguments, networks
 from benchmarks.quantization_peer import by_onnxruntime
 from edgeopt.evaluate import metrics
-from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import make_plan
@@ -95,7 +95,7 @@ def open_case(path: Path, data: Path) -> Case:
     """The network of ``path`` with its data from the folder ``data``."""
     graph = load(path)
     optimize(graph)
-    calibration, evaluation = (read(data / f"{path.stem}.{part}.npz", graph) for part in ("cal", "eval"))
+    calibration, evaluation = data_of(path, data, graph)
     return Case(path, graph, calibration, evaluation, outputs(graph, evaluation))
 
 
@@ -122,18 +122,18 @@ def markdown(results: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", help="names of networks, separated by commas")
+    parser = network_arguments(__doc__)
     parser.add_argument("--rows", help="keep rows that contain one of these words, separated by commas")
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     words = given.rows.split(",") if given.rows else [""]
     methods = {name: m for name, m in rows(given.peer).items() if any(w in name for w in words)}
-    paths = [p for p in sorted(given.models.glob("*.onnx")) if given.only is None or p.stem in given.only.split(",")]
-    results = {p.stem: measure(open_case(p, given.data), methods) for p in paths if (given.data / f"{p.stem}.eval.npz").exists()}
+    results = {
+        p.stem: measure(open_case(p, given.data), methods)
+        for p in networks(given)
+        if (given.data / f"{p.stem}.eval.npz").exists()
+    }
     if given.json:
         given.json.write_text(json.dumps(results, indent=2))
     print(markdown(results))

@@ -22,8 +22,9 @@ import onnx
 from onnx import ModelProto, helper
 
 import edgeopt
+from benchmarks.networks import data_of, network_arguments, networks
 from benchmarks.quantization_peer import Settings, quantize_file
-from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 
@@ -157,10 +158,7 @@ def forms() -> Iterator[Settings]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", help="names of networks, separated by commas")
+    parser = network_arguments(__doc__)
     parser.add_argument("--forms", default="", help="only forms that contain one of these texts, separated by semicolons")
     parser.add_argument("--samples", type=int, default=4, help="samples on which tensors are compared")
     parser.add_argument("--decisions", type=int, default=100, help="samples on which decisions are compared")
@@ -170,14 +168,12 @@ def main() -> None:
     chosen = [f for f in forms() if any(text in str(f) for text in a.forms.split(";"))]
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---" * len(COLUMNS) + "|")
-    for path in sorted(a.models.glob("*.onnx")):
-        if a.only is None or path.stem in a.only.split(","):
-            _print_network(path, a.data, chosen, a)
+    for path in networks(a):
+        _print_network(path, a.data, chosen, a)
 
 
 def _print_network(path: Path, folder: Path, chosen: list[Settings], a: argparse.Namespace) -> None:
-    graph = load(path)
-    calibration, evaluation = (read(folder / f"{path.stem}.{part}.npz", graph) for part in ("cal", "eval"))
+    calibration, evaluation = data_of(path, folder, load(path))
     for form in chosen:
         with tempfile.TemporaryDirectory() as scratch:
             quantised = Path(scratch) / "quantised.onnx"

@@ -9,7 +9,6 @@ and of onnxruntime's file.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections import Counter
@@ -21,8 +20,9 @@ import numpy as np
 
 import edgeopt
 from benchmarks.executed_types import by_onnxruntime, by_openvino
+from benchmarks.networks import data_of, network_arguments, networks
 from benchmarks.quantization_peer import Settings, quantize_file
-from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.data import DataSet
 from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.frontend import load, save
 from edgeopt.ir import Array
@@ -118,10 +118,7 @@ def row(files: Files, data: DataSet, seconds: float) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", help="names of networks, separated by commas")
+    parser = network_arguments(__doc__)
     parser.add_argument("--profile", default="x86")
     parser.add_argument("--decisions", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=8.0)
@@ -130,14 +127,12 @@ def main() -> None:
     print(f"| {' | '.join(COLUMNS)} |\n" + "|---" * len(COLUMNS) + "|")
     with tempfile.TemporaryDirectory() as scratch:
         folder = a.folder or Path(scratch)
-        for path in sorted(a.models.glob("*.onnx")):
-            if a.only is None or path.stem in a.only.split(","):
-                graph = load(path)
-                calibration, evaluation = (read(a.data / f"{path.stem}.{part}.npz", graph) for part in ("cal", "eval"))
-                files = Files(path, folder / f"{path.stem}.edgeopt.onnx", folder / f"{path.stem}.onnxruntime.onnx")
-                export(path, files.ours, calibration, a.profile)
-                quantize_file(path, files.theirs, calibration, Settings(signed=a.profile == "arm"))
-                print(f"| {' | '.join(row(files, evaluation.subset(a.decisions), a.seconds))} |", flush=True)
+        for path in networks(a):
+            calibration, evaluation = data_of(path, a.data, load(path))
+            files = Files(path, folder / f"{path.stem}.edgeopt.onnx", folder / f"{path.stem}.onnxruntime.onnx")
+            export(path, files.ours, calibration, a.profile)
+            quantize_file(path, files.theirs, calibration, Settings(signed=a.profile == "arm"))
+            print(f"| {' | '.join(row(files, evaluation.subset(a.decisions), a.seconds))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ must keep its name).
 import numpy as np
 
 from edgeopt.ir import Graph, Node, Value
+from edgeopt.ir.match import RANDOM
 from edgeopt.rewrite import Context, Pass
 
-RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout")
 SAMPLE = 16  # elements of a constant that tell it from most others
 
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node
+from edgeopt.ir.match import RANDOM
 from edgeopt.ops import evaluate, result_bytes
 from edgeopt.ops.contracts import misfit
 from edgeopt.rewrite import Context, Pass
 
 GROWTH_LIMIT = 1 << 20
 TOTAL_LIMIT = 1 << 26
-RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:

@@ -12,13 +12,12 @@ import numpy as np
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, Value
 from edgeopt.ir.match import dtype_of, rank_of, scalar, sole_user
 from edgeopt.ops.fused import CONV_ATTRIBUTES
-from edgeopt.ops.qdq import Grid, dequantized, grid, is_per_tensor, quantizing_user
+from edgeopt.ops.qdq import INPUT_CODES, Grid, dequantized, grid, is_per_tensor, quantizing_user
 from edgeopt.rewrite import Context, Pass
 
 ROOTS = ("Conv", "FusedConv", "Gemm", "MatMul", "FusedGemm")
 KEPT = (*CONV_ATTRIBUTES, "activation", "alpha", "beta")
 CODES = ("int8", "uint8", "int4", "uint4", "int2")
-INPUTS = ("int8", "uint8", "int16", "uint16")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -58,7 +57,7 @@ def _replace(graph: Graph, node: Node, end: Node, inputs: Grid, attributes: dict
 
 
 def _obstacle(node: Node, x: Node, w: Node) -> str:
-    if not is_per_tensor(x) or dtype_of(x.input(0)) not in INPUTS:
+    if not is_per_tensor(x) or dtype_of(x.input(0)) not in INPUT_CODES:
         return "its input is not 8 or 16 bits wide with one scale"
     if dtype_of(w.input(0)) not in CODES or w.constant(0) is None:
         return f"its weight is {dtype_of(w.input(0))}, or not constant"

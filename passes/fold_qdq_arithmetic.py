@@ -8,11 +8,10 @@ readers than one QuantizeLinear; a concatenation of equal grids is left to the p
 
 from edgeopt.ir import OWN_DOMAIN, Graph, Node
 from edgeopt.ir.match import dtype_of, sole_user
-from edgeopt.ops.qdq import Grid, dequantized, grid, is_per_tensor, quantizing_user, same_grid
+from edgeopt.ops.qdq import INPUT_CODES, Grid, dequantized, grid, is_per_tensor, quantizing_user, same_grid
 from edgeopt.rewrite import Context, Pass
 
 ROOTS = ("Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Softmax")
-CODES = ("int8", "uint8", "int16", "uint16")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -23,7 +22,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return False
     if len(sources) < len(node.inputs):
         return context.decline(node, "one of its inputs is float, so it stays in float")
-    if not all(is_per_tensor(s) and dtype_of(s.input(0)) in CODES for s in sources):
+    if not all(is_per_tensor(s) and dtype_of(s.input(0)) in INPUT_CODES for s in sources):
         return context.decline(node, "an input is not 8 or 16 bits wide with one scale")
     after = sole_user(node.output)
     relu = after if after is not None and after.is_op("Relu") and node.is_op("Add", "Mul") else None

@@ -79,12 +79,9 @@ def _descriptor(prefix: str, word: str, type_: TensorType) -> str:
 
 def example(program: Program) -> str:
     """``example.c``: reads weights.bin and one raw file per input, writes one raw file per output."""
-    name, upper = program.name, program.name.upper()
-    ins = "\n".join(_buffer("input", i, b) for i, b in enumerate(program.inputs))
-    outs = "\n".join(_buffer("output", i, b) for i, b in enumerate(program.outputs))
-    in_list, out_list = _listed("input_{}", program.inputs), _listed("output_{}", program.outputs)
-    in_sizes = _listed(f"{upper}_INPUT_{{}}_BYTES", program.inputs)
-    out_sizes = _listed(f"{upper}_OUTPUT_{{}}_BYTES", program.outputs)
+    upper = program.name.upper()
+    ins = [_buffer("input", i, b) for i, b in enumerate(program.inputs)]
+    outs = [_buffer("output", i, b) for i, b in enumerate(program.outputs)]
     return f"""/* usage: example WEIGHTS INPUT... OUTPUT...   (raw little-endian files; one argument per input and output) */
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,26 +90,35 @@ def example(program: Program) -> str:
 static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
 static _Alignas({upper}_ALIGNMENT) unsigned char weights[{upper}_WEIGHTS_BYTES + 1];
 static unsigned char file[{upper}_WEIGHTS_BYTES + 1];
-{ins}
-{outs}
+{chr(10).join(ins)}
+{chr(10).join(outs)}
+{_FILES}
+{_main(program)}"""
 
-static size_t read_file(const char *path, void *data, size_t size) {{
+
+_FILES = """
+static size_t read_file(const char *path, void *data, size_t size) {
   FILE *stream = fopen(path, "rb");
-  if (!stream) {{ perror(path); exit(1); }}
+  if (!stream) { perror(path); exit(1); }
   size = fread(data, 1, size, stream);
   fclose(stream);
   return size;
-}}
+}
 
-static void write_file(const char *path, const void *data, size_t size) {{
+static void write_file(const char *path, const void *data, size_t size) {
   FILE *stream = fopen(path, "wb");
-  if (!stream || fwrite(data, 1, size, stream) != size || fclose(stream)) {{ perror(path); exit(1); }}
-}}
+  if (!stream || fwrite(data, 1, size, stream) != size || fclose(stream)) { perror(path); exit(1); }
+}
+"""
 
-int main(int argc, char **argv) {{
-  const void *inputs[] = {{{in_list}}};
-  void *outputs[] = {{{out_list}}};
-  const size_t in_bytes[] = {{{in_sizes}}}, out_bytes[] = {{{out_sizes}}};
+
+def _main(program: Program) -> str:
+    name, upper = program.name, program.name.upper()
+    in_bytes, out_bytes = _sizes(upper, "INPUT", program.inputs), _sizes(upper, "OUTPUT", program.outputs)
+    return f"""int main(int argc, char **argv) {{
+  const void *inputs[] = {{{_listed("input_{}", program.inputs)}}};
+  void *outputs[] = {{{_listed("output_{}", program.outputs)}}};
+  const size_t in_bytes[] = {{{in_bytes}}}, out_bytes[] = {{{out_bytes}}};
   if (argc != 2 + {upper}_INPUTS + {upper}_OUTPUTS) {{
     fprintf(stderr, "usage: %s WEIGHTS INPUT... OUTPUT...\\n", argv[0]);
     return 2;
@@ -126,6 +132,10 @@ int main(int argc, char **argv) {{
   return 0;
 }}
 """
+
+
+def _sizes(upper: str, kind: str, bindings: Sequence[Binding]) -> str:
+    return _listed(f"{upper}_{kind}_{{}}_BYTES", bindings)
 
 
 def _listed(form: str, bindings: Sequence[Binding]) -> str:

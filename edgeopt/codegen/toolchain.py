@@ -13,15 +13,14 @@ from pathlib import Path
 from edgeopt.errors import EdgeoptError
 from edgeopt.target import Target, host
 
-_PREFIXES = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
-_ZIG = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}
+_NAMES = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}  # GNU and zig
 TIMEOUT = 600  # seconds; ziglang builds its C library at the first link
 
 
 def prefix(target: Target) -> str:
     """The GNU name of the target's architecture, such as ``aarch64-linux-gnu``."""
     architecture = target.triple.split("-")[0]
-    return _PREFIXES.get(architecture, architecture)
+    return _NAMES.get(architecture, architecture)
 
 
 def is_native(target: Target) -> bool:
@@ -40,7 +39,7 @@ def compiler(target: Target) -> list[str] | None:
     if shutil.which("clang") and shutil.which("ld.lld"):
         return ["clang", f"--target={target.triple}", "-fuse-ld=lld"]
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc", "-target", _ZIG.get(target.triple.split("-")[0], target.triple)]
+        return [sys.executable, "-m", "ziglang", "cc", "-target", _NAMES.get(target.triple.split("-")[0], target.triple)]
     return None
 
 

@@ -10,6 +10,7 @@ from edgeopt.ir.graph import Graph, Node, Value
 from edgeopt.ir.types import Array
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout")
 
 
 def graph_of(node: Node) -> Graph:

@@ -9,6 +9,7 @@ from edgeopt.ir.match import sole_user
 from edgeopt.ops.grid import Quantizer
 
 Grid = list[Value | None]
+INPUT_CODES = ("int8", "uint8", "int16", "uint16")  # that integer kernels read
 
 
 def dequantized(value: Value | None) -> Node | None:

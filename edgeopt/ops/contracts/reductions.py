@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from edgeopt.ops.contracts.operands import Operands, size
-
-_REDUCTIONS = """ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-ReduceSumSquare""".split()
+from edgeopt.ops.permutation import REDUCTIONS
 
 
 def _reduce(operands: Operands) -> None:
@@ -73,7 +71,7 @@ def _triangle(operands: Operands) -> None:
 
 
 RULES = {
-    **dict.fromkeys(_REDUCTIONS, _reduce),
+    **dict.fromkeys(sorted(REDUCTIONS), _reduce),
     **dict.fromkeys(("ArgMax", "ArgMin"), _argument),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), softmax),
     "CumSum": _cumulative,
