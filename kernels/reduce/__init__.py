@@ -3,6 +3,7 @@
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.reduce import (
     arg_reduce,
+    layer_normalization_vector,
     lrn,
     normalization,
     normalize_axes,
@@ -18,6 +19,7 @@ KERNELS: tuple[Kernel, ...] = (
     softmax.KERNEL,
     reduce.KERNEL,
     lrn.KERNEL,
+    layer_normalization_vector.KERNEL,
     *normalization.KERNELS,
     *normalize_axes.KERNELS,
     arg_reduce.KERNEL,

@@ -17,10 +17,9 @@ from edgeopt.kernels.emit.elements import require, static
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.reduce.row_vectors import CRUMB, along, only
 from edgeopt.target import Target
 
-UNROLLED = 4  # vectors in a loop body
-CRUMB = 4096  # elements below which a chunk is not worth a claim
 _LOWEST = -87.3  # e to what lies below is zero
 
 
@@ -31,56 +30,27 @@ def _exponential(e: Emitter, x: Value, top: Value) -> Value:
     return e.builder.select(low, e.constant(0.0), e.exp(shifted))
 
 
-Body = Callable[[Value, int, Value], Value]
-"""(offset, valid lanes, what is carried) -> what is carried on."""
-
-
-def _along(e: Emitter, n: int, start: Value, body: Body, joined: Callable[[Value, Value], Value]) -> Value:
-    """Carry ``start`` through the vectors of a row of ``n`` elements, in ``UNROLLED`` chains that are joined in the end."""
-    whole, tail = divmod(n, e.lanes)
-    chains, step = [start] * UNROLLED, UNROLLED * e.lanes
-
-    def several(index: Value, *values: Value) -> Sequence[Value]:
-        first = e.builder.mul(index, integer(step))
-        return [body(e.builder.add(first, integer(i * e.lanes)), e.lanes, v) for i, v in enumerate(values)]
-
-    if whole >= UNROLLED:
-        chains = e.loop(whole // UNROLLED, chains, several)
-    for i in range(whole - whole % UNROLLED, whole):
-        chains[i % UNROLLED] = body(integer(i * e.lanes), e.lanes, chains[i % UNROLLED])
-    if tail:
-        chains[0] = body(integer(whole * e.lanes), tail, chains[0])
-    return joined(joined(chains[0], chains[1]), joined(chains[2], chains[3]))
-
-
 def _emit_row(e: Emitter, n: int, x: Value, y: Value) -> None:
     least = e.constant(-np.inf)
 
     def largest(at: Value, lanes: int, top: Value) -> Value:
-        return e.maximum(_only(e, e.load_first(e.at(x, at), lanes), lanes, least), top)
+        return e.maximum(only(e, e.load_first(e.at(x, at), lanes), lanes, least), top)
 
-    top = e.splat(e.reduce_maximum(_along(e, n, least, largest, e.maximum)))
+    top = e.splat(e.reduce_maximum(along(e, n, least, largest, e.maximum)))
 
     def summed(at: Value, lanes: int, total: Value) -> Value:
         value = _exponential(e, e.load_first(e.at(x, at), lanes), top)
         e.store_first(value, e.at(y, at), lanes)
-        return e.add(total, _only(e, value, lanes, e.constant(0.0)))
+        return e.add(total, only(e, value, lanes, e.constant(0.0)))
 
-    total = e.reduce_add(_along(e, n, e.constant(0.0), summed, e.add))
+    total = e.reduce_add(along(e, n, e.constant(0.0), summed, e.add))
     inverse = e.splat(e.builder.fdiv(ir.Constant(ir.FloatType(), 1.0), total))
 
     def scaled(at: Value, lanes: int, factor: Value) -> Value:
         e.store_first(e.mul(e.load_first(e.at(y, at), lanes), factor), e.at(y, at), lanes)
         return factor
 
-    _along(e, n, inverse, scaled, lambda a, b: a)
-
-
-def _only(e: Emitter, value: Value, lanes: int, other: Value) -> Value:
-    """``value`` in the first ``lanes``, ``other`` in the rest."""
-    if lanes == e.lanes:
-        return value
-    return e.shuffle(value, other, [i if i < lanes else e.lanes + i for i in range(e.lanes)])
+    along(e, n, inverse, scaled, lambda a, b: a)
 
 
 def _emit_columns(e: Emitter, n: int, inner: int, lanes: int, x: Value, y: Value) -> None:
