@@ -30,7 +30,7 @@ from edgeopt.target import Target
 
 ROUNDS = 12  # at least, and for SECONDS
 SECONDS = 0.1
-GAIN = 0.97  # of the rule's time, below which another choice is believed to be better
+GAIN = 0.97  # of the rule's time, below which another choice is believed to be better; chosen by hand
 
 
 Options = dict[tuple[str, tuple[int, ...]], tuple[KernelCall, ...]]

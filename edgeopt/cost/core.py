@@ -29,6 +29,7 @@ class Core:
     other: (compute^p + transfer^p)^(1/p). ``frequency`` is in Hz.
     """
 
+    # where `edgeopt calibrate` begins on a processor that cores.toml does not describe; chosen by hand
     fp: float = 1.0
     load: float = 1.0
     scalar: float = 1.0

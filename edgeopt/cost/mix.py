@@ -19,6 +19,7 @@ DIVISIONS = {"udiv", "sdiv", "urem", "srem"}
 FREE = ("llvm.lifetime", "llvm.assume", "llvm.experimental.noalias", "llvm.dbg", "llvm.invariant")
 DOTS = ("vpdpbusd", "dot", "mull", "madd", "padal", "addlp")
 FLOATING = ("fma", "fmul", "min", "max", "abs", "rint", "round", "floor", "ceil", "trunc")
+# cycles, typical of current cores; chosen by hand, `edgeopt calibrate` fits one factor to all of them (Core.chain)
 LATENCY = {"fp": 4.0, "load": 5.0, "store": 0.0, "permute": 3.0, "integer": 1.0, "address": 0.5, "divide": 13.0, "call": 20.0}
 
 

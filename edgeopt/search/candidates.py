@@ -10,7 +10,7 @@ from edgeopt.search.budget import Candidate
 from edgeopt.search.space import Space, merged
 from edgeopt.search.start import rough_costs
 
-SAMPLES = 48
+SAMPLES = 48  # chosen by hand
 
 
 def candidates(space: Space) -> list[Candidate[Choice]]:

@@ -21,7 +21,8 @@ from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
 from edgeopt.target import Target
 
-CHUNKS, CRUMB = 32, 250_000  # chunks of a call, about; multiply-adds below which a chunk is not worth a claim
+# chunks of a call, about; multiply-adds below which a chunk is not worth a claim; both chosen by hand
+CHUNKS, CRUMB = 32, 250_000
 
 
 @dataclass(frozen=True)

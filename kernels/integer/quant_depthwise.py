@@ -28,7 +28,7 @@ from edgeopt.kernels.walk.plane_window import PlaneWindow, plane_window
 from edgeopt.target import Target
 
 GROUP = 4  # taps in a dot product, pixels in a register
-MOST_PIXELS = 16
+MOST_PIXELS = 16  # of a tile; chosen by hand
 
 
 @dataclass(frozen=True, order=True)

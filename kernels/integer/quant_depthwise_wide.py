@@ -35,7 +35,7 @@ from edgeopt.kernels.integer.quant_operands import (
 )
 from edgeopt.kernels.integer.requantize import HEADER, Requantize, emit_end, parameters
 
-MOST_PIXELS = 8
+MOST_PIXELS = 8  # of a tile; chosen by hand
 BESIDES = 6  # registers for codes and products, about
 
 

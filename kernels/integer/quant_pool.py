@@ -27,7 +27,7 @@ from edgeopt.kernels.walk.plane_window import plane_window
 from edgeopt.target import Target
 
 MOST_TAPS = 128  # sums of as many codes fit 16 bits
-MOST_PIXELS = 6
+MOST_PIXELS = 6  # of a tile; chosen by hand
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from edgeopt.kernels.walk.micro import Loop
 from edgeopt.kernels.walk.plane_window import PlaneWindow, plane_window
 
 STEP = 4
-MOST_CHANNELS = 2
-FEWEST_COLUMNS = 3
+MOST_CHANNELS = 2  # chosen by hand
+FEWEST_COLUMNS = 3  # of a window; chosen by hand
 
 
 def suits(node: Node) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from edgeopt.kernels.integer.quant_dot import dot_form, pixels_fitting
 from edgeopt.target import Target
 
+# Counted in the loops' assembly and chosen by hand, as are the factors in ``_step``; `python -m benchmarks.layers MODEL` shows
+# what they are worth.
 ENOUGH = 6  # accumulators that hide the latency of a dot product
 ENTRY = 24  # issue slots to enter and leave a tile, about
 

@@ -26,7 +26,7 @@ from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, pack_panels,
 from edgeopt.kernels.packed.weight_panels import BIAS, RESIDUAL, WEIGHT, Panels, float_site, panel_call, scales_of
 from edgeopt.target import Target
 
-MOST_ROWS = 8
+MOST_ROWS = 8  # chosen by hand
 VECTORS = 8  # output vectors that are summed side by side
 
 

@@ -28,7 +28,7 @@ from edgeopt.kernels.packed.weight_panels import WEIGHT, Panels, float_site, on_
 from edgeopt.target import Target
 
 TAPS, MOST_CHUNKS = 9, 16
-CACHES = 4  # times the second cache that transformed weights may take in any case
+CACHES = 4  # times the second cache that transformed weights may take in any case; chosen by hand
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from edgeopt.target import Target
 
+# Chosen by hand, and checked against the percent of the peak that `python -m benchmarks.layers MODEL` shows, as are the
+# fractions in ``_slots``.
 ENOUGH = 8.6  # issue slots that the latency of a fused multiply-add takes at least: 8 accumulators reach 93 % of the peak
 
 

@@ -28,7 +28,7 @@ TRIAL_SAMPLES = 128  # to judge on, and as many to calibrate on
 FEWER_SAMPLES = 64
 TRIAL_WORK = 1 << 36  # multiply-accumulates of one run
 MIN_TRIAL_SAMPLES = 16
-MARGIN = 0.1
+MARGIN = 0.1  # of the error, by which a recipe must be better; chosen by hand, see `python -m benchmarks.quantization_table`
 T = TypeVar("T")
 Judge = Callable[[Graph, Overlay], float]
 

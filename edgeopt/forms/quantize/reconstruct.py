@@ -22,7 +22,7 @@ from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import LIMITS, Quantizer, quantizer
 from edgeopt.ops.grids import QuantizedWeight, linear_nodes, round_weight, weight_axis
 
-MAX_ROUNDED_COLUMNS = 4608
+MAX_ROUNDED_COLUMNS = 4608  # inputs of an output channel (512 x 3 x 3); more take too long; chosen by hand
 BINARY_LIMITS = (-1, rounding.BINARY)
 
 
