@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 
 from edgeopt.codegen.capture import digest
 from edgeopt.codegen.denormals import mode_declarations
-from edgeopt.codegen.dispatch import address, advance_ir, dispatch_ir
+from edgeopt.codegen.dispatch import Callee, address, advance_ir, dispatch_ir
 from edgeopt.codegen.entry import entry_ir
 from edgeopt.codegen.flow import in_range, next_ir, next_step
 from edgeopt.codegen.identity import identity
@@ -20,6 +21,8 @@ from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
 from edgeopt.lower.program import Binding, Program, Step
 from edgeopt.target import Target
+
+MAX_COPIES = 100  # of one kernel, each specialised to the constants of a call; each costs tens of milliseconds
 
 
 def kernel_name(step: Step) -> str:
@@ -35,13 +38,24 @@ def call_name(step: Step) -> str:
 
 def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     """The driver's text; it refers to the captured kernels by ``kernel_name``. A library has no threads and no sample loop."""
-    steps = program.native
-    specialised = {call_name(s): s for s in steps}
+    steps, callees = program.native, _callees(program.native)
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
-    parts += [_specialised(name, s) for name, s in specialised.items()]
-    parts += [mode_declarations(target), dispatch_ir(program, target, call_name), next_ir(program, address), _range(program)]
+    found = {callee.name: (step, bool(callee.constants)) for step, callee in zip(steps, callees, strict=True)}
+    parts += [(_general if shared else _specialised)(name, step) for name, (step, shared) in found.items()]
+    parts += [mode_declarations(target), dispatch_ir(program, target, callees), next_ir(program, address), _range(program)]
     parts.append(entry_ir(program, target, library))
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program, target)])
+
+
+def _callees(steps: Sequence[Step]) -> list[Callee]:
+    """What each step calls: a kernel specialised to its constants, or a general one where MAX_COPIES do not suffice."""
+    variants: dict[str, set[tuple[int | float, ...]]] = {}
+    names = [kernel_name(step) for step in steps]
+    for name, step in zip(names, steps, strict=True):
+        variants.setdefault(name, set()).add(step.call.constants)
+    many = {name for name, known in variants.items() if len(known) > MAX_COPIES}
+    pairs = zip(names, steps, strict=True)
+    return [Callee(f"general_{n}", s.call.constants) if n in many else Callee(call_name(s)) for n, s in pairs]
 
 
 def single_ir(program: Program) -> str:
@@ -62,6 +76,18 @@ def _declaration(step: Step) -> str:
     constants = ["float" if isinstance(c, float) else "i64" for c in step.call.constants]
     arguments = ", ".join(["ptr"] * (2 + len(step.places)) + ["i64", "i64", *constants])
     return f"declare i32 @{kernel_name(step)}({arguments})"
+
+
+def _general(name: str, step: Step) -> str:
+    pointers = [f"ptr noalias %p{i}" for i in range(len(step.places))]
+    constants = [f"{'float' if isinstance(c, float) else 'i64'} %c{i}" for i, c in enumerate(step.call.constants)]
+    formal = ", ".join([*pointers, "i64 %begin", "i64 %end", *constants])
+    return f"""define internal void @{name}({formal}) noinline {{
+  %result = alloca ptr
+  %error = alloca ptr
+  call i32 @{kernel_name(step)}(ptr %result, ptr %error, {formal.replace("noalias ", "")})
+  ret void
+}}"""
 
 
 def _specialised(name: str, step: Step) -> str:

@@ -43,6 +43,7 @@ class Store:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._known: dict[tuple[Value, bool], Storage] = {}
+        self._outputs = {value: index for index, value in reversed(list(enumerate(graph.outputs)))}
         for index, value in enumerate(graph.inputs):
             if on_host_only(value.type):
                 continue
@@ -92,8 +93,7 @@ class Store:
     def new(self, value: Value, layout: Layout) -> Storage:
         """Fresh storage for a value: at its output's place when it is a plain graph output, else in the arena."""
         if not layout.block and self.graph.is_output(value) and self.get(value, True) is None:
-            index = next(i for i, out in enumerate(self.graph.outputs) if out is value)
-            return self.at(value, Place("output", index))
+            return self.at(value, Place("output", self._outputs[value]))
         type_ = value.type or TensorType("float32", (0,))
         tensor = Tensor(type_, layout)
         size = tensor.elements * max(1, numpy_dtype(type_.dtype).itemsize)

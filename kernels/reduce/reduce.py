@@ -2,6 +2,7 @@
 
 Kept dimensions are merged to four, reduced ones to three. When a kept dimension is contiguous it is the vector dimension and
 accumulates in a scratch row; otherwise the row has one element and the innermost reduced dimension is the vector.
+Long sums are taken in blocks, whose sums are added: a float32 that has grown by 2^24 elements no longer takes in the next.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from edgeopt.kernels.move.copy import flat_copy
 from edgeopt.kernels.walk.strided import locate, merge, outer, row_major
 
 _GLOBAL = {"GlobalAveragePool": "ReduceMean", "GlobalMaxPool": "ReduceMax", "GlobalLpPool": "GlobalLpPool"}
+BLOCK = 1 << 14  # elements that are added one by one
 _FLOAT_ONLY = ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "GlobalLpPool")
 
 
@@ -46,6 +48,12 @@ def _fold(op: str, kind: Any) -> Callable[[Any, Any, Any], Any]:
         "GlobalLpPool": lambda t, x, p: t + math.pow(fabs(x), kind(p)),
     }
     return inline(table.get(op, lambda t, x, p: t + x))
+
+
+def _join(op: str, kind: Any) -> Callable[[Any, Any], Any]:
+    """(total, total of a block) -> total."""
+    fold = _fold(op, kind) if op in ("ReduceMax", "ReduceMin", "ReduceProd") else _fold("ReduceSum", kind)
+    return inline(lambda t, part: fold(t, part, 0))
 
 
 def _finish(op: str, kind: Any) -> Callable[[Any, Any, Any], Any]:
@@ -82,6 +90,38 @@ def _kernel(op: str, dtype: str) -> Callable[..., None]:
                     for c in range(r2):
                         for j in range(n):
                             row[j] = kind(fold(row[j], load(x, line + c * t2 + j * step), p))
+            for j in range(n):
+                store(y, chunk * n + j, finish(row[j], count, p))
+
+    return kernel
+
+
+@cache
+def _long(op: str, dtype: str) -> Callable[..., None]:
+    """As ``_kernel``; ``row`` is of 2 n elements, the totals and behind them those of a block."""
+    load, store, kind = loader(dtype), storer(dtype), scalar(dtype)
+    fold, join, finish, start = _fold(op, kind), _join(op, kind), _finish(op, kind), kind(_start(op, dtype))
+
+    def kernel(
+        x: Any, y: Any, row: Any, begin: Any, end: Any, p: Any, count: Any, n: Any, step: Any,
+        d1: Any, d2: Any, d3: Any, s0: Any, s1: Any, s2: Any, s3: Any,
+        r0: Any, r1: Any, r2: Any, t0: Any, t1: Any, t2: Any,
+    ) -> None:  # fmt: skip
+        for chunk in range(begin, end):
+            first = locate(chunk, d1, d2, d3, s0, s1, s2, s3)
+            for j in range(n):
+                row[j] = start
+            for a in range(r0):
+                for b in range(r1):
+                    for block in range((r2 + BLOCK - 1) // BLOCK):
+                        line, size = first + a * t0 + b * t1 + block * BLOCK * t2, min(BLOCK, r2 - block * BLOCK)
+                        for j in range(n):
+                            row[n + j] = start
+                        for c in range(size):
+                            for j in range(n):
+                                row[n + j] = kind(fold(row[n + j], load(x, line + c * t2 + j * step), p))
+                        for j in range(n):
+                            row[j] = kind(join(row[j], row[n + j]))
             for j in range(n):
                 store(y, chunk * n + j, finish(row[j], count, p))
 
@@ -143,8 +183,9 @@ def reduce_call(site: Site, op: str, axes: tuple[int, ...]) -> KernelCall:
         raise Declined("more than three independent reduced dimensions")
     walk = (*(1,) * missing, *inner, *(0,) * missing, *inner_steps)
     constants = (site.node.integer("p", 2), math.prod(inner), n, 1, *kept_extents[1:], *kept_steps, *walk)
-    function_ = _log_sum_exp(dtype) if op == "ReduceLogSumExp" else _kernel(op, dtype)
-    row = Temporary("row", n, True, np.dtype(scalar(dtype)).name)
+    long = math.prod(inner) > BLOCK and dtype in FLOATS
+    function_ = _log_sum_exp(dtype) if op == "ReduceLogSumExp" else (_long if long else _kernel)(op, dtype)
+    row = Temporary("row", 2 * n if long else n, True, np.dtype(scalar(dtype)).name)
     return KernelCall(function_, (Input(0), Output(0), row), constants, math.prod(kept_extents))
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from onnx import helper
 
+from edgeopt.codegen import driver
 from edgeopt.codegen.build import link
 from edgeopt.codegen.driver import call_name
+from edgeopt.compiler import compile
 from edgeopt.frontend import load
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.conv import conv_direct, conv_transpose
@@ -49,6 +52,20 @@ def _code(kernel: Kernel, layers: list[Layer]) -> list[Counter[str]]:
     module = link(program, host())
     functions = [module.get_function(call_name(step)) for step in program.native]
     return [Counter(i.opcode for block in f.blocks for i in block.instructions) for f in functions]
+
+
+def test_a_kernel_with_too_many_variants_takes_its_constants_from_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    alphas = (0.25, 0.5, -1.5)
+    nodes = [helper.make_node("LeakyRelu", ["x"], [f"a{i}"], alpha=alpha) for i, alpha in enumerate(alphas)]
+    nodes.append(helper.make_node("Concat", [f"a{i}" for i in range(len(alphas))], ["y"], axis=1))
+    proto = model(nodes, [info("x", (2, 3))], [info("y", None)], [])
+    x = np.asarray([[-1, 2, -3], [4, -5, 6]], np.float32)
+    meant = compile(proto, level=0).run({"x": x})["y"]
+    monkeypatch.setattr(driver, "MAX_COPIES", 1)
+    np.testing.assert_array_equal(compile(proto, level=0).run({"x": x})["y"], meant)
+    general = driver.driver_ir(lower(load(proto), host()), host())
+    assert general.count("define internal void @general_") == 2
+    np.testing.assert_array_equal(meant[:, 3:6], np.where(x < 0, x * np.float32(0.5), x))
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -5,7 +5,7 @@ import pytest
 
 from edgeopt.ir import Array, TensorType
 from edgeopt.kernels.reduce import reduce
-from tests.kernels.one_node import agree, declined, int64, integers, normal, one_node
+from tests.kernels.one_node import agree, compiled, declined, int64, integers, kernels, normal, one_node
 
 OPS = [f"Reduce{op}" for op in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare")]
 
@@ -58,3 +58,18 @@ def test_declines_axes_that_are_computed() -> None:
     graph = one_node("ReduceSum", [normal(3, 4), int64(1)])
     graph.outputs[0].type = TensorType("float32", (3, 1))
     assert "input 1 is not a constant" in declined(reduce, graph)
+
+
+@pytest.mark.parametrize("shape", [(1, 20000), (3, 50000), (2, 2, 17000), (20001, 4)], ids=str)
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceL1", "ReduceL2", "ReduceProd"])
+def test_long_reductions_are_taken_in_blocks(op: str, shape: tuple[int, ...]) -> None:
+    axis = 0 if shape[0] > 1000 else len(shape) - 1
+    inputs = [np.abs(normal(*shape)) * 0 + np.float32(1) if op == "ReduceProd" else normal(*shape), int64(axis)]
+    agree(reduce, op, inputs, constant=[1], rtol=1e-5, atol=1e-4)
+
+
+def test_a_sum_goes_on_beyond_what_one_float_takes_in() -> None:
+    ones = np.ones((3 << 23, 4), np.float32)
+    graph = one_node("ReduceSum", [ones, int64(0)], {"keepdims": 0}, constant=[1])
+    (total,) = compiled(graph, kernels(reduce)).run({"x0": ones}).values()
+    np.testing.assert_array_equal(total, np.float32(3 << 23))
