@@ -1,4 +1,4 @@
-"""Direct convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped in whole blocks.
+"""Direct convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped (in whole blocks, which groups are merged to).
 
 An implicit matrix product: a tile of output pixels of one row x output vectors is summed over input blocks, kernel rows and
 columns, and the channels of a block. Weights are packed ``[group][tile of vectors][k][vector][lane]``, k in that order.
@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
+from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
@@ -77,13 +78,11 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
 def prepare(site: Site) -> Prepared:
     """The product of a Conv or FusedConv node; its panels are those of groups of vectors. Raises Declined as ``select``."""
-    x, y, weight = site.given(0), site.outputs[0], site.constant(1)
-    residual = site.optional(3)
-    block, group = x.layout.block, site.node.integer("group", 1)
+    x, y, residual, block = site.given(0), site.outputs[0], site.optional(3), site.given(0).layout.block
     if not block or not y.layout.block or (residual is not None and not residual.layout.block):
         raise Declined("its operands do not lie blocked")
-    if group > 1 and (weight.shape[0] // group % block or weight.shape[1] % block):
-        raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
+    group = _groups(site)
+    weight = merged(site.constant(1), site.node.integer("group", 1), site.node.integer("group", 1) // group)
     window = conv_window(site.node)
     flat = _is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
@@ -115,10 +114,16 @@ def choices(site: Site) -> list[tuple[int, ...]]:
     return [(t.pixels, t.vectors, t.across) for t in _tilings(site)[1 : 1 + TRIED]]
 
 
+def _groups(site: Site) -> int:
+    """Groups after merging those that fill no block. Raises Declined."""
+    group, weight, block = site.node.integer("group", 1), site.given(1), site.given(0).layout.block
+    return group // groups_together(group, weight.shape[1], weight.shape[0] // group, block)
+
+
 def _tilings(site: Site) -> list[Tiling]:
     x, y = site.given(0), site.outputs[0]
     flat = _is_flat(conv_window(site.node), x, y, site.optional(3))
-    vectors = y.blocks * y.layout.block // site.target.lanes // site.node.integer("group", 1)
+    vectors = y.blocks * y.layout.block // site.target.lanes // _groups(site)
     return ranked(site.target, y.shape[2] * y.shape[3] if flat else y.shape[3], vectors, x.layout.block // site.target.lanes)
 
 

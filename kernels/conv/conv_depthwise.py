@@ -1,4 +1,7 @@
-"""Depthwise convolution in the blocked layout: any window, stride and dilation, one output channel for each input channel."""
+"""Convolution of few channels a group in the blocked layout: depthwise, and groups that divide a vector, as wide as their input.
+
+Any window, stride and dilation, one output channel for each input channel.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
-from edgeopt.kernels.walk.window_tile import WindowTile, pixels_in_tile, window_tile_function
+from edgeopt.kernels.walk.window_tile import TOGETHER, WindowTile, pixels_in_tile, window_tile_function
 from edgeopt.target import Target
 
 ROWS = 4  # rows of output in a chunk at least
@@ -39,50 +43,66 @@ class Planes:
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
-    """The call for a Conv or FusedConv node whose groups hold one channel. Raises Declined for others."""
+    """The call for a Conv or FusedConv node whose groups hold few channels. Raises Declined for others."""
     return prepare(site).calls()
 
 
 def prepare(site: Site) -> Prepared:
-    """The product of a depthwise Conv or FusedConv; a panel of weights is that of one vector. Raises Declined for others."""
+    """The product of a depthwise or narrowly grouped convolution; a panel of weights is that of one vector. Raises Declined."""
     x, y, weight = site.given(0), site.outputs[0], site.constant(1)
-    channels, per_group, rows, taps = (*weight.shape, 1)[:4]
-    if not x.layout.block or not y.layout.block:
+    residual = site.optional(3)
+    if not x.layout.block or not y.layout.block or (residual is not None and not residual.layout.block):
         raise Declined("its operands do not lie blocked")
-    if weight.ndim != 4 or per_group != 1 or not channels == site.node.integer("group", 1) == x.shape[1]:
-        raise Declined("it is not depthwise")
-    if site.optional(3) is not None:
-        raise Declined("it adds a residual")
-    window, lanes = conv_window(site.node), site.target.lanes
-    planes = make_planes(site.target, x, y, window, taps)
-    tile = WindowTile(
+    if weight.ndim != 4 or not weight.shape[0] == x.shape[1] == site.node.integer("group", 1) * weight.shape[1]:
+        raise Declined("it is not depthwise, and its groups do not have as many outputs as inputs")
+    if site.target.lanes % weight.shape[1] or (weight.shape[1] >= x.layout.block and weight.shape[1] > 1):
+        raise Declined(f"groups of {weight.shape[1]} channels do not divide a vector")
+    window = conv_window(site.node)
+    planes = make_planes(site.target, x, y, window, window.kernel[1] * min(weight.shape[1], TOGETHER))
+    tile = _tile(site, window, planes, weight.shape[1])
+    bias = np.zeros(planes.vectors * site.target.lanes, np.float32)
+    bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
+    function, per = _function(site.target, tile, planes, residual or y), -(-planes.height // planes.run)
+    operands: dict[str, Operand] = {
+        "x": Input(0),
+        "weights": Packed(_pack(weight, planes.vectors, site.target.lanes)),
+        "bias": Packed(bias),
+        "residual": Input(3) if residual is not None else Output(),
+        "y": Output(),
+    }
+    return Prepared(function, operands, x.shape[0] * planes.vectors * per, per)
+
+
+def _tile(site: Site, window: PlaneWindow, planes: Planes, channels: int) -> WindowTile:
+    x, residual = site.given(0), site.optional(3)
+    return WindowTile(
         "weighted",
         columns_of(planes, window),
-        rows,
+        window.kernel[0],
         x.row * x.layout.block,
         window.dilations[0],
         x.shape[2],
-        y.layout.block,
+        planes.block,
         activation_of(site.node),
+        channels,
+        tuple(p * planes.block for p in range(planes.pixels)) if residual is not None else (),
     )
-    vectors = x.blocks * x.layout.block // lanes
-    packed = np.zeros((vectors * lanes, rows * taps), np.float32)
-    packed[:channels] = weight.reshape(channels, -1)
-    packed = packed.reshape(vectors, lanes, -1).transpose(0, 2, 1).copy()
-    bias = np.zeros(vectors * lanes, np.float32)
-    bias[:channels] = site.constant(2) if site.optional(2) is not None else 0
-    function, per = _function(site.target, tile, planes), -(-planes.height // planes.run)
-    operands: dict[str, Operand] = {"x": Input(0), "weights": Packed(packed), "bias": Packed(bias), "y": Output()}
-    return Prepared(function, operands, x.shape[0] * vectors * per, per)
 
 
-def make_planes(target: Target, x: Tensor, y: Tensor, window: PlaneWindow, taps: int) -> Planes:
-    """The walk for an output y of an input x whose halo holds the pads of ``window``."""
+def _pack(weight: Array, vectors: int, lanes: int) -> Array:
+    """Weights [M, c, h, w] as ``[vector][h][w][c][lane]``."""
+    full = np.zeros((vectors * lanes, weight[0].size), np.float32)
+    full[: weight.shape[0]] = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)
+    return full.reshape(vectors, lanes, -1).transpose(0, 2, 1).copy()
+
+
+def make_planes(target: Target, x: Tensor, y: Tensor, window: PlaneWindow, weights: int) -> Planes:
+    """The walk for an output y of an input x whose halo holds the pads of ``window``; ``weights`` vectors are in registers."""
     block, (_, _, height, width) = y.layout.block, y.shape
     return Planes(
         height=height,
         width=width,
-        pixels=pixels_in_tile(target, width, taps),
+        pixels=pixels_in_tile(target, width, weights),
         run=min(height, max(ROWS, -(-height * y.blocks * y.shape[0] // 32))),
         vectors=y.blocks * block // target.lanes,
         block=block,
@@ -103,7 +123,7 @@ def columns_of(planes: Planes, window: PlaneWindow) -> tuple[tuple[int, ...], ..
     return tuple(tuple(p * planes.step + k * dilation for k in range(window.kernel[1])) for p in range(planes.pixels))
 
 
-def _function(target: Target, tile: WindowTile, planes: Planes) -> Callable[..., None]:
+def _function(target: Target, tile: WindowTile, planes: Planes, r: Tensor) -> Callable[..., None]:
     run = window_tile_function(target, tile)
     height, width, pixels, rows, lanes = planes.height, planes.width, planes.pixels, planes.run, target.lanes
     vectors, block, stride, pad, step = planes.vectors, planes.block, planes.stride, planes.pad, planes.step
@@ -114,19 +134,22 @@ def _function(target: Target, tile: WindowTile, planes: Planes) -> Callable[...,
         planes.y_origin,
         planes.y_row,
     )
-    parts, weights = -(-height // rows), tile.rows * len(tile.columns[0]) * lanes
+    parts, weights = -(-height // rows), tile.rows * len(tile.columns[0]) * tile.channels * lanes
+    r_plane, r_origin, r_row = r.plane * block, r.origin * block, r.row * block
 
-    def convolve(x: Any, w: Any, b: Any, y: Any, begin: int, end: int) -> None:
+    def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             plane, first = chunk // parts, chunk % parts * rows
             channel, within = plane % vectors, plane * lanes % block
             source = offset(x, plane * lanes // block * x_plane + x_origin + within)
             made = offset(y, plane * lanes // block * y_plane + y_origin + within)
+            added = offset(r, plane * lanes // block * r_plane + r_origin + within)
             wc, bc = offset(w, channel * weights), offset(b, channel * lanes)
             for i in range(first, first + rows if first + rows < height else height):
                 for t in range(0, width, pixels):
                     j = t if t < width - pixels else width - pixels
-                    run(offset(source, j * step), wc, bc, offset(made, i * y_row + j * block), i * stride - pad)
+                    rc, yc = offset(added, i * r_row + j * block), offset(made, i * y_row + j * block)
+                    run(offset(source, j * step), wc, bc, rc, yc, i * stride - pad)
 
     return convolve
 

@@ -5,12 +5,8 @@ A panel holds the weights of one group of output vectors. See ``weight_panels``.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from edgeopt.kernels.call import Kernel, KernelCall, Prepared, Site
 from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_stem
-from edgeopt.kernels.emit.intrinsics import inline
 from edgeopt.kernels.packed.weight_panels import Panels, float_site, panel_call, scales_of
 from edgeopt.kernels.walk.plane_window import conv_halo
 
@@ -27,13 +23,7 @@ def select_stem(site: Site) -> tuple[KernelCall, ...]:
 
 def select_depthwise(site: Site) -> tuple[KernelCall, ...]:
     """The call for a depthwise HybridConv. Raises Declined as the float kernel does."""
-    made = conv_depthwise.prepare(float_site(site, "FusedConv"))
-    convolve = inline(made.function)
-
-    def compute(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
-        convolve(x, w, b, y, begin, end)
-
-    return _over_panels(site, replace(made, function=compute))
+    return _over_panels(site, conv_depthwise.prepare(float_site(site, "FusedConv")))
 
 
 def _over_panels(site: Site, made: Prepared) -> tuple[KernelCall, ...]:

@@ -89,11 +89,11 @@ def _function(target: Target, tiles: tuple[WindowTile, ...], planes: Planes, kin
                     here, there = offset(source, j * step), offset(made, i * y_row + j * block)
                     scale = offset(count, i * width + j if counted else 0)
                     if j == 0:
-                        left(here, x, scale, there, i * stride - pad)
+                        left(here, x, scale, there, there, i * stride - pad)
                     elif j == width - pixels:
-                        right(here, x, scale, there, i * stride - pad)
+                        right(here, x, scale, there, there, i * stride - pad)
                     else:
-                        middle(here, x, scale, there, i * stride - pad)
+                        middle(here, x, scale, there, there, i * stride - pad)
 
     return pool
 

@@ -4,7 +4,7 @@ import pytest
 
 from edgeopt.ir import OWN_DOMAIN, Attribute
 from edgeopt.kernels.conv.conv_blocked import KERNEL
-from tests.kernels.harness import check, single, uniform
+from tests.kernels.harness import check, run, single, uniform
 
 CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] = {
     "1x1 flat": ((1, 32, 7, 7), (48, 32, 1, 1), {}),
@@ -14,6 +14,9 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] 
     "3x3 dilated": ((1, 16, 12, 12), (16, 16, 3, 3), {"pads": [2, 2, 2, 2], "dilations": [2, 2]}),
     "5x3 in a batch": ((3, 24, 8, 9), (40, 24, 5, 3), {"pads": [2, 1, 2, 1]}),
     "grouped": ((2, 64, 6, 6), (96, 32, 3, 3), {"pads": [1, 1, 1, 1], "group": 2}),
+    "3 groups of 20, merged into one": ((1, 60, 6, 6), (30, 20, 3, 3), {"pads": [1, 1, 1, 1], "group": 3}),
+    "6 groups of 24, merged in twos": ((2, 144, 5, 6), (96, 24, 1, 1), {"group": 6}),
+    "7 groups of 1 to 2": ((1, 7, 6, 5), (14, 1, 3, 3), {"group": 7}),
     "same upper": ((1, 16, 10, 9), (16, 16, 3, 3), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
     "one pixel": ((1, 64, 1, 1), (96, 64, 1, 1), {}),
     "many channels": ((1, 112, 5, 5), (112, 112, 3, 3), {"pads": [1, 1, 1, 1]}),
@@ -42,3 +45,10 @@ def test_residual_and_activation(kind: str) -> None:
         attributes |= {"alpha": -0.5, "beta": 0.75}
     graph = single("FusedConv", data, [uniform(20, 24, 3, 3), uniform(20)], attributes, OWN_DOMAIN, [data["r"]])
     check(graph, data, [KERNEL], tolerance=2e-5)
+
+
+def test_declines_groups_that_would_be_mostly_zeros() -> None:
+    data = {"x": uniform(1, 51, 4, 4)}
+    graph = single("Conv", data, [uniform(34, 3, 1, 1)], {"group": 17})
+    with pytest.raises(AssertionError, match="do not fill blocks"):
+        run(graph, data, [KERNEL])
