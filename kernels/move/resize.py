@@ -18,6 +18,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.elements import FLOATS, loader, scalar, static, storer
 from edgeopt.kernels.emit.intrinsics import fma, inline, rint
+from edgeopt.kernels.move.resize_rows import in_vectors, row_function
 from edgeopt.kernels.move.resize_taps import Taps, taps
 from edgeopt.kernels.walk.strided import row_major
 from edgeopt.kernels.walk.tables import table_call
@@ -99,13 +100,22 @@ def _interpolate(site: Site, axes: list[tuple[Axis, Taps]]) -> tuple[KernelCall,
         last = step == len(axes) - 1
         extent, shape[axis.place] = shape[axis.place], y.shape[axis.place]
         result: Operand = Output(0) if last else Temporary(f"pass{step}", prod(shape), dtype=between)
-        kind = np.dtype(between)
-        packed = (Packed(table.index.astype(np.int32)), Packed(table.weight.astype(kind)), Packed(table.bias.astype(kind)))
-        constants = (extent, shape[axis.place], table.index.shape[1], prod(shape[axis.place + 1 :]))
-        key = (source, dtype if last else between)
-        calls.append(KernelCall(_kernel(*key), (operand, *packed, result), constants, prod(shape[: axis.place])))
+        calls.append(_pass(site, operand, result, table, extent, shape, axis.place, source, dtype if last else between))
         operand, source = result, between
     return tuple(calls)
+
+
+def _pass(
+    site: Site, x: Operand, y: Operand, table: Taps, extent: int, shape: list[int], place: int, source: str, result: str
+) -> KernelCall:
+    """One axis: ``shape`` is that of the result, ``extent`` the source's along the axis."""
+    outer, inner = prod(shape[:place]), prod(shape[place + 1 :])
+    if inner == 1 and source == result == "float32" and in_vectors(site.target, table):
+        return KernelCall(row_function(site.target, extent, table), (x, y), (), outer)
+    kind = np.dtype("float64" if "float64" in (source, result) or result not in FLOATS else "float32")
+    packed = (Packed(table.index.astype(np.int32)), Packed(table.weight.astype(kind)), Packed(table.bias.astype(kind)))
+    constants = (extent, shape[place], table.index.shape[1], inner)
+    return KernelCall(_kernel(source, result), (x, *packed, y), constants, outer)
 
 
 def _select(site: Site) -> tuple[KernelCall, ...]:
