@@ -16,7 +16,7 @@ from edgeopt.lower.program import Place, Program
 from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, reads_blocked
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
-from edgeopt.ops.contracts import require_fit
+from edgeopt.ops.contracts import misfit, require_fit
 from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
@@ -168,7 +168,10 @@ class _Lowering:
     # -- what control flow asks for
 
     def body(self, graph: Graph) -> None:
-        """Lower the nodes of a subgraph. Raises Declined when one has no kernel."""
+        """Lower the nodes of a subgraph. Raises Declined when one has no kernel, or operands that misfit: it may never run."""
+        for node in graph.nodes:
+            if reason := misfit(node):
+                raise Declined(f"{node!r} inside it: {reason}")
         self.depth += 1
         try:
             for node in graph.nodes:

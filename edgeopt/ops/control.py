@@ -77,6 +77,10 @@ def _run_loop(node: Node, inputs: list[Array | None], captured: Environment, eva
         check_stacks(node, stacked, memory)
         trip += 1
         check_trips(node, trip)
+    if trip == 0 and collected and not all(v.type is not None and v.type.static for v in body.outputs[1 + len(state) :]):
+        # nothing says what shape an element would have had, but a turn that is not taken
+        unseen = run_graph(body, [np.asarray(0, np.int64), np.asarray(condition), *state], captured, evaluate)[1 + len(state) :]
+        return [*(s for s in state if s is not None), *(np.zeros((0, *r.shape), r.dtype) for r in unseen)]
     stacks = [_stack(s, v) for s, v in zip(collected, body.outputs[1 + len(state) :], strict=True)]
     return [*(s for s in state if s is not None), *stacks]
 

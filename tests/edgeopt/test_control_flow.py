@@ -9,6 +9,7 @@ import pytest
 from onnx import numpy_helper, parser
 
 import edgeopt
+from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.runtime.model import CompiledModel
@@ -160,3 +161,36 @@ def test_jumps_on_arm() -> None:
         found = emulator.run({"x": x, "y": y, "n": np.asarray(3)})
     for name, wanted in zip("ac", swapped(x, y, 3), strict=True):
         np.testing.assert_array_equal(found[name], wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("g (float[3] x, double n) => (float[3] y) { y = Loop (n, , x) <body = BODY> }", "input 0 'n' is float64"),
+        ("g (float[3] x, int64[2] n) => (float[3] y) { y = Loop (n, , x) <body = BODY> }", "'n'"),
+        (
+            "g (float[3] x, bool[2] c) => (float[3] y) { y = If (c) <then_branch = t () => (float[3] a) { a = Neg(x) }, "
+            "else_branch = e () => (float[3] b) { b = Abs(x) }> }",
+            "'c'",
+        ),
+    ],
+)
+def test_counts_and_conditions_of_another_kind_are_refused(text: str, message: str) -> None:
+    body = "b (int64 t, bool g, float[3] s) => (bool h, float[3] v) { h = Identity(g) v = Neg(s) }"
+    with pytest.raises(EdgeoptError, match=message):
+        edgeopt.compile(parser.parse_model(f"{HEAD} {text.replace('BODY', body)}"))
+
+
+def test_a_branch_whose_operands_do_not_fit_is_not_compiled() -> None:
+    text = """g (float[2,3] x, bool c) => (float[2,3] y) {
+        y = If (c) <
+            then_branch = t () => (float[2,3] a) { a = Neg(x) },
+            else_branch = e () => (float[2,3] b) {
+                five = Constant<value = int64[1] {5}>() r = Gather<axis = 0>(x, five) b = Add(r, x) }
+        > }"""
+    compiled = edgeopt.compile(parser.parse_model(f"{HEAD} {text}"), level=0)
+    assert [f["op"] for f in compiled.manifest["fallbacks"]] == ["If"] and "Gather" in compiled.manifest["fallbacks"][0]["reason"]
+    x = np.ones((2, 3), np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_array_equal(compiled.run({"x": x, "c": np.asarray(True)})["y"], -x)

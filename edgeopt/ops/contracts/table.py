@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import OWN_DOMAIN, Node
 from edgeopt.ops.contracts import (
+    control,
     convolution,
     einsum,
     elementwise,
@@ -52,7 +53,7 @@ def misfit(node: Node) -> str:
 
     What is not known before the model runs (open shapes, computed indices) is not judged.
     """
-    rule = RULES.get(node.op) if node.domain in DOMAINS else None
+    rule = {**RULES, **control.RULES}.get(node.op) if node.domain in DOMAINS else None
     for check in (check_flags, check_modes, check_types, rule) if rule is not None else ():
         try:
             check(Operands(node))
