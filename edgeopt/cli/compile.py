@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,10 +14,12 @@ from edgeopt.cli.console import note, print_table, working
 
 if TYPE_CHECKING:
     from edgeopt.ir import Graph
+    from edgeopt.options import Debug, Options
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
     from edgeopt.runtime.model import CompiledModel
     from edgeopt.search.goal import Objective
+    from edgeopt.search.run import Budget
 
 
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
@@ -28,6 +31,55 @@ METHOD = "How calibration finds the range of a value: the rule that does best on
 PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for: one field for each argument and option."""
+
+    model: Path
+    level: int
+    target: str
+    output: Path | None
+    shapes: dict[str, tuple[int, ...]]
+    bind: dict[str, float | int]
+    data: Path | None
+    calibration: Path | None
+    max_drop: float
+    quantize: str | None
+    forms: str | None
+    objective: Objective
+    method: str
+    accept_chance: bool
+    profile: str | None
+    tune: bool
+    max_memory: int | None
+    passes: tuple[str, ...]
+    stop_after: int | None
+    print_after: str | None
+    explain: bool
+    time_passes: bool
+    emit: str | None
+    portable: bool
+
+    @property
+    def wanted(self) -> str | None:
+        """The forms that are wanted in any case."""
+        return self.forms if self.forms is not None else self.quantize
+
+    @property
+    def approximate(self) -> bool:
+        """True where layers may change their form."""
+        return self.wanted is not None or self.level >= 3
+
+    def check(self) -> None:
+        """Raises UsageError for options that do not go together."""
+        if self.portable and self.emit != "onnx":
+            raise click.UsageError("--portable belongs to --emit onnx")
+        if self.forms is not None and self.quantize is not None:
+            raise click.UsageError("--forms and --quantize say the same in two ways; give one of them")
+        if self.profile is not None and self.emit != "onnx":
+            raise click.UsageError("--profile belongs to --emit onnx")
 
 
 @click.command("compile")
@@ -55,94 +107,72 @@ EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C 
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
 @click.option("--emit", type=click.Choice(["onnx", "c-library"]), help=EMIT)
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
-def compile_(
-    model: Path,
-    level: int,
-    target: str,
-    output: Path | None,
-    shapes: dict[str, tuple[int, ...]],
-    bind: dict[str, float | int],
-    data: Path | None,
-    calibration: Path | None,
-    max_drop: float,
-    quantize: str | None,
-    forms: str | None,
-    objective: Objective,
-    method: str,
-    accept_chance: bool,
-    profile: str | None,
-    tune: bool,
-    max_memory: int | None,
-    passes: tuple[str, ...],
-    stop_after: int | None,
-    print_after: str | None,
-    explain: bool,
-    time_passes: bool,
-    emit: str | None,
-    portable: bool,
-) -> None:
+def compile_(**given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
-    from edgeopt.compiler import compile as compile_model
+    from edgeopt.rewrite import Context
+
+    asked = Request(**given)
+    asked.check()
+    context = Context(level=asked.level, stop_after=asked.stop_after)
+    shown = _printer(asked.print_after)
+    with working(f"compiling {asked.model.name}"):
+        (_write_onnx if asked.emit == "onnx" else _write_artifact)(asked, context, shown)
+    _report(context, asked.explain, asked.time_passes)
+
+
+def _write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> None:
     from edgeopt.frontend import load, notes, save
     from edgeopt.ops.finite import refuse_nan
-    from edgeopt.options import Debug, Options
     from edgeopt.pipeline import optimize
-    from edgeopt.rewrite import Context
-    from edgeopt.runtime.folder import refuse_foreign
-    from edgeopt.search.run import Budget, approximate, note_unused
+    from edgeopt.search.run import approximate, note_unused
     from edgeopt.target import target as find_target
 
-    if portable and emit != "onnx":
-        raise click.UsageError("--portable belongs to --emit onnx")
-    if forms is not None and quantize is not None:
-        raise click.UsageError("--forms and --quantize say the same in two ways; give one of them")
-    wanted = forms if forms is not None else quantize
-    if profile is not None and emit != "onnx":
-        raise click.UsageError("--profile belongs to --emit onnx")
-    context = Context(level=level, stop_after=stop_after)
-    only, shown = passes or None, _printer(print_after)
-    with working(f"compiling {model.name}"):
-        if emit == "onnx":
-            graph = load(model, shapes, max_memory, bind)
-            refuse_nan(graph)
-            if wanted is not None or level >= 3:
-                budget = Budget(data, calibration, max_drop, wanted, objective, method, profile, accept_chance)
-                graph, _ = approximate(graph, budget, context, find_target(target), "standard", shown)
-            else:
-                note_unused(graph, data, calibration)
-                optimize(graph, level, context, only, shown)
-            path = output or Path(f"{model.stem}.optimized.onnx")
-            save(graph, path, portable=portable or wanted is not None or level >= 3)
-            _print_notes(notes(graph))
-            note(f"wrote {path}: {len(graph.nodes)} nodes")
-        else:
-            directory = output or Path(f"{model.stem}.edgeopt")
-            refuse_foreign(directory)  # before the work, not after it
-            debug = Debug(context, only, shown)
-            compiled = compile_model(
-                model,
-                level,
-                target,
-                shapes=shapes,
-                data=data,
-                calibration=calibration,
-                max_drop=max_drop,
-                options=Options(
-                    quantize,
-                    objective,
-                    method,
-                    accept_chance,
-                    tune,
-                    emit=emit,
-                    max_memory=max_memory,
-                    debug=debug,
-                    forms=forms,
-                    bind=bind,
-                ),
-            )
-            compiled.save(directory)
-            _summarise(compiled, directory)
-    _report(context, explain, time_passes)
+    graph = load(asked.model, asked.shapes, asked.max_memory, asked.bind)
+    refuse_nan(graph)
+    if asked.approximate:
+        graph, _ = approximate(graph, _budget(asked), context, find_target(asked.target), "standard", shown)
+    else:
+        note_unused(graph, asked.data, asked.calibration)
+        optimize(graph, asked.level, context, asked.passes or None, shown)
+    path = asked.output or Path(f"{asked.model.stem}.optimized.onnx")
+    save(graph, path, portable=asked.portable or asked.approximate)
+    _print_notes(notes(graph))
+    note(f"wrote {path}: {len(graph.nodes)} nodes")
+
+
+def _budget(asked: Request) -> Budget:
+    from edgeopt.search.run import Budget
+
+    limits = (asked.data, asked.calibration, asked.max_drop, asked.wanted)
+    return Budget(*limits, asked.objective, asked.method, asked.profile, asked.accept_chance)
+
+
+def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None) -> None:
+    from edgeopt.compiler import compile as compile_model
+    from edgeopt.options import Debug
+    from edgeopt.runtime.folder import refuse_foreign
+
+    directory = asked.output or Path(f"{asked.model.stem}.edgeopt")
+    refuse_foreign(directory)  # before the work, not after it
+    compiled = compile_model(
+        asked.model,
+        asked.level,
+        asked.target,
+        shapes=asked.shapes,
+        data=asked.data,
+        calibration=asked.calibration,
+        max_drop=asked.max_drop,
+        options=_options(asked, Debug(context, asked.passes or None, shown)),
+    )
+    compiled.save(directory)
+    _summarise(compiled, directory)
+
+
+def _options(asked: Request, debug: Debug) -> Options:
+    from edgeopt.options import Options
+
+    same = ("quantize", "objective", "method", "accept_chance", "tune", "emit", "max_memory", "forms", "bind")
+    return Options(debug=debug, **{name: getattr(asked, name) for name in same})
 
 
 def _printer(name: str | None) -> PrintAfter | None:
