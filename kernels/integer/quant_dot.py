@@ -23,17 +23,15 @@ import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Temporary, Tensor
+from edgeopt.kernels.call import Input, KernelCall, Operand, Temporary, Tensor
 from edgeopt.kernels.emit.emit_bytes import splat_word
-from edgeopt.kernels.emit.emitter import I8, I16, I32, Emitter, Value, integer
-from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.emit.emitter import I8, I16, I32, Emitter, Value
 from edgeopt.kernels.integer.quant_nibbles import nibbles
 from edgeopt.target import Target
 
 PAIRED = ("long", "words")
 WORDS = "words"  # in the place of the 8-bit dot product, see ``for_words``
 WIDENED = 4096  # codes in a chunk of a widened copy
-SHARED = 4  # tiles that have to read a panel of weights to make a widened copy worth while
 _MULTIPLY_WORDS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd", 4: "llvm.x86.sse2.pmadd.wd"}
 
 
@@ -96,41 +94,6 @@ def widened(target: Target, x: Tensor) -> tuple[tuple[KernelCall, ...], Operand]
 def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any, moved: Any) -> None:
     for i in range(begin * run, min(end * run, size)):
         y[i] = np.int16(np.int32(x[i]) - np.int32(moved))
-
-
-def widens_panels(target: Target, tiles: int, size: int, paired: bool = False) -> bool:
-    """True when a panel of ``size`` weights that ``tiles`` tiles read in turn is widened first: it stays near, and is used.
-
-    Nibbles (``paired``) become bytes, and bytes words where the target multiplies those.
-    """
-    if dot_form(target) == "words":
-        return tiles >= SHARED and 2 * size <= target.l2 // 8
-    return paired and tiles >= SHARED and size <= target.l2 // 2
-
-
-def panel_copy(target: Target, copied: bool, size: int) -> Operand:
-    """Scratch memory for a widened panel of ``size`` weights; another operand in its place when there is none."""
-    return Temporary("panel", tile_parts(target) * size, per_thread=True, dtype="int8") if copied else Output()
-
-
-def widen_panel(target: Target, size: int, paired: bool = False) -> Any:
-    """The function ``(weights, copy)`` that widens a panel of ``size`` weights; ``paired``: they lie in nibbles."""
-    bytes_, kind = tile_parts(target), I16 if dot_form(target) == "words" else I8
-
-    def emit(e: Emitter, w: Value, copy: Value) -> None:
-        unit, together = 4 * e.lanes // bytes_, 2 if paired else 1
-
-        def body(index: Value) -> list[Value]:
-            codes = e.load_as(ir.VectorType(I8, unit), e.at(w, e.builder.mul(index, integer(unit))))
-            made = e.at(copy, e.builder.mul(index, integer(bytes_ * unit * together)))
-            for half, part in enumerate([nibbles(e, codes, False), nibbles(e, codes, True)] if paired else [codes]):
-                wide = e.builder.sext(part, ir.VectorType(kind, unit)) if kind == I16 else part
-                e.store(wide, made, bytes_ * unit * half)
-            return []
-
-        e.loop(size // unit // together, [], body)
-
-    return vector_function(target, 2, emit)
 
 
 class Steps:

@@ -6,7 +6,7 @@ The last panel and the last tile of rows are moved back to end with the result, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -15,29 +15,20 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Prepared, Site
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.integer.quant_dot import (
-    arranged,
-    meets_limit,
-    panel_copy,
-    pixels_fitting,
-    tile_parts,
-    widen_panel,
-    widened,
-    widens_panels,
-)
-from edgeopt.kernels.integer.quant_nibbles import in_nibbles, packed
+from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, pixels_fitting, widened
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, centred, ending, flipped, require_result, seen_zero, tile_site
+from edgeopt.kernels.integer.quant_panels import Panels, reader, stored_panels
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import Tiling, choose
 from edgeopt.kernels.integer.quant_walk import ROLES
-from edgeopt.kernels.integer.requantize import parameters
+from edgeopt.kernels.integer.requantize import Requantize, parameters
 from edgeopt.kernels.walk.micro import Loop
 from edgeopt.target import Target
 
 STEPS = 4  # words of k in a loop body
 VECTORS = 8  # output vectors that are summed side by side when there are few rows
-FEW = 2
-CHUNKS = 32
+FEW = 2  # rows up to which as many vectors as fit are summed side by side; chosen by hand
+CHUNKS = 32  # chunks of a call, about
 
 
 @dataclass(frozen=True)
@@ -77,17 +68,27 @@ def prepare(site: Site) -> Prepared:
         raise Declined(f"a matrix of {depth} x {columns} is too small")
     product = _product(target, prod(y.shape[:-1]), depth, columns)
     how, numbers = ending(site, weight, 1, seen_zero(site))
-    residual = site.optional(RESIDUAL)
-    places = tuple(i * columns for i in range(product.pixels))
+    starts, width, order = product.starts(target.lanes), product.vectors * target.lanes, _order(weight)
+    arrays = np.stack([arranged(target, order[:, first : first + width]) for first in starts])
+    panels = stored_panels(target, weight, arrays, STEPS * product.vectors, product.run)
+    tile = replace(_tile(target, product, how), flipped=flipped(site), limit=meets_limit(target, weight))
+    tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
+    words = parameters(numbers, starts, width)
+    added = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
+    per = -(-product.tiles // product.run)
+    copies, source = widened(target, x)
+    operands = (source, Packed(panels.stored), Packed(words), added, Output(), panels.memory(target))
+    roles = dict(zip(ROLES, operands, strict=True))
+    return Prepared(_function(target, tile, product, panels, words.shape[1]), roles, len(starts) * per, per, tuple(copies))
+
+
+def _tile(target: Target, product: Product, how: Requantize) -> QuantTile:
+    places = tuple(i * product.columns for i in range(product.pixels))
     vectors = tuple(v * target.lanes for v in range(product.vectors))
-    words, left = depth // 4, depth % 4
+    words, left = product.depth // 4, product.depth % 4
     body = words // STEPS
-    tail = (*range(body * STEPS * 4, words * 4, 4), *((depth - 4,) if left else ()))
-    paired = in_nibbles(weight, STEPS * product.vectors)
-    size = 4 * -(-depth // 4) * product.vectors * target.lanes
-    copied = widens_panels(target, product.run, size, paired)
-    tile = QuantTile(
-        pixels=tuple(i * depth for i in range(product.pixels)),
+    return QuantTile(
+        pixels=tuple(i * product.depth for i in range(product.pixels)),
         places=places,
         vectors=vectors,
         loops=(Loop(body, 4 * STEPS),) if body else (),
@@ -95,24 +96,8 @@ def prepare(site: Site) -> Prepared:
         end=how,
         residual=places,
         residual_vectors=vectors,
-        flipped=flipped(site),
-        tail=tail,
-        limit=meets_limit(target, weight),
-        wide=copied and tile_parts(target) > 1,
-        paired=paired and not copied,
+        tail=(*range(body * STEPS * 4, words * 4, 4), *((product.depth - 4,) if left else ())),
     )
-    starts, width = product.starts(target.lanes), product.vectors * target.lanes
-    order = _order(weight)
-    panels = np.stack([arranged(target, order[:, first : first + width]) for first in starts])
-    panels = packed(target, panels, tile_parts(target)) if paired else panels
-    words_of = parameters(numbers, starts, width)
-    added = Input(RESIDUAL) if residual is not None else Output()
-    chunks = len(starts) * -(-product.tiles // product.run)
-    function = _function(target, tile, product, (size, panels[0].size), words_of.shape[1], copied)
-    copies, source = widened(target, x)
-    scratch = panel_copy(target, copied, size)
-    operands = dict(zip(ROLES, (source, Packed(panels), Packed(words_of), added, Output(), scratch), strict=True))
-    return Prepared(function, operands, chunks, chunks // len(starts), tuple(copies))
 
 
 def _product(target: Target, rows: int, depth: int, columns: int) -> Product:
@@ -137,26 +122,19 @@ def _order(weight: Array) -> Array:
     return whole.transpose(0, 2, 1)
 
 
-def _function(
-    target: Target, tile: QuantTile, product: Product, sizes: tuple[int, int], words: int, copied: bool
-) -> Callable[..., None]:
+def _function(target: Target, tile: QuantTile, product: Product, panels: Panels, words: int) -> Callable[..., None]:
     run, tiles, length, pixels = tile_function(target, tile), product.tiles, product.run, product.pixels
     rows, depth, columns, width = product.rows, product.depth, product.columns, product.vectors * target.lanes
     parts, final = -(-tiles // length), columns - width
-    size, weights = sizes
-    widen = widen_panel(target, size, weights < size)
+    weights, read = panels.bytes, reader(target, panels.size, panels.bytes, panels.copied)
 
     def multiply(x: Any, w: Any, b: Any, r: Any, y: Any, copy: Any, begin: int, end: int) -> None:
         known = -1
         for chunk in range(begin, end):
             panel, first = chunk // parts, chunk % parts * length
             column = panel * width if panel * width < final else final
-            wc, bc = offset(w, panel * weights), offset(b, panel * words)
-            if copied:
-                if panel != known:  # chunks of one panel follow each other
-                    widen(wc, copy)
-                    known = panel
-                wc = copy
+            wc, bc = read(offset(w, panel * weights), copy, panel, known), offset(b, panel * words)
+            known = panel
             for t in range(first, first + length if first + length < tiles else tiles):
                 row = t * pixels if t < tiles - 1 else rows - pixels
                 place = row * columns + column

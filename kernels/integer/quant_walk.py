@@ -14,9 +14,9 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, panel_copy, tile_parts, widen_panel, widens_panels
-from edgeopt.kernels.integer.quant_nibbles import in_nibbles, packed
+from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, tile_parts
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, ending, flipped, seen_zero
+from edgeopt.kernels.integer.quant_panels import reader, stored_panels
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import Tiling, choose
 from edgeopt.kernels.integer.requantize import HEADER, parameters
@@ -25,7 +25,7 @@ from edgeopt.kernels.walk.plane_window import PlaneWindow
 from edgeopt.target import Target
 
 CHUNKS = 32  # chunks of a call, about, when there is work for as many
-CRUMB = 1_000_000  # multiply-adds below which a chunk is not worth a claim
+CRUMB = 1_000_000  # multiply-adds below which a chunk is not worth a claim; chosen by hand
 ROLES = ("x", "weights", "numbers", "residual", "y", "panel")  # of the operands of an integer product
 
 
@@ -114,15 +114,13 @@ def walk_product(site: Site, reading: Reading, weight: Array, source: Operand) -
     walk = _walk(target, (x, y, residual or y), reading.window, tiling, reading.size, group, words.shape[1])
     firsts = [_first(walk, g) * target.lanes for g in range(walk.groups)]
     count = walk.vectors * target.lanes
-    panels = np.stack([arranged(target, _panel(words, first, count)) for first in firsts])
-    paired = in_nibbles(weight, len(tile.steps) * tiling.vectors * tile_parts(target))
-    panels = packed(target, panels, tile_parts(target)) if paired else panels
-    copied = widens_panels(target, walk.run, walk.weights, paired)
-    tile = replace(tile, wide=copied and tile_parts(target) > 1, paired=paired and not copied)
-    walk = replace(walk, stored=panels[0].size, copied=copied)
+    arrays = np.stack([arranged(target, _panel(words, first, count)) for first in firsts])
+    panels = stored_panels(target, weight, arrays, len(tile.steps) * tiling.vectors * tile_parts(target), walk.run)
+    tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
+    walk = replace(walk, stored=panels.bytes, copied=panels.copied)
     added = Input(RESIDUAL) if residual is not None else Output()
-    scratch = panel_copy(target, copied, walk.weights)
-    operands = (source, Packed(panels), Packed(parameters(numbers, firsts, count)), added, Output(), scratch)
+    numbered = Packed(parameters(numbers, firsts, count))
+    operands = (source, Packed(panels.stored), numbered, added, Output(), panels.memory(target))
     chunks, per = x.shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
     roles = dict(zip(ROLES, operands, strict=True))
     return Prepared(walk_function(target, tile, walk), roles, chunks, per)
@@ -193,8 +191,7 @@ def walk_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
 
     r is not read when the tile adds no residual, and copy only where panels of weights are widened into it.
     """
-    run, copied = tile_function(target, tile), walk.copied
-    widen = widen_panel(target, walk.weights, walk.stored < walk.weights)
+    run, read = tile_function(target, tile), reader(target, walk.weights, walk.stored, walk.copied)
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, inner, outer = walk.run, walk.blocks, walk.groups, walk.inner, walk.weights_outer
     vectors, outputs, unit, depth, highest = walk.vectors, walk.outputs, walk.unit, walk.depth, walk.outputs - walk.vectors
@@ -214,12 +211,8 @@ def walk_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
             xc = offset(x, x0 + image * xn + group // inner * depth * xb)
             yc = offset(y, y0 + image * yn + block * yb)
             rc = offset(r, r0 + image * rn + block * rb)
-            wc, bc = offset(w, group * weights), offset(b, group * words)
-            if copied:
-                if group != known:  # chunks of one group follow each other
-                    widen(wc, copy)
-                    known = group
-                wc = copy
+            wc, bc = read(offset(w, group * weights), copy, group, known), offset(b, group * words)
+            known = group
             stop = first * length + length
             for t in range(first * length, stop if stop < tiles else tiles):
                 row, column = t // across, t % across * pixels
