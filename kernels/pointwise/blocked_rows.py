@@ -62,6 +62,19 @@ def combine(e: Emitter, op: str, a: Value, b: Value) -> Value:
     return {"Add": e.add, "Sub": e.sub, "Mul": e.mul, "Div": e.div}[op](a, b)
 
 
+def unary_rows(target: Target, row: Any, rows: Rows) -> Callable[..., None]:
+    """A kernel (operand, result) of a function ``row(x, y, vectors)``; chunks are channel blocks of images."""
+    height, (x, y), vectors = rows.height, rows.walks, rows.width * rows.block // target.lanes
+    (x0, xc, xr), (y0, yc, yr) = ((w.origin, w.plane, w.row) for w in (x, y))
+
+    def kernel(source: Any, result: Any, begin: Any, end: Any) -> None:
+        for chunk in range(begin, end):
+            for i in range(height):
+                row(offset(source, x0 + chunk * xc + i * xr), offset(result, y0 + chunk * yc + i * yr), vectors)
+
+    return kernel
+
+
 def binary_rows(target: Target, op: str, rows: Rows) -> Callable[..., None]:
     """A kernel (left, right, result); chunks are channel blocks of images."""
     row = _row(target, op, rows)

@@ -16,7 +16,8 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Tensor
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.pointwise.blocked_rows import Walk, binary_rows, rows_of, walk_of
+from edgeopt.kernels.pointwise import unary_vector
+from edgeopt.kernels.pointwise.blocked_rows import Walk, binary_rows, rows_of, unary_rows, walk_of
 from edgeopt.kernels.pointwise.unary import formula as unary_formula
 from edgeopt.kernels.pointwise.unary import parameters
 
@@ -47,6 +48,9 @@ def _select_unary(site: Site) -> tuple[KernelCall, ...]:
     _require_blocked(x, y)
     name = "Gelu tanh" if site.node.op == "Gelu" and site.node.text("approximate", "none") == "tanh" else site.node.op
     rows = rows_of(y, walk_of(x, y.shape))
+    if site.node.op in unary_vector.OPS:
+        row = unary_vector.whole_vectors(site.target, unary_vector.activation(site.node))
+        return (KernelCall(unary_rows(site.target, row, rows), (Input(0), Output()), (), y.shape[0] * y.blocks),)
     constants = (rows.height, rows.width, rows.block, *parameters(site.node), *(n for w in rows.walks for n in astuple(w)))
     return (KernelCall(_unary_kernel(name), (Input(0), Output()), constants, y.shape[0] * y.blocks),)
 

@@ -53,8 +53,9 @@ def cell_of(site: Site, sizes: Recurrence, gates: int) -> Cell:
     """The tile for a node, by the target's registers. Raises Declined for what the packed form cannot express."""
     if site.given(0).type.dtype != "float32":
         raise Declined(f"element type {site.given(0).type.dtype}")
-    if site.optional(4) is not None:
-        raise Declined("the lengths of its sequences are given")
+    lengths = site.optional(4)
+    if lengths is not None and (lengths.array is None or (lengths.array < sizes.steps).any()):
+        raise Declined("its sequences may be shorter than its input")
     if site.node.real("clip", 0.0):
         raise Declined("its gates are clipped")
     lanes = site.target.lanes

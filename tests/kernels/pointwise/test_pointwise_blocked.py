@@ -12,7 +12,7 @@ from tests.kernels.harness import check, uniform
 SHAPE = (2, 21, 5, 7)
 
 
-@pytest.mark.parametrize("op", ["Relu", "Sigmoid", "HardSwish", "Tanh", "Elu", "Abs", "Mish", "Gelu"])
+@pytest.mark.parametrize("op", ["Relu", "Sigmoid", "HardSwish", "Tanh", "Elu", "Abs", "Mish", "Gelu", "Erf"])
 def test_unary(op: str) -> None:
     check(behind_convolution(op, SHAPE), {"x": uniform(*SHAPE)}, [*KERNELS, CONV])
 

@@ -11,7 +11,9 @@ import edgeopt
 from edgeopt.ir import Array, Attribute
 from edgeopt.ir.clone import clone
 from edgeopt.kernels.recurrent import gru, gru_packed, lstm, lstm_packed
+from edgeopt.lower.lowering import lower
 from edgeopt.runtime.emulate import Emulator
+from edgeopt.target import host
 from tests.kernels.harness import check
 from tests.kernels.one_node import agree, compiled, declined, kernels, normal, one_node
 
@@ -51,6 +53,14 @@ def test_both_directions_and_layouts_equal_the_plain_kernel(op: str, layout: int
     made = [compiled(graph, kernels(m)).run(data) for m in (OPS[op][0], PLAIN[op])]
     for name, expected in made[1].items():
         np.testing.assert_allclose(made[0][name], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_lengths_of_sequences_that_are_all_whole() -> None:
+    inputs = _inputs("LSTM", 1, 6, 2)
+    for lengths, serves in (([3, 3], True), ([3, 2], False)):
+        inputs[4] = np.array(lengths, np.int32)
+        program = lower(one_node("LSTM", inputs, _attributes("LSTM", 6), (1, 2, 3, 4), 3), host(), "one", kernels(lstm_packed))
+        assert (not program.fallbacks) is serves
 
 
 def test_activations_other_than_the_usual() -> None:
