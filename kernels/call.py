@@ -213,6 +213,8 @@ class Kernel:
     ``halo`` says how much border (top, left, bottom, right) a blocked input needs, ``fill`` what the border holds.
     ``choices`` lists what may be tried besides the rule's own choice; kernels that have it compete by measurement.
     ``level`` is the optimisation level from which the kernel is used: 2 where its rounding is gated by measurement.
+    ``by_definition`` kernels compute products of any form, far below the rate of the processor; a node left to one is noted
+    with the reasons of the others.
     """
 
     name: str
@@ -224,3 +226,4 @@ class Kernel:
     fill: Callable[[Node], int] = field(default=lambda node: 0)
     choices: Choices | None = None
     level: int = 0
+    by_definition: bool = False

@@ -17,11 +17,13 @@ from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, 
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.ops.contracts import misfit, require_fit
+from edgeopt.ops.macs import macs
 from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
 SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedConv FusedGemm Gemm HybridConv HybridGemm MatMul
 MatMulInteger QLinearConv QLinearMatMul QuantConv QuantGemm""".split()
+NOTED = 100_000  # multiply-accumulates from which a slow product is worth a note
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
@@ -48,6 +50,7 @@ class _Lowering:
     def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection) -> None:
         self.graph, self.target, self.table, self.select = graph, target, table, select
         self.emission, self.store, self.depth = Emission(), Store(graph), 0
+        self.notes: list[str] = []
         self.layouts: dict[Value, Layout] = {}
 
     def program(self, name: str) -> Program:
@@ -57,6 +60,7 @@ class _Lowering:
         for index, value in enumerate(self.graph.outputs):
             self._finish_output(index, value)
         program = self.emission.finish(name, self.store)
+        program.notes.extend(self.notes)
         if program.fallbacks and not self.target.runs_here:
             raise EdgeoptError(_missing(program, self.target))
         return program
@@ -68,10 +72,18 @@ class _Lowering:
         reasons += ["an operand is empty"] if not reasons and _hollow(node) else []
         for name, serve in [] if reasons else self._forms(node):
             try:
-                return serve()
+                serve()
             except Declined as reason:
                 reasons.append(f"{name}: {reason}")
+                continue
+            return self._note(node, name, reasons)
         self._host(node, "; ".join(reasons) or "no kernel for this operator")
+
+    def _note(self, node: Node, name: str, reasons: list[str]) -> None:
+        """Say why a product of some work is left to a kernel that computes by definition."""
+        slow = any(k.by_definition for k in self.table if k.name == name)
+        if slow and reasons and (macs(node) or 0) >= NOTED:
+            self.notes.append(f"{node!r} runs by its definition ({name}), slowly; " + "; ".join(reasons))
 
     def _forms(self, node: Node) -> list[tuple[str, Callable[[], None]]]:
         """What may serve a node, by name, in order; each raises Declined before anything is emitted."""

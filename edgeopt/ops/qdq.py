@@ -76,3 +76,15 @@ def grid_values(graph: Graph, name: str, grid_: Quantizer, dtype: str) -> list[V
         graph.constant(f"{name}.scale", np.asarray(grid_.scale, np.float32)),
         graph.constant(f"{name}.zero", np.asarray(grid_.zero).astype(numpy_dtype(dtype)), dtype),
     ]
+
+
+def kept_small(node: Node) -> bool:
+    """Whether the weight (input 1) is a constant in few bits, made real by a DequantizeLinear or Cast, and the input is no code.
+
+    Such a product keeps its weight in few bits; with codes on both sides it becomes an integer operator instead.
+    """
+    value = node.input(1)
+    source = value.producer if value is not None else None
+    if source is None or not source.is_op("DequantizeLinear", "Cast") or dequantized(node.input(0)) is not None:
+        return False
+    return all(v is None or v.is_constant for v in source.inputs)

@@ -82,4 +82,4 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (KernelCall(_kernel(*key), operands, constants, chunks),)
 
 
-KERNEL = Kernel("conv_direct", ("Conv", "FusedConv"), _select)
+KERNEL = Kernel("conv_direct", ("Conv", "FusedConv"), _select, by_definition=True)

@@ -77,4 +77,4 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (KernelCall(_kernel(dtype), (Input(0), Input(1), bias, Output(0), row), constants, chunks),)
 
 
-KERNEL = Kernel("conv_transpose", ("ConvTranspose",), _select)
+KERNEL = Kernel("conv_transpose", ("ConvTranspose",), _select, by_definition=True)

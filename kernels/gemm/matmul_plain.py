@@ -101,6 +101,6 @@ def _select_gemm(site: Site) -> tuple[KernelCall, ...]:
 
 
 KERNELS = (
-    Kernel("matmul_plain", ("MatMul", "FusedGemm"), _select_matmul),
-    Kernel("gemm_plain", ("Gemm",), _select_gemm),
+    Kernel("matmul_plain", ("MatMul", "FusedGemm"), _select_matmul, by_definition=True),
+    Kernel("gemm_plain", ("Gemm",), _select_gemm, by_definition=True),
 )

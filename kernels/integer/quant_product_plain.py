@@ -217,6 +217,6 @@ def _select_gemm(site: Site) -> tuple[KernelCall, ...]:
 
 
 KERNELS = (
-    Kernel("quant_conv_plain", ("QuantConv",), _select_conv),
-    Kernel("quant_gemm_plain", ("QuantGemm",), _select_gemm),
+    Kernel("quant_conv_plain", ("QuantConv",), _select_conv, by_definition=True),
+    Kernel("quant_gemm_plain", ("QuantGemm",), _select_gemm, by_definition=True),
 )

@@ -82,4 +82,4 @@ def _function(call: KernelCall, kind: str, per: int, outputs: int, taps: int) ->
     return kernel
 
 
-KERNEL = Kernel("hybrid_plain", ("HybridConv",), select)
+KERNEL = Kernel("hybrid_plain", ("HybridConv",), select, by_definition=True)
