@@ -94,10 +94,15 @@ def child(path: Path, folder: Path, names: list[str], take: Any) -> str:
     return watch([sys.executable, "-m", "benchmarks.case_ways", str(path), str(folder), *names], limits, take)
 
 
-def show(rows: list[Row]) -> None:
-    """Print the table and how often each verdict was given."""
+def show(rows: list[Row], only_wrong: bool) -> None:
+    """Print rows of the table."""
     for row in rows:
-        print(f"{row.file:<72}{row.way:<11}{row.verdict:<12}{row.detail[:60]}")
+        if row.wrong or not only_wrong:
+            print(f"{row.file:<72}{row.way:<11}{row.verdict:<12}{row.detail[:60]}", flush=True)
+
+
+def summary(rows: list[Row]) -> None:
+    """Print how often each verdict was given."""
     print(", ".join(f"{count} {name}" for name, count in Counter(row.verdict for row in rows).most_common()))
 
 
@@ -112,8 +117,11 @@ def main() -> None:
     files = [p for p in sorted(a.folder.glob("field/*.onnx")) + sorted(a.folder.glob("hostile/*")) if p.is_file()]
     files = [p for p in files if fnmatch.fnmatch(p.name, a.only) or fnmatch.fnmatch(p.stem, a.only)]
     with tempfile.TemporaryDirectory(prefix="edgeopt-cases-") as folder, ThreadPoolExecutor(2) as pool:
-        rows = [row for found in pool.map(partial(tried, folder=Path(folder)), files) for row in found]
-    show([row for row in rows if row.wrong or not a.wrong])
+        rows: list[Row] = []
+        for found in pool.map(partial(tried, folder=Path(folder)), files):
+            show(found, a.wrong)
+            rows += found
+    summary(rows)
     if a.json:
         a.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     raise SystemExit(any(row.wrong for row in rows))
