@@ -1,4 +1,4 @@
-"""The table of contents of the compiler: every pass in its order, the level it starts at, and one line of why."""
+"""The table of contents of the compiler: every pass in its order, and one line of why. All run from level 1 on."""
 
 from __future__ import annotations
 
@@ -76,73 +76,72 @@ PrintAfter = Callable[[str, Graph], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """One pass of the pipeline: it runs from ``level`` on; ``why`` says what it is there for."""
+    """One pass of the pipeline; ``why`` says what it is there for."""
 
     pass_: Pass
-    level: int
     why: str
 
 
 PIPELINE: tuple[Stage, ...] = (
-    Stage(cast_like_to_cast.PASS, 1, "a constant that is cast to the type of a map is a constant"),
-    Stage(constant_folding.PASS, 1, "what is known now is not computed at run time"),
-    Stage(fold_shape.PASS, 1, "shape arithmetic of exporters disappears once shapes are static"),
-    Stage(refine_types.PASS, 1, "shapes that folding made known reach the passes below"),
-    Stage(refine_loop_types.PASS, 1, "a loop whose states keep their shape has static shapes"),
-    Stage(inline_if.PASS, 1, "a branch that is always taken is no branch"),
-    Stage(canonicalize_scan.PASS, 1, "one form of Scan: along the first axis"),
-    Stage(eliminate_identity.PASS, 1, "nodes that do nothing hide the patterns of others"),
-    Stage(eliminate_noop.PASS, 1, "casts, transposes, pads and slices that change nothing cost a copy each"),
-    Stage(merge_casts.PASS, 1, "one conversion instead of two"),
-    Stage(canonicalize_reshape.PASS, 1, "one operator for renaming axes instead of four"),
-    Stage(merge_reshapes.PASS, 1, "one renaming instead of a chain"),
-    Stage(merge_slices.PASS, 1, "one copy instead of two"),
-    Stage(merge_concats.PASS, 1, "one copy instead of two"),
-    Stage(split_to_slice.PASS, 1, "what is not read is not copied"),
-    Stage(slice_of_concat.PASS, 1, "reads the piece where it lies"),
-    Stage(gather_to_slice.PASS, 1, "half a channel shuffle is one strided copy instead of three"),
-    Stage(merge_transposes.PASS, 1, "a transpose and its inverse cancel"),
-    Stage(transpose_to_reshape.PASS, 1, "a transpose that keeps the order in memory is free as a reshape"),
-    Stage(move_transposes.PASS, 1, "converted models change layout around every convolution"),
-    Stage(pool_to_global.PASS, 1, "the global form needs no window arithmetic"),
-    Stage(reduce_mean_to_global_pool.PASS, 1, "one kernel for one meaning"),
-    Stage(reshape_before_global_pool.PASS, 1, "frees a reshape between operators that fuse"),
-    Stage(explicit_padding.PASS, 1, "kernels and passes see numbers instead of a mode"),
-    Stage(recognize_hard_sigmoid.PASS, 1, "one operator instead of three, and it fuses"),
-    Stage(recognize_hard_swish.PASS, 1, "one operator instead of four, and it fuses"),
-    Stage(recognize_silu.PASS, 1, "one operator instead of two, and it fuses"),
-    Stage(recognize_mish.PASS, 1, "one pass over the map instead of three"),
-    Stage(recognize_gelu.PASS, 1, "one pass over the map instead of five"),
-    Stage(recognize_layer_norm.PASS, 1, "one operator instead of nine"),
-    Stage(division_to_product.PASS, 1, "a multiplication is several times cheaper than a division"),
-    Stage(merge_constant_operands.PASS, 1, "one pass over the map instead of two"),
-    Stage(fold_dynamic_quantization.PASS, 1, "one operator instead of five, before its scale looks like any other factor"),
-    Stage(canonicalize_conv.PASS, 1, "the operator that bias, residual and activation fuse into"),
-    Stage(canonicalize_gemm.PASS, 1, "one operator for Gemm and MatMul; transposition and factors move into the weight"),
-    Stage(canonicalize_matmul.PASS, 1, "one operator for Gemm and MatMul"),
-    Stage(reshape_around_gemm.PASS, 1, "a product takes any number of leading axes"),
-    Stage(reshape_around_softmax.PASS, 1, "the softmax of older opsets flattens its input"),
-    Stage(decompose_batch_norm.PASS, 1, "a factor and an offset per channel, which neighbours take in"),
-    Stage(fold_pad_into_conv.PASS, 1, "saves a copy of the map"),
-    Stage(fold_pad_into_pool.PASS, 1, "saves a copy of the map"),
-    Stage(fold_scale_after.PASS, 1, "saves a pass over the map"),
-    Stage(fold_shift_after.PASS, 1, "saves a pass over the map"),
-    Stage(fold_scale_before.PASS, 1, "saves a pass over the map"),
-    Stage(fold_shift_before.PASS, 1, "saves a pass over the map"),
-    Stage(move_activation_up.PASS, 1, "brings the activation to the product it fuses into"),
-    Stage(scale_shift_to_conv.PASS, 1, "what is left of a batch norm is one pass over the map, and fuses an activation"),
-    Stage(fuse_residual.PASS, 1, "the sum is taken while the tile is in registers"),
-    Stage(fuse_activation.PASS, 1, "the activation is applied while the tile is in registers"),
-    Stage(import_qlinear.PASS, 1, "one form of integer operator instead of two"),
-    Stage(move_qdq.PASS, 1, "what only moves elements moves codes instead"),
-    Stage(fold_qdq.PASS, 1, "sums are taken in integers and rounded once"),
-    Stage(fold_qdq_arithmetic.PASS, 1, "a network stays in integers between its products"),
-    Stage(fold_qdq_lookup.PASS, 1, "a function of one byte is a table"),
-    Stage(fold_weight_dequantization.PASS, 1, "weights stay in few bits in memory"),
-    Stage(lift_window.PASS, 1, "kernels walk rows of maps, and a sequence is a map of one row"),
-    Stage(move_reshape_down.PASS, 1, "lifted windows follow each other in one layout, with what is between them"),
-    Stage(common_subexpressions.PASS, 1, "the same value is computed once"),
-    Stage(dead_code.PASS, 1, "what nobody reads is not computed and not shipped"),
+    Stage(cast_like_to_cast.PASS, "a constant that is cast to the type of a map is a constant"),
+    Stage(constant_folding.PASS, "what is known now is not computed at run time"),
+    Stage(fold_shape.PASS, "shape arithmetic of exporters disappears once shapes are static"),
+    Stage(refine_types.PASS, "shapes that folding made known reach the passes below"),
+    Stage(refine_loop_types.PASS, "a loop whose states keep their shape has static shapes"),
+    Stage(inline_if.PASS, "a branch that is always taken is no branch"),
+    Stage(canonicalize_scan.PASS, "one form of Scan: along the first axis"),
+    Stage(eliminate_identity.PASS, "nodes that do nothing hide the patterns of others"),
+    Stage(eliminate_noop.PASS, "casts, transposes, pads and slices that change nothing cost a copy each"),
+    Stage(merge_casts.PASS, "one conversion instead of two"),
+    Stage(canonicalize_reshape.PASS, "one operator for renaming axes instead of four"),
+    Stage(merge_reshapes.PASS, "one renaming instead of a chain"),
+    Stage(merge_slices.PASS, "one copy instead of two"),
+    Stage(merge_concats.PASS, "one copy instead of two"),
+    Stage(split_to_slice.PASS, "what is not read is not copied"),
+    Stage(slice_of_concat.PASS, "reads the piece where it lies"),
+    Stage(gather_to_slice.PASS, "half a channel shuffle is one strided copy instead of three"),
+    Stage(merge_transposes.PASS, "a transpose and its inverse cancel"),
+    Stage(transpose_to_reshape.PASS, "a transpose that keeps the order in memory is free as a reshape"),
+    Stage(move_transposes.PASS, "converted models change layout around every convolution"),
+    Stage(pool_to_global.PASS, "the global form needs no window arithmetic"),
+    Stage(reduce_mean_to_global_pool.PASS, "one kernel for one meaning"),
+    Stage(reshape_before_global_pool.PASS, "frees a reshape between operators that fuse"),
+    Stage(explicit_padding.PASS, "kernels and passes see numbers instead of a mode"),
+    Stage(recognize_hard_sigmoid.PASS, "one operator instead of three, and it fuses"),
+    Stage(recognize_hard_swish.PASS, "one operator instead of four, and it fuses"),
+    Stage(recognize_silu.PASS, "one operator instead of two, and it fuses"),
+    Stage(recognize_mish.PASS, "one pass over the map instead of three"),
+    Stage(recognize_gelu.PASS, "one pass over the map instead of five"),
+    Stage(recognize_layer_norm.PASS, "one operator instead of nine"),
+    Stage(division_to_product.PASS, "a multiplication is several times cheaper than a division"),
+    Stage(merge_constant_operands.PASS, "one pass over the map instead of two"),
+    Stage(fold_dynamic_quantization.PASS, "one operator instead of five, before its scale looks like any other factor"),
+    Stage(canonicalize_conv.PASS, "the operator that bias, residual and activation fuse into"),
+    Stage(canonicalize_gemm.PASS, "one operator for Gemm and MatMul; transposition and factors move into the weight"),
+    Stage(canonicalize_matmul.PASS, "one operator for Gemm and MatMul"),
+    Stage(reshape_around_gemm.PASS, "a product takes any number of leading axes"),
+    Stage(reshape_around_softmax.PASS, "the softmax of older opsets flattens its input"),
+    Stage(decompose_batch_norm.PASS, "a factor and an offset per channel, which neighbours take in"),
+    Stage(fold_pad_into_conv.PASS, "saves a copy of the map"),
+    Stage(fold_pad_into_pool.PASS, "saves a copy of the map"),
+    Stage(fold_scale_after.PASS, "saves a pass over the map"),
+    Stage(fold_shift_after.PASS, "saves a pass over the map"),
+    Stage(fold_scale_before.PASS, "saves a pass over the map"),
+    Stage(fold_shift_before.PASS, "saves a pass over the map"),
+    Stage(move_activation_up.PASS, "brings the activation to the product it fuses into"),
+    Stage(scale_shift_to_conv.PASS, "what is left of a batch norm is one pass over the map, and fuses an activation"),
+    Stage(fuse_residual.PASS, "the sum is taken while the tile is in registers"),
+    Stage(fuse_activation.PASS, "the activation is applied while the tile is in registers"),
+    Stage(import_qlinear.PASS, "one form of integer operator instead of two"),
+    Stage(move_qdq.PASS, "what only moves elements moves codes instead"),
+    Stage(fold_qdq.PASS, "sums are taken in integers and rounded once"),
+    Stage(fold_qdq_arithmetic.PASS, "a network stays in integers between its products"),
+    Stage(fold_qdq_lookup.PASS, "a function of one byte is a table"),
+    Stage(fold_weight_dequantization.PASS, "weights stay in few bits in memory"),
+    Stage(lift_window.PASS, "kernels walk rows of maps, and a sequence is a map of one row"),
+    Stage(move_reshape_down.PASS, "lifted windows follow each other in one layout, with what is between them"),
+    Stage(common_subexpressions.PASS, "the same value is computed once"),
+    Stage(dead_code.PASS, "what nobody reads is not computed and not shipped"),
 )
 
 
@@ -153,14 +152,14 @@ def optimize(
     only: Sequence[str] | None = None,
     print_after: PrintAfter | None = None,
 ) -> Context:
-    """Rewrite ``graph`` in place with the passes of ``level`` until none fires, and return what happened.
+    """Rewrite ``graph`` in place with the passes until none fires, and return what happened; level 0 runs none.
 
     ``only`` restricts the passes by name; their order stays that of the pipeline. ``print_after(name, graph)`` is called after
     each run of a pass that changed the graph. Raises EdgeoptError for an unknown name in ``only``, PassError when the passes do
     not come to rest together.
     """
     context = context or Context(level=level)
-    stages = [s for s in PIPELINE if s.level <= level and (only is None or s.pass_.name in only)]
+    stages = [s for s in PIPELINE if level >= 1 and (only is None or s.pass_.name in only)]
     unknown = sorted(set(only or ()) - {s.pass_.name for s in PIPELINE})
     if unknown:
         raise EdgeoptError(f"unknown passes: {', '.join(unknown)}; `edgeopt passes` lists those there are")

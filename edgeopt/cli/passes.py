@@ -11,11 +11,11 @@ from edgeopt.cli.console import print_table
 @click.command()
 @options.as_json
 def passes(as_json: bool) -> None:
-    """List the passes in the order they run, with their level and why they are there."""
+    """List the passes in the order they run from -O1 on, and why they are there."""
     from edgeopt.pipeline import PIPELINE
 
-    rows = [{"name": s.pass_.name, "level": s.level, "contract": s.pass_.contract, "why": s.why} for s in PIPELINE]
+    rows = [{"name": s.pass_.name, "contract": s.pass_.contract, "why": s.why} for s in PIPELINE]
     if as_json:
         options.print_json({"passes": rows})
         return
-    print_table(("pass", "from", "contract", "why"), [(r["name"], f"-O{r['level']}", r["contract"], r["why"]) for r in rows])
+    print_table(("pass", "contract", "why"), [(r["name"], r["contract"], r["why"]) for r in rows])

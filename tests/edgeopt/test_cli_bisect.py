@@ -20,7 +20,7 @@ def _drop_third_relu(graph: Graph, node: Node, context: Context) -> bool:
     return True
 
 
-WRONG = pipeline.Stage(Pass("drop_third_relu", _drop_third_relu, roots=("Relu",)), 1, "to be caught")
+WRONG = pipeline.Stage(Pass("drop_third_relu", _drop_third_relu, roots=("Relu",)), "to be caught")
 
 
 def test_correct_passes_have_no_culprit() -> None:

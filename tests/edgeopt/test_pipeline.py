@@ -37,7 +37,7 @@ def test_every_file_of_passes_is_a_stage_or_runs_by_name() -> None:
     by_name = [name for technique in TECHNIQUES for name in technique.passes] + [p.name for p in READABLE]
     assert {stage.pass_.name for stage in PIPELINE} | set(by_name) == files
     assert len(PIPELINE) + len(by_name) == len(files)
-    assert all(stage.why and stage.level == 1 for stage in PIPELINE if stage.pass_.contract == "exact")
+    assert all(stage.why and stage.pass_.contract == "exact" for stage in PIPELINE)
 
 
 def test_batch_norm_residual_and_activation_end_in_one_operator() -> None:
@@ -117,7 +117,7 @@ def test_passes_that_undo_each_other_are_an_error(monkeypatch: pytest.MonkeyPatc
 
     there = Pass("there", lambda g, n, c: swap(g, n, "Relu", "Abs"))
     back = Pass("back", lambda g, n, c: swap(g, n, "Abs", "Relu"))
-    monkeypatch.setattr(pipeline, "PIPELINE", (Stage(there, 1, "there"), Stage(back, 1, "back")))
+    monkeypatch.setattr(pipeline, "PIPELINE", (Stage(there, "there"), Stage(back, "back")))
     with pytest.raises(PassError, match="there, back"):
         optimize(network())
 
