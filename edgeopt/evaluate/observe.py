@@ -13,7 +13,7 @@ from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto, helper, numpy_helper
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.apart import RESHAPES, RULES, is_fixed, keeps_apart
@@ -224,7 +224,5 @@ def _node(serialized: bytes, opset: int) -> Node:
 
 
 def _constant(attribute: object) -> object:
-    from onnx import numpy_helper
-
     value = helper.get_attribute_value(attribute)  # type: ignore[arg-type]
     return numpy_helper.to_array(value) if hasattr(value, "raw_data") else value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from edgeopt.ir import Array
+from edgeopt.runtime.emulate import Emulator
 from edgeopt.runtime.model import CompiledModel
 
 Execute = Callable[[Mapping[str, Array]], dict[str, Array]]
@@ -17,7 +18,5 @@ def execution(model: CompiledModel, emulate: bool, threads: int = 1) -> Iterator
     if not emulate:
         yield lambda inputs: model.run(inputs, threads=threads)
         return
-    from edgeopt.runtime.emulate import Emulator
-
     with Emulator(model) as emulator:
         yield emulator.run
