@@ -127,6 +127,8 @@ def _write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> N
     from edgeopt.search.run import approximate, note_unused
     from edgeopt.target import target as find_target
 
+    path = asked.output or Path(f"{asked.model.stem}.optimized.onnx")
+    _refuse_other_files(path, asked.model)  # before the work, not after it
     graph = load(asked.model, asked.shapes, asked.max_memory, asked.bind)
     refuse_nan(graph)
     if asked.approximate:
@@ -134,7 +136,6 @@ def _write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> N
     else:
         note_unused(graph, asked.data, asked.calibration)
         optimize(graph, asked.level, context, asked.passes or None, shown)
-    path = asked.output or Path(f"{asked.model.stem}.optimized.onnx")
     save(graph, path, portable=asked.portable or asked.approximate)
     _print_notes(notes(graph))
     note(f"wrote {path}: {len(graph.nodes)} nodes")
@@ -223,3 +224,13 @@ def _summarise(compiled: CompiledModel, directory: Path) -> None:
         print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
     weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
     note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, weights {weights:,.1f} kB, arena {arena:,.1f} kB")
+
+
+def _refuse_other_files(path: Path, model: Path) -> None:
+    """Raise EdgeoptError where writing an ONNX file to ``path`` would replace the model itself or a file of another kind."""
+    from edgeopt.errors import EdgeoptError
+
+    if path.exists() and path.samefile(model):
+        raise EdgeoptError(f"'{path}' is the model itself; give another file with -o")
+    if path.is_file() and path.suffix != ".onnx":
+        raise EdgeoptError(f"'{path}' exists and is no .onnx file; give another one with -o, or remove it")

@@ -96,3 +96,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     broken.write_bytes(DIGITS.read_bytes()[:5000])
     result = edgeopt("compile", broken, "-o", tmp_path / "d")
     assert result.exit_code == 1 and "broken.onnx" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("name", "message"), [("digits.onnx", "is the model itself"), ("mine.txt", "is no .onnx file")])
+def test_an_onnx_file_replaces_nothing_but_its_like(name: str, message: str, tmp_path: Path) -> None:
+    model = tmp_path / "digits.onnx"
+    model.write_bytes(DIGITS.read_bytes())
+    (tmp_path / "mine.txt").write_text("mine")
+    before = (tmp_path / name).read_bytes()
+    result = edgeopt("compile", str(model), "--emit", "onnx", "-o", str(tmp_path / name))
+    assert result.exit_code == 1 and message in result.stderr
+    assert (tmp_path / name).read_bytes() == before
