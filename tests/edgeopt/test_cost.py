@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,7 @@ def test_calibration_finds_the_rates_that_made_the_times() -> None:
     facts, true = host(), core_of_family(host())
     true = Core(**{name: 1.4 * getattr(true, name) for name in RATES if name != "overlap"}, overlap=3.0, frequency=true.frequency)
     measured = []
-    for model in [next(suite(facts))]:
+    for model in islice(suite(facts), 2):
         graph = read(model)
         optimize(graph, 1)
         program = program_of(graph, facts, 1)
@@ -148,10 +149,9 @@ def test_calibration_finds_the_rates_that_made_the_times() -> None:
         moved = traffic(program, facts, counted)
         nodes = [step.node for step in program.native]
         measured.append(Measured("made", nodes, counted, moved, 40 * true.cycles(counted, moved) / true.frequency))
-    slow = [Measured(m.name, m.nodes, m.census, m.traffic, m.seconds) for m in measured]
-    found = fit(slow, core_of_family(facts))
-    expected = found.cycles(slow[0].census, slow[0].traffic) / found.frequency
-    assert float(np.median(np.abs(expected / slow[0].seconds - 1))) < 0.05
+    found = fit(measured, core_of_family(facts))
+    errors = [np.abs(found.cycles(m.census, m.traffic) / found.frequency / m.seconds - 1) for m in measured]
+    assert float(np.median(np.concatenate(errors))) < 0.05
 
 
 def test_rates_are_kept_for_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

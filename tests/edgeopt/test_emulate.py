@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 import edgeopt
 from benchmarks.arm_agreement import LIMIT, agreement
@@ -17,7 +18,7 @@ from edgeopt.runtime.emulate import Emulator
 from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.emulation import digits, image, needs
-from tests.edgeopt.small_models import loop
+from tests.edgeopt.small_models import info, model
 
 
 @pytest.mark.parametrize("name", ["arm", "cortex-a76", "armv7"])
@@ -52,9 +53,10 @@ def test_a_missing_emulator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_node_without_a_kernel_is_refused_for_a_board(tmp_path: Path) -> None:
-    onnx.save(loop(), tmp_path / "loop.onnx")
-    with pytest.raises(EdgeoptError, match="Loop"):
-        edgeopt.compile(tmp_path / "loop.onnx", target="arm")
+    nodes = [helper.make_node("NonZero", ["x"], ["y"], "places")]
+    onnx.save(model(nodes, [info("x", [2, 3])], [info("y", [2, None], TensorProto.INT64)]), tmp_path / "places.onnx")
+    with pytest.raises(EdgeoptError, match="NonZero 'places'"):
+        edgeopt.compile(tmp_path / "places.onnx", target="arm")
 
 
 @pytest.mark.parametrize("name", ["arm", "cortex-a76", "armv7"])
