@@ -15,8 +15,11 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # Tests see no object that other code made, and other code sees none of theirs: each run begins with an empty cache, in place
 # before any test imports or starts anything. EDGEOPT_TEST_CACHE names one that is kept, for quick repetitions.
+# Processes that run tests side by side share the cache of the one that started them.
 KEPT = os.environ.get("EDGEOPT_TEST_CACHE", "")
-os.environ["EDGEOPT_CACHE"] = KEPT or tempfile.mkdtemp(prefix="edgeopt-tests-")
+STARTED = "PYTEST_XDIST_WORKER" in os.environ
+if not STARTED:
+    os.environ["EDGEOPT_CACHE"] = KEPT or tempfile.mkdtemp(prefix="edgeopt-tests-")
 
 settings.register_profile(
     "edgeopt", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -30,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not KEPT:
+    if not KEPT and not STARTED:
         shutil.rmtree(os.environ["EDGEOPT_CACHE"], ignore_errors=True)
 
 

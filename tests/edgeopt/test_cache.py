@@ -218,7 +218,8 @@ def test_one_model_in_twenty_sizes(folder: Path, kind: str) -> None:
 
 def test_a_slice_of_the_suite_on_the_cache_of_another(tmp_path: Path) -> None:
     """Tests that pass on an empty cache pass on one that other tests have filled."""
-    environment = {**os.environ, "EDGEOPT_TEST_CACHE": str(tmp_path)}
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    environment = {**outside, "EDGEOPT_TEST_CACHE": str(tmp_path)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     for part in ("test_copy.py", "test_concat.py"):
         (found,) = (ROOT / "tests" / "kernels").rglob(part)
