@@ -76,6 +76,9 @@ def _integers(kind: Scalar) -> dict[str, Formula]:
             left = left // 2
         return result
 
+    def sign_kept(x: Any, y: Any) -> Any:
+        return kind(x >> (y if y < width else kind(width - one)))
+
     return {
         "Add": lambda x, y: x + y,
         "Sub": lambda x, y: x - y,
@@ -92,7 +95,7 @@ def _integers(kind: Scalar) -> dict[str, Formula]:
         "BitwiseOr": lambda x, y: x | y,
         "BitwiseXor": lambda x, y: x ^ y,
         "BitShift LEFT": lambda x, y: kind(x << y) if y < width else zero,
-        "BitShift RIGHT": lambda x, y: kind(x >> y) if y < width else zero,
+        "BitShift RIGHT": sign_kept if np.dtype(kind).kind == "i" else lambda x, y: kind(x >> y) if y < width else zero,
     }
 
 

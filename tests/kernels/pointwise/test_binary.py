@@ -92,6 +92,11 @@ def test_shifts(direction: str) -> None:
     agree(binary, "BitShift", [x, y], {"direction": direction})
 
 
+def test_a_shift_beyond_the_width_keeps_the_sign() -> None:
+    x, y = np.asarray([-8, 4, -1, 100, -100], np.int8), np.asarray([8, 9, 127, 2, 7], np.int8)
+    agree(binary, "BitShift", [x, y], {"direction": "RIGHT"}, opset=28)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize("op", ["Sum", "Mean", "Max", "Min"])
 def test_variadic(op: str, count: int) -> None:
