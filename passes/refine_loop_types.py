@@ -9,6 +9,7 @@ touched. Not for states that grow.
 
 from edgeopt.ir import Graph, Node, TensorType, Value
 from edgeopt.ops import infer_types
+from edgeopt.ops.turns import known_turns
 from edgeopt.rewrite import Context, Pass
 
 
@@ -63,20 +64,10 @@ def _static(type_: TensorType | None) -> bool:
 
 
 def _stacks(node: Node, body: Graph, states: int) -> list[TensorType | None]:
-    length = _turns(node, body)
+    length = known_turns(node, body)
     elements = [v.type for v in body.outputs[1 + states :]]
     known = [t if t is not None and t.static and length is not None else None for t in elements]
     return [TensorType(t.dtype, (length, *t.dims)) if t is not None else None for t in known]
-
-
-def _turns(node: Node, body: Graph) -> int | None:
-    """The number of turns where it is a constant and no turn can end the loop."""
-    trips, go, result = node.constant(0), node.input(1), body.outputs[0]
-    while result.producer is not None and result.producer.is_op("Identity") and result.producer.input(0) is not None:
-        result = result.producer.inputs[0] or result
-    endless = result is body.inputs[1] or (result.is_constant and bool(result.array.reshape(())))
-    starts = go is None or (go.is_constant and bool(go.array.reshape(())))
-    return max(0, int(trips.reshape(()))) if trips is not None and endless and starts else None
 
 
 PASS = Pass("refine_loop_types", rewrite, roots=("Loop",))

@@ -22,6 +22,7 @@ from edgeopt.kernels.control import condition, turn
 from edgeopt.lower.emission import Emission, Label
 from edgeopt.lower.plan import Buffer
 from edgeopt.lower.storage import Storage, Store
+from edgeopt.ops.turns import goes_on, known_turns
 
 CONTROL = ("If", "Loop", "Scan")
 SCALAR, FLAG = TensorType("int64", ()), TensorType("bool", ())
@@ -91,8 +92,8 @@ def _lower_loop(lowering: Body, node: Node) -> list[Storage]:
     endless = len(node.inputs) < 1 or node.inputs[0] is None
     trips = _constant(SCALAR, ENDLESS) if endless else lowering.read(_given(node, 0), node)
     stacks = [_result(lowering, out) for out in node.outputs[len(states) :]]
-    ends_early = not _goes_on(body)
-    if stacks and (ends_early or any(s.tensor.shape[:1] != (_static_trips(node),) for s in stacks)):
+    ends_early = not goes_on(body)
+    if stacks and any(s.tensor.shape[:1] != (known_turns(node, body),) for s in stacks):
         raise Declined("the number of its turns is not known, on which the shape of an output depends")
     going = _scratch(FLAG)
     first = node.input(1)
@@ -253,23 +254,6 @@ def _graph(node: Node, name: str) -> Graph:
     if not isinstance(graph, Graph):
         raise Declined(f"it lacks its subgraph '{name}'")
     return graph
-
-
-def _goes_on(body: Graph) -> bool:
-    """Whether the condition that a turn computes is always that of the turn before, or true."""
-    value = body.outputs[0]
-    while value.producer is not None and value.producer.is_op("Identity"):
-        source = value.producer.input(0)
-        assert source is not None
-        value = source
-    return value is body.inputs[1] or (value.is_constant and bool(value.array.reshape(())))
-
-
-def _static_trips(node: Node) -> int | None:
-    trips, going = node.constant(0), node.input(1)
-    if trips is None or (going is not None and not (going.is_constant and bool(going.array.reshape(())))):
-        return None
-    return max(0, int(trips.reshape(())))
 
 
 def _require_leading(node: Node, name: str, count: int) -> None:

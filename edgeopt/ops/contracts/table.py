@@ -47,13 +47,15 @@ RULES: dict[str, Callable[[Operands], None]] = {
     **quantized.RULES,
 }
 
+_ALL = {**RULES, **control.RULES}  # control flow is lowered without a kernel of its own
+
 
 def misfit(node: Node) -> str:
     """A sentence about the first operand of ``node`` that breaks its operator's contract, '' when none is known to.
 
     What is not known before the model runs (open shapes, computed indices) is not judged.
     """
-    rule = {**RULES, **control.RULES}.get(node.op) if node.domain in DOMAINS else None
+    rule = _ALL.get(node.op) if node.domain in DOMAINS else None
     for check in (check_flags, check_modes, check_types, rule) if rule is not None else ():
         try:
             check(Operands(node))
