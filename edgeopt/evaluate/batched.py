@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgeopt.evaluate.compiled import compiled
+from edgeopt.compiled import compiled
 from edgeopt.evaluate.fused import fused_conv, fused_gemm, product
 from edgeopt.evaluate.loops import pool, window_of
 from edgeopt.ir import Array, Node

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeopt.evaluate.compiled import compiled
+from edgeopt.compiled import compiled
 from edgeopt.evaluate.loops import Window, columns, depthwise
 from edgeopt.evaluate.volumes import convolve, lifted, volume_of
 from edgeopt.ir import Array, Node

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeopt.evaluate.compiled import compiled
+from edgeopt.compiled import compiled
 from edgeopt.ir import Array, Node
 
 

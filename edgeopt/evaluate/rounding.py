@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.evaluate.compiled import compiled
+from edgeopt.compiled import compiled
 from edgeopt.ir import Array
 
 DAMPING = 0.01

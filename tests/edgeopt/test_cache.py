@@ -234,7 +234,7 @@ def test_loops_of_calibration_are_kept_and_healed(folder: Path) -> None:
     """A process that finds them compiles nothing; a damaged one is compiled anew."""
     script = (
         "import numpy as np\n"
-        "from edgeopt.evaluate.compiled import compiled\n"
+        "from edgeopt.compiled import compiled\n"
         "from edgeopt.evaluate import rounding\n"
         "from numba.core import compiler\n"
         "made = []\n"

@@ -21,6 +21,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.memory_limit": ("edgeopt.errors",),
     "edgeopt.arguments": ("edgeopt.errors",),
     "edgeopt.cache": (),
+    "edgeopt.coding": ("edgeopt.errors", "edgeopt.compiled"),
+    "edgeopt.compiled": ("edgeopt.cache",),
     "edgeopt.features": (),
     "edgeopt.files": ("edgeopt.errors",),
     "edgeopt.npz": (*CORE, "edgeopt.files"),
@@ -37,7 +39,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.codegen": (*CORE, "edgeopt.cache", "edgeopt.kernels", "edgeopt.lower", "edgeopt.target"),
     "edgeopt.evaluate": (
         *CORE,
-        "edgeopt.cache",
+        "edgeopt.compiled",
         "edgeopt.ops",
         "edgeopt.npz",
         "edgeopt.assembly",

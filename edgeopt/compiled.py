@@ -1,7 +1,8 @@
 """Loops compiled by numba for this process, kept in the cache of edgeopt.
 
 numba's own cache lies beside the source or in the home folder, fails where neither can be written, believes whatever it reads,
-and does not see that a function which another one calls has changed. Here a function is kept under the text of the package.
+and does not see that a function which another one calls has changed. Here a function is kept under the text of the modules
+beside its own, among which all that it calls must lie.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class _Kept:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.name = f"{function.__module__}.{function.__qualname__}"
+        self.folder = Path(function.__code__.co_filename).parent
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """The result of an earlier compilation, or None."""
@@ -48,11 +50,11 @@ class _Kept:
             keep(self._entry(signature, result.codegen), serialize.dumps(result._reduce()))
 
     def _entry(self, signature: Any, code: Any) -> str:
-        known = repr((_sources(), self.name, str(signature), code.magic_tuple()))
+        known = repr((_sources(self.folder), self.name, str(signature), code.magic_tuple()))
         return f"loops/{hashlib.sha256(known.encode()).hexdigest()[:32]}.bin"
 
 
 @cache
-def _sources() -> str:
-    texts = [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py"))]
+def _sources(folder: Path) -> str:
+    texts = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
     return hashlib.sha256(repr((numba.__version__, texts)).encode()).hexdigest()

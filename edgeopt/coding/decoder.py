@@ -1,0 +1,198 @@
+"""A piece of coded bytes back to what it was: a function that numba compiles for this process, and LLVM for every target.
+
+It allocates nothing, reads nothing beyond the piece and writes nothing beyond its room, whatever the piece holds. A piece is
+
+    rotated (1 byte: 32-bit words were rotated left by a bit, which joins the bits of an exponent), number of streams (1)
+    for each stream: kind (1), width of an element (1), count (4), first byte of the room (4), bytes to the next (4), stored (4)
+    what the streams store, one after the other
+
+A stream puts ``count`` elements into the room: bytes as they are (RAW); elements of a dictionary by entropy-coded symbols
+(CODED); or it moves values that lie from ``first`` to the end of the room to their places (GAPS): a symbol stands for the number
+of zeros before the next value, or for ESCAPE zeros and no value. CODED and GAPS store the number of symbols less one, the
+elements (CODED) or bytes (GAPS) they stand for, and what ``encode_symbols`` made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeopt.coding.states import decoding
+from edgeopt.coding.words import inline, load_8, load_16, load_32, load_64, load_word, store_16, store_32, store_64, store_word
+
+RAW, CODED, GAPS = 0, 1, 2
+HEAD, STREAM_HEAD = 2, 18
+TABLE, COUNTERS, BATCH = 4096, 256, 1024  # 32-bit words of the table, of the counters behind it; bytes of a batch of symbols
+ESCAPE = 255
+
+
+def unpack(piece: Any, size: int, room: Any, space: int, table: Any, batch: Any, status: Any) -> None:
+    """Decode ``piece`` [size] into all of ``room`` [space], both uint8; ``status[0]`` is 0 for a piece that is sound, else 1.
+
+    ``table`` uint32 [TABLE + COUNTERS] and ``batch`` uint8 [BATCH] are memory to work in.
+    """
+    status[0] = 1
+    streams = load_8(piece, 1) if size >= HEAD else 256
+    at, sound = HEAD + streams * STREAM_HEAD, True
+    if at > size:
+        return
+    for stream in range(streams):
+        head = HEAD + stream * STREAM_HEAD
+        kind, width, count = load_8(piece, head), load_8(piece, head + 1), load_32(piece, head + 2)
+        first, step, end = load_32(piece, head + 6), load_32(piece, head + 10), at + load_32(piece, head + 14)
+        fits = first <= space and (count == 0 or kind == GAPS or first + (count - 1) * step + width <= space)
+        if end > size or not fits or (width != 1 and width != 2 and width != 4 and width != 8):
+            return
+        if kind == RAW:
+            sound = _copy(piece, at, end, room, first, step, width, count)
+        else:
+            sound = kind <= GAPS and _coded(piece, at, end, room, space, kind, width, count, first, step, table, batch)
+        if not sound:
+            return
+        at = end
+    if load_8(piece, 0):
+        _rotate_back(room, space)
+    status[0] = 0
+
+
+@inline
+def _copy(piece: Any, at: int, end: int, room: Any, first: int, step: int, width: int, count: int) -> bool:
+    sound = width == 1 and at + count <= end
+    if sound and step == 1:
+        for k in range(count):
+            room[first + k] = piece[at + k]
+    elif sound:
+        for k in range(count):
+            room[first + k * step] = piece[at + k]
+    return sound
+
+
+@inline
+def _rotate_back(room: Any, space: int) -> None:
+    for k in range(space >> 2):
+        word = load_32(room, 4 * k)
+        store_32(room, 4 * k, word >> 1 | (word & 1) << 31)
+
+
+@inline
+def _coded(
+    piece: Any, at: int, end: int, room: Any, space: int, kind: int, width: int, count: int, first: int, step: int, table: Any,
+    batch: Any,
+) -> bool:  # fmt: skip
+    """Read the model and then batch after batch of symbols; what they stand for goes to its places."""
+    symbols = load_8(piece, at) + 1 if at < end else 256
+    wide = width if kind == CODED else 1
+    words, known = at + 1, at + 1 + symbols * wide
+    log = load_8(piece, known) if known < end else 255
+    bit = _model(piece, known + 1, end, symbols, log, table)
+    sound = bit >= 0
+    if sound and wide == 1:
+        _name(table, log, piece, words)
+    a, b, c, d = 0, 0, 0, 0
+    if sound:
+        a, b = _bits(piece, bit, end, log), _bits(piece, bit + log, end, log)
+        c, d = _bits(piece, bit + 2 * log, end, log), _bits(piece, bit + 3 * log, end, log)
+    bit += 4 * log
+    done, place, value = 0, np.int64(0), first
+    while sound and done < count:
+        part = min(BATCH, count - done)
+        k = 0
+        while k + 4 <= part and (bit >> 3) + 8 <= end:
+            word = load_64(piece, bit >> 3) >> (bit & 7)
+            e, f, g, h = load_32(table, a), load_32(table, b), load_32(table, c), load_32(table, d)
+            store_32(batch, k, e & 255 | (f & 255) << 8 | (g & 255) << 16 | (h & 255) << 24)
+            i, j, m, n = e >> 8 & 15, f >> 8 & 15, g >> 8 & 15, h >> 8 & 15
+            a = (e >> 16) + (word & ((1 << i) - 1))
+            b = (f >> 16) + (word >> i & ((1 << j) - 1))
+            c = (g >> 16) + (word >> (i + j) & ((1 << m) - 1))
+            d = (h >> 16) + (word >> (i + j + m) & ((1 << n) - 1))
+            bit += i + j + m + n
+            k += 4
+        while k < part:
+            e = np.int64(table[a])
+            batch[k] = e & 255
+            i = e >> 8 & 15
+            a, b, c, d = b, c, d, (e >> 16) + _bits(piece, bit, end, i)
+            bit += i
+            k += 1
+        if kind == CODED:
+            _look_up(batch, part, piece, words, room, first + done * step, step, width)
+        else:
+            for k in range(part):
+                gap = np.int64(batch[k])
+                if (place + gap) * width > value or (gap < ESCAPE and value + width > space):
+                    sound = False
+                    break
+                _clear(room, place * width, (place + gap) * width)
+                place += gap
+                if gap < ESCAPE:
+                    store_word(room, place * width, load_word(room, value, width), width)
+                    place += 1
+                    value += width
+        done += part
+    if sound and kind == GAPS:
+        sound = value == space
+        _clear(room, place * width, space)
+    return sound and bit <= 8 * end and a == 0 and b == 0 and c == 0 and d == 0
+
+
+@inline
+def _look_up(batch: Any, count: int, piece: Any, words: int, room: Any, first: int, step: int, width: int) -> None:
+    """Put what a batch of symbols stands for into the room; a loop for each width, which LLVM would not always make of one."""
+    if width == 1 and step == 1:
+        for k in range(count):
+            room[first + k] = batch[k]
+    elif width == 1:
+        for k in range(count):
+            room[first + k * step] = batch[k]
+    elif width == 2:
+        for k in range(count):
+            store_16(room, first + k * step, load_16(piece, words + 2 * np.int64(batch[k])))
+    elif width == 4:
+        for k in range(count):
+            store_32(room, first + k * step, load_32(piece, words + 4 * np.int64(batch[k])))
+    else:
+        for k in range(count):
+            store_64(room, first + k * step, load_64(piece, words + 8 * np.int64(batch[k])))
+
+
+@inline
+def _name(table: Any, log: int, piece: Any, words: int) -> None:
+    """Put the byte that a symbol stands for in its place."""
+    for state in range(1 << log):
+        entry = np.int64(table[state])
+        table[state] = entry - (entry & 255) + load_8(piece, words + (entry & 255))
+
+
+@inline
+def _clear(room: Any, begin: int, end: int) -> None:
+    for at in range(begin, end):
+        room[at] = 0
+
+
+@inline
+def _model(piece: Any, at: int, end: int, symbols: int, log: int, table: Any) -> int:
+    """Make the table of a model; returns the first bit behind it, or -1 for a model that is none."""
+    total, bit = 0, -1
+    for symbol in range(symbols):
+        share = load_8(piece, at) if at < end else 0
+        at += 1
+        if share >= 128:
+            share = share - 128 + (load_8(piece, at) << 7 if at < end else 0)
+            at += 1
+        total += share if share > 0 else 2 * TABLE
+        table[TABLE + symbol] = share
+    if log <= 12 and total == 1 << log and at <= end:
+        decoding(table, TABLE, symbols, log)
+        bit = 8 * at
+    return bit
+
+
+@inline
+def _bits(piece: Any, bit: int, end: int, count: int) -> int:
+    """The next ``count`` <= 12 bits; beyond ``end`` they are 0."""
+    byte, word = bit >> 3, 0
+    for k in range(3):
+        word |= (load_8(piece, byte + k) if byte + k < end else 0) << (8 * k)
+    return word >> (bit & 7) & ((1 << count) - 1)
