@@ -1,6 +1,8 @@
 """DequantizeLinear -> convolution or matrix product -> QuantizeLinear becomes one integer operator.
 
-    Q(act(Conv(DQ(x), DQ(w), DQ(b)) + DQ(r)))   ->   QuantConv(x, w, b, r)        the same for Gemm and MatMul -> QuantGemm
+    Q(act(Conv(DQ(x), DQ(w), DQ(b)) + DQ(r)))   ->   QuantConv(x, w, b, r)
+
+the same for Gemm and MatMul -> QuantGemm, and without a residual for ConvTranspose -> QuantConvTranspose.
 
 Without a QuantizeLinear after it the result is float. Activations are codes of 8 or 16 bits, in any mixture. Exact up to one
 code: the sum is taken in integers and rounded once.
@@ -11,12 +13,13 @@ import numpy as np
 
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, Value
 from edgeopt.ir.match import dtype_of, rank_of, scalar, sole_user
-from edgeopt.ops.fused import CONV_ATTRIBUTES
 from edgeopt.ops.qdq import INPUT_CODES, Grid, dequantized, grid, is_per_tensor, quantizing_user
+from edgeopt.ops.quantized import TRANSPOSED_ATTRIBUTES
 from edgeopt.rewrite import Context, Pass
 
-ROOTS = ("Conv", "FusedConv", "Gemm", "MatMul", "FusedGemm")
-KEPT = (*CONV_ATTRIBUTES, "activation", "alpha", "beta")
+ROOTS = ("Conv", "FusedConv", "ConvTranspose", "Gemm", "MatMul", "FusedGemm")
+KEPT = (*TRANSPOSED_ATTRIBUTES, "activation", "alpha", "beta")
+OPERATORS = {"Conv": "QuantConv", "FusedConv": "QuantConv", "ConvTranspose": "QuantConvTranspose"}
 CODES = ("int8", "uint8", "int4", "uint4", "int2")
 
 
@@ -44,8 +47,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
 def _replace(graph: Graph, node: Node, end: Node, inputs: Grid, attributes: dict[str, Attribute]) -> None:
     while inputs and inputs[-1] is None:
         inputs.pop()
-    op = "QuantConv" if node.op in ("Conv", "FusedConv") else "QuantGemm"
-    made = graph.make(op, inputs, [end.output.type], end, OWN_DOMAIN, node.name, attributes)
+    made = graph.make(OPERATORS.get(node.op, "QuantGemm"), inputs, [end.output.type], end, OWN_DOMAIN, node.name, attributes)
     made.metadata.update(node.metadata)
     graph.replace(end.output, made.output)
     while end is not node:
@@ -64,6 +66,8 @@ def _obstacle(node: Node, x: Node, w: Node) -> str:
     axis, rank = w.integer("axis", 1), rank_of(w.input(0)) or 0
     if not is_per_tensor(w) and axis % rank != _channel_axis(node):
         return "the scales of its weight do not lie along the output channels"
+    if node.op == "ConvTranspose" and not is_per_tensor(w) and node.integer("group", 1) > 1:
+        return "its groups share the scales of its weight"
     if node.op in ("MatMul", "FusedGemm", "Gemm") and rank != 2:
         return "its weight is not a matrix"
     if node.is_op("Gemm") and (node.integer("transA", 0) or node.real("alpha", 1.0) != 1.0 or node.real("beta", 1.0) != 1.0):
@@ -75,7 +79,7 @@ def _obstacle(node: Node, x: Node, w: Node) -> str:
 
 
 def _channel_axis(node: Node) -> int:
-    return 0 if node.op in ("Conv", "FusedConv") or node.integer("transB", 0) else 1
+    return 0 if OPERATORS.get(node.op) == "QuantConv" or node.integer("transB", 0) else 1
 
 
 def _weight(graph: Graph, node: Node, w: Node) -> Value | None:

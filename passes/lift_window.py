@@ -15,6 +15,7 @@ from edgeopt.rewrite import Context, Pass
 
 # where an operator has its weight and its residual
 CONVOLUTIONS = {"FusedConv": (1, 3), "HybridConv": (1, 4), "QuantConv": (3, 9), "ConvTranspose": (1, None)}
+CONVOLUTIONS |= {"QuantConvTranspose": (3, None)}
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
 PER_AXIS = ("kernel_shape", "strides", "dilations", "output_padding", "output_shape")
 NEUTRAL = {"output_padding": 0}

@@ -13,7 +13,7 @@ from edgeopt.ops.work import Count, convolution, einsum, product, recurrent, tra
 STANDARD: dict[str, Count] = {
     "Conv": convolution(1),
     "ConvInteger": convolution(1),
-    "ConvTranspose": transposed_convolution,
+    "ConvTranspose": transposed_convolution(1),
     "Einsum": einsum,
     "GRU": recurrent,
     "Gemm": product,

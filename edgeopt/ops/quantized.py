@@ -10,9 +10,10 @@ from __future__ import annotations
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
-from edgeopt.ops.work import convolution, product
+from edgeopt.ops.work import convolution, product, transposed_convolution
 
 WEIGHT, BIAS, RESULT, RESIDUAL = 3, 6, 7, 9
+TRANSPOSED_ATTRIBUTES = (*CONV_ATTRIBUTES, "output_padding", "output_shape")
 POOL_ATTRIBUTES = ("auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides")
 
 
@@ -49,6 +50,13 @@ def _quant_conv(node: Node, body: Body) -> None:
     ins = [_real(body, node, 0), _real(body, node, WEIGHT, 0), *([_bias(body)] if node.input(BIAS) is not None else [])]
     conv = {k: node.attributes[k] for k in CONV_ATTRIBUTES if k in node.attributes}
     _end(body, node, body.op("Conv", ins, "", 1, **conv))
+
+
+def _quant_conv_transpose(node: Node, body: Body) -> None:
+    """Inputs as of QuantConv, with w [C, M / g, kernel...]; one scale for each of the M / g outputs, or one in all."""
+    ins = [_real(body, node, 0), _real(body, node, WEIGHT, 1), *([_bias(body)] if node.input(BIAS) is not None else [])]
+    conv = {k: node.attributes[k] for k in TRANSPOSED_ATTRIBUTES if k in node.attributes}
+    _end(body, node, body.op("ConvTranspose", ins, "", 1, **conv))
 
 
 def _quant_gemm(node: Node, body: Body) -> None:
@@ -98,6 +106,7 @@ def _quant_lookup(node: Node, body: Body) -> None:
 
 QUANTIZED = (
     OwnOp("QuantConv", _quant_conv, convolution(3), numeric="integer", maps=True),
+    OwnOp("QuantConvTranspose", _quant_conv_transpose, transposed_convolution(3), numeric="integer", maps=True),
     OwnOp("QuantGemm", _quant_gemm, product, numeric="integer"),
     _binary("Add"),
     _binary("Mul"),

@@ -29,10 +29,14 @@ def convolution(weight: int) -> Count:
     return count
 
 
-def transposed_convolution(node: Node) -> int | None:
+def transposed_convolution(weight: int) -> Count:
     """Each input element is spread over M / group * k * k outputs; W is [C, M / group, k, k]."""
-    x, w = _shape(node.input(0)), _shape(node.input(1))
-    return None if x is None or w is None else prod(x) * prod(w[1:])
+
+    def count(node: Node) -> int | None:
+        x, w = _shape(node.input(0)), _shape(node.input(weight))
+        return None if x is None or w is None else prod(x) * prod(w[1:])
+
+    return count
 
 
 def product(node: Node) -> int | None:

@@ -21,6 +21,8 @@ from edgeopt.kernels.integer import (
     quant_product_plain,
     quant_split,
     quant_stem,
+    quant_transpose,
+    quant_transpose_plain,
     quantize,
     quantize_stem,
 )
@@ -30,6 +32,7 @@ KERNELS: tuple[Kernel, ...] = (
     quant_depthwise_wide.KERNEL,
     quant_stem.KERNEL,
     quant_conv.KERNEL,
+    quant_transpose.KERNEL,
     *quant_split.KERNELS,
     *dynamic_product.KERNELS,
     quantize_stem.KERNEL,
@@ -46,5 +49,6 @@ KERNELS: tuple[Kernel, ...] = (
     dynamic_plain.KERNEL,
     quant_gemm.KERNEL,
     *quant_product_plain.KERNELS,
+    quant_transpose_plain.KERNEL,
     *quant_plain.KERNELS,
 )

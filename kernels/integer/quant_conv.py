@@ -1,5 +1,6 @@
-"""Integer convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped in whole blocks; residual and clip included.
+"""Integer convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped; residual and clip included.
 
+Groups are whole blocks, or merged to whole blocks.
 An implicit matrix product with steps of four channels. Weights are packed ``[group][k / 4][vector][lane][4]``, k in the order
 block of inputs, kernel row, kernel column, channel. The last group of vectors is moved back to end with the channels.
 """
@@ -13,6 +14,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Prepared, Site, Tensor
+from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.integer.quant_dot import widened
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_result, tile_site, x_zero
 from edgeopt.kernels.integer.quant_walk import Reading, walk_product
@@ -29,24 +31,23 @@ def prepare(site: Site) -> Prepared:
     """The product of a QuantConv node. Raises Declined as ``select``."""
     site = tile_site(site, 0)
     x, y, residual, target = site.given(0), site.outputs[0], site.optional(RESIDUAL), site.target
-    weight, group = centred(site, 0), site.node.integer("group", 1)
-    block = x.layout.block
+    weight, group, block = centred(site, 0), site.node.integer("group", 1), x.layout.block
     require_result(y)
     if not block or y.layout.block % target.lanes or not y.layout.block:
         raise Declined("its operands do not lie blocked")
     if residual is not None and residual.layout.block != y.layout.block:
         raise Declined("its residual does not lie blocked")
-    if group > 1 and (weight.shape[0] // group % y.layout.block or weight.shape[1] % block):
-        raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
+    together = groups_together(group, weight.shape[1], weight.shape[0] // group, max(block, y.layout.block))
+    weight, group = merged(weight, group, together), group // together
     window = plane_window(site.node, weight.shape[2:])
     if any(window.halo) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
     flat = _is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
-    loops, steps = _loops(x, window, weight.shape[1])
+    loops, steps = loops_of(x, window, weight.shape[1])
     copies, source = widened(target, x)
-    reading = Reading(x, window, _order(weight, block), loops, steps, size)
-    return replace(walk_product(site, reading, weight, source), before=tuple(copies))
+    reading = Reading(x, window, in_order(weight, block), loops, steps, size)
+    return replace(walk_product(site, reading, weight, source, group), before=tuple(copies))
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
@@ -55,7 +56,8 @@ def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None)
     return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
 
 
-def _loops(x: Tensor, window: PlaneWindow, channels: int) -> tuple[tuple[Loop, ...], tuple[int, ...]]:
+def loops_of(x: Tensor, window: PlaneWindow, channels: int) -> tuple[tuple[Loop, ...], tuple[int, ...]]:
+    """The loops over the codes of a window of ``channels`` channels, outermost first, and the steps of the innermost."""
     block = x.layout.block
     blocks, words = -(-channels // block), block // 4
     left = -(-(channels - (blocks - 1) * block) // 4)
@@ -68,7 +70,7 @@ def _loops(x: Tensor, window: PlaneWindow, channels: int) -> tuple[tuple[Loop, .
     return tuple(loops), tuple(4 * i for i in range(body))
 
 
-def _order(weight: Array, block: int) -> Array:
+def in_order(weight: Array, block: int) -> Array:
     """Weights [O, I, h, w] as ``[O][k / 4][4]``, k in the order of the walk; the last block of inputs is cut to whole words."""
     outputs, inputs, height, width = weight.shape
     blocks = -(-inputs // block)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
+from edgeopt.kernels.conv import conv_transpose
 from edgeopt.kernels.emit.elements import static
 from edgeopt.kernels.integer import quantize
 from edgeopt.kernels.move import concat
@@ -22,7 +23,7 @@ from edgeopt.kernels.walk.strided import grid, row_major
 
 _KERNELS = {
     k.ops: k
-    for module in (binary, concat, pool, quantize, reduce, softmax, unary)
+    for module in (binary, concat, conv_transpose, pool, quantize, reduce, softmax, unary)
     for k in (module.KERNELS if hasattr(module, "KERNELS") else (module.KERNEL,))
 }
 
@@ -62,7 +63,7 @@ def _unit(site: Site, parts: tuple[int, ...], result: int) -> Array | None:
     return site.given(result).array if ratios and known else None
 
 
-def _real(site: Site, index: int, unit: Array | None) -> tuple[Tensor, Operand, list[KernelCall]]:
+def real_input(site: Site, index: int, unit: Array | None) -> tuple[Tensor, Operand, list[KernelCall]]:
     """Input ``index`` in float: its tensor, the memory it is put into, and the calls that do it."""
     x, zero = site.given(index), site.optional(index + 2)
     scale, place = _scale(site, index + 1, unit)
@@ -76,21 +77,26 @@ def _select(op: str, parts: tuple[int, ...], result: int, site: Site) -> tuple[K
     y = site.outputs[0]
     static(*site.inputs, y)
     unit = _unit(site, parts, result)
-    reals = [_real(site, index, unit) for index in parts]
+    reals = [real_input(site, index, unit) for index in parts]
     calls = [call for _, _, made in reals for call in made]
     whole = Tensor(TensorType("float32", y.shape))
     memory: Operand = _memory("result", whole)
     calls += compute(op, site, tuple(t for t, _, _ in reals), whole, (*(m for _, m, _ in reals), memory))
-    kind = site.node.text("activation", "")
+    return (*calls, *quantized(site, whole, memory, result, unit))
+
+
+def quantized(site: Site, whole: Tensor, memory: Operand, result: int, unit: Array | None) -> list[KernelCall]:
+    """The activation of ``whole``, which lies in ``memory``, and its codes on the grid of input ``result``, if there is one."""
+    kind, ends_real, calls = site.node.text("activation", ""), site.optional(result) is None, []
     if kind:
-        activated = _memory("activated", whole)
+        activated: Operand = Output(0) if ends_real else _memory("activated", whole)
         calls += compute(kind, site, (whole,), whole, (memory, activated))
         memory = activated
-    scale, place = _scale(site, result, unit)
-    calls += compute(
-        "QuantizeLinear", site, (whole, scale, site.optional(result + 1)), y, (memory, place, Input(result + 1), Output(0))
-    )
-    return tuple(calls)
+    if not ends_real:
+        scale, place = _scale(site, result, unit)
+        grid_ = (whole, scale, site.optional(result + 1))
+        calls += compute("QuantizeLinear", site, grid_, site.outputs[0], (memory, place, Input(result + 1), Output(0)))
+    return calls
 
 
 def _binary(site: Site) -> tuple[KernelCall, ...]:

@@ -92,29 +92,32 @@ class Reading:
     size: tuple[int, int]
 
 
-def walk_product(site: Site, reading: Reading, weight: Array, source: Operand) -> Prepared:
-    """The product that computes the QuantConv of ``site`` into its blocked output; ``source`` holds ``reading.x``."""
+def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, group: int = 1) -> Prepared:
+    """The product that computes the QuantConv of ``site`` into its blocked output, in ``group`` groups of whole blocks.
+
+    ``source`` holds ``reading.x``.
+    """
     x, y, residual, target = reading.x, site.outputs[0], site.optional(RESIDUAL), site.target
-    group, words = site.node.integer("group", 1), reading.words
+    words = reading.words
     how, numbers = ending(site, weight, 0, seen_zero(site))
     unit, vectors = y.layout.block // target.lanes, y.blocks * y.layout.block // target.lanes
     tiling = choose(target, reading.size[1], vectors // group, unit, words.shape[1])
     tile = QuantTile(
         pixels=tuple(i * reading.window.strides[1] * x.layout.block for i in range(tiling.pixels)),
         places=tuple(i * y.layout.block for i in range(tiling.pixels)),
-        vectors=_vectors(target, y, tiling.vectors),
+        vectors=vector_places(target, y, tiling.vectors),
         loops=tuple(loop for i, loop in enumerate(reading.loops) if loop.count > 1 or (i == 0 and loop.last)),
         steps=reading.steps,
         end=how,
         residual=tuple(i * residual.layout.block for i in range(tiling.pixels)) if residual is not None else (),
-        residual_vectors=_vectors(target, residual, tiling.vectors) if residual is not None else (),
+        residual_vectors=vector_places(target, residual, tiling.vectors) if residual is not None else (),
         flipped=flipped(site),
         limit=meets_limit(target, weight),
     )
-    walk = _walk(target, (x, y, residual or y), reading.window, tiling, reading.size, group, words.shape[1])
-    firsts = [_first(walk, g) * target.lanes for g in range(walk.groups)]
+    walk = walk_of(target, (x, y, residual or y), reading.window, tiling, reading.size, group, words.shape[1])
+    firsts = [first_vector(walk, g) * target.lanes for g in range(walk.groups)]
     count = walk.vectors * target.lanes
-    arrays = np.stack([arranged(target, _panel(words, first, count)) for first in firsts])
+    arrays = np.stack([arranged(target, panel_of(words, first, count)) for first in firsts])
     panels = stored_panels(target, weight, arrays, len(tile.steps) * tiling.vectors * tile_parts(target), walk.run)
     tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
     walk = replace(walk, stored=panels.bytes, copied=panels.copied)
@@ -126,12 +129,13 @@ def walk_product(site: Site, reading: Reading, weight: Array, source: Operand) -
     return Prepared(walk_function(target, tile, walk), roles, chunks, per)
 
 
-def _vectors(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
+def vector_places(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
+    """The offsets of ``count`` vectors of channels in a blocked tensor."""
     unit = y.layout.block // target.lanes
     return tuple(v // unit * y.plane * y.layout.block + v % unit * target.lanes for v in range(count))
 
 
-def _walk(
+def walk_of(
     target: Target,
     tensors: tuple[Tensor, Tensor, Tensor],
     window: PlaneWindow,
@@ -140,6 +144,7 @@ def _walk(
     group: int,
     words: int,
 ) -> Walk:
+    """How the tiles of x, y and the residual are visited: ``size`` rows and pixels, ``words`` steps of four codes in each."""
     x, y, r = tensors
     unit = y.layout.block // target.lanes
     outputs = y.blocks * unit // group
@@ -181,7 +186,7 @@ def _run(target: Target, tiles: int, tiling: Tiling, words: int, x: Tensor, othe
     return min(tiles, -(-run // tiling.across) * tiling.across) if tiles > tiling.across else run
 
 
-def _first(walk: Walk, group: int) -> int:
+def first_vector(walk: Walk, group: int) -> int:
     """The first output vector of a group."""
     return group // walk.inner * walk.outputs + min(group % walk.inner * walk.vectors, walk.outputs - walk.vectors)
 
@@ -224,7 +229,7 @@ def walk_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., 
     return convolve
 
 
-def _panel(words: Array, first: int, count: int) -> Array:
+def panel_of(words: Array, first: int, count: int) -> Array:
     """The words of ``count`` outputs from ``first`` as ``[k / 4][output][4]``; outputs that do not exist are zero."""
     part = words[first : first + count]
     padded = np.zeros((count, *words.shape[1:]), np.int8)

@@ -11,6 +11,7 @@ X, WEIGHT, DENSE = "uint8[1,4,8,8]", ones(6, 4, 3, 3, dtype="int8"), ones(4, 6, 
 BIAS = np.zeros(6, "int32")
 CONV: list[Operand] = [X, S, Z, WEIGHT, WS, WZ, BIAS, S, Z, "uint8[1,6,6,6]", S, Z]
 GEMM: list[Operand] = ["uint8[2,4]", S, Z, DENSE, WS, WZ, BIAS, S, Z, "uint8[2,6]", S, Z]
+TRANSPOSED: list[Operand] = [X, S, Z, ones(4, 6, 3, 3, dtype="int8"), WS, WZ, BIAS, S, Z]
 DYNAMIC_CONV: list[Operand] = [X, "float32[]", "uint8[]", WEIGHT, WS, WZ, ones(6)]
 DYNAMIC_GEMM: list[Operand] = ["uint8[2,4]", "float32[]", "uint8[]", DENSE, WS, WZ, ones(6)]
 HYBRID_CONV: list[Operand] = ["float32[1,4,8,8]", WEIGHT, WS, ones(6), "float32[1,6,6,6]"]
@@ -61,6 +62,7 @@ BINARY: Changes = (
 )
 CASES = [
     *each("QuantConv", CONV, (*PRODUCT, ("channels", {0: "uint8[1,3,8,8]"}, "3 channels"), ("bias", {6: BIAS[:5]}, "input 6"))),
+    *each("QuantConvTranspose", TRANSPOSED, (*PRODUCT[:6], ("groups", {"group": 2}, "groups would share"))),
     *each("QuantGemm", GEMM, (*PRODUCT, ("depth", {0: "uint8[2,5]"}, "no common depth"), ("bias", {6: BIAS[:5]}, "input 6"))),
     *each("DynamicConv", DYNAMIC_CONV, (*DYNAMIC, ("channels", {0: "uint8[1,3,8,8]"}, "3 channels"))),
     *each("DynamicGemm", DYNAMIC_GEMM, (*DYNAMIC, ("depth", {0: "uint8[2,5]"}, "no common depth"))),

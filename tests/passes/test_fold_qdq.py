@@ -49,3 +49,19 @@ def test_weights_of_two_bits_become_integer_products() -> None:
     graph = closed(draft, rounded(draft, y, 0.02, 128))
     assert keeps_numbers(graph, load_pass(NAME)) == 1
     assert [node.op for node in graph.nodes if node.domain] == ["QuantConv"]
+
+
+def test_transposed_convolutions_keep_their_shape() -> None:
+    draft, x = sketch()
+    codes, scales = draft.constant(np.arange(-9, 9).reshape(3, 2, 3, 1), "int8"), draft.weight(2, low=0.1)
+    y = draft.op("ConvTranspose", rounded(draft, x), draft.op("DequantizeLinear", codes, scales, axis=1), strides=[2, 2])
+    graph = closed(draft, rounded(draft, draft.op("Relu", y), 0.02, 128))
+    assert keeps_numbers(graph, load_pass(NAME)) == 1
+    assert [node.op for node in graph.nodes if node.domain] == ["QuantConvTranspose"]
+
+
+def test_groups_of_a_transposed_convolution_share_no_scales() -> None:
+    draft, x = sketch()
+    codes, scales = draft.constant(np.ones((3, 2, 1, 1)), "int8"), draft.weight(2, low=0.1)
+    y = draft.op("ConvTranspose", rounded(draft, x), draft.op("DequantizeLinear", codes, scales, axis=1), group=3)
+    assert any("groups share" in reason for reason in reasons(closed(draft, y), NAME))

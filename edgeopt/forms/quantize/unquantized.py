@@ -9,7 +9,7 @@ from edgeopt.ir.match import dtype_of
 from edgeopt.ops.grids import LINEAR, linear_nodes
 
 NO_KERNEL = {
-    "ConvTranspose": "transposed convolutions have no integer kernel",
+    "ConvTranspose": "transposed convolutions are not quantised here",
     "Einsum": "sums over named axes have no integer kernel",
     "GRU": "recurrent layers have no integer kernel",
     "LSTM": "recurrent layers have no integer kernel",

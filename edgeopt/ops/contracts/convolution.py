@@ -56,28 +56,48 @@ def _fused_conv(operands: Operands) -> None:
     convolution(1, 2, 3)(operands)
 
 
-def _transposed(operands: Operands) -> None:
-    kernel, x, w, group = kernel_of(operands, 1), operands.shape(0), operands.shape(1), operands.node.integer("group", 1)
-    operands.same_type(0, 1, 2)
-    text = f"{operands.label(0)} has {x[1]} channels, {operands.label(1)} of shape {list(w)} in {group} group(s) takes {w[0]}"
+def transposed(weight: int, bias: int) -> Rule:
+    """The rule of a transposed convolution whose weight and bias are the inputs of these numbers."""
+
+    def rule(operands: Operands) -> None:
+        kernel, x = kernel_of(operands, weight), operands.shape(0)
+        channels = transposed_channels(operands, weight)
+        operands.fits(bias, (channels,))
+        extents, others = _transposed_extents(operands, geometry(operands, kernel), x[2:])
+        operands.need(min(extents) >= 0, f"its result would have the extents {extents}")
+        head = (x[0], channels)
+        operands.yields((*head, *extents), others=[(*head, *other) for other in others])
+
+    return rule
+
+
+def transposed_channels(operands: Operands, weight: int) -> int:
+    """The output channels of a transposed convolution; raises Misfit as ``channels_of`` does."""
+    x, w, group = operands.shape(0), operands.shape(weight), operands.node.integer("group", 1)
+    weights = f"{operands.label(weight)} of shape {list(w)} in {group} group(s)"
+    text = f"{operands.label(0)} has {x[1]} channels, {weights} takes {w[0]}"
     operands.need(group > 0 and w[0] % group == 0 and x[1] == w[0], text)
-    operands.fits(2, (w[1] * group,))
-    found = geometry(operands, kernel)
+    return w[1] * group
+
+
+def _transposed(operands: Operands) -> None:
+    operands.same_type(0, 1, 2)
+    transposed(1, 2)(operands)
+
+
+def _transposed_extents(operands: Operands, found: Geometry, source: Shape) -> tuple[list[int], list[list[int]]]:
+    """The extents of the result, and others that shape inference may have found."""
     extra = _output_padding(operands, found)
-    whole = zip(found.strides, x[2:], found.spans, found.begin, found.end, strict=True)
+    whole = zip(found.strides, source, found.spans, found.begin, found.end, strict=True)
     bare = [s * (n - 1) + span - b - e for s, n, span, b, e in whole]
-    full = [n + p for n, p in zip(bare, extra, strict=True)]
     told = operands.node.integers("output_shape")
-    extents, others = full, []
     if told:
         most = [n + more - 1 for n, more in zip(_unpadded(bare, found), _most(found), strict=True)]
-        extents = list(_told(operands, told, most))
-    elif operands.node.text("auto_pad", "NOTSET").startswith("SAME"):
-        extents = [n * s for n, s in zip(x[2:], found.strides, strict=True)]
-        others = [[n + p for n, p in zip(extents, extra, strict=True)]]  # as shape inference counts it
-    operands.need(min(extents) >= 0, f"its result would have the extents {extents}")
-    head = (x[0], w[1] * group)
-    operands.yields((*head, *extents), others=[(*head, *other) for other in others])
+        return list(_told(operands, told, most)), []
+    if operands.node.text("auto_pad", "NOTSET").startswith("SAME"):
+        extents = [n * s for n, s in zip(source, found.strides, strict=True)]
+        return extents, [[n + p for n, p in zip(extents, extra, strict=True)]]  # as shape inference counts it
+    return [n + p for n, p in zip(bare, extra, strict=True)], []
 
 
 def _most(found: Geometry) -> list[int]:

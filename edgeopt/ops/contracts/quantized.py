@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgeopt.ops.contracts.convolution import channels_of, convolution
-from edgeopt.ops.contracts.operands import Operands, broadcast
+from edgeopt.ops.contracts.convolution import channels_of, convolution, transposed, transposed_channels
+from edgeopt.ops.contracts.operands import Operands, broadcast, size
 from edgeopt.ops.contracts.pooling import global_pool, pool
 from edgeopt.ops.contracts.products import product
 from edgeopt.ops.contracts.quantization import factor, per_channel, result_grid
@@ -41,6 +41,15 @@ def _quant_conv(operands: Operands) -> None:
     _codes(operands, 0, 9)
     _quantized_weight(operands, channels_of(operands, 3))
     convolution(3, 6, 9)(operands)
+
+
+def _quant_conv_transpose(operands: Operands) -> None:
+    _codes(operands, 0)
+    transposed_channels(operands, 3)
+    _quantized_weight(operands, operands.shape(3)[1])
+    one = operands.node.integer("group", 1) == 1 or size(operands.shape(4)) == 1
+    operands.need(one, f"{operands.label(4)} holds several scales, which groups would share")
+    transposed(3, 6)(operands)
 
 
 def _quant_gemm(operands: Operands) -> None:
@@ -139,6 +148,7 @@ def _lookup(operands: Operands) -> None:
 
 RULES = {
     "QuantConv": _quant_conv,
+    "QuantConvTranspose": _quant_conv_transpose,
     "QuantGemm": _quant_gemm,
     "QuantAdd": _binary,
     "QuantMul": _binary,
