@@ -79,7 +79,7 @@ def block_size(target: Target) -> int:
 
 
 def _block(value: Value, target: Target) -> int:
-    """Images of few channels lie in blocks of four codes, what one step of an integer product reads; what products make do not."""
+    """Images of few channels that no product made lie in blocks of four codes, what one step of an integer product reads."""
     type_, made = value.type, value.producer is not None and _writes_maps(value.producer)
     few = type_ is not None and can_block(type_) and type_.dtype in (*BYTES, *WORDS) and type_.dims[1] <= 4 and not made
     return 4 if few else block_size(target)

@@ -1,7 +1,7 @@
 """Integer transposed convolution in the blocked layout: its phases are small convolutions that write pixels a stride apart.
 
-As of floats (``conv_transpose_blocked``), phases with as many taps and outputs share a tile and a call; where each starts in x and
-y stands in a table. The numbers of a phase hold what its own taps make of the zero point of x, which lies around x.
+As of floats (``conv_transpose_blocked``), phases with as many taps and outputs share a tile and a call; where each starts in x
+and in y stands in a table. The numbers of a phase hold what its own taps make of the zero point of x, which lies around x.
 """
 
 from __future__ import annotations
