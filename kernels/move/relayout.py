@@ -35,14 +35,14 @@ class Exchange:
 def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
     """Plain N, C, H, W to blocked; lanes beyond C are set to zero, the halo is left to ``fill_halo``."""
     if source.type.dtype != "float32":
-        return relayout_bytes.to_blocked(made)
+        return relayout_bytes.to_blocked(made, target)
     return _call(target, _exchange(made, True), source.shape[0])
 
 
 def to_plain(source: Tensor, made: Tensor, target: Target) -> KernelCall:
     """Blocked to plain N, C, H, W."""
     if source.type.dtype != "float32":
-        return relayout_bytes.to_plain(source)
+        return relayout_bytes.to_plain(source, target)
     return _call(target, _exchange(source, False), made.shape[0])
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Site
-from edgeopt.kernels.emit.elements import static
+from edgeopt.kernels.emit.elements import static, storage
 from edgeopt.kernels.move.copy import copy_call
+from edgeopt.kernels.move.transposed import transposed_call
 from edgeopt.kernels.walk.strided import RANK, broadcast, merge, row_major
 from edgeopt.kernels.walk.tables import table_call
 
@@ -17,7 +18,10 @@ def _permuted(site: Site, view: Sequence[int], order: Sequence[int]) -> tuple[Ke
     """Read the input as ``view`` and write its axes in ``order``."""
     steps = row_major(view)
     shape = [view[a] for a in order]
-    return (copy_call(Input(0), Output(0), shape, ([steps[a] for a in order], row_major(shape))),)
+    boxes = [steps[a] for a in order], row_major(shape)
+    bits = 8 * np.dtype(storage(site.given(0).type.dtype)).itemsize
+    tiled = transposed_call(site.target, bits, (Input(0), Output(0)), shape, boxes)
+    return (tiled or copy_call(Input(0), Output(0), shape, boxes),)
 
 
 def _select_transpose(site: Site) -> tuple[KernelCall, ...]:
