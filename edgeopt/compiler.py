@@ -23,6 +23,7 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.result import Decision, record
 from edgeopt.search.run import Budget, Data, approximate, note_unused
+from edgeopt.search.sparsity import sparsify
 from edgeopt.search.timing import layer_name
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
@@ -60,6 +61,8 @@ def compile(
     wanted = (options.wanted, options.objective, options.method)
     budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
+    if level >= 2 and options.debug.only is None:
+        sparsify(graph, facts, context, options.objective)
     made = _assembled(graph, facts, level, context, options, _library_name(model))
     if found is not None:
         _describe(made, found)

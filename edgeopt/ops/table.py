@@ -15,6 +15,7 @@ from edgeopt.ops.hybrid import HYBRID
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
+from edgeopt.ops.sparse import SPARSE
 
 _ALL = (
     FUSED_CONV,
@@ -27,6 +28,7 @@ _ALL = (
     *DYNAMIC,
     *QUANTIZED,
     *HYBRID,
+    *SPARSE,
 )
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 

@@ -53,10 +53,18 @@ def tile_function(target: Target, tile: QuantTile) -> Any:
 
 def emit_tile(e: Emitter, tile: QuantTile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
     """Write the tile's code."""
+    carried = nest(e, tile.loops, x, [w, *first_sums(e, tile, b)], lambda x, values: accumulate(e, tile, tile.steps, x, values))
+    emit_results(e, tile, accumulate(e, tile, tile.tail, x, carried)[1:], b, r, y)
+
+
+def first_sums(e: Emitter, tile: QuantTile, b: Value) -> list[Value]:
+    """What the sums [pixel][vector] begin with: the bias."""
+    return [e.load_as(e.int_vector, b, HEADER + v * e.lanes) for v in range(len(tile.vectors))] * len(tile.pixels)
+
+
+def emit_results(e: Emitter, tile: QuantTile, total: list[Value], b: Value, r: Value, y: Value) -> None:
+    """Write what follows the sums: requantisation, residual, activation, stores."""
     count = len(tile.vectors)
-    bias = [e.load_as(e.int_vector, b, HEADER + v * e.lanes) for v in range(count)]
-    carried = nest(e, tile.loops, x, [w, *(bias * len(tile.pixels))], lambda x, values: _body(e, tile, tile.steps, x, values))
-    total = _body(e, tile, tile.tail, x, carried)[1:]
     multipliers = [_multiplier(e, b, HEADER + (count + v) * e.lanes) for v in range(count)]
     order = [(p, v) for v in range(count) for p in range(len(tile.pixels))]
     order.sort(key=lambda pair: tile.places[pair[0]] + tile.vectors[pair[1]])
@@ -78,7 +86,8 @@ def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
     return e.builder.bitcast(e.load_as(ir.IntType(8 * e.lanes), r, place), ir.VectorType(I8, e.lanes))
 
 
-def _body(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
+def accumulate(e: Emitter, tile: QuantTile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
+    """Write the products of ``steps``: ``carried`` is the weights' pointer, then the sums [pixel][vector]; so is the result."""
     w, total, count = carried[0], carried[1:], len(tile.vectors)
     walk = Steps(e, x, tile.pixels, steps, tile.flipped, tile.limit, tile.wide, tile.paired)
     for k in range(len(steps)):

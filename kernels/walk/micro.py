@@ -60,12 +60,20 @@ class Tile:
 
 def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
     """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
-    count = len(tile.vectors)
-    start = [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(count)]
-    carried = [w, *(start * len(tile.pixels))]
+    carried = [w, *first_sums(e, tile, b)]
     if tile.loops:
         carried = nest(e, tile.loops, x, carried, lambda x, values: accumulate(e, tile, tile.steps, x, values))
-    total = accumulate(e, tile, tile.tail, x, carried)[1:]
+    emit_results(e, tile, accumulate(e, tile, tile.tail, x, carried)[1:], r, y)
+
+
+def first_sums(e: Emitter, tile: Tile, b: Value) -> list[Value]:
+    """What the sums [pixel][vector] begin with: the bias, or zeros."""
+    return [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(len(tile.vectors))] * len(tile.pixels)
+
+
+def emit_results(e: Emitter, tile: Tile, total: list[Value], r: Value, y: Value) -> None:
+    """Write what follows the sums: residual, activation, stores."""
+    count = len(tile.vectors)
     for p, place in enumerate(tile.places):
         for v, vector in enumerate(tile.vectors):
             lanes = tile.valid if tile.valid and v == count - 1 else e.lanes

@@ -16,6 +16,12 @@ DYNAMIC_CONV: list[Operand] = [X, "float32[]", "uint8[]", WEIGHT, WS, WZ, ones(6
 DYNAMIC_GEMM: list[Operand] = ["uint8[2,4]", "float32[]", "uint8[]", DENSE, WS, WZ, ones(6)]
 HYBRID_CONV: list[Operand] = ["float32[1,4,8,8]", WEIGHT, WS, ones(6), "float32[1,6,6,6]"]
 HYBRID_GEMM: list[Operand] = ["float32[2,4]", DENSE, WS, ones(6), "float32[2,6]"]
+BLOCKS, STARTS = np.array([0, 3, 8, 1], "int32"), np.array([0, 3, 4], "int32")
+FEW = [np.array([0, 2, 1, 2], "int32"), np.array([0, 2, 4], "int32")]
+SPARSE_CONV: list[Operand] = ["float32[1,4,8,8]", ones(4, 4, 4), ones(6), "float32[1,6,6,6]", BLOCKS, STARTS]
+SPARSE_GEMM: list[Operand] = ["float32[2,12]", ones(4, 4, 4), ones(6), "float32[2,6]", *FEW]
+SPARSE_QUANT: list[Operand] = [X, S, Z, ones(4, 4, 4, dtype="int8"), WS, None, *CONV[6:], BLOCKS, STARTS]
+SPARSE_CODES: list[Operand] = ["uint8[2,12]", *SPARSE_QUANT[1:9], *GEMM[9:], *FEW]
 PAIR: list[Operand] = ["uint8[2,3]", S, Z, "uint8[3]", S, Z, S, Z]
 ONE: list[Operand] = [X, S, Z, S, Z]
 POOL = {"kernel_shape": [2, 2]}
@@ -54,6 +60,21 @@ HYBRID: Changes = (
     ("residual", {4: "float32[1,2]"}, "input 4"),
     ("weight", {1: np.ones(6, "float32")}, "input 1"),
 )
+STORED: Changes = (
+    ("block", {"block": [16]}, "outputs and inputs are needed"),
+    ("no weight", {"weight_shape": [6]}, "the extents of a weight"),
+    ("column", {4: np.array([0, 3, 9, 1], "int32")}, "outside of 9"),
+    ("order", {4: np.array([3, 0, 8, 1], "int32")}, "does not ascend in each row"),
+    ("columns of another type", {4: np.array([0, 3, 8, 1])}, "int64"),
+    ("number of columns", {4: BLOCKS[:3]}, "[4] is needed"),
+    ("rows", {5: np.array([0, 4], "int32")}, "[3] is needed"),
+    ("empty row", {5: np.array([0, 4, 4], "int32")}, "does not ascend from 0 to 4"),
+    ("end", {5: np.array([0, 3, 5], "int32")}, "does not ascend from 0 to 4"),
+    ("data", {1: ones(4, 4, 2)}, "[4,4,4] is needed"),
+    ("channels", {0: "float32[1,3,8,8]"}, "3 channels"),
+    ("bias", {2: ones(5)}, "input 2"),
+)
+SPARSE: Changes = (("x scale", {1: ones(4)}, "one number"), ("w scale", {4: ones(5)}, "or [6] is needed"))
 UNARY: Changes = (("x scale", {1: ones(4)}, "one number"), ("y scale", {3: number(0.0)}, "not positive and finite"))
 BINARY: Changes = (
     ("shape", {3: "uint8[4]"}, "does not broadcast"),
@@ -68,6 +89,10 @@ CASES = [
     *each("DynamicGemm", DYNAMIC_GEMM, (*DYNAMIC, ("depth", {0: "uint8[2,5]"}, "no common depth"))),
     *each("HybridConv", HYBRID_CONV, (*HYBRID, ("channels", {0: "float32[1,3,8,8]"}, "3 channels"))),
     *each("HybridGemm", HYBRID_GEMM, (*HYBRID, ("depth", {0: "float32[2,5]"}, "no common depth"))),
+    *each("SparseConv", SPARSE_CONV, STORED, weight_shape=[6, 4, 3, 3], block=[4, 4]),
+    *each("SparseGemm", SPARSE_GEMM, (("depth", {0: "float32[2,5]"}, "no common depth"),), weight_shape=[12, 6], block=[4, 4]),
+    *each("SparseQuantGemm", SPARSE_CODES, SPARSE, weight_shape=[12, 6], block=[4, 4]),
+    *each("SparseQuantConv", SPARSE_QUANT, SPARSE, weight_shape=[6, 4, 3, 3], block=[4, 4]),
     *each("QuantAdd", PAIR, BINARY),
     *each("QuantMul", PAIR, BINARY),
     *each("QuantAveragePool", ONE, (*UNARY, ("pads", {"pads": [5, 5, 5, 5]}, "whole windows")), **POOL),

@@ -22,6 +22,7 @@ from edgeopt.ops.contracts import (
     recurrent,
     reductions,
     sampling,
+    sparse,
     views,
 )
 from edgeopt.ops.contracts.modes import check_modes
@@ -45,6 +46,7 @@ RULES: dict[str, Callable[[Operands], None]] = {
     **fill.RULES,
     **quantization.RULES,
     **quantized.RULES,
+    **sparse.RULES,
 }
 
 _ALL = {**RULES, **control.RULES}  # control flow is lowered without a kernel of its own

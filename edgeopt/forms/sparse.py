@@ -1,0 +1,57 @@
+"""Weights stored by their nonzero blocks: which layers could be, in which blocks, and graphs in which they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgeopt.ir import Graph
+from edgeopt.ir.block_rows import Block
+from edgeopt.ir.clone import clone
+from edgeopt.ops.sparse import DENSE, STORAGE, stored_weight
+from edgeopt.passes import sparsify
+from edgeopt.rewrite import Context, run_pass
+
+PASSES = ("sparsify",)
+ZEROS = 0.2  # share of zeros from which storing a weight by its blocks is looked into at all; chosen by hand
+SMALL = 1024  # weights below which a layer is not looked into
+BLOCKS: Mapping[str, tuple[Block, ...]] = {"QuantConv": ((16, 4),)}  # by operator: blocks that kernels are made for
+
+
+def candidates(graph: Graph) -> dict[str, tuple[Block, ...]]:
+    """The layers of ``graph`` whose weights hold many zeros, by name, with the blocks they may be stored in."""
+    found = {}
+    for node in graph.nodes:
+        weight = stored_weight(node) if node.is_own(*BLOCKS) else None
+        if weight is not None and weight.size >= SMALL and 1 - np.count_nonzero(weight) / weight.size >= ZEROS:
+            found[node.name] = BLOCKS[node.op]
+    return found
+
+
+def store(graph: Graph, plan: Mapping[str, Block], reasons: Mapping[str, str], context: Context) -> None:
+    """Store the layers of ``plan`` in ``graph`` by their blocks; ``reasons`` say why others are not."""
+    run_pass(graph, sparsify.make(plan, reasons), context)
+
+
+def stored(graph: Graph, plan: Mapping[str, Block]) -> Graph:
+    """A copy of ``graph`` with the layers of ``plan`` stored by their blocks."""
+    made = clone(graph)
+    store(made, plan, {}, Context())
+    return made
+
+
+def halved(graph: Graph) -> Graph:
+    """A copy that holds every second block in each row of what ``graph`` stores by blocks: to time, and for no other use."""
+    made = clone(graph)
+    for node in made.nodes:
+        if node.is_own(*DENSE.values()):
+            storage = STORAGE[node.op]
+            data, indices, indptr = (node.constant(i) for i in (storage.data, storage.indices, storage.indptr))
+            assert data is not None and indices is not None and indptr is not None
+            sizes = np.diff(indptr)
+            kept = (np.arange(len(indices)) - np.repeat(indptr[:-1], sizes)) % 2 == 0
+            starts = np.concatenate([[0], np.cumsum((sizes + 1) // 2)]).astype(np.int32)
+            for index, array in ((storage.data, data[kept]), (storage.indices, indices[kept]), (storage.indptr, starts)):
+                node.set_input(index, made.constant("halved", array))
+    return made

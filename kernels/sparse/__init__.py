@@ -1,0 +1,9 @@
+"""Products with weights stored by their nonzero blocks: what is zero is neither stored nor multiplied."""
+
+from edgeopt.kernels.call import Kernel
+from edgeopt.kernels.sparse import filled, sparse_quant_conv
+
+KERNELS: tuple[Kernel, ...] = (
+    sparse_quant_conv.KERNEL,
+    *filled.KERNELS,
+)

@@ -1,0 +1,89 @@
+"""Sparsity that is in a model: it is found, used where that pays, and what stays dense says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+import edgeopt
+import edgeopt.search.sparsity as sparsity
+from edgeopt.ir import Array
+from edgeopt.options import Debug, Options
+from edgeopt.rewrite import Context
+from edgeopt.search.timing import Profile
+from edgeopt.search.timing import profiles as timed
+from tests.kernels.harness import RNG
+from tests.kernels.sparse_harness import thinned
+
+WIDTH, SIZE = 32, 10
+WEIGHTS = {"blocks": ((16, 4), 0.2), "scattered": ((1, 1), 0.5), "dense": ((1, 1), 1.0)}
+
+
+def weight(name: str) -> Array:
+    """int8 [32, 32, 3, 3] with zeros as WEIGHTS says."""
+    random = np.random.default_rng(3)
+    codes = random.integers(1, 127, (WIDTH, WIDTH, 3, 3)) * random.choice([-1, 1], (WIDTH, WIDTH, 3, 3))
+    return thinned(codes.astype(np.int8), *WEIGHTS[name], random)
+
+
+@cache
+def model() -> ModelProto:
+    """Three quantised convolutions as exporters write them, with blocks of zeros, scattered zeros and none."""
+    constants: dict[str, Array] = {
+        "s": np.array(0.05, np.float32),
+        "z": np.array(100, np.uint8),
+        "ws": np.full(WIDTH, 0.002, np.float32),
+    }
+    constants |= {name: weight(name) for name in WEIGHTS}
+    nodes, x = [], "x"
+    for name in WEIGHTS:
+        nodes += [
+            helper.make_node("QuantizeLinear", [x, "s", "z"], [f"q.{name}"]),
+            helper.make_node("DequantizeLinear", [f"q.{name}", "s", "z"], [f"x.{name}"]),
+            helper.make_node("DequantizeLinear", [name, "ws"], [f"w.{name}"], axis=0),
+            helper.make_node("Conv", [f"x.{name}", f"w.{name}"], [f"y.{name}"], pads=[1, 1, 1, 1], name=name),
+        ]
+        x = f"y.{name}"
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, WIDTH, SIZE, SIZE]) for n in ("x", x)]
+    graph = helper.make_graph(nodes, "sparse", ends[:1], ends[1:], [numpy_helper.from_array(a, n) for n, a in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def test_zeros_of_an_imported_model_are_used_where_it_pays() -> None:
+    dense, sparse = (edgeopt.compile(model(), level) for level in (1, 2))
+    ops = {kernel["node"].split("~")[0]: kernel["op"] for kernel in sparse.manifest["kernels"]}
+    assert ops["blocks"] == "SparseQuantConv" and ops["dense"] == "QuantConv"
+    x = RNG.uniform(-5, 7, (1, WIDTH, SIZE, SIZE)).astype(np.float32)
+    expected, result = (next(iter(made.run({"x": x}).values())) for made in (dense, sparse))
+    np.testing.assert_array_equal(result, expected)
+    assert len(sparse.files["weights.bin"]) < len(dense.files["weights.bin"])
+
+
+def test_a_target_that_is_not_here_is_estimated() -> None:
+    made = edgeopt.compile(model(), 2, target="cortex-a72")
+    assert "SparseQuantConv" in {kernel["op"] for kernel in made.manifest["kernels"]}
+
+
+@pytest.mark.parametrize("objective", ["latency", "size"])
+def test_what_stays_dense_says_why_and_from_where_on_it_would_not(monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
+    """Costs that are made up: a line of 20 + 100 d for sparse layers, 60 for dense ones, in time and in bytes."""
+
+    def costs(graphs: object, target: object, level: int) -> dict[str, Profile]:
+        found = timed(graphs, edgeopt.target.target("cortex-a72"), level)  # type: ignore[arg-type]
+        return {name: priced(name, profile) for name, profile in found.items()}
+
+    def priced(name: str, profile: Profile) -> Profile:
+        price = {"dense": 60, "16x4": 120, "16x4 halved": 70}[name]
+        layers = {layer: replace(cost, seconds=price, stored=price) for layer, cost in profile.layers.items()}
+        return replace(profile, layers=layers)
+
+    monkeypatch.setattr(sparsity, "profiles", costs)
+    context = Context(level=2)
+    edgeopt.compile(model(), 2, options=Options(objective=objective, debug=Debug(context)))  # type: ignore[arg-type]
+    (reason,) = [text for name, node, text in context.declined if name == "sparsify" and "scattered" in node]
+    assert reason.startswith("50% of its weights are zero, but 100% of its 16x4 blocks are not: 2.00 times the dense")
+    assert reason.endswith("they would pay below 37%")
