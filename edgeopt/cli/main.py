@@ -16,7 +16,9 @@ from edgeopt.cli.compile import compile_
 from edgeopt.cli.console import note, visible
 from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
+from edgeopt.cli.partition import partition
 from edgeopt.cli.passes import passes
+from edgeopt.cli.profile import profile
 from edgeopt.cli.run import run
 from edgeopt.cli.sign import sign
 from edgeopt.cli.targets import targets
@@ -63,7 +65,7 @@ def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (compile_, run, bench, inspect, calibrate, sign, verify, bisect, targets, passes, forms, why):
+for command in (compile_, run, bench, inspect, calibrate, sign, verify, bisect, targets, passes, forms, why, partition, profile):
     main.add_command(command)
 
 

@@ -1,0 +1,113 @@
+"""``edgeopt partition``: where each layer runs, over a device, edge servers and the cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import print_table, say, working
+
+if TYPE_CHECKING:
+    from edgeopt.partition.plan import Plan, Row
+    from edgeopt.partition.prices import Objective
+
+TIERS = "A file that describes tiers and links, or a sample: 3g, 4g, wifi, ethernet."
+OBJECTIVES = click.Choice(("latency", "energy", "throughput"))
+OBJECTIVE = "What is to be least: seconds of an inference, joule of the tiers with a battery, or the busiest stage."
+VARIANTS = "Placements to compile, for links and loads that change."
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING_FILE)
+@click.option("--tiers", "source", required=True, metavar="FILE.toml|SAMPLE", help=TIERS)
+@click.option("--objective", type=OBJECTIVES, default="latency", show_default=True, help=OBJECTIVE)
+@click.option("--deadline", type=click.FloatRange(min=0, min_open=True), metavar="MS", help="Milliseconds an inference may take.")
+@options.shapes
+@click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")
+@click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
+@options.as_json
+def partition(
+    model: Path,
+    source: str,
+    objective: Objective,
+    deadline: float | None,
+    shapes: dict[str, tuple[int, ...]],
+    output: Path | None,
+    variants: int,
+    as_json: bool,
+) -> None:
+    """Cut MODEL.onnx where it pays, and show what that costs beside running it all on the device or sending the input away."""
+    from edgeopt.partition.package import save_plan
+    from edgeopt.partition.plan import plan
+    from edgeopt.partition.tiers import load_tiers
+
+    tiers, folder = load_tiers(source), Path(source).parent
+    with working(f"planning {model.name}"):
+        found = plan(model, tiers, objective, deadline and deadline / 1e3, shapes=shapes, folder=folder)
+    if as_json:
+        options.print_json(_record(found))
+    else:
+        _print(found)
+    if output is not None:
+        with working(f"compiling the parts into {output}"):
+            made = save_plan(found, output, variants)
+        if not as_json:
+            say(f"{len({part for v in made for part in v.parts.values()})} parts for {len(made)} placements in {output}")
+
+
+def _record(found: Plan) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    names = [tier.name for tier in found.tiers.tiers]
+    stages = zip(found.network.stages, found.cut.placement, strict=True)
+    return {
+        "objective": found.objective,
+        "placement": {stage.name: names[tier] for stage, tier in stages},
+        "sent": dict(_sent(found)),
+        "price": asdict(found.cut.price),
+        "baselines": {name: asdict(price) for name, price in found.baselines.items()},
+        "origins": dict(zip(names, found.origins, strict=True)),
+    }
+
+
+def _sent(found: Plan) -> list[tuple[str, dict[str, int]]]:
+    """What goes up over each link, with its bytes."""
+    from edgeopt.partition.prices import crossing
+
+    return [
+        (link.name, {t.name: t.size for t in found.network.tensors if crossing(found.network, t, found.cut.placement, index)})
+        for index, link in enumerate(found.tiers.links)
+    ]
+
+
+def _print(found: Plan) -> None:
+    rows = [(f"best {found.objective}", found.cut.price), *found.baselines.items()]
+    cells = [(name, f"{1e3 * p.latency:,.3f}", f"{1e3 * p.energy:,.3f}", f"{1 / (p.slowest or 1e-9):,.1f}") for name, p in rows]
+    print_table(("placement", "latency ms", "energy mJ", "inferences/s"), cells, numbers=(1, 2, 3))
+    sent = dict(_sent(found))
+    for index, (tier, origin) in enumerate(zip(found.tiers.tiers, found.origins, strict=True)):
+        run = [s.name for s, place in zip(found.network.stages, found.cut.placement, strict=True) if place == index]
+        layers = f"{len(run)} layers, {run[0]} to {run[-1]}" if run else "no layer"
+        say(f"{tier.name} ({origin}): {layers}")
+        if index < len(found.tiers.links):
+            link = found.tiers.links[index].name
+            what = ", ".join(f"{name} ({size:,} bytes)" for name, size in sent[link].items())
+            say(f"  {link}: {what or 'nothing'}")
+    _print_table(found)
+
+
+def _figures(found: Plan, row: Row) -> tuple[str, str, str]:
+    rate = row.rate * found.tiers.links[0].up * 8 / 1e6
+    return f"{rate:,.2f}", f"{1e3 * row.cut.price.latency:,.3f}", f"{1e3 * row.cut.price.energy:,.3f}"
+
+
+def _print_table(found: Plan) -> None:
+    """How the best placement moves with the rate of the first link: layers on each tier."""
+    names = [tier.name for tier in found.tiers.tiers]
+    rows = [(*_figures(found, row), *map(row.cut.placement.count, range(len(names)))) for row in found.table if row.load == 1]
+    if rows:
+        columns = (f"{found.tiers.links[0].name} Mbit/s", "latency ms", "energy mJ", *(f"layers on {name}" for name in names))
+        print_table(columns, rows, title="the best placement on other links", numbers=range(len(columns)))

@@ -1,0 +1,38 @@
+"""``edgeopt profile``: what each layer of a model takes on this machine, as a file that other machines plan with."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, print_table, working
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING_FILE)
+@options.shapes
+@click.option("--seconds", type=click.FloatRange(0.1, 600), default=2.0, show_default=True, help="Measuring time.")
+@click.option("-o", "output", type=options.NEW, required=True, metavar="FILE.json", help="Where the times are written.")
+@options.as_json
+def profile(model: Path, shapes: dict[str, tuple[int, ...]], seconds: float, output: Path, as_json: bool) -> None:
+    """Time each layer of MODEL.onnx on one core of this machine, for 'edgeopt partition' ('profile = FILE' of a tier)."""
+    from edgeopt.frontend import load
+    from edgeopt.partition.measure import measure
+    from edgeopt.partition.profile import write_profile
+    from edgeopt.pipeline import optimize
+    from edgeopt.target import host
+
+    graph = load(model, shapes)
+    with working(f"timing the layers of {model.name}"):
+        optimize(graph)
+        layers = measure(graph, seconds=seconds)
+    write_profile(output, f"{platform.node()} ({host().cpu})", layers)
+    if as_json:
+        options.print_json({"file": str(output), "layers": {layer.name: layer.seconds for layer in layers}})
+        return
+    cells = [(layer.name, layer.op, f"{layer.macs:,}", f"{layer.bytes:,}", f"{1e6 * layer.seconds:,.1f}") for layer in layers]
+    print_table(("layer", "operator", "MACs", "bytes", "µs"), cells, numbers=(2, 3, 4))
+    note(f"wrote {output}")

@@ -1,0 +1,62 @@
+"""An integer program written row by row, solved by ``scipy.optimize.milp``."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from edgeopt.ir import Array
+
+Terms = list[tuple[int, float]]  # (variable, coefficient)
+
+
+class IntegerProgram:
+    """Minimises a sum over variables that are at least 0, under rows ``terms <= bound``."""
+
+    def __init__(self) -> None:
+        self._upper: list[float] = []
+        self._whole: list[bool] = []
+        self._rows: list[Terms] = []
+        self._bounds: list[float] = []
+
+    def choice(self) -> int:
+        """A new variable that is 0 or 1."""
+        return self._variable(1.0, True)
+
+    def share(self) -> int:
+        """A new variable between 0 and 1."""
+        return self._variable(1.0, False)
+
+    def amount(self) -> int:
+        """A new variable of any size."""
+        return self._variable(np.inf, False)
+
+    def _variable(self, upper: float, whole: bool) -> int:
+        self._upper.append(upper)
+        self._whole.append(whole)
+        return len(self._upper) - 1
+
+    def at_most(self, terms: Terms, bound: float) -> None:
+        """Require ``sum of coefficient * variable <= bound``."""
+        self._rows.append(terms)
+        self._bounds.append(bound)
+
+    def minimum(self, terms: Terms) -> Array | None:
+        """The variables where the sum of ``terms`` is least; None when no choice meets the rows."""
+        prices = np.zeros(len(self._upper))
+        np.add.at(prices, [v for v, _ in terms], [c for _, c in terms])
+        scale = np.abs(prices).max(initial=0.0) or 1.0  # the solver's tolerances are absolute
+        found = milp(
+            prices / scale,
+            integrality=np.array(self._whole, dtype=int),
+            bounds=Bounds(0, np.array(self._upper)),
+            constraints=LinearConstraint(self._matrix(), -np.inf, np.array(self._bounds)),
+            options={"mip_rel_gap": 0.0},
+        )
+        return None if found.x is None else np.asarray(found.x)
+
+    def _matrix(self) -> csr_array:
+        entries = [(row, v, c) for row, terms in enumerate(self._rows) for v, c in terms]
+        rows, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
+        return csr_array((values, (rows, columns)), shape=(len(self._rows), len(self._upper)))
