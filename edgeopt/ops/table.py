@@ -12,6 +12,7 @@ from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.dynamic import DYNAMIC
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
 from edgeopt.ops.hybrid import HYBRID
+from edgeopt.ops.lookup import LOOKUP
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
@@ -29,6 +30,7 @@ _ALL = (
     *QUANTIZED,
     *HYBRID,
     *SPARSE,
+    *LOOKUP,
 )
 OWN_OPS: dict[str, OwnOp] = {own.name: own for own in _ALL}
 

@@ -40,16 +40,18 @@ def round_to_int(e: Emitter, value: Value) -> Value:
     return e.builder.fptosi(e.call("rint", value), e.int_vector)
 
 
-def narrow(e: Emitter, values: Sequence[Value], zero: Value | None, signed: bool) -> Value:
+def narrow(e: Emitter, values: Sequence[Value], zero: Value | None, signed: bool, shift: Value | None = None) -> Value:
     """One to four int32 vectors plus ``zero`` (int16 in every lane, of a full register), saturated, as bytes one after the other.
 
-    The bytes of missing vectors are undefined.
+    The bytes of missing vectors are undefined. ``shift`` (likewise): saturated to 16 bits they are shifted right.
     """
     four = [values[min(i, len(values) - 1)] for i in range(4)]
     halves = [_halve(e, four[0], four[1], True), _halve(e, four[2], four[3], True) if len(values) > 2 else None]
     if zero is not None:
         halves = [None if half is None else _binary(e, "sadd.sat", half, zero) for half in halves]
     first, second = halves[0], halves[1] if halves[1] is not None else halves[0]
+    if shift is not None:
+        first, second = (e.builder.ashr(half, shift) for half in (first, second))
     codes = _halve(e, first, second, signed)
     if not _is_x86(e):
         return codes

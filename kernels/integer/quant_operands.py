@@ -107,17 +107,25 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
 
     ``zero`` is the zero point of x that its sums still hold; it goes into the bias: sum (x - z) w = sum x w - z sum w.
     """
-    node, result = site.node, site.outputs[0].type.dtype
-    x_scale, _ = per_tensor(site, X + 1)
-    y_scale, y_zero = per_tensor(site, RESULT) if result != "float32" else (1.0, 0)
     others = tuple(i for i in range(weight.ndim) if i != axis)
     total = weight.sum(axis=others, dtype=np.int64)
     bias = (site.constant(BIAS).astype(np.int64) if site.optional(BIAS) is not None else 0) - zero * total
-    activation = activation_of(node)
+    unit = np.broadcast_to(per_tensor(site, X + 1)[0] * grid(site, WEIGHT + 1).scale, total.shape)
+    return finished(site, bias, unit, largest_sum(site, weight, axis))
+
+
+def finished(site: Site, bias: Array, step: Array, largest: Array) -> tuple[Requantize, Numbers]:
+    """The end of sums of integers: for each output channel ``bias`` is added, one more is ``step`` in real values,
+
+    and no sum with its bias is of a greater magnitude than ``largest``.
+    """
+    result = site.outputs[0].type.dtype
+    y_scale, y_zero = per_tensor(site, RESULT) if result != "float32" else (1.0, 0)
+    activation = activation_of(site.node)
     inside = result == "float32" or activation.kind not in ("", "Relu", "Clip")  # sums are scaled to real values first
     unit = 1.0 if inside else y_scale
-    multiplier = np.broadcast_to(x_scale * grid(site, WEIGHT + 1).scale / unit, total.shape)
-    largest = largest_sum(site, weight, axis) * multiplier / (y_scale if inside else 1)
+    multiplier = step / unit
+    largest = largest * multiplier / (y_scale if inside else 1)
     limits = limits_of(activation, result, y_scale, y_zero)
     added, grid_added = "", (0.0, 0.0)
     residual = site.optional(RESIDUAL)

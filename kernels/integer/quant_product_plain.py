@@ -216,7 +216,6 @@ def _select_gemm(site: Site) -> tuple[KernelCall, ...]:
     return _call(site, product, make, (columns, depth), columns, prod(site.outputs[0].shape[:-1]))
 
 
-KERNELS = (
-    Kernel("quant_conv_plain", ("QuantConv",), _select_conv, by_definition=True),
-    Kernel("quant_gemm_plain", ("QuantGemm",), _select_gemm, by_definition=True),
-)
+CONV = Kernel("quant_conv_plain", ("QuantConv",), _select_conv, by_definition=True)
+GEMM = Kernel("quant_gemm_plain", ("QuantGemm",), _select_gemm, by_definition=True)
+KERNELS = (CONV, GEMM)

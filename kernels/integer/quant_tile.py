@@ -20,21 +20,29 @@ from edgeopt.kernels.walk.micro import Loop, nest
 from edgeopt.target import Target
 
 
-@dataclass(frozen=True)
-class QuantTile:
-    """``pixels`` are offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and ``residual_vectors``
-    those of each output vector. ``loops`` (outermost first) and ``steps`` walk k. ``flipped``: codes of x change
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Where a tile of sums ends: ``places`` in y and ``residual`` in r are offsets of each pixel, ``vectors`` and
+
+    ``residual_vectors`` those of each output vector.
+    """
+
+    places: tuple[int, ...]
+    vectors: tuple[int, ...]
+    end: Requantize
+    residual: tuple[int, ...] = ()
+    residual_vectors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantTile(Results):
+    """``pixels`` are offsets in x of each pixel. ``loops`` (outermost first) and ``steps`` walk k. ``flipped``: codes of x change
     sign, by 128, before they enter the dot product. ``limit``: a weight may be -128. ``wide``: w holds
     int16. ``paired``: w lies in nibbles. x and w lie as ``quant_dot`` says."""
 
     pixels: tuple[int, ...]
-    places: tuple[int, ...]
-    vectors: tuple[int, ...]
     loops: tuple[Loop, ...]
     steps: tuple[int, ...]
-    end: Requantize
-    residual: tuple[int, ...] = ()
-    residual_vectors: tuple[int, ...] = ()
     flipped: bool = False
     tail: tuple[int, ...] = ()
     limit: bool = True
@@ -62,11 +70,11 @@ def first_sums(e: Emitter, tile: QuantTile, b: Value) -> list[Value]:
     return [e.load_as(e.int_vector, b, HEADER + v * e.lanes) for v in range(len(tile.vectors))] * len(tile.pixels)
 
 
-def emit_results(e: Emitter, tile: QuantTile, total: list[Value], b: Value, r: Value, y: Value) -> None:
-    """Write what follows the sums: requantisation, residual, activation, stores."""
+def emit_results(e: Emitter, tile: Results, total: list[Value], b: Value, r: Value, y: Value) -> None:
+    """Write what follows the sums ``total`` [pixel][vector]: requantisation, residual, activation, stores."""
     count = len(tile.vectors)
     multipliers = [_multiplier(e, b, HEADER + (count + v) * e.lanes) for v in range(count)]
-    order = [(p, v) for v in range(count) for p in range(len(tile.pixels))]
+    order = [(p, v) for v in range(count) for p in range(len(tile.places))]
     order.sort(key=lambda pair: tile.places[pair[0]] + tile.vectors[pair[1]])
     for first in range(0, len(order), 4):
         part = order[first : first + 4]
@@ -79,7 +87,7 @@ def _multiplier(e: Emitter, b: Value, word: int) -> Value:
     return e.builder.bitcast(e.load_as(e.int_vector, b, word), e.vector)
 
 
-def _residual(e: Emitter, tile: QuantTile, r: Value, p: int, v: int) -> Value:
+def _residual(e: Emitter, tile: Results, r: Value, p: int, v: int) -> Value:
     place = tile.residual[p] + tile.residual_vectors[v]
     if tile.end.added in WIDE:
         return e.load_as(ir.VectorType(I16, e.lanes), r, place)

@@ -126,7 +126,8 @@ def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, g
     operands = (source, Packed(panels.stored), numbered, added, Output(), panels.memory(target))
     chunks, per = x.shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
     roles = dict(zip(ROLES, operands, strict=True))
-    return Prepared(walk_function(target, tile, walk), roles, chunks, per)
+    read = reader(target, walk.weights, walk.stored, walk.copied)
+    return Prepared(walk_function(walk, tile_function(target, tile), read), roles, chunks, per)
 
 
 def vector_places(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
@@ -191,12 +192,11 @@ def first_vector(walk: Walk, group: int) -> int:
     return group // walk.inner * walk.outputs + min(group % walk.inner * walk.vectors, walk.outputs - walk.vectors)
 
 
-def walk_function(target: Target, tile: QuantTile, walk: Walk) -> Callable[..., None]:
-    """The kernel ``(x, w, b, r, y, copy, begin, end)`` of a tile and a walk.
+def walk_function(walk: Walk, run: Any, read: Any) -> Callable[..., None]:
+    """The kernel ``(x, w, b, r, y, copy, begin, end)`` of a walk over tiles that ``run(x, w, b, r, y)`` computes.
 
-    r is not read when the tile adds no residual, and copy only where panels of weights are widened into it.
+    r is not read when the tile adds no residual, and copy only where ``read(w, copy, group, known)`` widens panels of weights.
     """
-    run, read = tile_function(target, tile), reader(target, walk.weights, walk.stored, walk.copied)
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, inner, outer = walk.run, walk.blocks, walk.groups, walk.inner, walk.weights_outer
     vectors, outputs, unit, depth, highest = walk.vectors, walk.outputs, walk.unit, walk.depth, walk.outputs - walk.vectors

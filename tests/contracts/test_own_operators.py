@@ -22,6 +22,9 @@ SPARSE_CONV: list[Operand] = ["float32[1,4,8,8]", ones(4, 4, 4), ones(6), "float
 SPARSE_GEMM: list[Operand] = ["float32[2,12]", ones(4, 4, 4), ones(6), "float32[2,6]", *FEW]
 SPARSE_QUANT: list[Operand] = [X, S, Z, ones(4, 4, 4, dtype="int8"), WS, None, *CONV[6:], BLOCKS, STARTS]
 SPARSE_CODES: list[Operand] = ["uint8[2,12]", *SPARSE_QUANT[1:9], *GEMM[9:], *FEW]
+CODES, BOOKS = np.ones((2, 6, 1, 3, 3), "uint8"), ones(2, 1, 3, 4, dtype="int8")
+LOOKUP_CONV: list[Operand] = [X, S, Z, CODES, BOOKS, WS, ones(6), S, Z, "uint8[1,6,6,6]", S, Z]
+LOOKUP_GEMM: list[Operand] = ["uint8[2,4]", S, Z, CODES[..., 0, 0], BOOKS, WS, ones(6), S, Z, "uint8[2,6]", S, Z]
 PAIR: list[Operand] = ["uint8[2,3]", S, Z, "uint8[3]", S, Z, S, Z]
 ONE: list[Operand] = [X, S, Z, S, Z]
 POOL = {"kernel_shape": [2, 2]}
@@ -53,6 +56,19 @@ DYNAMIC: Changes = (
     ("w scale", {4: ones(5)}, "or [6] is needed"),
     ("w zero", {5: np.zeros(5, "int8")}, "or [6] is needed"),
     ("bias", {6: ones(7)}, "input 6"),
+)
+LOOKUP: Changes = (
+    ("x scale", {1: ones(4)}, "one number"),
+    ("codes", {3: "int32[2,6,1]"}, "input 3"),
+    ("book", {4: ones(1, 1, 3, 4, dtype="int8")}, "one number of codebooks"),
+    ("book space", {4: ones(2, 2, 3, 4, dtype="int8")}, "1 sub-spaces"),
+    ("book width", {4: ones(2, 1, 3, 2, dtype="int8")}, "other than 2 sub-spaces"),
+    ("codeword", {4: ones(2, 1, 1, 4, dtype="int8")}, "outside of an axis of 1"),
+    ("scale", {5: ones(5)}, "or [6] is needed"),
+    ("bias", {6: ones(5)}, "input 6"),
+    ("y scale", {7: ones(6)}, "one number"),
+    ("residual", {9: "uint8[1,2]"}, "input 9"),
+    ("shift", {"shift": 9}, "0 to 8"),
 )
 HYBRID: Changes = (
     ("scale", {2: ones(5)}, "or [6] is needed"),
@@ -93,6 +109,9 @@ CASES = [
     *each("SparseGemm", SPARSE_GEMM, (("depth", {0: "float32[2,5]"}, "no common depth"),), weight_shape=[12, 6], block=[4, 4]),
     *each("SparseQuantGemm", SPARSE_CODES, SPARSE, weight_shape=[12, 6], block=[4, 4]),
     *each("SparseQuantConv", SPARSE_QUANT, SPARSE, weight_shape=[6, 4, 3, 3], block=[4, 4]),
+    *each("LookupConv", LOOKUP_CONV, (*LOOKUP, ("channels", {0: "uint8[1,5,8,8]"}, "input 3"))),
+    *each("LookupConv", LOOKUP_CONV, (("group", {"group": 3}, "not divide"), ("kernel", {"kernel_shape": [2, 2]}, "has [3, 3]"))),
+    *each("LookupGemm", LOOKUP_GEMM, (*LOOKUP, ("depth", {0: "uint8[2,5]"}, "input 3"))),
     *each("QuantAdd", PAIR, BINARY),
     *each("QuantMul", PAIR, BINARY),
     *each("QuantAveragePool", ONE, (*UNARY, ("pads", {"pads": [5, 5, 5, 5]}, "whole windows")), **POOL),

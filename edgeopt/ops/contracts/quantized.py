@@ -14,7 +14,7 @@ _WEIGHTS = ("int8", "int4", "int2", "float16")
 _CODES = (*_BYTES, "uint16", "int16")
 
 
-def _codes(operands: Operands, *firsts: int) -> None:
+def codes(operands: Operands, *firsts: int) -> None:
     """Codes, scale and zero point of one tensor each: one number of the type of the codes."""
     for first in firsts:
         if operands.given(first):
@@ -38,13 +38,13 @@ def _product(operands: Operands, weight: int, bias: int, residual: int | None = 
 
 
 def _quant_conv(operands: Operands) -> None:
-    _codes(operands, 0, 9)
+    codes(operands, 0, 9)
     _quantized_weight(operands, channels_of(operands, 3))
     convolution(3, 6, 9)(operands)
 
 
 def _quant_conv_transpose(operands: Operands) -> None:
-    _codes(operands, 0)
+    codes(operands, 0)
     transposed_channels(operands, 3)
     _quantized_weight(operands, operands.shape(3)[1])
     one = operands.node.integer("group", 1) == 1 or size(operands.shape(4)) == 1
@@ -53,7 +53,7 @@ def _quant_conv_transpose(operands: Operands) -> None:
 
 
 def _quant_gemm(operands: Operands) -> None:
-    _codes(operands, 0, 9)
+    codes(operands, 0, 9)
     _quantized_weight(operands, _columns(operands, 3))
     _product(operands, 3, 6, 9)
 
@@ -102,25 +102,25 @@ def _hybrid_gemm(operands: Operands) -> None:
 
 
 def _binary(operands: Operands) -> None:
-    _codes(operands, 0, 3)
+    codes(operands, 0, 3)
     result_grid(operands, 6)
     operands.yields(broadcast(operands, (0, 3)))
 
 
 def _average(operands: Operands) -> None:
-    _codes(operands, 0)
+    codes(operands, 0)
     result_grid(operands, 3)
     pool(operands)
 
 
 def _global_average(operands: Operands) -> None:
-    _codes(operands, 0)
+    codes(operands, 0)
     result_grid(operands, 3)
     global_pool(operands)
 
 
 def _softmax(operands: Operands) -> None:
-    _codes(operands, 0)
+    codes(operands, 0)
     result_grid(operands, 3)
     softmax(operands)
 
@@ -132,7 +132,7 @@ def _concat(operands: Operands) -> None:
     first, total = operands.shape(2), 0
     axis = operands.axis(operands.node.integer("axis", 1), operands.rank(2, 1))
     for index in starts:
-        _codes(operands, index)
+        codes(operands, index)
         part = operands.shape(index)
         good = len(part) == len(first) and all(i == axis or a == b for i, (a, b) in enumerate(zip(part, first, strict=True)))
         operands.need(good, f"{operands.label(index)} of shape {list(part)} does not join {list(first)} along axis {axis}")

@@ -13,6 +13,7 @@ from edgeopt.ops.contracts import (
     elementwise,
     fill,
     indexing,
+    lookup,
     movement,
     normalization,
     pooling,
@@ -47,6 +48,7 @@ RULES: dict[str, Callable[[Operands], None]] = {
     **quantization.RULES,
     **quantized.RULES,
     **sparse.RULES,
+    **lookup.RULES,
 }
 
 _ALL = {**RULES, **control.RULES}  # control flow is lowered without a kernel of its own

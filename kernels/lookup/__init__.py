@@ -1,0 +1,9 @@
+"""Products whose weights are codewords: tables of inner products are built of the input, and codes select from them."""
+
+from edgeopt.kernels.call import Kernel
+from edgeopt.kernels.lookup import lookup_conv, lookup_plain
+
+KERNELS: tuple[Kernel, ...] = (
+    lookup_conv.KERNEL,
+    *lookup_plain.KERNELS,
+)
