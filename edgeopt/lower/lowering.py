@@ -21,8 +21,8 @@ from edgeopt.ops.macs import macs
 from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
-SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedConv FusedGemm Gemm HybridConv HybridGemm MatMul
-MatMulInteger QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm""".split()
+SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm Gemm HybridConv
+HybridGemm MatMul MatMulInteger QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm""".split()
 NOTED = 100_000  # multiply-accumulates from which a slow product is worth a note
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 

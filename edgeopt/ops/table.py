@@ -8,6 +8,7 @@ import onnx
 
 from edgeopt.ir import Node
 from edgeopt.ops.activations import GELU, HARD_SWISH, SILU
+from edgeopt.ops.attention import FUSED_ATTENTION
 from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.dynamic import DYNAMIC
 from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
@@ -21,6 +22,7 @@ from edgeopt.ops.sparse import SPARSE
 _ALL = (
     FUSED_CONV,
     FUSED_GEMM,
+    FUSED_ATTENTION,
     SILU,
     GELU,
     HARD_SWISH,

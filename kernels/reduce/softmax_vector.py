@@ -23,7 +23,7 @@ from edgeopt.target import Target
 _LOWEST = -87.3  # e to what lies below is zero
 
 
-def _exponential(e: Emitter, x: Value, top: Value) -> Value:
+def exponential(e: Emitter, x: Value, top: Value) -> Value:
     """e^(x - top), zero where that is no normal number."""
     shifted = e.sub(x, top)
     low = e.builder.fcmp_ordered("<", shifted, e.constant(_LOWEST))
@@ -39,7 +39,7 @@ def _emit_row(e: Emitter, n: int, x: Value, y: Value) -> None:
     top = e.splat(e.reduce_maximum(along(e, n, least, largest, e.maximum)))
 
     def summed(at: Value, lanes: int, total: Value) -> Value:
-        value = _exponential(e, e.load_first(e.at(x, at), lanes), top)
+        value = exponential(e, e.load_first(e.at(x, at), lanes), top)
         e.store_first(value, e.at(y, at), lanes)
         return e.add(total, only(e, value, lanes, e.constant(0.0)))
 
@@ -65,7 +65,7 @@ def _emit_columns(e: Emitter, n: int, inner: int, lanes: int, x: Value, y: Value
     (top,) = e.loop(n, [e.constant(-np.inf)], largest)
 
     def summed(index: Value, total: Value) -> Sequence[Value]:
-        value = _exponential(e, e.load_first(at(x, index), lanes), top)
+        value = exponential(e, e.load_first(at(x, index), lanes), top)
         e.store_first(value, at(y, index), lanes)
         return [e.add(total, value)]
 

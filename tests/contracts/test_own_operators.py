@@ -25,6 +25,7 @@ SPARSE_CODES: list[Operand] = ["uint8[2,12]", *SPARSE_QUANT[1:9], *GEMM[9:], *FE
 CODES, BOOKS = np.ones((2, 6, 1, 3, 3), "uint8"), ones(2, 1, 3, 4, dtype="int8")
 LOOKUP_CONV: list[Operand] = [X, S, Z, CODES, BOOKS, WS, ones(6), S, Z, "uint8[1,6,6,6]", S, Z]
 LOOKUP_GEMM: list[Operand] = ["uint8[2,4]", S, Z, CODES[..., 0, 0], BOOKS, WS, ones(6), S, Z, "uint8[2,6]", S, Z]
+ATTENTION: list[Operand] = ["float32[2,5,4]", "float32[2,7,4]", "float32[2,7,3]", "float32[5,7]"]
 PAIR: list[Operand] = ["uint8[2,3]", S, Z, "uint8[3]", S, Z, S, Z]
 ONE: list[Operand] = [X, S, Z, S, Z]
 POOL = {"kernel_shape": [2, 2]}
@@ -97,7 +98,16 @@ BINARY: Changes = (
     ("scale", {4: ones(3)}, "one number"),
     ("y zero", {7: np.zeros(3, "uint8")}, "one number"),
 )
+MEET: Changes = (
+    ("depth", {1: "float32[2,7,5]"}, "meet keys of 5"),
+    ("values", {2: "float32[2,6,3]"}, "7 keys and 6 values"),
+    ("stack", {2: "float32[1,7,3]"}, "stacks"),
+    ("mask", {3: "float32[5,6]"}, "does not broadcast"),
+    ("order", {"k_order": [0, 2, 2]}, "no permutation"),
+    ("type", {0: "float64[2,5,4]", 1: "float64[2,7,4]", 2: "float64[2,7,3]", 3: "float64[5,7]"}, "float64"),
+)
 CASES = [
+    *each("FusedAttention", ATTENTION, MEET),
     *each("QuantConv", CONV, (*PRODUCT, ("channels", {0: "uint8[1,3,8,8]"}, "3 channels"), ("bias", {6: BIAS[:5]}, "input 6"))),
     *each("QuantConvTranspose", TRANSPOSED, (*PRODUCT[:6], ("groups", {"group": 2}, "groups would share"))),
     *each("QuantGemm", GEMM, (*PRODUCT, ("depth", {0: "uint8[2,5]"}, "no common depth"), ("bias", {6: BIAS[:5]}, "input 6"))),

@@ -8,13 +8,13 @@ from inspect import getmembers, isfunction
 from hypothesis import strategies as st
 
 from edgeopt.ir import Graph, Value
-from tests.passes import arithmetic_patterns, control_patterns, quantized_patterns, structure_patterns
+from tests.passes import arithmetic_patterns, attention_patterns, control_patterns, quantized_patterns, structure_patterns
 from tests.strategies import OPSETS, Draft, Drawn, Seeded, finish, grow
 
 Pattern = Callable[[Draft, Value], Value]
 PATTERNS: dict[str, Pattern] = {
     name: builder
-    for module in (arithmetic_patterns, control_patterns, quantized_patterns, structure_patterns)
+    for module in (arithmetic_patterns, attention_patterns, control_patterns, quantized_patterns, structure_patterns)
     for name, builder in getmembers(module, isfunction)
     if builder.__module__ == module.__name__ and not name.startswith("_")
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import OWN_DOMAIN, Node
 from edgeopt.ops.contracts import (
+    attention,
     control,
     convolution,
     einsum,
@@ -40,6 +41,7 @@ RULES: dict[str, Callable[[Operands], None]] = {
     **convolution.RULES,
     **pooling.RULES,
     **products.RULES,
+    **attention.RULES,
     **normalization.RULES,
     **reductions.RULES,
     **recurrent.RULES,
