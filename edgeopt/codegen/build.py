@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,13 +17,11 @@ import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba import types
-from numba.core.types.abstract import Type
 
 from edgeopt.cache import keep, read
-from edgeopt.codegen.capture import capture, digest
-from edgeopt.codegen.driver import driver_ir, kernel_name, single_ir
-from edgeopt.kernels.emit.intrinsics import pointer
+from edgeopt.codegen.capture import digest
+from edgeopt.codegen.driver import driver_ir, single_ir
+from edgeopt.codegen.kernel_text import kernel_name, texts
 from edgeopt.lower.program import Program, Step
 from edgeopt.target import Target
 
@@ -62,8 +61,8 @@ def link_single(program: Program, target: Target) -> llvm.ModuleRef:
 def _linked(program: Program, target: Target, driver: str, public: set[str]) -> llvm.ModuleRef:
     machine = target_machine(target)
     module = _parse(driver, machine)
-    for step in {kernel_name(s): s for s in program.native}.values():
-        module.link_in(_parse(_captured(step).replace("define internal", "define", 1), machine))
+    for text in _texts(program.native):
+        module.link_in(_parse(text, machine))
     _internalise(module, public)
     module.verify()
     _specialise(module, machine)
@@ -104,19 +103,14 @@ def _initialise() -> None:
     llvm.initialize_all_asmprinters()
 
 
-_TEXTS: dict[str, str] = {}
-
-
-def _captured(step: Step) -> str:
-    name = kernel_name(step)
-    if name not in _TEXTS:
-        _TEXTS[name] = capture(step.call.function, _signature(step), name)
-    return _TEXTS[name]
-
-
-def _signature(step: Step) -> tuple[Type, ...]:
-    constants = [types.float32 if isinstance(c, float) else types.int64 for c in step.call.constants]
-    return (*(pointer(d) for d in step.dtypes), types.int64, types.int64, *constants)
+def _texts(steps: Sequence[Step]) -> Iterator[str]:
+    """The text of every kernel of ``steps`` and of every part of one, each once."""
+    written: set[str] = set()
+    for step in {kernel_name(s): s for s in steps}.values():
+        for name, write in texts(step):
+            if name not in written:
+                written.add(name)
+                yield write()
 
 
 def _parse(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:

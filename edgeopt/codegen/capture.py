@@ -21,9 +21,9 @@ from numba.core.types import Dispatcher, void
 from numba.core.types.abstract import Type
 from numba.core.types.containers import BaseTuple
 
+from edgeopt.codegen.open_numbers import OutlineCompiler
+from edgeopt.codegen.parts import FAST_MATH
 from edgeopt.errors import EdgeoptError
-
-FAST_MATH = {"contract", "reassoc", "nsz"}
 
 if logging.getLogger("numba").level == logging.NOTSET:  # the thousands of lines on a kernel say nothing to an application
     logging.getLogger("numba").setLevel(logging.WARNING)
@@ -90,32 +90,35 @@ def _flags() -> Flags:
     return flags
 
 
-def capture(function: Callable[..., None], signature: tuple[Type, ...], name: str) -> str:
+def capture(function: Callable[..., None], signature: tuple[Type, ...], name: str, numbers: int = 0) -> str:
     """The unoptimised LLVM IR of ``function`` for arguments of types ``signature``, as an internal function ``name``.
 
-    The text holds neither triple nor data layout. Raises EdgeoptError when the function needs Python or numba's runtime.
+    The ``numbers`` that its outline leaves open follow as arguments; its parts are declared as ``part_N``. The text holds
+    neither triple nor data layout. Raises EdgeoptError when the function needs Python or numba's runtime.
     """
     with global_compiler_lock:
         cpu_target.typing_context.refresh()
-        result = compile_extra(cpu_target.typing_context, _context(), function, signature, void, _flags(), {})
+        result = compile_extra(
+            cpu_target.typing_context, _context(), function, signature, void, _flags(), {}, pipeline_class=OutlineCompiler
+        )
         if not result.library._finalized:
             result.library.finalize()  # links the functions that the kernel calls
         text = str(result.library._final_module)
-    return _clean(text, result.fndesc.mangled_name, name)
+    return _clean(text, result.fndesc.mangled_name, name, numbers)
 
 
-def _clean(text: str, mangled: str, name: str) -> str:
+def _clean(text: str, mangled: str, name: str, numbers: int) -> str:
     lines = [line for line in text.split("\n") if not line.startswith(("target ", "source_filename", "; ModuleID"))]
     text = "\n".join(lines).replace(mangled, name).replace(f'"{name}"', name)
     text = re.sub(r"^@numba\.dynamic\.globals\.[0-9a-f]+ = .*$", "", text, flags=re.M)
     text = re.sub(r"^@_ZN08NumbaEnv.*$", "", text, flags=re.M)
     text = re.sub(r"load ptr, ptr @numba\.dynamic\.globals\.[0-9a-f]+, align 8", "select i1 true, ptr null, ptr null", text)
-    text = text.replace("captures(none)", "")
+    text = re.sub(r"call i64 @number_(\d+)\(\)", r"add i64 0, %number.\1", text).replace("captures(none)", "")
     head = re.search(rf"^define i32 @{name}\((.*?)\)(.*)\{{$", text, flags=re.M)
     if head is None:
         raise EdgeoptError(f"kernel '{name}': numba made no function of it")
-    arguments = head[1].replace("ptr %arg", "ptr noalias %arg")
-    text = text.replace(head[0], f"define internal i32 @{name}({arguments}) alwaysinline {{")
+    arguments = ", ".join([head[1].replace("ptr %arg", "ptr noalias %arg"), *(f"i64 %number.{i}" for i in range(numbers))])
+    text = text.replace(head[0], f"define i32 @{name}({arguments}) alwaysinline {{")
     for symbol in re.findall(r"@(NRT_\w+|Py\w+|numba_unpickle)", text):
         if re.search(rf"call [^\n]*@{symbol}\b", text):
             raise EdgeoptError(f"kernel '{name}' calls '{symbol}', which does not exist outside Python")

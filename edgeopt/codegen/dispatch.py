@@ -21,10 +21,14 @@ FIELDS = {"input": 0, "output": 1, "arena": 2, "weights": 3, "scratch": 4}
 
 @dataclass(frozen=True)
 class Callee:
-    """The function that a step calls, and the constants it takes behind its operands: none when it is specialised to them."""
+    """The function that a step calls, and the constants it takes behind its operands: none when it is specialised to them.
+
+    ``open`` are the places of these among all the constants of the step.
+    """
 
     name: str
     constants: tuple[int | float, ...] = ()
+    open: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -16,53 +16,53 @@ from edgeopt.codegen.denormals import mode_declarations
 from edgeopt.codegen.dispatch import Callee, address, advance_ir, dispatch_ir
 from edgeopt.codegen.entry import entry_ir
 from edgeopt.codegen.flow import in_range, next_ir, next_step
-from edgeopt.codegen.identity import identity
+from edgeopt.codegen.kernel_text import constants, is_walk, kernel_name
 from edgeopt.codegen.pool import pool_ir
 from edgeopt.ir import numpy_dtype
 from edgeopt.lower.program import Binding, Program, Step
 from edgeopt.target import Target
 
 MAX_COPIES = 100  # of one kernel, each specialised to the constants of a call; each costs tens of milliseconds
-
-
-def kernel_name(step: Step) -> str:
-    """The symbol of the captured kernel function: its function with all that is baked into it, and the types of its operands."""
-    kinds = tuple(type(c).__name__ for c in step.call.constants)
-    return "kernel_" + digest(identity(step.call.function), step.dtypes, kinds)
+MAX_COPIES_OF_WALKS = 6  # of a kernel that only walks over functions of the vector emitter, which stay as they are
 
 
 def call_name(step: Step) -> str:
     """The symbol of a kernel specialised to its constants."""
-    return "call_" + digest(kernel_name(step), step.call.constants)
+    return "call_" + digest(kernel_name(step), constants(step))
 
 
 def driver_ir(program: Program, target: Target, library: bool = False) -> str:
     """The driver's text; it refers to the captured kernels by ``kernel_name``. A library has no threads and no sample loop."""
     steps, callees = program.native, _callees(program.native)
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
-    found = {callee.name: (step, bool(callee.constants)) for step, callee in zip(steps, callees, strict=True)}
-    parts += [(_general if shared else _specialised)(name, step) for name, (step, shared) in found.items()]
+    found = {callee.name: (callee, step) for step, callee in zip(steps, callees, strict=True)}
+    parts += [_function(callee, step) for callee, step in found.values()]
     parts += [mode_declarations(target), dispatch_ir(program, target, callees), next_ir(program, address), _range(program)]
     parts.append(entry_ir(program, target, library))
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program, target)])
 
 
 def _callees(steps: Sequence[Step]) -> list[Callee]:
-    """What each step calls: a kernel specialised to its constants, or a general one where MAX_COPIES do not suffice."""
+    """What each step calls: a kernel specialised to its constants, or where it has too many to those that all its calls share."""
     variants: dict[str, set[tuple[int | float, ...]]] = {}
     names = [kernel_name(step) for step in steps]
     for name, step in zip(names, steps, strict=True):
-        variants.setdefault(name, set()).add(step.call.constants)
-    many = {name for name, known in variants.items() if len(known) > MAX_COPIES}
-    pairs = zip(names, steps, strict=True)
-    return [Callee(f"general_{n}", s.call.constants) if n in many else Callee(call_name(s)) for n, s in pairs]
+        variants.setdefault(name, set()).add(constants(step))
+    return [_callee(step, variants[name]) for name, step in zip(names, steps, strict=True)]
+
+
+def _callee(step: Step, variants: set[tuple[int | float, ...]]) -> Callee:
+    if len(variants) <= (MAX_COPIES_OF_WALKS if is_walk(step) else MAX_COPIES):
+        return Callee(call_name(step))
+    differing = [i for i, values in enumerate(zip(*variants, strict=True)) if len(set(values)) > 1]
+    return Callee(f"general_{kernel_name(step)}", tuple(constants(step)[i] for i in differing), frozenset(differing))
 
 
 def single_ir(program: Program) -> str:
     """One function ``single_N(pointers)`` per step and no entry points: for counting what a step executes."""
     steps = program.native
     parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
-    parts += [_specialised(name, s) for name, s in {call_name(s): s for s in steps}.items()]
+    parts += [_function(Callee(name), s) for name, s in {call_name(s): s for s in steps}.items()]
     return "\n".join([*parts, *(_single(index, s) for index, s in enumerate(steps))])
 
 
@@ -73,33 +73,27 @@ def _single(index: int, step: Step) -> str:
 
 
 def _declaration(step: Step) -> str:
-    constants = ["float" if isinstance(c, float) else "i64" for c in step.call.constants]
-    arguments = ", ".join(["ptr"] * (2 + len(step.places)) + ["i64", "i64", *constants])
+    arguments = ", ".join(["ptr"] * (2 + len(step.places)) + ["i64", "i64", *map(_kind, constants(step))])
     return f"declare i32 @{kernel_name(step)}({arguments})"
 
 
-def _general(name: str, step: Step) -> str:
-    pointers = [f"ptr noalias %p{i}" for i in range(len(step.places))]
-    constants = [f"{'float' if isinstance(c, float) else 'i64'} %c{i}" for i, c in enumerate(step.call.constants)]
-    formal = ", ".join([*pointers, "i64 %begin", "i64 %end", *constants])
-    return f"""define internal void @{name}({formal}) noinline {{
+def _function(callee: Callee, step: Step) -> str:
+    """What ``callee`` calls with the constants it takes and, as literals, the others of ``step``."""
+    pointers = [f"%p{i}" for i in range(len(step.places))]
+    open_ = [f"{_kind(c)} %c{i}" for i, c in enumerate(constants(step)) if i in callee.open]
+    given = [f"{_kind(c)} %c{i}" if i in callee.open else _literal(c) for i, c in enumerate(constants(step))]
+    formal = ", ".join([*(f"ptr noalias {p}" for p in pointers), "i64 %begin", "i64 %end", *open_])
+    actual = ", ".join([*(f"ptr {p}" for p in pointers), "i64 %begin", "i64 %end", *given])
+    return f"""define internal void @{callee.name}({formal}) noinline {{
   %result = alloca ptr
   %error = alloca ptr
-  call i32 @{kernel_name(step)}(ptr %result, ptr %error, {formal.replace("noalias ", "")})
+  call i32 @{kernel_name(step)}(ptr %result, ptr %error, {actual})
   ret void
 }}"""
 
 
-def _specialised(name: str, step: Step) -> str:
-    pointers = "".join(f"ptr noalias %p{i}, " for i in range(len(step.places)))
-    actual = "".join(f"ptr %p{i}, " for i in range(len(step.places)))
-    constants = "".join(f", {_literal(c)}" for c in step.call.constants)
-    return f"""define internal void @{name}({pointers}i64 %begin, i64 %end) noinline {{
-  %result = alloca ptr
-  %error = alloca ptr
-  call i32 @{kernel_name(step)}(ptr %result, ptr %error, {actual}i64 %begin, i64 %end{constants})
-  ret void
-}}"""
+def _kind(constant: int | float) -> str:
+    return "float" if isinstance(constant, float) else "i64"
 
 
 def _literal(constant: int | float) -> str:

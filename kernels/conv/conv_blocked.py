@@ -17,7 +17,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, O
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
+from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, open_tile_function
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
 from edgeopt.kernels.walk.tiling import Tiling, ranked
 from edgeopt.target import Target
@@ -212,7 +212,7 @@ def _run(target: Target, tiles: int, tiling: Tiling, work: int, elements: int, o
 
 def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
     """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
-    run = tile_function(target, tile)
+    run, depth = open_tile_function(target, tile), tile.loops[0].count
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, shared, outer = walk.run, walk.blocks, walk.groups, walk.shared, walk.weights_outer
     weights, biases, xs, ys, rs = walk.weights, walk.biases, walk.x, walk.y, walk.r
@@ -230,12 +230,14 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
             rc = offset(r, r0 + image * rn + group * rg)
             wc, bc = offset(w, group * weights), offset(b, group * biases)
             stop = first * length + length
-            for t in range(first * length, stop if stop < tiles else tiles):
-                row, column = t // across, t % across * pixels
-                if column > last:
-                    column = last
+            row, place = first * length // across, first * length % across
+            for _ in range(first * length, stop if stop < tiles else tiles):
+                column = place * pixels if place * pixels < last else last
                 xt, yt, rt = row * xr + column * xp, row * yr + column * yp, row * rr + column * rp
-                run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt))
+                run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt), depth)
+                place += 1
+                if place == across:
+                    row, place = row + 1, 0
 
     return convolve
 

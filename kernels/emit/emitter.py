@@ -24,6 +24,12 @@ def integer(value: int) -> ir.Constant:
     return ir.Constant(I64, value)
 
 
+def declared(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:
+    """The external function called ``name`` in ``module``, declared once."""
+    known = module.globals.get(name)
+    return known if known is not None else ir.Function(module, kind, name)
+
+
 def signed_dot(target: Target) -> bool:
     """True when ``dot4`` multiplies signed codes: Arm has no product of unsigned and signed bytes."""
     return target.multiplies_by_lane
@@ -243,8 +249,7 @@ class Emitter:
 
     def declare(self, name: str, kind: ir.FunctionType) -> Value:
         """The external function (an LLVM intrinsic) called ``name``, declared once."""
-        known = self.builder.module.globals.get(name)
-        return known if known is not None else ir.Function(self.builder.module, kind, name)
+        return declared(self.builder.module, name, kind)
 
     def _no_unrolling(self) -> Value:
         module = self.builder.module

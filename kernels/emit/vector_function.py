@@ -6,17 +6,31 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import _Intrinsic as Intrinsic
 
 from edgeopt.kernels.emit.emitter import Emitter
 from edgeopt.target import Target
 
 
-def vector_function(target: Target, arguments: int, emit: Callable[..., None]) -> Any:
+class VectorFunction(Intrinsic):
+    """A numba function of 1 to 6 ``arguments`` without a result, whose code ``write(builder, *arguments)`` writes."""
+
+    def __init__(self, arguments: int, write: Callable[..., None]) -> None:
+        super().__init__("vector_function", _typing(arguments, write))
+        self.arguments, self.write = arguments, write
+        self._register()
+
+
+def vector_function(target: Target, arguments: int, emit: Callable[..., None]) -> VectorFunction:
     """``emit(emitter, *arguments)`` as a numba function of 1 to 6 arguments without a result."""
+    return VectorFunction(arguments, lambda builder, *actual: emit(Emitter(target, builder), *actual))
+
+
+def _typing(arguments: int, write: Callable[..., None]) -> Callable[..., Any]:
+    """What numba asks for the type of a call; numba wants to see as many arguments as the function takes."""
 
     def generate(context: Any, builder: Any, signature: Any, actual: Any) -> Any:
-        emit(Emitter(target, builder), *actual)
+        write(builder, *actual)
         return context.get_dummy_value()
 
     def one(context: Any, a: Any) -> Any:
@@ -37,4 +51,4 @@ def vector_function(target: Target, arguments: int, emit: Callable[..., None]) -
     def six(context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:
         return types.void(a, b, c, d, e, f), generate
 
-    return intrinsic((one, two, three, four, five, six)[arguments - 1])
+    return (one, two, three, four, five, six)[arguments - 1]

@@ -68,35 +68,34 @@ def _function(target: Target, g: Exchange) -> Callable[..., None]:
     def convert(x: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             image, first = chunk // vectors, chunk % vectors * lanes
-            for t in range(height * across):
-                i, j = t // across, t % across * pixels
-                j = j if j < width - pixels else width - pixels
-                blocked = (
-                    (image * vectors * lanes // block + first // block) * plane + origin + i * row + j
-                ) * block + first % block
-                plain = (image * channels + first) * height * width + i * width + j
-                source = offset(x, plain if direction else blocked)
-                target = offset(y, blocked if direction else plain)
-                if first + lanes <= channels:
-                    full(source, target)
-                elif first < channels:
-                    partial(source, target)
-                else:
-                    empty(source, target)
+            blocked = ((image * vectors * lanes // block + first // block) * plane + origin) * block + first % block
+            plain = (image * channels + first) * height * width
+            for i in range(height):
+                for t in range(across):
+                    j = t * pixels if t * pixels < width - pixels else width - pixels
+                    here, there = blocked + (i * row + j) * block, plain + i * width + j
+                    source = offset(x, there if direction else here)
+                    target = offset(y, here if direction else there)
+                    if first + lanes <= channels:
+                        full(source, target)
+                    elif first < channels:
+                        partial(source, target)
+                    else:
+                        empty(source, target)
 
     return convert
 
 
 def _square(target: Target, g: Exchange, channels: int, pixels: int) -> Any:
-    area = g.height * g.width
+    area, block, to_blocked = g.height * g.width, g.block, g.to_blocked  # and no more, so that one function serves many maps
 
     def emit(e: Emitter, x: Value, y: Value) -> None:
-        if g.to_blocked:
+        if to_blocked:
             rows = [e.load_first(e.at(x, c * area), pixels) if c < channels else e.constant(0.0) for c in range(e.lanes)]
             for p, value in enumerate(e.transpose(rows)[:pixels]):
-                e.store(value, y, p * g.block)
+                e.store(value, y, p * block)
         elif channels:
-            columns = [e.load(x, p * g.block) if p < pixels else e.constant(0.0) for p in range(e.lanes)]
+            columns = [e.load(x, p * block) if p < pixels else e.constant(0.0) for p in range(e.lanes)]
             for c, value in enumerate(e.transpose(columns)[:channels]):
                 e.store_first(value, e.at(y, c * area), pixels)
 

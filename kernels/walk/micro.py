@@ -9,7 +9,7 @@ registers over the whole sum, weights are read in sequence as vectors and inputs
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
@@ -22,9 +22,12 @@ STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop over k: ``count`` iterations, ``stride`` elements of x apart; ``last`` is the count in the final outermost one."""
+    """A loop over k: ``count`` iterations, ``stride`` elements of x apart; ``last`` is the count in the final outermost one.
 
-    count: int
+    The count of an outermost loop may be a value of the code that is written.
+    """
+
+    count: int | Value
     stride: int
     last: int = 0
 
@@ -103,10 +106,15 @@ def _nest(
 
     def body(index: Value, *values: Value) -> list[Value]:
         here = e.at(x, e.builder.mul(index, integer(loop.stride)))
-        last = e.builder.icmp_signed("==", index, integer(loop.count - 1)) if level == 0 else final
+        last = _is_last(e, index, loop.count) if level == 0 else final
         return _nest(e, loops, level + 1, here, last, list(values), inner)
 
     return e.loop(count, carried, body)
+
+
+def _is_last(e: Emitter, index: Value, count: int | Value) -> Value:
+    final = integer(count - 1) if isinstance(count, int) else e.builder.sub(count, integer(1))
+    return e.builder.icmp_signed("==", index, final)
 
 
 def accumulate(e: Emitter, tile: Tile, steps: tuple[int, ...], x: Value, carried: list[Value]) -> list[Value]:
@@ -152,3 +160,14 @@ def tile_function(target: Target, tile: Tile) -> Any:
         emit_tile(e, tile, x, w, b, r, y)
 
     return vector_function(target, 5, emit)
+
+
+def open_tile_function(target: Target, tile: Tile) -> Any:
+    """The tile as a function ``(x, w, b, r, y, count)``, one for all tiles that differ in the count of the outermost loop."""
+    first, inner = replace(tile.loops[0], count=0), tile.loops[1:]
+    rest = replace(tile, loops=inner)
+
+    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value, count: Value) -> None:
+        emit_tile(e, replace(rest, loops=(replace(first, count=count), *inner)), x, w, b, r, y)
+
+    return vector_function(target, 6, emit)

@@ -18,8 +18,9 @@ from numba import njit
 
 from edgeopt.codegen import build
 from edgeopt.codegen.capture import capture
-from edgeopt.codegen.driver import driver_ir, kernel_name
+from edgeopt.codegen.driver import call_name, driver_ir
 from edgeopt.codegen.identity import identity
+from edgeopt.codegen.kernel_text import signature
 from edgeopt.cost.suite import Network
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
@@ -140,13 +141,13 @@ def test_kernels_of_one_name_are_one_text() -> None:
         _forget_functions()
         for program in programs(seed):
             for step in program.native:
-                known = found.setdefault(kernel_name(step), [])
+                known = found.setdefault(call_name(step), [])
                 if all(step.call.function is not other.call.function for other in known):
                     known.append(step)
     several = [steps for steps in found.values() if len(steps) > 1]  # the same kernels again, or others of the same shape
     assert len(several) >= 5 and len(found) > len(several)
     for steps in several[:8]:
-        assert len({_plain(capture(s.call.function, build._signature(s), "kernel")) for s in steps[:2]}) == 1
+        assert len({_plain(capture(s.call.function, signature(s), "kernel")) for s in steps[:2]}) == 1
 
 
 def _plain(text: str) -> str:
