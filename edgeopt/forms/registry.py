@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import AXES, Technique
 from edgeopt.forms.quantize.technique import Quantize
+from edgeopt.forms.structure.low_rank import LOW_RANK
+from edgeopt.forms.structure.separate_depthwise import SEPARATE_DEPTHWISE
 
 TECHNIQUES: tuple[Technique, ...] = (
+    SEPARATE_DEPTHWISE,
+    LOW_RANK,
     Quantize(),
 )  # fmt: skip
 
@@ -21,7 +25,7 @@ def techniques() -> dict[str, Technique]:
 def wanted(text: str) -> dict[str, str]:
     """Technique -> key of the form it starts with, from a list like ``w8a8,prune`` of techniques and forms.
 
-    Raises EdgeoptError for a name that is none, two forms of a technique, and two techniques on one axis.
+    Raises EdgeoptError for a name that is none, two forms of a technique, and two techniques on one axis other than structure.
     """
     found: dict[str, str] = {}
     for word in [w.strip() for w in text.split(",") if w.strip()]:
@@ -51,11 +55,17 @@ def _words(known: Mapping[str, Technique]) -> Sequence[str]:
 
 def _require_axes(found: Mapping[str, str]) -> None:
     axes: dict[str, str] = {}
-    for name in found:
+    for name in restructuring(found)[1]:
         axis = techniques()[name].axis
         if axis in axes:
             raise EdgeoptError(f"{axes[axis]} and {name} both change the {axis} of a layer; name one of them")
         axes[axis] = name
+
+
+def restructuring(names: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """``names`` of techniques with their forms in two: those that change structure, of which a layer takes one, and others."""
+    first = {name: key for name, key in names.items() if techniques()[name].axis == "structure"}
+    return first, {name: key for name, key in names.items() if name not in first}
 
 
 def default() -> dict[str, str]:

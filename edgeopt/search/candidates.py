@@ -5,10 +5,10 @@ from __future__ import annotations
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import divergence
-from edgeopt.forms.form import EXACT, FLOAT, Choice, named
+from edgeopt.forms.form import EXACT, Choice
 from edgeopt.search.budget import Candidate
 from edgeopt.search.space import Space, merged
-from edgeopt.search.start import rough_costs
+from edgeopt.search.start import choice_costs
 
 SAMPLES = 48  # chosen by hand
 
@@ -16,20 +16,13 @@ SAMPLES = 48  # chosen by hand
 def candidates(space: Space) -> list[Candidate[Choice]]:
     """Each choice of each layer: its cost in seconds or stored bytes, and what it alone does to the network's output."""
     uniform = space.uniform()
-    costs = _costs(space, uniform)
+    costs = choice_costs(space, uniform)
     found = []
     for choice in uniform:
         layers = [n for n in space.layers if choice in space.choices(n)]
         errors = _errors(space, choice, layers) if choice else {}
         found += [Candidate(n, choice, costs[choice][n], errors.get(n, 0.0)) for n in layers]
     return found
-
-
-def _costs(space: Space, uniform: list[Choice]) -> dict[Choice, dict[str, float]]:
-    known = rough_costs(space, {named(c): space.all_in(c) for c in uniform if c})
-    by_size = space.goal.objective == "size"
-    layers = {c: {n: known[named(c) if c else FLOAT].layer(n) for n in space.layers} for c in uniform}
-    return {c: {n: cost.stored if by_size else cost.seconds for n, cost in costs.items()} for c, costs in layers.items()}
 
 
 def _errors(space: Space, choice: Choice, layers: list[str]) -> dict[str, float]:

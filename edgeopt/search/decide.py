@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet
-from edgeopt.forms.form import EXACT, FLOAT, Forms, Session, named
-from edgeopt.ir import Graph
-from edgeopt.search.budget import choose
+from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, Session, named
+from edgeopt.ir import Array, Graph
+from edgeopt.search import budget
 from edgeopt.search.candidates import candidates
 from edgeopt.search.goal import Goal
 from edgeopt.search.result import Decision
@@ -21,23 +21,41 @@ from edgeopt.search.trials import Trials, compiled_outputs
 Open = Callable[[], Sequence[Session]]
 
 
-def decide_within(graph: Graph, evaluation: DataSet, goal: Goal, sessions: Open) -> Decision:
+def decide_within(graph: Graph, evaluation: DataSet, goal: Goal, sessions: Open, known: Array | None = None) -> Decision:
     """Most layers changed whose drop on ``evaluation`` is at most ``goal.max_drop`` percentage points.
 
-    The drop is that of accuracy when there are labels, else the share of decisions that change. Opening the ``sessions`` may
-    change the weights in ``graph``, not its outputs. Raises EdgeoptError for a float network that only guesses.
+    The drop is that of accuracy when there are labels, else the share of decisions that change. ``known`` are the results that
+    it counts from, when those are not of ``graph`` itself. Opening the ``sessions`` may change the weights in ``graph``, not its
+    outputs. Raises EdgeoptError for a float network that only guesses.
     """
-    reference, version = compiled_outputs(graph, evaluation, goal.target, goal.level), graph.version
+    reference = compiled_outputs(graph, evaluation, goal.target, goal.level) if known is None else known
+    version = graph.version
     check_reference(reference, evaluation.labels, goal.accept_chance)
     space = Space(graph, goal, sessions())
-    if graph.version != version:
+    if graph.version != version and known is None:
         reference = compiled_outputs(graph, evaluation, goal.target, goal.level)
     trials, first = Trials(space, evaluation, reference), start(space)
-    choice = choose(first.forms, lambda: candidates(space), trials.drop, goal.max_drop, EXACT)
+    choice = _chosen(space, trials, first)
     found, forms = _decided(space, first, choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement)
-    return replace(made, samples=evaluation.samples, max_drop=goal.max_drop)
+    return replace(made, samples=evaluation.samples, max_drop=goal.max_drop, reference=reference)
+
+
+def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]:
+    """The forms that keep within the budget by compiled code; structures are looked for by runs in float, which need none."""
+    known: list[budget.Candidate[Choice]] = []
+
+    def asked() -> list[budget.Candidate[Choice]]:
+        known.extend([] if known else candidates(space))
+        return known
+
+    most = space.goal.max_drop
+    if not space.restructures:
+        return budget.choose(first.forms, asked, trials.drop, most, EXACT)
+    quick = budget.choose(first.forms, asked, trials.simulated, most, EXACT)
+    choice = budget.choose(quick.forms, asked, trials.drop, most, EXACT)
+    return replace(choice, given_back=tuple(dict.fromkeys((*quick.given_back, *choice.given_back))))
 
 
 def decide_without_data(graph: Graph, goal: Goal, sessions: Open) -> Decision:
@@ -57,7 +75,8 @@ def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ..
     errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}
     kept = {*space.layers, *space.refused}
     names = {n.name: named(forms.get(n.name, EXACT)) for n in space.graph.nodes if n.name in kept}
-    title = " and ".join(session.title() for session in space.sessions)
-    wanted = named(next(iter(space.first().values()), EXACT))
-    decision = Decision(solved, title, wanted, names, given_back, slow, costs=costs, refused=dict(space.refused), errors=errors)
+    title = " and ".join(session.title() for session in ([session for session, _ in solved] or space.sessions))
+    decision = Decision(
+        solved, title, space.wanted, names, given_back, slow, costs=costs, refused=dict(space.refused), errors=errors
+    )
     return decision, forms

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeopt.forms.applied import Solved
 from edgeopt.forms.form import FLOAT, Solution
+from edgeopt.ir import Array
 from edgeopt.search.timing import Profile, layer_name
 
 LOSES, SLOW, SLOW_NETWORK = "loses too much", "would be slower", "the network would be slower"
@@ -22,7 +23,7 @@ class Decision:
     was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement``
     is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile
     of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
-    those at the outputs of the layers.
+    those at the outputs of the layers. ``reference`` are the results that the drop is counted from.
     """
 
     solved: Solved
@@ -40,6 +41,7 @@ class Decision:
     refused: dict[str, str] = field(default_factory=dict)
     errors: Mapping[str, float] = field(default_factory=dict)
     max_drop: float = 0.0
+    reference: Array | None = field(default=None, repr=False, compare=False)
 
     @property
     def changed(self) -> list[str]:

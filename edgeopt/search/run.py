@@ -15,10 +15,10 @@ from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.applied import applied, make_readable, readable
 from edgeopt.forms.evidence import ChannelStatistics, batch_norm_statistics
 from edgeopt.forms.form import Evidence, Reading, Session, Technique
-from edgeopt.forms.registry import default, techniques, wanted
+from edgeopt.forms.registry import default, restructuring, techniques, wanted
 from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
-from edgeopt.ir import Graph
+from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
@@ -27,6 +27,7 @@ from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.newer_opset import with_opset
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Space, merged
+from edgeopt.search.together import together
 from edgeopt.target import Target
 
 Data = DataSet | str | Path
@@ -69,18 +70,76 @@ def approximate(
 ) -> tuple[Graph, Decision | None]:
     """Optimise ``graph`` exactly and change the forms of its layers inside ``budget`` for ``target``.
 
-    ``output`` is what is made of the result: ``integer`` operators for compilation, or ``standard`` operators, which other
-    runtimes read. Returns another graph, and what was decided: None, with a note why, for a graph in which nothing can be
-    changed. Raises EdgeoptError when the data does not fit the graph.
+    Where structures and other forms are wanted, structures come first, with half of the budget: the others change the layers that
+    there are then, and both together are held to the whole of it. ``output`` is what is made of the result: ``integer`` operators
+    for compilation, or ``standard`` operators, which other runtimes read. Returns another graph, and what was decided: None, with
+    a note why, for a graph in which nothing can be changed. Raises EdgeoptError when the data does not fit the graph.
     """
+    structures, others = restructuring(budget.names)
+    if not structures:
+        return _stage(graph, budget, context, target, output, print_after)
+    if budget.data is None and budget.calibration is None:
+        add_note(graph, f"{' and '.join(structures)}: not without data, on which layers are fitted and the loss is verified")
+        if not others:
+            return _exact(graph, context, output, print_after), None
+        return _stage(graph, _narrowed(budget, others, budget.max_drop), context, target, output, print_after)
+    if not others:
+        return _stage(graph, budget, context, target, output, print_after)
+    graph = _raised(graph, others)
+    early = _narrowed(budget, structures, budget.max_drop / 2)
+    graph, first = _stage(graph, early, context, target, "integer", print_after)
+    known = first.reference if first is not None else None
+    graph, second = _stage(graph, _narrowed(budget, others, budget.max_drop), context, target, output, print_after, known)
+    return graph, together(first, second)
+
+
+def _exact(graph: Graph, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
+    optimize(graph, context.level, context, print_after=print_after)
+    if output == "standard":
+        make_readable(graph, context)
+    return graph
+
+
+def _narrowed(budget: Budget, names: Mapping[str, str], max_drop: float) -> Budget:
+    """``budget`` for some of its techniques."""
+    made = replace(budget, max_drop=max_drop)
+    object.__setattr__(made, "names", dict(names))
+    return made
+
+
+def _raised(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """``graph`` at the opset that the forms of the techniques ``names`` need, which operators of ours would be in the way of."""
+    for more in (True, False):
+        keys = {name: [key, *(techniques()[name].finer(key) if more else ())] for name, key in names.items()}
+        if _can_have(graph, keys):
+            newest = max(keys, key=lambda name: techniques()[name].opset(keys[name]))
+            return with_opset(graph, techniques()[newest].opset(keys[newest]), keys[newest][-1])
+    return graph
+
+
+def _stage(
+    graph: Graph,
+    budget: Budget,
+    context: Context,
+    target: Target,
+    output: Output,
+    print_after: PrintAfter | None,
+    known: Array | None = None,
+) -> tuple[Graph, Decision | None]:
+    """``approximate`` with techniques that are searched with together; ``known`` are the results that their drop counts from."""
     first: Keys = {name: [key] for name, key in budget.names.items()}
     finer: Keys = {name: [] if output == "standard" else techniques()[name].finer(key) for name, key in budget.names.items()}
+    if restructuring(budget.names)[0]:  # one form is as good as another to start with
+        first, finer = (
+            {name: [*keys, *techniques()[name].finer(keys[0])] for name, keys in first.items()},
+            dict.fromkeys(first, ()),
+        )
     original = clone(graph)
-    graph, found = _attempt(graph, first, budget, context, target, output, print_after)
+    graph, found = _attempt(graph, first, budget, context, target, output, print_after, known)
     everything: Keys = {name: [*keys, *finer[name]] for name, keys in first.items()}
     if found is not None and found.given_back and any(finer.values()) and _can_have(original, everything):
         # forms of more bits may need a newer opset, so they are tried only where the first ones leave layers in float
-        graph, found = _attempt(original, everything, budget, context, target, output, print_after)
+        graph, found = _attempt(original, everything, budget, context, target, output, print_after, known)
     lines = [line for name in first for line in techniques()[name].left(graph)]
     if found is not None:
         graph = _carried_out(graph, found, context, output, print_after)
@@ -104,6 +163,7 @@ def _attempt(
     target: Target,
     output: Output,
     print_after: PrintAfter | None,
+    known: Array | None,
 ) -> tuple[Graph, Decision | None]:
     """``graph`` optimised, and what the search finds with the forms ``keys``."""
     graph, statistics = exact_graph(graph, keys, context, print_after)
@@ -113,7 +173,8 @@ def _attempt(
     if all(reasons):
         add_note(graph, f"nothing was {techniques()[next(iter(keys))].done}: {reasons[0]}")
         return graph, None
-    objective: Objective = "size" if budget.forms is not None else budget.objective
+    asked = budget.forms is not None and not restructuring(budget.names)[0]
+    objective: Objective = "size" if asked else budget.objective
     goal = Goal(target, context.level, budget.max_drop, objective, budget.accept_chance)
     calibration, evaluation = _data(graph, budget)
     reading = Reading(budget.profile or "") if output == "standard" else None
@@ -121,7 +182,7 @@ def _attempt(
     if calibration is None:
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys))
     judged = evaluation or calibration
-    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys))
+    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys), known)
     return graph, found if reading is None else _completed(graph, found, judged, goal)
 
 

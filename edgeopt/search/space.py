@@ -8,7 +8,7 @@ from itertools import product
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.applied import applied
-from edgeopt.forms.form import EXACT, Choice, Form, Forms, Session, Solution
+from edgeopt.forms.form import AXES, EXACT, Choice, Form, Forms, Session, Solution, named
 from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
@@ -19,7 +19,8 @@ class Space:
 
     def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session]) -> None:
         self.graph, self.goal, self.sessions = graph, goal, tuple(sessions)
-        self._offers = [session.offers() for session in sessions]
+        self._offers = _by_axis(self.sessions)
+        self.costs: dict[Choice, dict[str, float]] = {}  # of each layer in each choice, once they are known
         offered = {layer for offers in self._offers for layer in offers}
         self.layers = [node.name for node in graph.nodes if node.name in offered]
         self.refused = {layer: why for session in sessions for layer, why in session.refusals().items() if layer not in offered}
@@ -30,13 +31,35 @@ class Space:
         return self.sessions[0].inputs
 
     def choices(self, layer: str) -> list[Choice]:
-        """Everything that the layer may become, exact first; then by the order in which techniques offer their forms."""
+        """Everything that the layer may become, exact first; then by the order in which techniques offer their forms.
+
+        It takes at most one form on each axis.
+        """
         ladders = [[None, *offers.get(layer, ())] for offers in self._offers]
         return [frozenset(form for form in forms if form is not None) for forms in product(*ladders)]
 
     def first(self) -> dict[str, Choice]:
-        """What the search starts with: the first form of every technique that offers one, together."""
+        """What the search starts with: the first form on every axis that has one, together."""
         return {n: frozenset(offers[n][0] for offers in self._offers if offers.get(n)) for n in self.layers}
+
+    def rank(self, layer: str, choices: Sequence[Choice]) -> None:
+        """Keep only ``choices`` of one form for the layer, in this order."""
+        kept = [form for choice in choices for form in choice]
+        for offers in self._offers:
+            if layer in offers:
+                offers[layer] = sorted((f for f in offers[layer] if f in kept), key=kept.index)
+
+    @property
+    def wanted(self) -> str:
+        """What is tried, in words: the first form, or the names of techniques of which each layer takes one."""
+        if self.restructures:
+            return " or ".join(session.technique.name for session in self.sessions)
+        return named(next(iter(self.first().values()), EXACT))
+
+    @property
+    def restructures(self) -> bool:
+        """True when layers are replaced by others: then they are only where that pays."""
+        return any(session.technique.axis == "structure" for session in self.sessions)
 
     def uniform(self) -> list[Choice]:
         """Every choice that some layer has, exact first."""
@@ -65,6 +88,15 @@ class Space:
     def carried_out(self, solved: Sequence[tuple[Session, Solution]]) -> Graph:
         """The graph in which the solutions are carried out, at the level that is shipped."""
         return applied(self.graph, solved, Context(level=self.goal.level))
+
+
+def _by_axis(sessions: Sequence[Session]) -> list[dict[str, list[Form]]]:
+    """For each axis the forms of each layer, those of the session that comes first in front."""
+    found: dict[str, dict[str, list[Form]]] = {axis: {} for axis in AXES}
+    for session in sessions:
+        for layer, forms in session.offers().items():
+            found[session.technique.axis].setdefault(layer, []).extend(forms)
+    return [offers for offers in found.values() if offers]
 
 
 def _of(technique: str, forms: Forms) -> dict[str, Form]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms
+from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, named
 from edgeopt.search.space import Space
 from edgeopt.search.timing import Profile, profiles
 
@@ -20,7 +20,13 @@ class Start:
 
 
 def start(space: Space) -> Start:
-    """All layers in their first forms, for size; for latency those that get faster, or none when the network would not."""
+    """All layers in their first forms, for size; for latency those that get faster, or none when the network would not.
+
+    Another structure is taken only by layers that gain by it in what is to be small: they start in the form that gains most.
+    """
+    if space.restructures:
+        without = keep_what_pays(space)
+        return Start(space.first(), without)
     first = space.first()
     if space.goal.objective == "size":
         return Start(first)
@@ -34,6 +40,27 @@ def start(space: Space) -> Start:
     if costs[best].seconds <= costs[FLOAT].seconds:
         return Start(options[best], tuple(slow if best == "part" else ()))
     return Start(dict.fromkeys(space.layers, EXACT), tuple(space.layers), rejection(costs[FLOAT], costs["all"]))
+
+
+def keep_what_pays(space: Space) -> tuple[str, ...]:
+    """Take from each layer the forms that do not make it cheaper, and rank the others. Returns the layers without any left."""
+    uniform = space.uniform()
+    costs = choice_costs(space, uniform)
+    for layer in space.layers:
+        paying = [c for c in uniform if c in space.choices(layer) and costs[c][layer] < costs[EXACT][layer]]
+        space.rank(layer, sorted(paying, key=lambda choice: costs[choice][layer]))
+    return tuple(n for n in space.layers if space.choices(n) == [EXACT])
+
+
+def choice_costs(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[str, float]]:
+    """For each of ``choices`` what every layer costs in it, in seconds or stored bytes; known from the first time on."""
+    if all(choice in space.costs for choice in choices):
+        return space.costs
+    known = rough_costs(space, {named(c): space.all_in(c) for c in choices if c})
+    by_size = space.goal.objective == "size"
+    layers = {c: {n: known[named(c) if c else FLOAT].layer(n) for n in space.layers} for c in choices}
+    space.costs = {c: {n: cost.stored if by_size else cost.seconds for n, cost in costs.items()} for c, costs in layers.items()}
+    return space.costs
 
 
 def rough_costs(space: Space, options: Mapping[str, Forms]) -> dict[str, Profile]:

@@ -46,11 +46,14 @@ class Trials:
         reject, never accept.
         """
         if self.data.samples <= SIMULATED and names_of(forms) not in self._known:
-            made = outputs(self.space.graph, self.data, merged(self.space.solve(forms)))
-            lost = self.before - self._metric(made)
+            lost = self.simulated(forms)
             if lost > self.space.goal.max_drop:
                 return lost
         return self.before - self.result(forms)[0]
+
+    def simulated(self, forms: Forms) -> float:
+        """Percentage points lost by a run in float that changes the same values: quick, and exact for other weights in float."""
+        return self.before - self._metric(outputs(self.space.graph, self.data, merged(self.space.solve(forms))))
 
     def _metric(self, actual: Array) -> float:
         if self.data.labels is not None:

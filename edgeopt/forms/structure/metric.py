@@ -1,0 +1,79 @@
+"""What is known of the inputs of each layer: in which directions a change of its weight is felt at its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.lockstep import Lockstep
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.evaluate.rounding import damped
+from edgeopt.forms.form import Evidence
+from edgeopt.forms.progress import progress
+from edgeopt.forms.quantize.moments import Moments, MomentSum, grouped, sampled_rows
+from edgeopt.forms.structure.layer import layer_of
+from edgeopt.ir import Array, Graph, Node
+
+DAMPING = 1e-4  # of the mean square of an input: directions without evidence keep their weights; chosen by hand
+
+_known: WeakKeyDictionary[Evidence, Mapping[str, Metric]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """``second`` [groups, K, K]: the moments of the inputs, about their ``mean`` [groups, K] where the layer has a bias."""
+
+    second: Array
+    mean: Array
+
+    def bias(self, node: Node, made: Array) -> Array | None:
+        """The bias of ``node`` that makes up for the mean of what the weight ``made`` changes; None where it has none."""
+        bias, weight = node.constant(2), node.constant(1)
+        if bias is None or weight is None:
+            return None
+        lost = np.einsum("gnk,gk->gn", grouped(node, weight) - grouped(node, made), self.mean)
+        return np.asarray(bias + lost.reshape(-1), np.float32)
+
+
+def metrics_of(evidence: Evidence) -> Mapping[str, Metric]:
+    """The Metric of each layer of the graph by name, computed once for all techniques; empty where there is no data."""
+    if evidence.calibration is None:
+        return {}
+    if evidence not in _known:
+        nodes = [n for n in evidence.graph.nodes if layer_of(n) is not None]
+        _known[evidence] = metrics(evidence.graph, nodes, evidence.calibration)
+    return _known[evidence]
+
+
+def metrics(graph: Graph, nodes: Sequence[Node], data: DataSet) -> Mapping[str, Metric]:
+    """The Metric of each of ``nodes``, which stand in the order of ``graph``, by name."""
+    found = {}
+    with Lockstep(graph, data, [Overlay()]) as runs:
+        for node in progress(nodes, "calibrating"):
+            found[node.name] = _metric(node, _moments(node, runs, len(data)))
+    return found
+
+
+def _moments(node: Node, runs: Lockstep, samples: int) -> Moments:
+    total = MomentSum(cross=False)
+    for (rows,) in runs.reach(node, lambda batch, arrays: sampled_rows(node, arrays, samples, batch)):
+        total.add(rows, rows)
+    return total.result()
+
+
+def _metric(node: Node, moments: Moments) -> Metric:
+    own, mean = moments.own, moments.mean
+    about = own - mean[:, :, None] * mean[:, None, :] if node.constant(2) is not None else own
+    return Metric(damped(about, DAMPING), mean)
+
+
+def unweighted(node: Node) -> Metric:
+    """All directions alike: errors are those of the weight itself."""
+    weight = node.constant(1)
+    assert weight is not None
+    groups, _, inner = grouped(node, weight).shape
+    return Metric(np.broadcast_to(np.eye(inner), (groups, inner, inner)), np.zeros((groups, inner)))

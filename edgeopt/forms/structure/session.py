@@ -1,0 +1,125 @@
+"""The session of techniques that put chains of layers in the place of single layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from edgeopt.evaluate.data import DataSet, generated
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms.errors import output_errors
+from edgeopt.forms.form import Evidence, Form
+from edgeopt.forms.progress import progress
+from edgeopt.forms.quantize.moments import grouped
+from edgeopt.forms.structure.bilinear import loss
+from edgeopt.forms.structure.metric import Metric, metrics_of, unweighted
+from edgeopt.ir import Graph, Node
+from edgeopt.ops.chain import Chains
+from edgeopt.passes import factorize
+from edgeopt.rewrite import Context, run_pass
+
+if TYPE_CHECKING:
+    from edgeopt.forms.structure.technique import Structure
+
+SAMPLES = 32
+MOST = 0.3  # of the variance of the responses; a form that loses more is not worth a trial; chosen by hand
+Solved = Mapping[str, Chains]
+
+
+class StructureSession:
+    """Layers are solved one by one, each for the inputs that it gets in the exact network, and remembered."""
+
+    def __init__(self, technique: Structure, evidence: Evidence, keys: Sequence[str]) -> None:
+        self._technique, self._evidence, self._keys = technique, evidence, tuple(keys)
+        self._layers = {n.name: n for n in evidence.graph.nodes if self._costs(n)}
+        self._inputs: DataSet | None = None
+        self._metrics: Mapping[str, Metric] = {}
+        self._known: dict[tuple[str, str], Chains] = {}
+
+    @property
+    def technique(self) -> Structure:
+        """Whose session it is."""
+        return self._technique
+
+    @property
+    def inputs(self) -> DataSet:
+        """The calibration data, or generated inputs."""
+        if self._inputs is None:
+            self._inputs = self._evidence.calibration or generated(self._evidence.graph, SAMPLES)
+        return self._inputs
+
+    def _costs(self, node: Node) -> dict[str, int]:
+        costs = {key: self._technique.cost(node, key) for key in self._keys}
+        return {key: cost for key, cost in costs.items() if cost is not None}
+
+    def offers(self) -> Mapping[str, Sequence[Form]]:
+        """The forms of each layer, those of least work first; none that errs more than ``MOST`` or than one of less work does."""
+        pairs = [(name, key) for name, node in self._layers.items() for key in self._costs(node)]
+        self._fit(pairs)
+        found = {name: self._worthwhile(name) for name in self._layers}
+        return {name: [Form(self._technique.name, key) for key in keys] for name, keys in found.items() if keys}
+
+    def _worthwhile(self, name: str) -> list[str]:
+        node, kept, least = self._layers[name], list[str](), MOST
+        for _, key in sorted((cost, key) for key, cost in self._costs(node).items()):
+            error = self._error(node, self._known[name, key])
+            if error < least:
+                kept, least = [*kept, key], error
+        return kept
+
+    def _error(self, node: Node, made: Chains) -> float:
+        """The share of the variance of the responses that is lost; of the weight where no inputs are known."""
+        metric, weight = self._metrics.get(node.name) or unweighted(node), node.constant(1)
+        assert weight is not None
+        change, whole = (grouped(node, w) for w in (weight - made.weight, weight))
+        return loss(change, metric.second) / max(loss(whole, metric.second), 1e-30)
+
+    def refusals(self) -> Mapping[str, str]:
+        """None: a layer that does not get cheaper is not of its kind."""
+        return {}
+
+    def solve(self, forms: Mapping[str, Form], under: Overlay) -> Solved:
+        """Each layer by itself; nothing is under the first axis."""
+        wanted = [(name, form.key) for name, form in forms.items()]
+        self._fit(wanted)
+        return {name: self._known[name, key] for name, key in wanted}
+
+    def _fit(self, wanted: Sequence[tuple[str, str]]) -> None:
+        self._metrics = metrics_of(self._evidence)
+        for name, key in progress([w for w in wanted if w not in self._known], f"fitting {self._technique.name}"):
+            node, metric = self._layers[name], self._metrics.get(name)
+            self._known[name, key] = self._technique.solve(node, key, metric or unweighted(node), metric is not None)
+
+    def rough(self, forms: Mapping[str, Form]) -> Solved:
+        """The solution itself, which is at hand since the forms were offered."""
+        return self.solve(forms, Overlay())
+
+    def overlay(self, solution: Solved, layers: Sequence[str] | None = None) -> Overlay:
+        """The weights and biases that the chains stand for."""
+        chosen = {name: made for name, made in solution.items() if layers is None or name in layers}
+        weights = {(name, 1): made.weight for name, made in chosen.items()}
+        return Overlay({**weights, **{(name, 2): made.bias for name, made in chosen.items() if made.bias is not None}})
+
+    def errors(self, solution: Solved) -> Mapping[str, float]:
+        """Measured on the inputs."""
+        return output_errors(self._evidence.graph, list(solution), self.overlay(solution), self.inputs)
+
+    def carry_out(self, graph: Graph, solution: Solved, context: Context) -> None:
+        """Run the pass."""
+        run_pass(graph, factorize.make(solution), context)
+
+    def completed(self, solution: Solved) -> Solved:
+        """Readers want nothing besides."""
+        return solution
+
+    def remarks(self, graph: Graph) -> Sequence[str]:
+        """Nothing to say."""
+        return []
+
+    def sizes(self, solution: Solved) -> Mapping[str, int]:
+        """Bytes of the weights of each layer."""
+        return {name: made.bytes for name, made in solution.items()}
+
+    def title(self) -> str:
+        """What is done to layers."""
+        return self._technique.done
