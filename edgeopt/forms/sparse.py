@@ -16,7 +16,10 @@ from edgeopt.rewrite import Context, run_pass
 PASSES = ("sparsify",)
 ZEROS = 0.2  # share of zeros from which storing a weight by its blocks is looked into at all; chosen by hand
 SMALL = 1024  # weights below which a layer is not looked into
-BLOCKS: Mapping[str, tuple[Block, ...]] = {"QuantConv": ((16, 4),)}  # by operator: blocks that kernels are made for
+BLOCKS: Mapping[str, tuple[Block, ...]] = {
+    "QuantConv": ((16, 4),),
+    "FusedConv": ((16, 1),),
+}  # by operator: blocks that kernels are made for
 
 
 def candidates(graph: Graph) -> dict[str, tuple[Block, ...]]:
