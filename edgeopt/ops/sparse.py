@@ -49,12 +49,14 @@ DENSE = {storage.dense.name: name for name, storage in STORAGE.items()}  # dense
 def stored_weight(node: Node) -> Array | None:
     """The constant weight of a dense ``node`` as it is stored: float32, or codes less their zero point in int8.
 
-    None for one that is computed, of another type, or does not fit.
+    None for one that is computed, a stack of matrices, of another type, or does not fit.
     """
     storage = STORAGE[DENSE[node.op]]
     weight = node.constant(storage.data)
-    if weight is None or storage.zero is None:
-        return weight if weight is not None and weight.dtype == np.float32 else None
+    if weight is None or (node.op.endswith("Gemm") and weight.ndim != 2):
+        return None
+    if storage.zero is None:
+        return weight if weight.dtype == np.float32 else None
     zero = node.constant(storage.zero)
     if zero is None and node.input(storage.zero) is not None:
         return None

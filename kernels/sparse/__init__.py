@@ -1,10 +1,12 @@
 """Products with weights stored by their nonzero blocks: what is zero is neither stored nor multiplied."""
 
 from edgeopt.kernels.call import Kernel
-from edgeopt.kernels.sparse import filled, sparse_conv, sparse_quant_conv
+from edgeopt.kernels.sparse import filled, sparse_conv, sparse_gemm, sparse_quant_conv, sparse_quant_gemm
 
 KERNELS: tuple[Kernel, ...] = (
     sparse_conv.KERNEL,
+    sparse_gemm.KERNEL,
     sparse_quant_conv.KERNEL,
+    sparse_quant_gemm.KERNEL,
     *filled.KERNELS,
 )

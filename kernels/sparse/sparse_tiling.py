@@ -7,7 +7,7 @@ from dataclasses import dataclass
 ENTRY = 30  # issue slots to enter and leave a tile, about; counted in the loops' assembly, as are the numbers below
 END = 3  # issue slots to finish an accumulator
 BLOCK = 2.0  # issue slots of a block of weights besides its products: its offset, and the loop
-ENOUGH = 10  # accumulators that hide the latency of their products, on two pipes of five cycles
+ENOUGH = 8  # accumulators that hide most of the latency of their products, on two pipes of five cycles
 
 
 @dataclass(frozen=True)
