@@ -17,7 +17,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, pixels_fitting, widened
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, centred, ending, flipped, require_result, seen_zero, tile_site
-from edgeopt.kernels.integer.quant_panels import Panels, reader, stored_panels
+from edgeopt.kernels.integer.quant_panels import reader, stored_panels
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import Tiling, choose
 from edgeopt.kernels.integer.quant_walk import ROLES
@@ -79,7 +79,9 @@ def prepare(site: Site) -> Prepared:
     copies, source = widened(target, x)
     operands = (source, Packed(panels.stored), Packed(words), added, Output(), panels.memory(target))
     roles = dict(zip(ROLES, operands, strict=True))
-    return Prepared(_function(target, tile, product, panels, words.shape[1]), roles, len(starts) * per, per, tuple(copies))
+    read = reader(target, panels.size, panels.bytes, panels.copied)
+    function = product_function(product, width, depth, tile_function(target, tile), read, panels.bytes, words.shape[1])
+    return Prepared(function, roles, len(starts) * per, per, tuple(copies))
 
 
 def _tile(target: Target, product: Product, how: Requantize) -> QuantTile:
@@ -122,11 +124,17 @@ def _order(weight: Array) -> Array:
     return whole.transpose(0, 2, 1)
 
 
-def _function(target: Target, tile: QuantTile, product: Product, panels: Panels, words: int) -> Callable[..., None]:
-    run, tiles, length, pixels = tile_function(target, tile), product.tiles, product.run, product.pixels
-    rows, depth, columns, width = product.rows, product.depth, product.columns, product.vectors * target.lanes
+def product_function(
+    product: Product, width: int, pitch: int, run: Any, read: Any, weights: int, words: int
+) -> Callable[..., None]:
+    """The kernel ``(x, w, b, r, y, copy, begin, end)`` over tiles that ``run(x, w, b, r, y)`` computes.
+
+    Panels have ``width`` columns, ``weights`` elements of w, from which ``read(w, copy, panel, known)`` makes what tiles read,
+    and ``words`` of b; rows of x lie ``pitch`` elements apart.
+    """
+    tiles, length, pixels = product.tiles, product.run, product.pixels
+    rows, columns = product.rows, product.columns
     parts, final = -(-tiles // length), columns - width
-    weights, read = panels.bytes, reader(target, panels.size, panels.bytes, panels.copied)
 
     def multiply(x: Any, w: Any, b: Any, r: Any, y: Any, copy: Any, begin: int, end: int) -> None:
         known = -1
@@ -138,7 +146,7 @@ def _function(target: Target, tile: QuantTile, product: Product, panels: Panels,
             for t in range(first, first + length if first + length < tiles else tiles):
                 row = t * pixels if t < tiles - 1 else rows - pixels
                 place = row * columns + column
-                run(offset(x, row * depth), wc, bc, offset(r, place), offset(y, place))
+                run(offset(x, row * pitch), wc, bc, offset(r, place), offset(y, place))
 
     return multiply
 

@@ -9,7 +9,7 @@ add up in 16 bits, and after at most ``FLUSH`` of them in 32 bits, in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -20,7 +20,7 @@ from edgeopt.kernels.emit.emitter import I8, I16, I32, Emitter, Value, integer
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.quant_tile import Results, emit_results
 from edgeopt.kernels.integer.requantize import HEADER
-from edgeopt.kernels.lookup.codes import across_words
+from edgeopt.kernels.lookup.codes import across_words, indices
 from edgeopt.kernels.lookup.tables import biased
 from edgeopt.kernels.walk.micro import Loop, nest
 from edgeopt.target import Target
@@ -30,11 +30,15 @@ FLUSH = 256  # entries that add up in 16 bits, whatever they are
 
 @dataclass(frozen=True, kw_only=True)
 class LookupTile(Results):
-    """``pixels`` are offsets in the tables; ``loops`` (outermost first) and ``steps`` walk the tables of a result."""
+    """``pixels`` are offsets in the tables; ``loops`` (outermost first) and ``steps`` walk the tables of a result.
+
+    ``paired``: codes lie in nibbles, an even number of vectors for all steps; else they are expanded to indices.
+    """
 
     pixels: tuple[int, ...]
     loops: tuple[Loop, ...]
     steps: tuple[int, ...]
+    paired: bool = False
 
     @property
     def inner(self) -> int:
@@ -65,15 +69,36 @@ def _across(e: Emitter, tile: LookupTile, t: Value, codes: Value, b: Value) -> l
 
     def body(t: Value, carried: list[Value]) -> list[Value]:
         here, total = carried[0], carried[1:]
+        index_of = _indices(e, tile, here)
         for k, step in enumerate(tile.steps):
-            index = [e.load_as(kind, here, (k * count + v) * kind.count) for v in range(count)]
+            index = [index_of(k * count + v) for v in range(count)]
             for p, pixel in enumerate(tile.pixels):
                 table = e.load_as(kind, t, pixel + step)
                 for v in range(count):
                     total[p * count + v] = e.dot4(total[p * count + v], ones, e.lookup(table, index[v]))
-        return [e.at(here, len(tile.steps) * count * kind.count), *total]
+        return [_behind_codes(e, tile, here, count), *total]
 
     return nest(e, tile.loops, t, [codes, *(start * len(tile.pixels))], body)[1:]
+
+
+def _indices(e: Emitter, tile: LookupTile, here: Value) -> Callable[[int], Value]:
+    """Vector number n of the indices from ``here`` on."""
+    kind, pairs = ir.VectorType(I8, 4 * e.lanes), dict[int, tuple[Value, Value]]()
+
+    def index(n: int) -> Value:
+        if not tile.paired:
+            return e.load_as(kind, here, n * kind.count)
+        if n // 2 not in pairs:
+            pairs[n // 2] = indices(e, e.load_as(kind, here, n // 2 * kind.count))
+        return pairs[n // 2][n % 2]
+
+    return index
+
+
+def _behind_codes(e: Emitter, tile: LookupTile, here: Value, count: int) -> Value:
+    """The place behind the codes of all steps, of ``count`` vectors each."""
+    size = len(tile.steps) * count * 4 * e.lanes
+    return e.at(here, size // 2 if tile.paired else size)
 
 
 def _by_rows(e: Emitter, tile: LookupTile, t: Value, codes: Value, b: Value) -> list[Value]:
@@ -108,20 +133,21 @@ def _memory(e: Emitter, vectors: int) -> Value:
 def _rows(e: Emitter, tile: LookupTile, t: Value, codes: Value, first: Value, turns: Value) -> list[Value]:
     """The codes behind those of ``turns`` turns, and their sums: two registers of int16 for each pixel and vector of indices."""
     count, size = rows_of(tile), 4 * e.lanes
-    kind, half = ir.VectorType(I8, size), ir.VectorType(I16, size // 2)
+    half = ir.VectorType(I16, size // 2)
     zero = ir.Constant(half, [0] * half.count)
 
     def body(t: Value, carried: list[Value]) -> list[Value]:
         here, total = carried[0], carried[1:]
+        index_of = _indices(e, tile, here)
         for k, step in enumerate(tile.steps):
-            index = [e.load_as(kind, here, (k * count + v) * size) for v in range(count)]
+            index = [index_of(k * count + v) for v in range(count)]
             for p, pixel in enumerate(tile.pixels):
                 row = e.load_as(ir.VectorType(I8, 16), t, pixel + step)
                 table = e.shuffle(row, row, [i % 16 for i in range(size)])
                 for v in range(count):
                     at = 2 * (p * count + v)
                     total[at : at + 2] = _added(e, total[at], total[at + 1], e.lookup(table, index[v]))
-        return [e.at(here, len(tile.steps) * count * size), *total]
+        return [_behind_codes(e, tile, here, count), *total]
 
     def turn(index: Value, *carried: Value) -> list[Value]:
         here = _behind(e, tile.loops[:-1], t, e.builder.add(first, index))

@@ -8,7 +8,7 @@ where the target adds unsigned bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ from edgeopt.kernels.emit.emitter import I16, I32, Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.quant_dot import Steps, arranged, meets_limit, tile_parts, widened
-from edgeopt.kernels.integer.quant_operands import flipped, seen_zero
+from edgeopt.kernels.integer.quant_operands import X, flipped, per_tensor
 from edgeopt.kernels.lookup.codewords import WORD, WORDS, Codewords
 from edgeopt.target import Target
 
-HEADER = 16  # words before the starts of the sums: the shift
+ZEROS, WIDE_ZEROS = 16, 24  # bytes of ``numbers`` before the zero points
 RUN = 512  # positions in a chunk
 
 
@@ -57,12 +57,12 @@ def table_bytes(found: Codewords, channels: int) -> int:
     return channels // WORD * len(found.books) * WORDS
 
 
-def numbers(site: Site, books: Array) -> Array:
-    """Books ``[n][A][word][16][4]`` as what a builder reads besides: header, then the starts of the sums ``[A][word][16]``."""
-    shift, zero = site.node.integer("shift", 0), seen_zero(site)
-    starts = (1 << shift >> 1) - zero * books.astype(np.int32).sum(axis=-1)
-    made = np.zeros((len(books), HEADER + starts[0].size), np.int32)
-    made[:, 0], made[:, HEADER:] = shift, starts.reshape(len(books), -1)
+def numbers(site: Site) -> Array:
+    """What a builder reads besides: the shift, and the zero point of x as x holds it, four times as its codes and as words."""
+    zero, made = per_tensor(site, X + 1)[1], np.zeros(8, np.int32)
+    made[0] = site.node.integer("shift", 0)
+    made[ZEROS // 4] = np.full(4, zero & 255, np.uint8).view(np.int32)[0]
+    made[WIDE_ZEROS // 4 : WIDE_ZEROS // 4 + 2] = np.full(4, zero, np.int16).view(np.int32)
     return made
 
 
@@ -71,7 +71,7 @@ def blocked_tables(site: Site, x: Tensor, found: Codewords, to: Operand) -> list
     block, books = x.layout.block, _by_block(found, x.layout.block, x.blocks)
     builder = Builder(block // WORD, len(found.books), flipped(site), meets_limit(site.target, books))
     parts, (copies, source) = -(-x.plane // RUN), widened(site.target, x)
-    operands = (source, Packed(packed_books(site.target, books)), Packed(numbers(site, books)), to)
+    operands = (source, Packed(packed_books(site.target, books)), Packed(numbers(site)), to)
     function = _blocked(site.target, builder, x.blocks, x.plane, block, parts)
     return [*copies, KernelCall(function, operands, (), x.shape[0] * x.blocks * parts)]
 
@@ -83,24 +83,48 @@ def packed_books(target: Target, books: Array) -> Array:
 
 def _by_block(found: Codewords, block: int, blocks: int) -> Array:
     """The codebooks as ``[block][A][word][16][4]``; every group begins with a block."""
-    count, groups, words = found.books.shape[:3]
+    count, _, words = found.books.shape[:3]
     each = block // WORD
-    made = np.zeros((count, groups, -(-words // each) * each, WORDS, WORD), np.int8)
-    made[:, :, :words] = found.books
+    made = np.pad(found.books, ((0, 0), (0, 0), (0, -words % each), (0, 0), (0, 0)))
     return np.ascontiguousarray(made.reshape(count, blocks, each, WORDS, WORD).swapaxes(0, 1))
+
+
+def row_tables(site: Site, x: Operand, found: Codewords, rows: int, depth: int, to: Operand) -> KernelCall:
+    """The call that builds the tables of rows of ``depth`` codes: [``chunk_of`` channels, row, bytes]."""
+    chunk, more = chunk_of(site.target), depth // WORD - found.books.shape[2]
+    whole = replace(found, books=np.pad(found.books, ((0, 0), (0, 0), (0, more), (0, 0), (0, 0))))
+    books = _by_block(whole, chunk, depth // chunk)
+    builder = Builder(chunk // WORD, len(found.books), flipped(site), meets_limit(site.target, books))
+    operands = (x, Packed(packed_books(site.target, books)), Packed(numbers(site)), to)
+    return KernelCall(_rows(site.target, builder, rows, depth, chunk), operands, (), depth // chunk)
+
+
+def chunk_of(target: Target) -> int:
+    """Channels whose tables fill a register."""
+    return target.lanes
+
+
+def _rows(target: Target, builder: Builder, rows: int, depth: int, chunk: int) -> Any:
+    build, table = build_function(target, builder, depth), builder.bytes
+    weights = table * WORD
+
+    def tables(x: Any, w: Any, s: Any, t: Any, begin: int, end: int) -> None:
+        for i in range(begin, end):
+            build(offset(x, i * chunk), offset(w, i * weights), s, offset(t, i * rows * table), rows)
+
+    return tables
 
 
 def _blocked(target: Target, builder: Builder, blocks: int, plane: int, block: int, parts: int) -> Any:
     build, table, run = build_function(target, builder, block), builder.bytes, RUN
-    weights, starts = table * WORD, HEADER + table
+    weights = table * WORD
 
     def tables(x: Any, w: Any, s: Any, t: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             whole, first = chunk // parts, chunk % parts * run
             place, left, number = whole * plane + first, plane - first, whole % blocks
             count = left if left < run else run
-            wc, sc = offset(w, number * weights), offset(s, number * starts)
-            build(offset(x, place * block), wc, sc, offset(t, place * table), count)
+            build(offset(x, place * block), offset(w, number * weights), s, offset(t, place * table), count)
 
     return tables
 
@@ -111,8 +135,7 @@ def build_function(target: Target, builder: Builder, stride: int) -> Any:
     def emit(e: Emitter, x: Value, w: Value, s: Value, t: Value, count: Value) -> None:
         vectors = builder.bytes // e.lanes
         books = [[_steps(e, builder, x).weight(w, v, part) for part in range(tile_parts(target))] for v in range(vectors)]
-        starts = [e.load_as(e.int_vector, s, HEADER + v * e.lanes) for v in range(vectors)]
-        shift = _shift(e, s)
+        starts, shift = _starts(e, builder, x, s, books), _shift(e, s)
 
         def body(index: Value) -> list[Value]:
             sums = _sums(e, builder, e.at(x, e.builder.mul(index, integer(stride))), books, starts)
@@ -129,6 +152,18 @@ def build_function(target: Target, builder: Builder, stride: int) -> Any:
 
 def _steps(e: Emitter, builder: Builder, x: Value) -> Steps:
     return Steps(e, x, (0,), tuple(range(0, WORD * builder.words, WORD)), builder.flipped, builder.limit, False)
+
+
+def _starts(e: Emitter, builder: Builder, x: Value, s: Value, books: list[list[Value]]) -> list[Value]:
+    """What the sums begin with: half a unit, less the inner products of the zero point with the codewords."""
+    half = e.splat(e.builder.lshr(e.builder.shl(ir.Constant(I32, 1), e.load_as(I32, s)), ir.Constant(I32, 1)))
+    wide = x.type.pointee == I16
+    zeros = e.at(e.builder.bitcast(s, x.type), WIDE_ZEROS // 2 if wide else ZEROS)
+    walk = Steps(e, zeros, (0,), (0,), builder.flipped, builder.limit, False)
+    sums = [e.integers(0)] * len(books)
+    for part in range(walk.parts):
+        sums = walk.dots(sums, walk.value(0, 0, part), [vector[part] for vector in books])
+    return [e.builder.sub(half, total) for total in sums]
 
 
 def _shift(e: Emitter, s: Value) -> Value:
