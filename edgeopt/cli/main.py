@@ -20,6 +20,7 @@ from edgeopt.cli.partition import partition
 from edgeopt.cli.passes import passes
 from edgeopt.cli.profile import profile
 from edgeopt.cli.run import run
+from edgeopt.cli.serve import serve
 from edgeopt.cli.sign import sign
 from edgeopt.cli.targets import targets
 from edgeopt.cli.verify import verify
@@ -65,7 +66,23 @@ def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (compile_, run, bench, inspect, calibrate, sign, verify, bisect, targets, passes, forms, why, partition, profile):
+for command in (
+    compile_,
+    run,
+    bench,
+    inspect,
+    calibrate,
+    sign,
+    verify,
+    bisect,
+    targets,
+    passes,
+    forms,
+    why,
+    partition,
+    profile,
+    serve,
+):
     main.add_command(command)
 
 

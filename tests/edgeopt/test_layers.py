@@ -55,7 +55,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
-    "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.examine.samples"),
+    "edgeopt.serve": (*CORE, "edgeopt.runtime"),
+    "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.examine.samples", "edgeopt.serve"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),
     "edgeopt.cli": ("edgeopt",),
     "edgeopt": ("edgeopt",),  # the public names, loaded on first use

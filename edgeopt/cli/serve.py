@@ -1,0 +1,121 @@
+"""``edgeopt serve``: a compiled model, or one tier of a plan, over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note
+from edgeopt.errors import EdgeoptError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgeopt.serve.served import Served
+
+TIER = "Serve this tier of a plan that 'edgeopt partition -o' wrote."
+NEXT = "A server of the next tier; several are tried in turn."
+INSECURE = "Allow other machines without token and TLS, in a network you trust."
+
+
+@click.command()
+@click.argument("directory", type=options.EXISTING_DIRECTORY)
+@click.option("--tier", metavar="NAME", help=TIER)
+@click.option("--next", "following", multiple=True, metavar="HOST:PORT", help=NEXT)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; others than loopback need --token-file and --certificate.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any that is free."
+)
+@click.option(
+    "--token-file",
+    type=options.EXISTING_FILE,
+    metavar="FILE",
+    help="A file with the token that requests must bear, here and at --next.",
+)
+@click.option(
+    "--certificate", type=options.EXISTING_FILE, metavar="CERT.pem", help="Certificate (with --certificate-key) for TLS."
+)
+@click.option("--certificate-key", type=options.EXISTING_FILE, metavar="KEY.pem", help="Private key of the certificate.")
+@click.option(
+    "--authority",
+    type=options.EXISTING_FILE,
+    metavar="CA.pem",
+    help="Certificates that --next servers are checked by; they are asked over TLS.",
+)
+@click.option("--insecure", is_flag=True, help=INSECURE)
+@options.threads
+@options.key
+def serve(
+    directory: Path,
+    tier: str | None,
+    following: tuple[str, ...],
+    host: str,
+    port: int,
+    token_file: Path | None,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    authority: Path | None,
+    insecure: bool,
+    threads: int,
+    key: Path | None,
+) -> None:
+    """Serve the compiled model in DIRECTORY, or a tier of a plan, by the Open Inference Protocol (V2) until interrupted.
+
+    It holds native code: serve only what you trust, or give --key.
+    """
+    from edgeopt.serve.security import Security
+    from edgeopt.serve.server import Server
+
+    token = _token(token_file)
+    models = _models(directory, tier, following, token, authority, threads, key)
+    server = Server(models, host, port, Security(token, certificate, certificate_key, insecure))
+    note(f"serving {', '.join(models)} at {'https' if certificate else 'http'}://{server.address[0]}:{server.address[1]}/v2")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        note("stopped")
+    finally:
+        server.server_close()
+
+
+def _token(path: Path | None) -> str:
+    from edgeopt.files import read_regular
+
+    if path is None:
+        return ""
+    token = read_regular(path, 4096).decode("ascii", "replace").strip()
+    if not token or not token.isprintable() or " " in token:
+        raise EdgeoptError(f"'{path}' must hold one line of ASCII letters and digits, the token")
+    return token
+
+
+def _models(
+    directory: Path,
+    tier: str | None,
+    following: tuple[str, ...],
+    token: str,
+    authority: Path | None,
+    threads: int,
+    key: Path | None,
+) -> Mapping[str, Served]:
+    from edgeopt.partition.hop import hops
+    from edgeopt.partition.shipped import load_plan
+    from edgeopt.runtime.artifact import load
+    from edgeopt.serve.neighbours import Neighbours
+    from edgeopt.serve.remote import Remote
+    from edgeopt.serve.served import ServedModel
+
+    if tier is not None:
+        beyond = Neighbours([Remote(address, token, authority) for address in following]) if following else None
+        return hops(load_plan(directory), tier, beyond, key)
+    if (directory / "plan.json").is_file():
+        raise EdgeoptError(f"'{directory}' is a plan; name the tier to serve with --tier")
+    return {directory.resolve().name.removesuffix(".edgeopt"): ServedModel(load(directory, key), threads)}

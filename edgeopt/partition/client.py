@@ -1,0 +1,121 @@
+"""The device's side of a plan: it computes its part, sends the rest away, and has an answer in time whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array
+from edgeopt.partition.hop import name
+from edgeopt.partition.link_watch import LinkWatch
+from edgeopt.partition.shipped import Shipped, load_plan
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.serve.neighbours import Neighbours
+from edgeopt.serve.remote import Remote, Unreachable
+
+RESERVE = 2.0  # times the measured time of a local run that is kept for one before the deadline
+MARGIN = 0.005  # seconds besides: waking up, copying
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``outputs`` by name; ``where``: the device, or the address of the server that answered; ``variant`` of the plan that ran.
+
+    ``reason`` says why the device answered although another tier was asked, and is empty otherwise.
+    """
+
+    outputs: dict[str, Array]
+    where: str
+    variant: int
+    seconds: float
+    reason: str = ""
+
+
+class Client:
+    """Runs the plan in ``folder`` from its device, with the ``servers`` (HOST:PORT) of the next tier, the preferred first.
+
+    The placement follows what is seen of link and servers, by the plan's table. Raises EdgeoptError for a plan without a
+    placement on the device alone, or without servers.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        servers: Sequence[str],
+        token: str = "",
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        self._plan: Shipped = load_plan(folder)
+        self._device = self._plan.tiers[0]
+        self._parts = [self._plan.part(v, self._device, key) for v in range(len(self._plan.variants))]
+        alone = [v for v, shipped in enumerate(self._plan.variants) if set(shipped.parts) <= {self._device}]
+        local = self._parts[alone[0]] if alone else None
+        if local is None:
+            raise EdgeoptError(f"'{folder}' has no placement on '{self._device}' alone; write the plan again")
+        self._alone, self._local = alone[0], local
+        self._neighbours = Neighbours([Remote(address, token, certificate) for address in servers])
+        self._watch = LinkWatch(self._plan)
+        self._lock = threading.Lock()
+        self._local_seconds = 0.0
+
+    @property
+    def watch(self) -> LinkWatch:
+        """What is known of the link, and the placement that follows from it."""
+        return self._watch
+
+    def run(self, inputs: Mapping[str, Array], deadline: float) -> Answer:
+        """The model's outputs, ``deadline`` seconds from now at the latest unless the device itself needs longer.
+
+        Raises EdgeoptError for inputs that do not fit; never for what happens on links and servers.
+        """
+        started = time.monotonic()
+        variant = self._watch.variant()
+        if variant == self._alone:
+            return self._here(inputs, started, "")
+        reserve = RESERVE * self._measured(inputs) + MARGIN
+        try:
+            return self._away(inputs, variant, started, started + deadline - reserve)
+        except Unreachable as error:
+            self._watch.failed()
+            return self._here(inputs, started, str(error))
+
+    def _away(self, inputs: Mapping[str, Array], variant: int, started: float, until: float) -> Answer:
+        shipped, part = self._plan.variants[variant], self._parts[variant]
+        known = dict(inputs)
+        if part is not None:
+            known |= _run(part, known)
+        reply, where = self._neighbours.infer(
+            name(variant), {s.name: known[s.name] for s in shipped.up[0]}, shipped.down[0], until
+        )
+        self._watch.answered(reply, variant)
+        known |= reply.outputs
+        outputs = {port.name: known[port.name] for port in self._local.outputs}
+        return Answer(outputs, where, variant, time.monotonic() - started)
+
+    def _here(self, inputs: Mapping[str, Array], started: float, reason: str) -> Answer:
+        outputs = self._timed(inputs)
+        return Answer(outputs, self._device, self._alone, time.monotonic() - started, reason)
+
+    def _measured(self, inputs: Mapping[str, Array]) -> float:
+        """How long a run on the device takes; the first call finds out."""
+        if not self._local_seconds:
+            self._timed(inputs)
+            self._timed(inputs)
+        return self._local_seconds
+
+    def _timed(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        begun = time.monotonic()
+        outputs = self._local.run(inputs)
+        taken = time.monotonic() - begun
+        with self._lock:  # a slow run counts at once, a fast one by and by
+            self._local_seconds = max(taken, 0.8 * self._local_seconds + 0.2 * taken) if self._local_seconds else taken
+        return outputs
+
+
+def _run(model: CompiledModel, known: Mapping[str, Array]) -> dict[str, Array]:
+    return model.run({port.name: known[port.name] for port in model.inputs if port.name in known})

@@ -1,0 +1,63 @@
+"""What one tier serves: its part of a placement, and what lies beyond it through the next tier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array
+from edgeopt.partition.shipped import Shipped
+from edgeopt.serve.neighbours import Neighbours
+from edgeopt.serve.served import Signature
+
+PATIENCE = 30.0  # seconds for the next tier when the caller gave no deadline
+
+
+def name(variant: int) -> str:
+    """The name under which servers offer a variant."""
+    return f"variant-{variant}"
+
+
+class Hop:
+    """Variant ``variant`` of a plan from ``tier`` on. Takes what crosses the link into the tier, gives what comes back over it.
+
+    Raises EdgeoptError when a later tier is needed and ``beyond`` is None.
+    """
+
+    def __init__(self, plan: Shipped, variant: int, tier: str, beyond: Neighbours | None, key: Path | None = None) -> None:
+        shipped, place = plan.variants[variant], plan.place(tier)
+        self.inputs: Sequence[Signature] = shipped.up[place - 1]
+        self.outputs: Sequence[Signature] = shipped.down[place - 1]
+        self._name, self._part, self._beyond = name(variant), plan.part(variant, tier, key), beyond
+        last = place == len(plan.tiers) - 1
+        self._sends: Sequence[Signature] = () if last else shipped.up[place]
+        self._back: Sequence[Signature] = () if last else shipped.down[place]
+        if self._sends and beyond is None:
+            raise EdgeoptError(
+                f"'{tier}' passes {self._name} on to '{plan.tiers[place + 1]}': give its address (--next HOST:PORT)"
+            )
+
+    def run(self, inputs: Mapping[str, Array], deadline: float | None) -> dict[str, Array]:
+        """The results of this tier and of those behind it. Raises Unreachable when the next tier does not answer in time."""
+        known = dict(inputs)
+        if self._part is not None:
+            known |= self._part.run({port.name: known[port.name] for port in self._part.inputs})
+        if self._sends and self._beyond is not None:
+            until = deadline if deadline is not None else time.monotonic() + PATIENCE
+            reply, _ = self._beyond.infer(self._name, {s.name: known[s.name] for s in self._sends}, self._back, until)
+            known |= reply.outputs
+        return {port.name: known[port.name] for port in self.outputs}
+
+
+def hops(plan: Shipped, tier: str, beyond: Neighbours | None, key: Path | None = None) -> dict[str, Hop]:
+    """What ``tier`` serves: the variants that send it something. Raises EdgeoptError for the first tier, which serves none."""
+    if plan.place(tier) == 0:
+        raise EdgeoptError(f"'{tier}' is where inferences begin; it runs edgeopt.partition.client.Client and serves nothing")
+    found = {
+        name(v): Hop(plan, v, tier, beyond, key) for v, shipped in enumerate(plan.variants) if shipped.up[plan.place(tier) - 1]
+    }
+    if not found:
+        raise EdgeoptError(f"no placement of '{plan.folder}' uses '{tier}'")
+    return found

@@ -1,0 +1,150 @@
+"""A client of the Open Inference Protocol: one server, connections kept open, a deadline on every call."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array
+from edgeopt.serve.served import Signature, require_fits
+from edgeopt.serve.tensors import HEADER, message, parsed, tensors
+from edgeopt.serve.watchdog import WATCHDOG
+
+LARGEST = 1 << 31  # bytes of an answer
+LARGEST_HEAD = 1 << 20
+
+
+class Unreachable(EdgeoptError):
+    """A server that gave no usable answer in time: refused, silent, slow, damaged or wrong."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """``outputs`` by name; ``seconds`` from request to answer, ``taken`` of which by the server's work, and bytes each way."""
+
+    outputs: dict[str, Array]
+    seconds: float
+    taken: float
+    sent: int
+    received: int
+
+
+class Remote:
+    """Calls one server at ``host:port``. Safe for several threads, each of which has a connection of its own."""
+
+    def __init__(self, address: str, token: str = "", certificate: Path | None = None) -> None:
+        self.address, self._token = address, token
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit():
+            raise EdgeoptError(f"'{address}' is no address of a server; write HOST:PORT")
+        self._host, self._port = host.strip("[]"), int(port)
+        self._context = ssl.create_default_context(cafile=str(certificate)) if certificate is not None else None
+        self._local = threading.local()
+
+    def infer(
+        self, model: str, inputs: Mapping[str, Array], outputs: Sequence[Signature], deadline: float, batches: int = 64
+    ) -> Reply:
+        """The ``outputs`` of ``model``, before ``deadline``, a moment of ``time.monotonic``.
+
+        Raises Unreachable when they do not arrive in time, are damaged, or are not what was asked for.
+        """
+        wanted = {"parameters": {"binary_data_output": True, "deadline_ms": 1e3 * self._left(deadline)}}
+        head, data = message(wanted, "inputs", inputs)
+        started = time.monotonic()
+        try:
+            body, header = self._exchange(f"/v2/models/{model}/infer", head, data, deadline)
+            record, blob = parsed(body, header)
+            found = tensors(record, "outputs", blob)
+            require_fits(found, outputs, batches)
+        except Unreachable:
+            self.close()
+            raise
+        except (EdgeoptError, OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            self._left(deadline)  # late is why, whatever the socket says of its end
+            raise Unreachable(f"{self.address}: {error or type(error).__name__}") from error
+        return Reply(found, time.monotonic() - started, _taken(record), len(head) + len(data), len(body))
+
+    def close(self) -> None:
+        """Close this thread's connection; the next call opens another."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _exchange(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
+        """Send one request and read the answer. A kept connection that the server has closed meanwhile is opened once more."""
+        kept = getattr(self._local, "connection", None) is not None
+        try:
+            return self._once(path, head, data, deadline)
+        except (ConnectionError, http.client.RemoteDisconnected, http.client.CannotSendRequest):
+            self.close()
+            if not kept or time.monotonic() >= deadline:
+                raise
+            return self._once(path, head, data, deadline)
+
+    def _once(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
+        connection = self._connection(deadline)
+        headers = {HEADER: str(len(head)), "Content-Type": "application/octet-stream"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        connection.sock.settimeout(self._left(deadline))
+        with WATCHDOG.until(deadline, connection.sock):
+            connection.request("POST", path, head + data, headers)
+            reply = connection.getresponse()
+            body = self._read(reply)
+        if reply.status != 200:
+            raise Unreachable(f"{self.address} answers {reply.status}: {_reason(body)}")
+        return body, reply.getheader(HEADER)
+
+    def _connection(self, deadline: float) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            limit = self._left(deadline)
+            connection = (
+                http.client.HTTPConnection(self._host, self._port, timeout=limit)
+                if self._context is None
+                else http.client.HTTPSConnection(self._host, self._port, timeout=limit, context=self._context)
+            )
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._local.connection = connection
+        return connection
+
+    def _read(self, reply: http.client.HTTPResponse) -> bytes:
+        if reply.length is None or reply.length > LARGEST:
+            raise Unreachable(f"{self.address} does not say how long its answer is, or that it is longer than any")
+        wanted = reply.length
+        body = reply.read()
+        if len(body) != wanted:
+            raise Unreachable(f"{self.address} ended its answer early")
+        return body
+
+    def _left(self, deadline: float) -> float:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Unreachable(f"{self.address} did not answer in time")
+        return left
+
+
+def _taken(record: Mapping[str, Any]) -> float:
+    parameters = record.get("parameters")
+    found = parameters.get("seconds") if isinstance(parameters, dict) else None
+    return float(found) if isinstance(found, (int, float)) and 0 <= found < 1e9 else 0.0
+
+
+def _reason(body: bytes) -> str:
+    try:
+        found = json.loads(body[:LARGEST_HEAD])
+        return str(found["error"])[:200]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "no reason given"
