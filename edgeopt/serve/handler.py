@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar, Protocol, cast
 
+from edgeopt import __version__
 from edgeopt.errors import EdgeoptError
 from edgeopt.serve.metrics import Metrics
 from edgeopt.serve.security import Security
@@ -150,8 +151,6 @@ class Handler(BaseHTTPRequestHandler):
         return self.serving.models.get(path[2]) if fits else None
 
     def _about(self) -> None:
-        from edgeopt import __version__
-
         about = {"name": "edgeopt", "version": __version__, "extensions": ["binary_tensor_data"]}
         self._answer(200, json.dumps(about).encode())
 

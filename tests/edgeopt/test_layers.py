@@ -55,7 +55,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
-    "edgeopt.serve": (*CORE, "edgeopt.runtime"),
+    "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),
     "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.examine.samples", "edgeopt.serve"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),
     "edgeopt.cli": ("edgeopt",),
