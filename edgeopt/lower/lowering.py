@@ -12,8 +12,10 @@ from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Layout, Si
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
+from edgeopt.lower.joining import blocked_layout, joined
 from edgeopt.lower.program import Place, Program
-from edgeopt.lower.select import blocked_layout, can_block, candidates, joined, reads_blocked
+from edgeopt.lower.regions import Region, regions
+from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.ops.contracts import misfit, require_fit
@@ -21,8 +23,6 @@ from edgeopt.ops.macs import macs
 from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
-SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm Gemm HybridConv
-HybridGemm MatMul MatMulInteger QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm""".split()
 NOTED = 100_000  # multiply-accumulates from which a slow product is worth a note
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
@@ -67,9 +67,9 @@ class _Lowering:
 
     def _node(self, node: Node) -> None:
         reasons = [] if all(_servable(v) for v in [*node.inputs, *node.outputs]) else ["a shape is not static"]
-        if not reasons and (self._view(node) or self._joined(node) or self._nothing(node)):
+        if not reasons and (self._view(node) or self._cut(node) or self._joined(node) or self._nothing(node)):
             return
-        reasons += ["an operand is empty"] if not reasons and _hollow(node) else []
+        reasons += ["an operand is empty"] if not reasons and hollow(node) else []
         for name, serve in [] if reasons else self._forms(node):
             try:
                 serve()
@@ -110,14 +110,51 @@ class _Lowering:
             self.store.put(value, self.store.new(value, PLAIN))
         return True
 
+    def _cut(self, node: Node) -> bool:
+        """A Slice or Split whose parts lie in one piece needs no code: they are other names of memory inside its input."""
+        found = regions(node)
+        made = [(r.part, [s for s in (self._piece(r, plain) for plain in (True, False)) if s is not None]) for r in found]
+        if not made or not all(pieces for _, pieces in made) or any(self.graph.is_output(part) for part, _ in made):
+            return False
+        for part, pieces in made:
+            for piece in pieces:
+                self.store.put(part, piece)
+        return True
+
+    def _piece(self, region: Region, plain: bool) -> Storage | None:
+        """Storage of a part inside that of its source in one layout, where there is one in the arena."""
+        source = None if region.source.is_constant else self.store.get(region.source, plain)
+        if source is None or source.buffer is None or not (plain or region.whole_blocks(source.tensor.layout.block)):
+            return None
+        return source.part(region.part, region.skipped if plain else region.start * source.tensor.plane)
+
     def _joined(self, node: Node) -> bool:
-        """A concatenation whose parts all lie in their channels of its output already needs no code."""
+        """A concatenation whose parts lie in their channels of its output already needs no code; others are brought there."""
         whole = self.store.get(node.output, plain=False) if node.is_op("Concat") else None
-        parts = [self.store.get(v, plain=False) for v in node.inputs if v is not None]
-        if whole is None or all(p is not None and p.buffer is whole.buffer for p in parts):
-            return whole is not None
-        self.store.forget_blocked(node.output)  # a part lies elsewhere, so the whole has to be put together after all
-        return False
+        if whole is None:
+            return False
+        away = [v for v in node.inputs if v is not None and not self._lies_in(v, whole)]
+        if len(away) == len(node.inputs):
+            self.store.forget_blocked(node.output)  # no part lies there, so that nothing is gained
+            return False
+        for value in away:
+            self._bring(node, value, self.store.part(value, node.output, whole.tensor.layout))
+        return True
+
+    def _lies_in(self, value: Value, whole: Storage) -> bool:
+        part = self.store.get(value, plain=False)
+        if part is None or part.buffer is not whole.buffer:
+            return False
+        return part.delta == self.store.part(value, whole.value, whole.tensor.layout).delta
+
+    def _bring(self, node: Node, value: Value, made: Storage) -> None:
+        """Copy a value to a blocked storage, as it lies where it has the same layout."""
+        source = self.store.get(value, plain=False)
+        if source is not None and source.tensor.layout == made.tensor.layout:
+            return self.emission.calls(node, self.copy(node, source, made), [source], [made])
+        source = self._read(value, node, plain=True)
+        self.emission.calls(node, (to_blocked(source.tensor, made.tensor, self.target),), [source], [made])
+        self._fill(node, made)
 
     def _serve(self, node: Node, kernel: Kernel) -> None:
         """Emit the kernel's calls; raises Declined before anything is emitted."""
@@ -157,7 +194,7 @@ class _Lowering:
     def _new(self, kernel: Kernel, value: Value) -> Storage:
         blocked = kernel.layout in ("blocked", "stem") and can_block(value.type)
         layout = self._blocked(value) if blocked else PLAIN
-        whole = joined(value, self.target) if blocked else None
+        whole = joined(self.table, value, self.target) if blocked else None
         if whole is not None and whole is not value:
             return self.store.part(value, whole, layout)
         return self.store.new(value, layout)
@@ -247,12 +284,6 @@ def _servable(value: Value | None) -> bool:
     if value is None or value.name == "":
         return True
     return value.type is not None and value.type.static and not on_host_only(value.type)
-
-
-def _hollow(node: Node) -> bool:
-    """Whether a product sums over nothing, which its kernel is not made for; the other operators have no such sums."""
-    inputs = [v.type for v in node.inputs if v is not None and v.type is not None]
-    return node.op in SUMS and any(type_.static and 0 in type_.dims for type_ in inputs)
 
 
 def _pairs(node: Node, storages: Sequence[Storage | None]) -> list[tuple[Value | None, Storage]]:

@@ -32,6 +32,12 @@ class Storage:
         reshaped = None if array is None else array.reshape(type_.dims)
         return Storage(self.value, Tensor(type_, PLAIN, reshaped), self.place, self.buffer, self.delta)
 
+    def part(self, value: Value, skipped: int) -> Storage:
+        """Where ``value`` lies in this storage, in the same layout, ``skipped`` elements after its beginning."""
+        assert value.type is not None
+        delta = self.delta + skipped * numpy_dtype(value.type.dtype).itemsize
+        return Storage(value, Tensor(value.type, self.tensor.layout), self.place, self.buffer, delta)
+
     def located(self) -> Place | None:
         """The final place; None before the plan or for constants, which the weight block places."""
         return Place("arena", self.buffer.offset + self.delta) if self.buffer is not None else self.place

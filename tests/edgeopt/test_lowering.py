@@ -53,6 +53,44 @@ def test_concatenation_in_place_and_put_together(channels: int) -> None:
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.ptp(expected))
 
 
+def split(part: str) -> Graph:
+    """What is cut from a convolution's channels is convolved with a border, and joined with the rest and with ``part``."""
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["p"], "first"),
+        helper.make_node("Split", ["p"], ["q", "r"], "cut", axis=1),
+        helper.make_node("Conv", ["r", "b"], ["s"], "second", pads=[1, 1, 1, 1]),
+        helper.make_node("Concat", ["p", "s", part], ["c"], "join", axis=1),
+        helper.make_node("Conv", ["c", "w"], ["y"], "last"),
+    ]
+    wide = {"x": 16, "q": 32, "r": 32}[part] + 96
+    constants = [weight("a", 64, 16, 1, 1), weight("b", 32, 32, 3, 3), weight("w", 16, wide, 1, 1)]
+    return load(model(nodes, [info("x", [1, 16, 7, 9])], [info("y", [1, 16, 7, 9])], constants))
+
+
+@pytest.mark.parametrize("part", ["q", "r", "x"])
+def test_channels_are_read_where_they_lie_and_parts_are_brought(part: str) -> None:
+    graph = split(part)
+    steps = lower(graph, host()).native
+    brought = [s for s in steps if s.op == "Concat" and not s.call.function.__qualname__.startswith("_fill")]
+    assert len(brought) == 1  # the part that no convolution writes there
+    assert not [step for step in steps if step.op == "Split"]
+    x = np.random.default_rng(1).normal(size=(1, 16, 7, 9)).astype(np.float32)
+    actual, expected = run_both(graph, {"x": x})
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.ptp(expected))
+
+
+def test_a_plain_part_in_one_piece_needs_no_code() -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["p"]),
+        helper.make_node("Split", ["p"], ["q", "r"], axis=1),
+        helper.make_node("Mul", ["q", "r"], ["y"]),
+    ]
+    graph = load(model(nodes, [info("x", [1, 6, 5])], [info("y", [1, 3, 5])]))
+    assert [step.op for step in lower(graph, host()).native] == ["Relu", "Mul"]
+    x = np.random.default_rng(1).normal(size=(1, 6, 5)).astype(np.float32)
+    np.testing.assert_array_equal(*run_both(graph, {"x": x}))
+
+
 def test_an_operator_without_a_kernel_runs_on_the_host_with_a_warning() -> None:
     nodes = [helper.make_node("NonZero", ["x"], ["y"], "choose")]
     compiled = edgeopt.compile(model(nodes, [info("x", [2, 3])], [info("y", [2, None], TensorProto.INT64)]), level=0)

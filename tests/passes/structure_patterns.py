@@ -219,3 +219,16 @@ def move_reshape_down(draft: Draft, x: Value) -> Value:
     row = draft.op("Reshape", plane, draft.ints(n, c, h * w, *([1] if draft.choice.integer(0, 1) else [])))
     other = draft.weight(c, *[1] * (len(shape(row)) - 2))
     return draft.op(draft.choice.pick(["Add", "Mul", "PRelu"]), row, other)
+
+
+def concat_of_slices(draft: Draft, x: Value) -> Value:
+    axis = draft.choice.integer(1, 3)
+    size = shape(x)[axis]
+    at = draft.choice.integer(1, size - 1)
+    if draft.choice.integer(0, 1):
+        draft.op("Split", x, draft.ints(at, size - at), outputs=2, axis=axis)
+        parts = draft.made[-2:]
+    else:
+        bounds = [(draft.ints(a), draft.ints(b), draft.ints(axis)) for a, b in ((0, at), (at, size))]
+        parts = [draft.op("Slice", x, *b) for b in bounds]
+    return draft.op("Concat", *parts, draft.op("Neg", parts[1]), axis=axis)
