@@ -54,11 +54,12 @@ def metrics(graph: Graph, nodes: Sequence[Node], data: DataSet) -> Mapping[str, 
     found = {}
     with Lockstep(graph, data, [Overlay()]) as runs:
         for node in progress(nodes, "calibrating"):
-            found[node.name] = _metric(node, _moments(node, runs, len(data)))
+            found[node.name] = _metric(node, moments_of(node, runs, len(data)))
     return found
 
 
-def _moments(node: Node, runs: Lockstep, samples: int) -> Moments:
+def moments_of(node: Node, runs: Lockstep, samples: int) -> Moments:
+    """The Moments of what the first of ``runs`` gives to ``node``, over all ``samples``."""
     total = MomentSum(cross=False)
     for (rows,) in runs.reach(node, lambda batch, arrays: sampled_rows(node, arrays, samples, batch)):
         total.add(rows, rows)
