@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import AXES, Technique
 from edgeopt.forms.quantize.technique import Quantize
+from edgeopt.forms.structure.group import GROUP
 from edgeopt.forms.structure.low_rank import LOW_RANK
 from edgeopt.forms.structure.separate_depthwise import SEPARATE_DEPTHWISE
 
 TECHNIQUES: tuple[Technique, ...] = (
     SEPARATE_DEPTHWISE,
     LOW_RANK,
+    GROUP,
     Quantize(),
 )  # fmt: skip
 

@@ -104,6 +104,15 @@ def positive_axes(axes: Sequence[int], rank: int) -> tuple[int, ...]:
     return tuple(a % rank if rank else a for a in axes)
 
 
+def channel_order(node: Node) -> Array | None:
+    """The indices of a Gather that takes each channel (axis 1) of a map once, counted from the front; None for other nodes."""
+    order, shape = node.constant(1), shape_of(node.input(0))
+    if not node.is_op("Gather") or order is None or shape is None or len(shape) < 3 or node.integer("axis", 0) % len(shape) != 1:
+        return None
+    found = order % shape[1] if order.ndim == 1 and len(order) == shape[1] else None
+    return found if found is not None and len(np.unique(found)) == len(found) else None
+
+
 def channel_vector(array: Array, rank: int, axis: int, channels: int) -> Array | None:
     """The vector [channels] that ``array`` means when broadcast against a tensor of ``rank`` with ``channels`` at ``axis``.
 

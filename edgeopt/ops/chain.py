@@ -41,12 +41,14 @@ class Stage:
 class Chains:
     """``chains`` of stages whose results are summed. ``weight`` and ``bias`` are those that the layer itself would need instead:
 
-    it computes the same with them, up to rounding. ``bias`` is None where the layer keeps its own.
+    it computes the same with them, up to rounding. ``bias`` is None where the layer keeps its own. ``results`` names the outputs
+    of the layer in the order in which the chains compute them; a layer with a residual keeps its order.
     """
 
     weight: Array
     bias: Array | None
     chains: tuple[tuple[Stage, ...], ...]
+    results: Array | None = None
 
     @property
     def bytes(self) -> int:
@@ -62,11 +64,20 @@ def put_in_place(graph: Graph, node: Node, made: Chains) -> None:
         for stage in chain[:-1]:
             x = _side_by_side(graph, node, x, stage)
         last = chain is made.chains[-1]
-        bias = (graph.constant(f"{node.name}.bias", made.bias) if made.bias is not None else node.input(2)) if last else None
+        bias = _bias(graph, node, made) if last else None
         total = _layer(graph, node, _ordered(graph, node, x, chain[-1]), chain[-1], chain[-1].weights[0], (bias, total), last)
     assert total is not None
+    total = total if made.results is None else _picked(graph, node, total, np.argsort(made.results))
     graph.replace(node.output, total)
     graph.erase(node)
+
+
+def _bias(graph: Graph, node: Node, made: Chains) -> Value | None:
+    """That of the layer or what was made of it, in the order of the results."""
+    bias = node.constant(2) if made.bias is None else made.bias
+    if bias is None or (made.bias is None and made.results is None):
+        return node.input(2)
+    return graph.constant(f"{node.name}.bias", bias if made.results is None else bias[made.results])
 
 
 def _side_by_side(graph: Graph, node: Node, x: Value | None, stage: Stage) -> Value:
@@ -78,8 +89,13 @@ def _side_by_side(graph: Graph, node: Node, x: Value | None, stage: Stage) -> Va
 def _ordered(graph: Graph, node: Node, x: Value | None, stage: Stage) -> Value | None:
     if stage.order is None:
         return x
-    order = graph.constant(f"{node.name}.order", np.asarray(stage.order, np.int64))
-    return _typed(graph.make("Gather", [x, order], [None], node, "", node.name, {"axis": 1}))
+    return _picked(graph, node, x, stage.order)
+
+
+def _picked(graph: Graph, node: Node, x: Value | None, order: Array) -> Value:
+    """The channels of ``x`` in another order."""
+    indices = graph.constant(f"{node.name}.order", np.asarray(order, np.int64))
+    return _typed(graph.make("Gather", [x, indices], [None], node, "", node.name, {"axis": 1}))
 
 
 def _layer(

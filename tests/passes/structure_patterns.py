@@ -66,6 +66,19 @@ def cast_like_to_cast(draft: Draft, x: Value) -> Value:
     return draft.op("Add", x, draft.op("CastLike", draft.weight(shape(x)[3]), x))
 
 
+def _shuffled(draft: Draft, x: Value) -> Value:
+    channels = shape(x)[1]
+    return draft.op("Gather", x, draft.ints(*np.roll(np.arange(channels)[::-1], 1)), axis=1)
+
+
+def fold_gather_after(draft: Draft, x: Value) -> Value:
+    return _shuffled(draft, draft.own("FusedConv", x, draft.weight(3, shape(x)[1], 1, 1), draft.weight(3), activation="Relu"))
+
+
+def fold_gather_before(draft: Draft, x: Value) -> Value:
+    return draft.own("FusedConv", _shuffled(draft, x), draft.weight(3, shape(x)[1], 1, 1), draft.weight(3))
+
+
 def merge_casts(draft: Draft, x: Value) -> Value:
     return draft.op("Cast", draft.op("Cast", x, to=11), to=draft.choice.pick([1, 6]))
 

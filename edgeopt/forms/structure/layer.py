@@ -60,11 +60,11 @@ class Layer:
         """``rows`` [channels, inputs, taps] as a weight of convolutions, or [channels, inputs] as one of 1x1."""
         return rows.reshape(*rows.shape[:2], *(self.kernel if rows.ndim == 3 else (1,) * len(self.kernel))).astype(np.float32)
 
-    def became(self, chains: tuple[tuple[Stage, ...], ...], made: Array, metric: Metric) -> Chains:
-        """The Chains that stand for the weight ``made`` [groups, outputs, inputs, taps]."""
+    def became(self, chains: tuple[tuple[Stage, ...], ...], made: Array, metric: Metric, results: Array | None = None) -> Chains:
+        """The Chains that stand for the weight ``made`` [groups, outputs, inputs, taps], in an order of ``results``."""
         rows = made.reshape(*made.shape[:2], -1)
         weight = ungrouped(self.node, rows, self.node.constant(1).shape).astype(np.float32)  # type: ignore[union-attr]
-        return Chains(weight, metric.bias(self.node, weight), chains)
+        return Chains(weight, metric.bias(self.node, weight), chains, results)
 
 
 def layer_of(node: Node) -> Layer | None:
