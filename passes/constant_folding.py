@@ -2,9 +2,10 @@
 
     y = op(c1, c2, ...)   ->   constant y        computed by the reference implementation, the same that defines the node
 
-Not for random operators, for control flow, for DequantizeLinear (a weight stays in its small form), for an Identity that only
-carries the name of a graph output, for operands that break the operator's contract, when the result is more than a megabyte
-larger than what it is computed from, or when all results together are more than 64 MB larger.
+Not for random operators, for control flow, for DequantizeLinear (a weight stays in its small form) unless operators read it that
+have no form of codes, for an Identity that only carries the name of a graph output, for operands that break the operator's
+contract, when the result is more than a megabyte larger than what it is computed from, or when all results together are more than
+64 MB larger.
 """
 
 import numpy as np
@@ -18,6 +19,8 @@ from edgeopt.rewrite import Context, Pass
 
 GROWTH_LIMIT = 1 << 20
 TOTAL_LIMIT = 1 << 26
+FLOAT = """BatchNormalization GroupNormalization GRU InstanceNormalization LayerNormalization LSTM PRelu RMSNormalization RNN
+Resize""".split()  # they read numbers
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -35,7 +38,7 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
 
 def _kept(graph: Graph, node: Node) -> str:
     """Why ``node`` is wanted as it is; '' when it is not."""
-    if node.op == "DequantizeLinear":
+    if node.op == "DequantizeLinear" and not all(user.is_op(*FLOAT) for user in node.output.users):
         return "a quantised constant stays in its small form"
     return "it carries the name of a graph output" if node.is_op("Identity") and graph.is_output(node.output) else ""
 

@@ -1,6 +1,7 @@
-"""DequantizeLinear -> function of one variable -> QuantizeLinear becomes a table of 256 codes.
+"""DequantizeLinear -> functions of one variable -> QuantizeLinear becomes a table of 256 codes.
 
-    Q(f(DQ(x)))   ->   QuantLookup(x, table)        table[i] = Q(f(DQ(i-th code)))
+    Q(f(DQ(x)))      ->   QuantLookup(x, table)        table[i] = Q(f(DQ(i-th code)))
+    Q(g(f(DQ(x))))   ->   the same with more functions
 
 Exact: the table is computed by the very operators it replaces. Also makes one table of DQ -> Q alone, a change of grid.
 The result may be 16 bits wide. Not for an input of codes wider than 8 bits, several scales, or a result that others read.
@@ -9,7 +10,7 @@ The result may be 16 bits wide. Not for an input of codes wider than 8 bits, sev
 import numpy as np
 
 from edgeopt.ir import OWN_DOMAIN, Array, Graph, Node, numpy_dtype
-from edgeopt.ir.match import dtype_of
+from edgeopt.ir.match import dtype_of, sole_user
 from edgeopt.ops import evaluate
 from edgeopt.ops.qdq import dequantized, is_per_tensor, quantizing_user, same_grid
 from edgeopt.rewrite import Context, Pass
@@ -29,27 +30,37 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     source = dequantized(node.input(0))
     if source is None:
         return False
-    end = node if node.is_op("QuantizeLinear") else quantizing_user(node.output)
+    chain = _chain(node)
+    end = node if node.is_op("QuantizeLinear") else quantizing_user(chain[-1].output)
     if end is None:
         return context.decline(node, "its result is read as float")
     if end is node and (same_grid(source, end) or end.constant(1) is None or not is_per_tensor(end) or end.constant(2) is None):
         return False
     narrow = dtype_of(source.input(0)) in CODES and dtype_of(end.output) in RESULTS
-    if not is_per_tensor(source) or not narrow or any(v is None or not v.is_constant for v in node.inputs[1:] if v is not None):
+    if not is_per_tensor(source) or not narrow or any(v is not None and not v.is_constant for f in chain for v in f.inputs[1:]):
         return context.decline(node, "its codes are not 8 bits wide with one scale, or its bounds are computed")
-    table = graph.constant(f"{node.name}.table", _table(source, node, end))
+    table = graph.constant(f"{node.name}.table", _table(source, chain, end))
     made = graph.make("QuantLookup", [source.input(0), table], [end.output.type], end, OWN_DOMAIN, node.name)
     graph.replace(end.output, made.output)
-    graph.erase(end)
-    if end is not node:
-        graph.erase(node)
+    for old in [*([end] if end is not node else []), *reversed(chain)]:
+        graph.erase(old)
     return True
 
 
-def _table(source: Node, node: Node, end: Node) -> Array:
+def _chain(node: Node) -> list[Node]:
+    """``node`` and the functions that alone read each other, one after the other."""
+    found = [node]
+    while (after := sole_user(found[-1].output)) is not None and after.op in FUNCTIONS and after.input(0) is found[-1].output:
+        found.append(after)
+    return found
+
+
+def _table(source: Node, chain: list[Node], end: Node) -> Array:
     dtype = dtype_of(source.input(0))
     values = _run(source, CODES[dtype].astype(numpy_dtype(dtype)))
-    return _run(end, values if node is end else _run(node, values))
+    for function in [*chain, *([end] if end is not chain[0] else [])]:
+        values = _run(function, values)
+    return values
 
 
 def _run(node: Node, first: Array) -> Array:

@@ -2,8 +2,9 @@
 
     f(Reshape(x [N, C, 1, L], [N, C, L]), t)   ->   Reshape(f(x, t'), [N, C, L])        also to [N, C, L, 1]
 
-so that lifted windows follow each other in one layout, and take in what is between them. t is a constant or a tensor that
-broadcasts; it gets the same axis. Other readers keep the reshaped tensor. Not for another rank, or with an unknown shape.
+so that lifted windows follow each other in one layout, and take in what is between them; of floats and of codes. t is a constant
+or a tensor that broadcasts; it gets the same axis. Other readers keep the reshaped tensor. Not for another rank, or with an
+unknown shape.
 """
 
 import numpy as np
@@ -13,21 +14,22 @@ from edgeopt.ir.match import rank_of, shape_of
 from edgeopt.ops.permutation import BROADCASTING, UNARY
 from edgeopt.rewrite import Context, Pass
 
-OWN = ("Silu", "HardSwish", "Gelu", "Mish")
+OWN = {"Silu": (0,), "HardSwish": (0,), "Gelu": (0,), "Mish": (0,), "QuantLookup": (0,), "QuantAdd": (0, 3), "QuantMul": (0, 3)}
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     shape = shape_of(node.output)
     if (node.op not in UNARY | BROADCASTING or node.domain) and not node.is_own(*OWN) or not shape or 0 in shape:
         return False
-    operands = node.inputs[:1] if node.op in UNARY or node.domain else node.inputs
-    if not any(_source(v, shape) is not None for v in operands):
+    operands = _operands(node)
+    if not any(_source(node.input(i), shape) is not None for i in operands):
         return False
     if any(shape_of(v) is None or (rank_of(v) or 0) > len(shape) for v in node.inputs if v is not None):
         return context.decline(node, "the shape of another operand is unknown")
-    if any(v is not None and np.prod(shape_of(v) or ()) != 1 for v in node.inputs[len(operands) :]):
+    parameters = [v for i, v in enumerate(node.inputs) if i not in operands and v is not None]
+    if node.op != "QuantLookup" and any(np.prod(shape_of(v) or ()) != 1 for v in parameters):
         return context.decline(node, "a parameter has more than one element")
-    inputs = [_mapped(graph, node, v, shape) for v in operands] + node.inputs[len(operands) :]
+    inputs = [_mapped(graph, node, v, shape) if i in operands else v for i, v in enumerate(node.inputs)]
     assert node.output.type is not None
     made = graph.make(
         node.op, inputs, [TensorType(node.output.type.dtype, _plane(shape))], node, node.domain, node.name, node.attributes
@@ -37,6 +39,12 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     graph.replace(node.output, back.output)
     graph.erase(node)
     return True
+
+
+def _operands(node: Node) -> tuple[int, ...]:
+    if node.domain:
+        return OWN[node.op]
+    return (0,) if node.op in UNARY else tuple(range(len(node.inputs)))
 
 
 def _plane(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""QuantAdd of two maps of one shape in the blocked layout.
+"""QuantAdd of two blocked maps of one shape, or of plain tensors of which one may be as long as the last axes of the other.
 
     y = saturate(round(activation(a_scale (a - a_zero) + b_scale (b - b_zero)) / y_scale) + y_zero)
 
@@ -18,20 +18,21 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.emit.emitter import F32, I8, I32, Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
+from edgeopt.kernels.emit.quotient import quotient
 from edgeopt.kernels.integer.quant_operands import LIMITS, limits_of, per_tensor
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
-from edgeopt.kernels.walk.byte_rows import rows_function, rows_of
+from edgeopt.kernels.walk.byte_rows import rows_function, rows_of, spread_rows
 
 A, B, RESULT = 0, 3, 6
 ZEROS, SCALES, STEP, INVERSE, WORDS = 0, 2, 4, 5, 6  # words after the parameters: of a, of b; y_scale, 1 / y_scale
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
-    """The call for a QuantAdd. Raises Declined for broadcasts and other layouts."""
+    """The call for a QuantAdd. Raises Declined for other broadcasts and layouts."""
     a, b, y, target = site.given(A), site.given(B), site.outputs[0], site.target
-    if a.shape != y.shape or b.shape != y.shape:
+    if y.layout.block and (a.shape != y.shape or b.shape != y.shape):
         raise Declined("an operand is broadcast")
-    rows = rows_of(a, b, y)
+    rows = rows_of(a, b, y) if y.layout.block else spread_rows(a, b, y)
     if y.layout.block % max(8, target.lanes):  # blocks of four nowhere, so that every target rounds alike
         raise Declined("a block is no whole vector")
     ratios, signed = bool(site.node.integer("ratios", 0)), (a.type.dtype == "int8", b.type.dtype == "int8")
@@ -55,10 +56,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
 
 def _quotient(e: Emitter, how: Requantize, exact: Value, codes: tuple[Value, Value]) -> Value:
-    """The sum in float32, divided by the scale of the result unless an activation comes first.
-
-    The quotient is corrected by its remainder, which rounds as a division does (Markstein, IA-64 and Elementary Functions, 2000).
-    """
+    """The sum in float32, divided by the scale of the result unless an activation comes first."""
     terms = []
     for i, code in enumerate(codes):
         centred = e.builder.sitofp(e.builder.sub(code, e.splat(e.load_as(I32, exact, ZEROS + i))), e.vector)
@@ -67,13 +65,7 @@ def _quotient(e: Emitter, how: Requantize, exact: Value, codes: tuple[Value, Val
     if how.activation.kind:
         return total
     step, inverse = _number(e, exact, STEP), _number(e, exact, INVERSE)
-    if not e.target.fma:
-        return e.div(total, step)
-    quotient = e.mul(total, inverse)
-    if how.guarded:
-        quotient = e.maximum(e.minimum(quotient, e.constant(LARGE)), e.constant(-LARGE))
-    remainder = e.fma(quotient, e.sub(e.constant(0.0), step), total)
-    return e.fma(remainder, inverse, quotient)
+    return quotient(e, total, step, inverse, LARGE if how.guarded else None)
 
 
 def _number(e: Emitter, words: Value, index: int) -> Value:
@@ -108,4 +100,7 @@ def _ending(site: Site, ratios: bool) -> tuple[Requantize, Numbers]:
     return how, Numbers(np.zeros(lanes, np.int32), multiplier, y_zero, limits, (b_scale / unit, offset), 1 / y_scale)
 
 
-KERNEL = Kernel("quant_add", ("QuantAdd",), select, layout="blocked")
+KERNELS = (
+    Kernel("quant_add", ("QuantAdd",), select, layout="blocked"),
+    Kernel("quant_add_flat", ("QuantAdd",), select),
+)

@@ -1,5 +1,5 @@
-"""Tables of 256 codes applied to blocked maps of bytes by register permutations: QuantLookup, and QuantConcat, whose parts are
-brought to the grid of the result by a table each, or copied when they lie on it."""
+"""Tables of 256 codes applied to bytes by register permutations: QuantLookup of blocked maps and plain tensors, and QuantConcat
+of blocked maps, whose parts are brought to the grid of the result by a table each, or copied when they lie on it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from edgeopt.kernels.emit.emit_bytes import look_up, looks_up, store_parts, tabl
 from edgeopt.kernels.emit.emitter import I8, Emitter
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_operands import LIMITS, per_tensor
-from edgeopt.kernels.walk.byte_rows import Rows, rows_function, rows_of
+from edgeopt.kernels.walk.byte_rows import Rows, require_vectors, rows_function, rows_of
 from edgeopt.target import Target
 
 
 def _call(target: Target, rows: Rows, table: Array, source: int) -> KernelCall:
     """Map input ``source`` through ``table``, 256 bytes by the bit pattern of a code."""
-    if rows.length % target.lanes:
-        raise Declined("a block is no whole vector")
+    require_vectors(target, rows)
     operands = (Input(source), Input(source), Packed(table), Output())
     if np.array_equal(table.view(np.uint8), np.arange(256)):
         return KernelCall(rows_function(target, rows, _copy), operands, (), rows.planes, label="quant_copy")
@@ -46,13 +45,13 @@ def _copy(e: Emitter, pointers: Sequence[Any], parts: int) -> None:
 
 def _by_element(rows: Rows) -> Callable[..., None]:
     """The kernel for targets without a look-up of 256 bytes in registers (32-bit Arm, SSE)."""
-    height, length = rows.height, rows.length
+    height, length, last = rows.height, rows.length, rows.last
     (x0, xp, xr), (y0, yp, yr) = rows.strides[0], rows.strides[-1]
 
     def kernel(x: Any, z: Any, table: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             for i in range(height):
-                source, made = offset(x, x0 + chunk * xp + i * xr), offset(y, y0 + chunk * yp + i * yr)
+                source, made = offset(x, x0 + min(chunk * xp, last) + i * xr), offset(y, y0 + min(chunk * yp, last) + i * yr)
                 for j in range(length):
                     made[j] = table[np.int64(source[j]) & 255]
 
@@ -109,5 +108,6 @@ def rescaling(source: str, result: str, old: tuple[float, int], new: tuple[float
 
 KERNELS = (
     Kernel("quant_lookup", ("QuantLookup",), _select_lookup, layout="blocked"),
+    Kernel("quant_lookup_flat", ("QuantLookup",), _select_lookup),
     Kernel("quant_concat", ("QuantConcat",), _select_concat, layout="blocked"),
 )

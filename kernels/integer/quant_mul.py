@@ -1,4 +1,5 @@
-"""QuantMul in the blocked layout: of two maps of one shape, or of a map with one code for each channel (squeeze and excitation).
+"""QuantMul of two tensors of one shape, of a blocked map with one code for each channel (squeeze and excitation), or of a plain
+tensor with one that is as long as its last axes.
 
     y = saturate(round(activation((a - a_zero) (b - b_zero) a_scale b_scale) / y_scale) + y_zero)
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from edgeopt.kernels.emit.emitter import I8, Emitter
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.integer.quant_operands import LIMITS, limits_of, per_tensor
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
-from edgeopt.kernels.walk.byte_rows import Rows, rows_function, rows_of
+from edgeopt.kernels.walk.byte_rows import Rows, rows_function, rows_of, spread_rows
 
 A, B, RESULT = 0, 3, 6
 
@@ -27,13 +29,13 @@ A, B, RESULT = 0, 3, 6
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantMul. Raises Declined for other broadcasts and layouts."""
     y, target = site.outputs[0], site.target
-    whole, other = (A, B) if site.given(A).shape == y.shape else (B, A)
+    whole, other = (A, B) if prod(site.given(A).shape) == prod(y.shape) else (B, A)
     a, b = site.given(whole), site.given(other)
-    if a.shape != y.shape:
+    if prod(a.shape) != prod(y.shape):
         raise Declined("both operands are broadcast")
     rows = _rows(a, b, y)
     block = y.layout.block
-    if block % max(8, target.lanes):
+    if block % max(8, target.lanes):  # 0 where they lie plain
         raise Declined("a block is no whole vector")
     how, numbers = _ending(site, whole, other, target.lanes)
     signed, steady = tuple(t.type.dtype == "int8" for t in (a, b)), rows.steady
@@ -56,6 +58,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
 
 def _rows(a: Tensor, b: Tensor, y: Tensor) -> Rows:
+    if not y.layout.block:
+        return spread_rows(a, b, y)
     if b.shape == y.shape:
         return rows_of(a, b, y)
     if b.shape != (*y.shape[:2], 1, 1) or b.layout.block != y.layout.block or b.type.dtype not in LIMITS:
@@ -82,4 +86,7 @@ def _ending(site: Site, whole: int, other: int, lanes: int) -> tuple[Requantize,
     return how, Numbers(zeros, np.full(2 * lanes, multiplier), y_zero, limits, factor=1 / y_scale)
 
 
-KERNEL = Kernel("quant_mul", ("QuantMul",), select, layout="blocked")
+KERNELS = (
+    Kernel("quant_mul", ("QuantMul",), select, layout="blocked"),
+    Kernel("quant_mul_flat", ("QuantMul",), select),
+)

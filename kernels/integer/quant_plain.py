@@ -5,6 +5,7 @@ The form that serves every target; blocked forms come before it in the table. Qu
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +15,19 @@ from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.conv import conv_transpose
 from edgeopt.kernels.emit.elements import static
-from edgeopt.kernels.integer import quantize
+from edgeopt.kernels.integer import quantize, quantize_vector
 from edgeopt.kernels.move import concat
 from edgeopt.kernels.pointwise import binary, unary
 from edgeopt.kernels.pool import pool
-from edgeopt.kernels.reduce import reduce, softmax
+from edgeopt.kernels.reduce import reduce, softmax, softmax_vector
 from edgeopt.kernels.walk.strided import grid, row_major
 
-_KERNELS = {
-    k.ops: k
-    for module in (binary, concat, conv_transpose, pool, quantize, reduce, softmax, unary)
+_KERNELS: tuple[Kernel, ...] = tuple(
+    k
+    for module in (binary, concat, conv_transpose, pool, quantize_vector, quantize, reduce, softmax_vector, softmax, unary)
     for k in (module.KERNELS if hasattr(module, "KERNELS") else (module.KERNEL,))
-}
+    if k.layout == "plain"
+)
 
 
 def compute(
@@ -35,12 +37,20 @@ def compute(
 
     ``operands`` are those of the inputs, then that of the output.
     """
-    kernel = next(k for ops, k in _KERNELS.items() if op in ops)
     node = Node(op, [], [], dict(site.node.attributes), name=site.node.name)
-    calls = kernel.select(Site(node, inputs, (output,), site.target))
+    calls = _calls(Site(node, inputs, (output,), site.target))
     places: dict[Operand, Operand] = {Input(i): o for i, o in enumerate(operands[:-1])}
     places[Output(0)] = operands[-1]
     return [replace(call, operands=tuple(places.get(o, o) for o in call.operands)) for call in calls]
+
+
+def _calls(site: Site) -> tuple[KernelCall, ...]:
+    """The calls of the first kernel that serves the site. Raises Declined by the last."""
+    kernels = [k for k in _KERNELS if site.node.op in k.ops]
+    for kernel in kernels[:-1]:
+        with suppress(Declined):
+            return kernel.select(site)
+    return kernels[-1].select(site)
 
 
 def _memory(name: str, tensor: Tensor) -> Temporary:

@@ -41,6 +41,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("it does not turn a plain image of floats into blocks of four bytes")
     if any(stem_suits(user) for user in site.node.output.users):
         raise Declined("a convolution reads its result along rows")
+    if not any(user.op in ("QuantConv", "QuantConvTranspose", "MaxPool") for user in site.node.output.users):
+        raise Declined("nothing reads its result in blocks")
     scale, zero = per_tensor(site, 1)
     images, channels, height, width = x.shape
     image = Image(channels, height, width, y.origin, y.plane, y.row, scale, zero, LIMITS[y.type.dtype])

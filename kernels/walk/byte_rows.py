@@ -1,4 +1,4 @@
-"""Loops over the rows of blocked maps of bytes, a register of bytes at a time, whatever the halos of the operands."""
+"""Loops over elements, a register of bytes of the result at a time: rows of blocked maps, whatever their halos, plain tensors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.target import Target
 
 Step = Callable[[Emitter, Sequence[Any], int], None]
+BYTES = ("uint8", "int8")
+FLAT = 16384  # elements of a plain tensor in a chunk; chosen by hand
+FREE = 1 << 62  # no chunk begins as far as this
 
 
 @dataclass(frozen=True)
 class Rows:
-    """``planes`` blocks of channels of ``height`` rows of ``length`` bytes; origin, plane and row strides of up to two inputs and
-    the output, in bytes. ``steady``: the second input has one block for a whole row, which is not walked along.
+    """``planes`` of ``height`` rows of ``length`` elements; origin, plane and row strides of up to two inputs and the output.
+
+    ``steady``: the second input has one block for a whole row, which is not walked along. No plane begins beyond ``last``: the
+    last one of a plain tensor ends with it.
     """
 
     planes: int
@@ -26,18 +31,51 @@ class Rows:
     length: int
     strides: tuple[tuple[int, int, int], ...]
     steady: bool = False
+    last: int = FREE
 
 
-def rows_of(*tensors: Tensor) -> Rows:
-    """The rows of maps of one shape; a map without halo in all operands is one row. Raises Declined for other layouts."""
+def rows_of(*tensors: Tensor, dtypes: Sequence[str] = BYTES) -> Rows:
+    """The rows of tensors of one shape, all blocked or all plain; a map without halo in all operands is one row.
+
+    Raises Declined for other layouts and element types.
+    """
     first = tensors[0]
-    if any(not t.layout.block or t.layout.block != first.layout.block or t.type.dtype not in ("uint8", "int8") for t in tensors):
-        raise Declined("its operands are not bytes in blocks of one size")
-    block, (_, _, height, width) = first.layout.block, first.shape
+    block = first.layout.block
+    if any(t.layout.block != block or t.type.dtype not in dtypes for t in tensors):
+        raise Declined("its operands are not bytes in one layout")
+    if not block:
+        return _flat(first.elements, len(tensors))
+    height, width = first.shape[2:]
     if all(t.plane == height * width for t in tensors):
         height, width = 1, height * width
     strides = tuple((t.origin * block, t.plane * block, t.row * block) for t in tensors)
     return Rows(first.shape[0] * first.blocks, height, width * block, strides)
+
+
+def _flat(elements: int, count: int) -> Rows:
+    """A plain tensor of ``elements`` in chunks of one row each."""
+    length = min(elements, FLAT)
+    return Rows(-(-elements // length), 1, length, ((0, length, 0),) * count, last=elements - length)
+
+
+def spread_rows(a: Tensor, b: Tensor, y: Tensor) -> Rows:
+    """The rows of plain a and y that b, whose shape is the end of theirs, is read along again and again; or one shape for all.
+
+    Raises Declined for other broadcasts.
+    """
+    shape = b.shape[next((i for i, d in enumerate(b.shape) if d != 1), len(b.shape)) :]
+    if a.elements != y.elements or shape != y.shape[len(y.shape) - len(shape) :]:
+        raise Declined("an operand is broadcast in another way than along the last axes")
+    if b.elements == y.elements:
+        return rows_of(a, b, y)
+    rows_of(a, y), rows_of(b)  # for their types
+    return Rows(y.elements // b.elements, 1, b.elements, ((0, b.elements, 0), (0, 0, 0), (0, b.elements, 0)))
+
+
+def require_vectors(target: Target, rows: Rows) -> None:
+    """Raises Declined for rows that are shorter than a register of bytes and no whole vectors."""
+    if rows.length < 4 * target.lanes and rows.length % target.lanes:
+        raise Declined("a row is no whole vector")
 
 
 def rows_function(
@@ -46,17 +84,18 @@ def rows_function(
     """The kernel ``(x, z, b, y, begin, end)`` that applies ``step`` to registers of x and z (the same as x for one input) and y.
 
     ``step(emitter, (x, z, b, y), parts)`` handles ``parts`` vectors of ``lanes`` bytes; b is what ``before`` makes of the pointer
-    once for a row. Chunks are planes.
+    once for a row. Chunks are planes. Raises Declined for rows that are no whole vectors.
     """
+    require_vectors(target, rows)
     run = vector_function(target, 4, lambda e, x, z, b, y: _emit(e, rows, step, x, z, before(e, b), y))
-    height = rows.height
+    height, last = rows.height, rows.last
     (x0, xp, xr), (z0, zp, zr), (y0, yp, yr) = rows.strides[0], rows.strides[-2], rows.strides[-1]
 
     def kernel(x: Any, z: Any, b: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
+            xc, zc, yc = x0 + min(chunk * xp, last), z0 + min(chunk * zp, last), y0 + min(chunk * yp, last)
             for i in range(height):
-                left, right = offset(x, x0 + chunk * xp + i * xr), offset(z, z0 + chunk * zp + i * zr)
-                run(left, right, b, offset(y, y0 + chunk * yp + i * yr))
+                run(offset(x, xc + i * xr), offset(z, zc + i * zr), b, offset(y, yc + i * yr))
 
     return kernel
 

@@ -71,6 +71,35 @@ def fold_qdq_lookup(draft: Draft, x: Value) -> Value:
     return _rounded(draft, draft.op(function, _rounded(draft, x, _grid(draft))), _grid(draft))
 
 
+def merge_lookups(draft: Draft, x: Value) -> Value:
+    codes, grids = draft.op("QuantizeLinear", x, *_grid(draft)), [_grid(draft) for _ in range(4)]
+    dtype = grids[0][1].array.dtype.name
+    info, generator = np.iinfo(dtype), np.random.default_rng(draft.choice.integer(0, 999))
+    y = draft.own("QuantLookup", codes, draft.constant(generator.integers(info.min, info.max + 1, 256), dtype))
+    kind = draft.choice.pick(["table", "gate", "number"])
+    if kind == "table":
+        y = draft.own("QuantLookup", y, draft.constant(generator.integers(0, 256, 256), "uint8"))
+        return draft.op("DequantizeLinear", y, draft.constant(0.02), draft.constant(3, "uint8"))
+    if kind == "gate":
+        source = next(n for n in draft.graph.nodes if n.output is codes)
+        y = draft.own("QuantMul", codes, *source.inputs[1:], y, *grids[0], *grids[1])
+    else:
+        y = draft.own(
+            "QuantAdd", draft.constant(7, "uint8"), draft.constant(0.1), draft.constant(0, "uint8"), y, *grids[0], *grids[1]
+        )
+    return draft.op("DequantizeLinear", y, *grids[1])
+
+
+def move_rounding(draft: Draft, x: Value) -> Value:
+    kind = draft.choice.pick(["below", "above", "parts"])
+    if kind == "parts":
+        y = draft.op("Slice", _rounded(draft, x, _grid(draft)), draft.ints(0), draft.ints(1), draft.ints(1))
+        return draft.op("Tanh", y)
+    if kind == "below":
+        return draft.op("Tanh", draft.op("Transpose", _rounded(draft, x, _grid(draft)), perm=(0, 2, 3, 1)))
+    return _rounded(draft, draft.op("Reshape", draft.op("Tanh", x), draft.ints(shape(x)[0], -1)), _grid(draft))
+
+
 def move_qdq(draft: Draft, x: Value) -> Value:
     grid = _grid(draft)
     y = _rounded(draft, x, grid)

@@ -26,3 +26,10 @@ def test_makes_one_table_of_a_change_of_grid() -> None:
     graph = closed(draft, rounded(draft, rounded(draft, x), 0.05, 3))
     load_pass(NAME)(graph)
     assert [node.op for node in graph.nodes if node.output.uses] == ["QuantizeLinear", "QuantLookup"]
+
+
+def test_makes_one_table_of_a_chain_of_functions() -> None:
+    draft, x = sketch()
+    graph = closed(draft, rounded(draft, draft.op("Relu", draft.op("Tanh", draft.op("Neg", rounded(draft, x)))), 0.05, 3))
+    load_pass(NAME)(graph)
+    assert [node.op for node in graph.nodes if node.output.uses] == ["QuantizeLinear", "QuantLookup"]

@@ -36,3 +36,14 @@ def test_leaves_parameters_of_many_elements() -> None:
     row = draft.op("Reshape", draft.input((2, 3, 1, 7)), draft.ints(2, 3, 7))
     graph = closed(draft, draft.op("QuantizeLinear", row, draft.weight(3, low=0.5, high=1.0), axis=1))
     assert any("more than one element" in reason for reason in reasons(graph, NAME))
+
+
+def test_sums_of_codes_go_along() -> None:
+    draft = sketch()[0]
+    grid = draft.constant(0.02), draft.constant(3, "uint8")
+    codes = draft.op("QuantizeLinear", draft.input((2, 3, 1, 7)), *grid)
+    row = draft.op("Reshape", codes, draft.ints(2, 3, 7))
+    y = draft.own("QuantAdd", row, *grid, draft.op("QuantizeLinear", draft.input((2, 3, 7)), *grid), *grid, *grid)
+    graph = closed(draft, y)
+    assert keeps_numbers(graph, load_pass(NAME)) == 1
+    assert graph.nodes[-1].op == "Reshape"

@@ -34,7 +34,8 @@ EVERYWHERE = pytest.mark.parametrize("where", ["host", V3])
 Inputs = list[Array | int]
 X, Y, Z = Grid(0.02, 117), Grid(0.0313, 60), Grid(0.0507, 128)  # ratios that make no exact ties
 TABLE = [
-    *(m.KERNEL for m in (quant_conv, quant_add, quant_mul, quant_global_pool, quant_pool, max_pool_bytes)),
+    *(m.KERNEL for m in (quant_conv, quant_global_pool, quant_pool, max_pool_bytes)),
+    *(k for m in (quant_add, quant_mul) for k in m.KERNELS),
     *quant_lookup.KERNELS,
     *quant_plain.KERNELS,
 ]

@@ -1,0 +1,33 @@
+"""move_rounding: the golden text, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.passes.building import closed, rounded, sketch
+from tests.passes.checks import before_and_after, keeps_numbers, load_pass
+from tests.passes.graphs import pattern_graph
+
+NAME = "move_rounding"
+
+
+def test_golden(golden: Callable[[str, str], None]) -> None:
+    golden(NAME, before_and_after(pattern_graph(NAME, 0), NAME))
+
+
+def test_parts_are_taken_of_codes() -> None:
+    draft, x = sketch()
+    parts = [draft.op("Slice", rounded(draft, x), draft.ints(i), draft.ints(i + 1), draft.ints(1)) for i in range(2)]
+    graph = closed(draft, *(draft.op("Tanh", part) for part in parts))
+    assert keeps_numbers(graph, load_pass(NAME)) == 2
+    assert [n.op for n in graph.nodes if n.op in ("Slice", "DequantizeLinear")].count("Slice") == 2
+    assert all(
+        v is not None and v.producer is not None and v.producer.is_op("DequantizeLinear")
+        for v in (n.input(0) for n in graph.nodes if n.op == "Tanh")
+    )
+
+
+def test_leaves_numbers_that_others_read() -> None:
+    draft, x = sketch()
+    y = draft.op("Transpose", draft.op("Tanh", x), perm=(0, 2, 3, 1))
+    assert load_pass(NAME)(closed(draft, rounded(draft, y), draft.op("Neg", y))) == 0
