@@ -80,6 +80,16 @@ def _binary(op: str) -> OwnOp:
     return OwnOp(f"Quant{op}", build, numeric="integer")
 
 
+def _quant_scale_shift(node: Node, body: Body) -> None:
+    """x, x_scale, x_zero, factor and offset (float32, [C, 1, ...] for channels on axis 1), y_scale, y_zero.
+
+    y = activation(x * factor + offset).
+    """
+    y = body.op("Add", [body.op("Mul", [_real(body, node, 0), "x3"]), "x4"])
+    activation(body, node, y, "a")
+    _codes(body, node, "a", 5)
+
+
 def _unary(op: str, attributes: tuple[str, ...]) -> OwnOp:
     def build(node: Node, body: Body) -> None:
         """x, x_scale, x_zero, y_scale, y_zero, and the attributes of the float operator."""
@@ -108,6 +118,7 @@ QUANTIZED = (
     OwnOp("QuantConv", _quant_conv, convolution(3), numeric="integer", maps=True),
     OwnOp("QuantConvTranspose", _quant_conv_transpose, transposed_convolution(3), numeric="integer", maps=True),
     OwnOp("QuantGemm", _quant_gemm, product, numeric="integer"),
+    OwnOp("QuantScaleShift", _quant_scale_shift, numeric="integer"),
     _binary("Add"),
     _binary("Mul"),
     _unary("AveragePool", POOL_ATTRIBUTES),

@@ -1,4 +1,4 @@
-"""Integer depthwise convolution in the blocked layout on targets that cannot permute bytes of a wide register.
+"""Integer depthwise convolution in the blocked layout where bytes of a wide register cannot be permuted, or a row is dilated.
 
 A tile is some neighbouring pixels of a row for one block of channels. Two taps of a window row are taken together:
 
@@ -22,7 +22,7 @@ from edgeopt.kernels.emit.emitter import I8, I16, Emitter, Value, integer
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.quant_conv import halo
 from edgeopt.kernels.integer.quant_depthwise import depthwise_window, walk_planes
-from edgeopt.kernels.integer.quant_dot import dot_form, kept, meets_limit, multiply_words, widened
+from edgeopt.kernels.integer.quant_dot import dot_form, for_words, kept, meets_limit, multiply_words, widened
 from edgeopt.kernels.integer.quant_operands import (
     WIDE_LIMITS,
     centred,
@@ -64,13 +64,13 @@ class Slide:
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node whose groups hold one channel. Raises Declined for others."""
     site = tile_site(site, 0)
+    if dot_form(site.target) == "spread":  # four taps do not lie side by side; two are multiplied as words
+        site = replace(site, target=for_words(site.target))
     x, y, target, weight = site.given(0), site.outputs[0], site.target, centred(site, 0)
     require_result(y)
     block = x.layout.block
     if not block or block % target.lanes or y.layout.block != block:
         raise Declined("its operands do not lie in blocks of whole vectors")
-    if dot_form(target) not in ("words", "lane", "long"):
-        raise Declined("the target has no product of 16 bits, or a better form")
     window = depthwise_window(site, weight)
     rows, taps = window.kernel
     how, numbers = ending(site, weight, 0, seen_zero(site))

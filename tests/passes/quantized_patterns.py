@@ -66,6 +66,14 @@ def fold_qdq_arithmetic(draft: Draft, x: Value) -> Value:
     return _rounded(draft, draft.op(kind, left), _grid(draft))
 
 
+def fold_qdq_scale(draft: Draft, x: Value) -> Value:
+    channels = shape(x)[1]
+    weight, bias = draft.weight(channels, 1, 1, 1), draft.weight(channels) if draft.choice.integer(0, 1) else None
+    kind = draft.choice.pick(["", "Relu", "HardSwish"])
+    y = draft.own("FusedConv", _rounded(draft, x, _grid(draft)), weight, bias, group=channels, activation=kind)
+    return _rounded(draft, y, _grid(draft))
+
+
 def fold_qdq_lookup(draft: Draft, x: Value) -> Value:
     function = draft.choice.pick(["Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid"])
     return _rounded(draft, draft.op(function, _rounded(draft, x, _grid(draft))), _grid(draft))

@@ -107,6 +107,17 @@ def _binary(operands: Operands) -> None:
     operands.yields(broadcast(operands, (0, 3)))
 
 
+def _scale_shift(operands: Operands) -> None:
+    codes(operands, 0)
+    result_grid(operands, 5)
+    shape = operands.shape(0)
+    operands.rank(0, 2)
+    for index in (3, 4):
+        operands.typed(index, "float32")
+        operands.fits(index, (shape[1], *[1] * (len(shape) - 2)))
+    operands.yields(shape)
+
+
 def _average(operands: Operands) -> None:
     codes(operands, 0)
     result_grid(operands, 3)
@@ -152,6 +163,7 @@ RULES = {
     "QuantGemm": _quant_gemm,
     "QuantAdd": _binary,
     "QuantMul": _binary,
+    "QuantScaleShift": _scale_shift,
     "QuantAveragePool": _average,
     "QuantGlobalAveragePool": _global_average,
     "QuantSoftmax": _softmax,

@@ -16,12 +16,14 @@ from edgeopt.kernels.integer import (
     quant_mul,
     quant_plain,
     quant_pool,
+    quant_scale,
     quantize_stem,
 )
 from edgeopt.lower.lowering import lower
 from edgeopt.ops import infer_types
 from edgeopt.target import target
 from tests.kernels.harness import run, uniform
+from tests.kernels.integer.test_quant_plain import single
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
 V3 = pytest.param(
@@ -35,7 +37,7 @@ Inputs = list[Array | int]
 X, Y, Z = Grid(0.02, 117), Grid(0.0313, 60), Grid(0.0507, 128)  # ratios that make no exact ties
 TABLE = [
     *(m.KERNEL for m in (quant_conv, quant_global_pool, quant_pool, max_pool_bytes)),
-    *(k for m in (quant_add, quant_mul) for k in m.KERNELS),
+    *(k for m in (quant_add, quant_mul, quant_scale) for k in m.KERNELS),
     *quant_lookup.KERNELS,
     *quant_plain.KERNELS,
 ]
@@ -203,3 +205,19 @@ def test_mul_with_a_code_for_each_channel(shape: tuple[int, ...], first: bool, w
 def test_average_pool(shape: tuple[int, ...], dtype: str, window: dict[str, Attribute], where: str) -> None:
     x, y = (Grid(g.scale, g.zero - 100, dtype) if dtype == "int8" else g for g in (X, Y))
     agrees(behind_copies("QuantAveragePool", shape, 1, [0, *x.arrays, *y.arrays], window, dtype=dtype), "quant_pool", where)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("kind", ["", "Relu", "HardSwish"])
+@pytest.mark.parametrize("shape", [(2, 20, 7, 5), (1, 16, 3, 3)])
+def test_a_factor_and_an_offset_for_each_channel(shape: tuple[int, ...], kind: str, where: str) -> None:
+    factor, offset = uniform(shape[1], 1, 1), uniform(shape[1], 1, 1)
+    inputs: Inputs = [0, *X.arrays, factor, offset, *Z.arrays]
+    agrees(behind_copies("QuantScaleShift", shape, 1, inputs, {"activation": kind}), "quant_scale", where)
+
+
+def test_a_factor_and_an_offset_in_any_layout() -> None:
+    inputs: Inputs = [0, *X.arrays, uniform(5, 1), uniform(5, 1), *Z.arrays]
+    graph = single("QuantScaleShift", [(2, 5, 7)], inputs, {"activation": "Relu"}, "uint8")
+    data = {"x0": codes("uint8", 2, 5, 7)}
+    compare(run(graph, data, [quant_scale.KERNELS[1]]), expected(graph, data))

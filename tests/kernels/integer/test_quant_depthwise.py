@@ -4,6 +4,7 @@ import pytest
 
 from edgeopt.ir import Attribute
 from edgeopt.kernels.integer.quant_depthwise import KERNEL
+from edgeopt.kernels.integer.quant_depthwise_wide import KERNEL as WIDE
 from edgeopt.target import target
 from tests.kernels.integer.test_quant_conv import Shape, check
 from tests.kernels.quant_harness import Grid
@@ -40,3 +41,9 @@ def test_signed_codes() -> None:
 def test_channels_around_the_vector_width(channels: int) -> None:
     attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "group": channels, "activation": "Clip", "alpha": 0.0, "beta": 2.5}
     check((1, channels, 8, 8), (channels, 1, 3, 3), attributes, [KERNEL], y=Grid(0.02, 3))
+
+
+@pytest.mark.parametrize("kernel, x", [(3, Grid(0.02, 117)), (5, Grid(0.02, -17, "int8"))])
+def test_dilated_windows_multiply_words(kernel: int, x: Grid) -> None:
+    attributes: dict[str, Attribute] = {"pads": [kernel - 1] * 4, "dilations": [2, 2], "group": 20}
+    check((1, 20, 11, 9), (20, 1, kernel, kernel), attributes, [KERNEL, WIDE], x=x, y=Grid(0.02, 131))
