@@ -8,6 +8,7 @@ from edgeopt.kernels.conv import (
     conv_stem,
     conv_transpose,
     conv_transpose_blocked,
+    conv_volume,
     conv_winograd,
 )
 
@@ -16,6 +17,7 @@ KERNELS: tuple[Kernel, ...] = (
     conv_depthwise.KERNEL,
     conv_winograd.KERNEL,
     conv_blocked.KERNEL,
+    conv_volume.KERNEL,
     conv_direct.KERNEL,
     conv_transpose_blocked.KERNEL,
     conv_transpose.KERNEL,

@@ -84,13 +84,13 @@ def prepare(site: Site) -> Prepared:
     group = _groups(site)
     weight = merged(site.constant(1), site.node.integer("group", 1), site.node.integer("group", 1) // group)
     window = conv_window(site.node)
-    flat = _is_flat(window, x, y, residual)
+    flat = is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     vectors = y.blocks * block // site.target.lanes
     tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
     tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
     start = x.origin - window.pads[0] * x.row - window.pads[1]
-    strides = _strides(x, start, -(-weight.shape[1] // block), window.strides)
+    strides = strides_of(x, start, -(-weight.shape[1] // block), window.strides)
     steps = steps_of(weight.shape[1], block)
     depth = -(-weight.shape[1] // steps) * steps * window.kernel[0] * window.kernel[1]
     source = Source(strides, x.elements // x.shape[0])
@@ -122,12 +122,12 @@ def _groups(site: Site) -> int:
 
 def _tilings(site: Site) -> list[Tiling]:
     x, y = site.given(0), site.outputs[0]
-    flat = _is_flat(conv_window(site.node), x, y, site.optional(3))
+    flat = is_flat(conv_window(site.node), x, y, site.optional(3))
     vectors = y.blocks * y.layout.block // site.target.lanes // _groups(site)
     return ranked(site.target, y.shape[2] * y.shape[3] if flat else y.shape[3], vectors, x.layout.block // site.target.lanes)
 
 
-def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
+def is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
     """A 1x1 window of stride one over maps without halos walks the plane as one row."""
     tensors = [x, y] + ([residual] if residual is not None else [])
     return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
@@ -190,12 +190,13 @@ def make_walk(
         weights=depth * count,
         biases=count,
         x=source.strides,
-        y=_strides(y, y.origin, count // y.layout.block, (1, 1)),
-        r=_strides(r, r.origin, count // r.layout.block, (1, 1)),
+        y=strides_of(y, y.origin, count // y.layout.block, (1, 1)),
+        r=strides_of(r, r.origin, count // r.layout.block, (1, 1)),
     )
 
 
-def _strides(t: Tensor, start: int, blocks: int, steps: tuple[int, int]) -> Strides:
+def strides_of(t: Tensor, start: int, blocks: int, steps: tuple[int, int]) -> Strides:
+    """The strides of a blocked tensor, from position ``start`` on, in groups of ``blocks`` and ``steps`` of a window."""
     block = t.layout.block
     image, group = t.blocks * t.plane * block, blocks * t.plane * block
     return Strides(start * block, image, group, steps[0] * t.row * block, steps[1] * block)

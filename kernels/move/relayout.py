@@ -6,7 +6,7 @@ A tile of ``lanes`` channels x ``lanes`` positions is transposed in registers. R
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeopt.kernels.call import Input, KernelCall, Output, Tensor
@@ -19,7 +19,11 @@ from edgeopt.target import Target
 
 @dataclass(frozen=True)
 class Exchange:
-    """Geometry of a conversion: a map of ``height`` x ``width`` positions (a plane without halo is one row), element strides."""
+    """Geometry of a conversion: a map of ``height`` x ``width`` positions (a plane without halo is one row), element strides.
+
+    In the plain tensor channels lie ``apart`` elements from each other, images ``image``, the first after ``base``; in the
+    blocked one ``origin`` is the position where the first begins.
+    """
 
     channels: int
     height: int
@@ -30,6 +34,9 @@ class Exchange:
     plane: int
     origin: int
     to_blocked: bool
+    apart: int
+    image: int
+    base: int = 0
 
 
 def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
@@ -50,7 +57,17 @@ def _exchange(t: Tensor, direction: bool) -> Exchange:
     _, channels, height, width = t.shape
     if t.plane == height * width:
         height, width = 1, height * width
-    return Exchange(channels, height, width, t.layout.block, t.blocks, t.row, t.plane, t.origin, direction)
+    area = height * width
+    return Exchange(
+        channels, height, width, t.layout.block, t.blocks, t.row, t.plane, t.origin, direction, area, channels * area
+    )
+
+
+def slices(target: Target, maps: Tensor, taken: range, depth: int, base: int, blocking: bool) -> KernelCall:
+    """Slices of a plain volume C, ``depth``, H, W, which begins at element ``base``, <-> images ``taken`` of blocked ``maps``."""
+    g = _exchange(maps, blocking)
+    origin = g.origin + taken.start * g.blocks * g.plane
+    return _call(target, replace(g, origin=origin, apart=depth * g.apart, image=g.apart, base=base), len(taken))
 
 
 def _call(target: Target, exchange: Exchange, images: int) -> KernelCall:
@@ -64,12 +81,13 @@ def _function(target: Target, g: Exchange) -> Callable[..., None]:
     partial, empty = _square(target, g, left, pixels), _square(target, g, 0, pixels)
     height, width, block, row, plane, origin = g.height, g.width, g.block, g.row, g.plane, g.origin
     channels, vectors, across, direction = g.channels, g.blocks * block // lanes, -(-width // pixels), g.to_blocked
+    apart, each, base = g.apart, g.image, g.base
 
     def convert(x: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
             image, first = chunk // vectors, chunk % vectors * lanes
             blocked = ((image * vectors * lanes // block + first // block) * plane + origin) * block + first % block
-            plain = (image * channels + first) * height * width
+            plain = base + image * each + first * apart
             for i in range(height):
                 for t in range(across):
                     j = t * pixels if t * pixels < width - pixels else width - pixels
@@ -87,7 +105,7 @@ def _function(target: Target, g: Exchange) -> Callable[..., None]:
 
 
 def _square(target: Target, g: Exchange, channels: int, pixels: int) -> Any:
-    area, block, to_blocked = g.height * g.width, g.block, g.to_blocked  # and no more, so that one function serves many maps
+    area, block, to_blocked = g.apart, g.block, g.to_blocked  # and no more, so that one function serves many maps
 
     def emit(e: Emitter, x: Value, y: Value) -> None:
         if to_blocked:
