@@ -7,14 +7,19 @@ from collections.abc import Mapping, Sequence
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import AXES, Technique
 from edgeopt.forms.quantize.technique import Quantize
+from edgeopt.forms.structure.fire_module import FIRE_MODULE
 from edgeopt.forms.structure.group import GROUP
+from edgeopt.forms.structure.inverted_bottleneck import INVERTED_BOTTLENECK
 from edgeopt.forms.structure.low_rank import LOW_RANK
 from edgeopt.forms.structure.separate_depthwise import SEPARATE_DEPTHWISE
+from edgeopt.forms.structure.technique import Structure
 
 TECHNIQUES: tuple[Technique, ...] = (
     SEPARATE_DEPTHWISE,
     LOW_RANK,
     GROUP,
+    FIRE_MODULE,
+    INVERTED_BOTTLENECK,
     Quantize(),
 )  # fmt: skip
 
@@ -27,7 +32,7 @@ def techniques() -> dict[str, Technique]:
 def wanted(text: str) -> dict[str, str]:
     """Technique -> key of the form it starts with, from a list like ``w8a8,prune`` of techniques and forms.
 
-    Raises EdgeoptError for a name that is none, two forms of a technique, and two techniques on one axis other than structure.
+    Raises EdgeoptError for a name that is none, two forms of a technique, or techniques that cannot share an axis.
     """
     found: dict[str, str] = {}
     for word in [w.strip() for w in text.split(",") if w.strip()]:
@@ -56,12 +61,17 @@ def _words(known: Mapping[str, Technique]) -> Sequence[str]:
 
 
 def _require_axes(found: Mapping[str, str]) -> None:
-    axes: dict[str, str] = {}
-    for name in restructuring(found)[1]:
-        axis = techniques()[name].axis
-        if axis in axes:
-            raise EdgeoptError(f"{axes[axis]} and {name} both change the {axis} of a layer; name one of them")
-        axes[axis] = name
+    axes: dict[str, Technique] = {}
+    for technique in (techniques()[name] for name in found):
+        other = axes.setdefault(technique.axis, technique)
+        if other is not technique and not (_joint(other) and _joint(technique)):
+            axis = technique.axis
+            raise EdgeoptError(f"{other.name} and {technique.name} both change the {axis} of a layer; name one of them")
+
+
+def _joint(technique: Technique) -> bool:
+    """Whether layers may take forms of ``technique`` where others take those of another one on its axis."""
+    return isinstance(technique, Structure) and technique.joint
 
 
 def restructuring(names: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -50,6 +50,10 @@ class Chains:
     chains: tuple[tuple[Stage, ...], ...]
     results: Array | None = None
 
+    def constants(self, name: str) -> dict[tuple[str, int], Array]:
+        """What the layer ``name`` would need to compute the same, by name and index of the input."""
+        return {(name, 1): self.weight, **({} if self.bias is None else {(name, 2): self.bias})}
+
     @property
     def bytes(self) -> int:
         """Of all weights."""

@@ -14,16 +14,14 @@ from edgeopt.forms.quantize.moments import grouped
 from edgeopt.forms.structure.bilinear import loss
 from edgeopt.forms.structure.metric import Metric, metrics_of, unweighted
 from edgeopt.ir import Graph, Node
-from edgeopt.ops.chain import Chains
-from edgeopt.passes import factorize
 from edgeopt.rewrite import Context, run_pass
 
 if TYPE_CHECKING:
-    from edgeopt.forms.structure.technique import Structure
+    from edgeopt.forms.structure.technique import Made, Structure
 
 SAMPLES = 32
 MOST = 0.3  # of the variance of the responses; a form that loses more is not worth a trial; chosen by hand
-Solved = Mapping[str, Chains]
+Solved = Mapping[str, "Made"]
 
 
 class StructureSession:
@@ -31,10 +29,11 @@ class StructureSession:
 
     def __init__(self, technique: Structure, evidence: Evidence, keys: Sequence[str]) -> None:
         self._technique, self._evidence, self._keys = technique, evidence, tuple(keys)
+        self._nodes = {n.name: n for n in evidence.graph.nodes}
         self._layers = {n.name: n for n in evidence.graph.nodes if self._costs(n)}
         self._inputs: DataSet | None = None
         self._metrics: Mapping[str, Metric] = {}
-        self._known: dict[tuple[str, str], Chains] = {}
+        self._known: dict[tuple[str, str], Made] = {}
 
     @property
     def technique(self) -> Structure:
@@ -62,17 +61,21 @@ class StructureSession:
     def _worthwhile(self, name: str) -> list[str]:
         node, kept, least = self._layers[name], list[str](), MOST
         for _, key in sorted((cost, key) for key, cost in self._costs(node).items()):
-            error = self._error(node, self._known[name, key])
+            error = self._error(self._known[name, key], name)
             if error < least:
                 kept, least = [*kept, key], error
         return kept
 
-    def _error(self, node: Node, made: Chains) -> float:
-        """The share of the variance of the responses that is lost; of the weight where no inputs are known."""
-        metric, weight = self._metrics.get(node.name) or unweighted(node), node.constant(1)
-        assert weight is not None
-        change, whole = (grouped(node, w) for w in (weight - made.weight, weight))
-        return loss(change, metric.second) / max(loss(whole, metric.second), 1e-30)
+    def _error(self, made: Made, name: str) -> float:
+        """The share of the variance of the responses that is lost; of the weights where no inputs are known."""
+        lost = whole = 0.0
+        for (layer, index), array in made.constants(name).items():
+            node = self._nodes[layer]
+            metric, weight = self._metrics.get(layer) or unweighted(node), node.constant(1)
+            if index == 1 and weight is not None:
+                lost += loss(grouped(node, weight - array), metric.second)
+                whole += loss(grouped(node, weight), metric.second)
+        return lost / max(whole, 1e-30)
 
     def refusals(self) -> Mapping[str, str]:
         """None: a layer that does not get cheaper is not of its kind."""
@@ -87,8 +90,7 @@ class StructureSession:
     def _fit(self, wanted: Sequence[tuple[str, str]]) -> None:
         self._metrics = metrics_of(self._evidence)
         for name, key in progress([w for w in wanted if w not in self._known], f"fitting {self._technique.name}"):
-            node, metric = self._layers[name], self._metrics.get(name)
-            self._known[name, key] = self._technique.solve(node, key, metric or unweighted(node), metric is not None)
+            self._known[name, key] = self._technique.solved(self._layers[name], key, self._metrics)
 
     def rough(self, forms: Mapping[str, Form]) -> Solved:
         """The solution itself, which is at hand since the forms were offered."""
@@ -97,8 +99,7 @@ class StructureSession:
     def overlay(self, solution: Solved, layers: Sequence[str] | None = None) -> Overlay:
         """The weights and biases that the chains stand for."""
         chosen = {name: made for name, made in solution.items() if layers is None or name in layers}
-        weights = {(name, 1): made.weight for name, made in chosen.items()}
-        return Overlay({**weights, **{(name, 2): made.bias for name, made in chosen.items() if made.bias is not None}})
+        return Overlay({place: array for name, made in chosen.items() for place, array in made.constants(name).items()})
 
     def errors(self, solution: Solved) -> Mapping[str, float]:
         """Measured on the inputs."""
@@ -106,7 +107,7 @@ class StructureSession:
 
     def carry_out(self, graph: Graph, solution: Solved, context: Context) -> None:
         """Run the pass."""
-        run_pass(graph, factorize.make(solution), context)
+        run_pass(graph, self._technique.carried_out(solution), context)
 
     def completed(self, solution: Solved) -> Solved:
         """Readers want nothing besides."""
