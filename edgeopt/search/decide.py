@@ -55,7 +55,8 @@ def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]
         return budget.choose(first.forms, asked, trials.drop, most, EXACT)
     quick = budget.choose(first.forms, asked, trials.simulated, most, EXACT)
     choice = budget.choose(quick.forms, asked, trials.drop, most, EXACT)
-    return replace(choice, given_back=tuple(dict.fromkeys((*quick.given_back, *choice.given_back))))
+    changed = dict.fromkeys((*quick.given_back, *choice.given_back))  # which of its structures a layer has says nothing of it
+    return replace(choice, given_back=tuple(layer for layer in changed if choice.forms[layer] == EXACT))
 
 
 def decide_without_data(graph: Graph, goal: Goal, sessions: Open) -> Decision:

@@ -12,10 +12,13 @@ from edgeopt.forms.structure.fire_module import FIRE_MODULE, match
 from edgeopt.forms.structure.metric import metrics
 from edgeopt.forms.structure.narrow import Narrowing
 from edgeopt.interpret import interpret
-from edgeopt.ir import Array, Graph, Node
+from edgeopt.ir import Array, Graph, Node, TensorType
 from edgeopt.ir.clone import clone
 from edgeopt.ops import infer_types
 from edgeopt.rewrite import Context
+from edgeopt.search.run import Budget, approximate
+from edgeopt.target import host
+from tests.edgeopt.test_structure_search import named, timed
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 
@@ -88,3 +91,16 @@ def test_it_is_known_by_its_squeezing_layer() -> None:
 def test_modules_are_not_changed_together_with_their_layers() -> None:
     with pytest.raises(EdgeoptError, match="name one of them"):
         wanted("fire_module,low_rank")
+
+
+def test_a_search_narrows_modules_and_quantises_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed(monkeypatch, 0.5)
+    graph = named(fire())
+    last = graph.outputs[0]
+    pooled = graph.make("GlobalAveragePool", [last], [TensorType("float32", (1, 16, 1, 1))])
+    graph.outputs = [pooled.output]
+    samples = data(graph, 120)
+    made, found = approximate(graph, Budget(samples, samples, 5.0, "fire_module,w8a8"), Context(level=1), host())
+    assert found is not None and found.title == "narrowed and quantised to w8a8" and found.agreement >= 95.0
+    assert sorted(found.forms.values()) == ["squeeze-50 + w8a8", "w8a8", "w8a8"]
+    assert [n.op for n in made.nodes].count("QuantConv") == 3
