@@ -1,4 +1,4 @@
-"""LayerNormalization, which the standard operator set gained with opset 17."""
+"""LayerNormalization and RMSNormalization, which the standard operator set gained with opset 17 and 23."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def _layer_normalization(node: Node, body: Body) -> None:
         body.op("Add", [body.op("Mul", [y, "x1"]), "x2"], "y0")
 
 
+def _rms_normalization(node: Node, body: Body) -> None:
+    """inputs X, Scale: Y = X / sqrt(mean(X^2) + epsilon) * Scale over the axes from ``axis`` on; Scale broadcasts to X."""
+    square = mean(body, body.op("Mul", ["x0", "x0"]), last_axes(node))
+    epsilon = body.constant(node.real("epsilon", 1e-5), element_type(node))
+    root = body.op("Sqrt", [body.op("Add", [square, epsilon])])
+    body.op("Mul", [body.op("Div", ["x0", root]), "x1"], "y0")
+
+
 def last_axes(node: Node) -> list[int]:
     """The axes from the attribute ``axis`` on. Raises EdgeoptError when that counts from the front and the rank is unknown."""
     axis = node.integer("axis", -1)
@@ -44,3 +52,4 @@ def mean(body: Body, x: str, axes: list[int]) -> str:
 
 
 LAYER_NORMALIZATION = OwnOp("LayerNormalization", _layer_normalization)
+RMS_NORMALIZATION = OwnOp("RMSNormalization", _rms_normalization)

@@ -15,7 +15,7 @@ from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM
 from edgeopt.ops.hybrid import HYBRID
 from edgeopt.ops.lookup import LOOKUP
 from edgeopt.ops.mish import MISH
-from edgeopt.ops.normalization import LAYER_NORMALIZATION
+from edgeopt.ops.normalization import LAYER_NORMALIZATION, RMS_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
 from edgeopt.ops.sparse import SPARSE
 
@@ -28,6 +28,7 @@ _ALL = (
     HARD_SWISH,
     MISH,
     LAYER_NORMALIZATION,
+    RMS_NORMALIZATION,
     *DYNAMIC,
     *QUANTIZED,
     *HYBRID,

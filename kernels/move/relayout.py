@@ -58,9 +58,7 @@ def _exchange(t: Tensor, direction: bool) -> Exchange:
     if t.plane == height * width:
         height, width = 1, height * width
     area = height * width
-    return Exchange(
-        channels, height, width, t.layout.block, t.blocks, t.row, t.plane, t.origin, direction, area, channels * area
-    )
+    return Exchange(channels, height, width, t.layout.block, t.blocks, t.row, t.plane, t.origin, direction, area, channels * area)
 
 
 def slices(target: Target, maps: Tensor, taken: range, depth: int, base: int, blocking: bool) -> KernelCall:

@@ -179,3 +179,26 @@ def fuse_activation(draft: Draft, x: Value) -> Value:
         bounds = draft.choice.pick([(0.0, 6.0), (-0.5, 0.5), (0.0, None), (None, 0.3)])
         return draft.op("Clip", y, *(None if b is None else draft.constant(b) for b in bounds))
     return draft.own(op, y) if op in ("Silu", "HardSwish") else draft.op(op, y)
+
+
+def prelu_to_leaky_relu(draft: Draft, x: Value) -> Value:
+    shape_of_slopes = draft.choice.pick([(1,), (shape(x)[1], 1, 1), ()])
+    slopes = np.full(shape_of_slopes, draft.choice.pick([0.25, 0.0, -0.5, 1.5]), np.float32)
+    return draft.op("PRelu", draft.op("Neg", x), draft.constant(slopes))
+
+
+def recognize_rms_norm(draft: Draft, x: Value) -> Value:
+    square = draft.op("Mul", x, x) if draft.choice.integer(0, 1) else draft.op("Pow", x, draft.constant(2.0))
+    axes = draft.choice.pick([(-1,), (2, 3)])
+    shifted = draft.op("Add", mean(draft, square, *axes), draft.constant(1e-3))
+    form = draft.choice.integer(0, 3)
+    if form == 0:
+        y = draft.op("Mul", x, draft.op("Pow", shifted, draft.constant(-0.5)))
+    elif form == 1:
+        y = draft.op("Div", x, draft.op("Sqrt", shifted))
+    else:
+        root = draft.op("Sqrt", shifted)
+        inverse = draft.op("Reciprocal", root) if form == 2 else draft.op("Div", draft.constant(1.0), root)
+        y = draft.op("Mul", inverse, x)
+    kept = shape(x)[2:] if len(axes) == 2 else shape(x)[3:]
+    return draft.op("Mul", draft.weight(*kept), y) if draft.choice.integer(0, 1) else draft.op("Neg", y)
