@@ -25,7 +25,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
-from edgeopt.forms.quantize.moments import Moments, grouped
+from edgeopt.forms.moments import Moments, grouped
 from edgeopt.forms.structure.metric import Metric, metrics, moments_of, unweighted
 from edgeopt.forms.structure.separate_depthwise import KEYS, cost, solve
 from edgeopt.frontend import load

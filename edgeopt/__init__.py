@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeopt.compiler import compile
+    from edgeopt.compression import compress
     from edgeopt.errors import EdgeoptError
     from edgeopt.evaluate.data import DataSet
     from edgeopt.examine.gains import gains
@@ -29,6 +30,7 @@ __all__ = [
     "Options",
     "bench",
     "compile",
+    "compress",
     "gains",
     "inspect",
     "load",
@@ -38,6 +40,7 @@ __all__ = [
 
 _HOMES = {
     "compile": "edgeopt.compiler",
+    "compress": "edgeopt.compression",
     "load": "edgeopt.runtime.artifact",
     "CompiledModel": "edgeopt.runtime.model",
     "DataSet": "edgeopt.evaluate.data",

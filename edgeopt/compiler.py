@@ -21,9 +21,12 @@ from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
 from edgeopt.search.run import Budget, Data, approximate, note_unused
 from edgeopt.search.sparsity import sparsify
+from edgeopt.search.stored import constants_size
+from edgeopt.search.stored import record as stored_record
 from edgeopt.search.timing import layer_name
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
@@ -59,13 +62,17 @@ def compile(
     facts = target if isinstance(target, Target) else find_target(target)
     context = options.debug.context or Context(level=level)
     wanted = (options.wanted, options.objective, options.method)
-    budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance)
+    recipe = None if options.recipe is None else read_recipe(options.recipe)
+    budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance, recipe=recipe)
+    size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     if level >= 2 and options.debug.only is None:
         sparsify(graph, facts, context, options.objective)
     made = _assembled(graph, facts, level, context, options, _library_name(model))
     if found is not None:
         _describe(made, found)
+    if recipe is not None and found is not None:
+        made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
     return made
 
 
@@ -74,7 +81,7 @@ def _rewritten(
 ) -> tuple[Graph, Decision | None]:
     """The optimised graph, and what was decided where it may be approximated."""
     debug = options.debug
-    if options.wanted is not None or (level >= 3 and debug.only is None):
+    if options.wanted is not None or options.recipe is not None or (level >= 3 and debug.only is None):
         return approximate(graph, budget, context, facts, "integer", debug.print_after)
     note_unused(graph, budget.data, budget.calibration)
     if level > 0:

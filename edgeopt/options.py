@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from numpy.typing import ArrayLike
 
@@ -52,6 +53,7 @@ class Options:
     where otherwise a rule decides, and remembers it. ``emit="c-library"`` adds a C library where code for the host is made,
     which other targets get anyway. ``max_memory`` are the bytes the model may take (``edgeopt.memory_limit`` says what is allowed
     otherwise). ``forms`` names techniques or single forms that are wanted in any case; ``quantize`` is a special case of it.
+    ``recipe`` names one that is shipped, or a TOML file, which says what is tried in their place (``edgeopt.compress``).
     ``bind`` makes inputs constants, as in ``{"sr": 16000}``. Raises EdgeoptError for a value that is not known.
     """
 
@@ -65,6 +67,7 @@ class Options:
     debug: Debug = field(default_factory=Debug)
     forms: str | None = None
     bind: Mapping[str, ArrayLike] = field(default_factory=dict)
+    recipe: str | Path | None = None
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -74,6 +77,9 @@ class Options:
             wanted(self.forms)
             if self.quantize is not None:
                 raise EdgeoptError("forms and quantize say the same in two ways; give one of them")
+        arguments.instance("recipe", self.recipe, (str, Path, type(None)))
+        if self.recipe is not None and self.wanted is not None:
+            raise EdgeoptError("a recipe says which forms are tried; give it alone, without forms and quantize")
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")

@@ -13,6 +13,7 @@ from edgeopt.cli.bench import bench
 from edgeopt.cli.bisect import bisect
 from edgeopt.cli.calibrate import calibrate
 from edgeopt.cli.compile import compile_
+from edgeopt.cli.compress import compress
 from edgeopt.cli.console import note, visible
 from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
@@ -68,6 +69,7 @@ def main(debug: bool) -> None:
 
 for command in (
     compile_,
+    compress,
     run,
     bench,
     inspect,

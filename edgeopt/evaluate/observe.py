@@ -38,11 +38,12 @@ _one_at_a_time = Lock()  # the reference evaluator silences warnings for the who
 class Overlay:
     """Changes to a run: ``constants`` by (name of the node, index of its input), and the Quantizer that each named value
 
-    is rounded with.
+    is rounded with. ``grids`` says of constants that lie on a grid on which one.
     """
 
     constants: dict[tuple[str, int], Array] = field(default_factory=dict)
     quantizers: dict[str, Quantizer] = field(default_factory=dict)
+    grids: dict[tuple[str, int], Quantizer] = field(default_factory=dict)
 
 
 def observe(

@@ -46,13 +46,17 @@ def best_bound(weight: Array, moments: Array, limit: int) -> Array:
     return np.asarray(best)
 
 
-def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int) -> Array:
-    """Codes in [-limit, limit] of ``weight`` [groups, rows, K] on steps ``scale`` [groups, rows], in falling order of H."""
+def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int, kept: Array | None = None) -> Array:
+    """Codes in [-limit, limit] of ``weight`` [groups, rows, K] on steps ``scale`` [groups, rows], in falling order of H.
+
+    Where ``kept`` is False the code is 0.
+    """
+    kept = np.ones(weight.shape, bool) if kept is None else kept
     order = np.argsort(-np.einsum("gkk->gk", moments), axis=1, kind="stable")
     ranked = np.take_along_axis(np.take_along_axis(moments, order[:, :, None], 1), order[:, None, :], 2)
     factors = np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(ranked)).transpose(0, 2, 1))
     work = np.take_along_axis(weight.astype(np.float64), order[:, None, :], 2)
-    codes, result = np.empty(weight.shape), np.empty(weight.shape)
+    codes, result = np.take_along_axis(kept, order[:, None, :], 2).astype(np.float64), np.empty(weight.shape)
     for group, factor in enumerate(factors):
         _by_blocks(work[group], factor, scale[group].astype(np.float64), limit, codes[group])
     np.put_along_axis(result, np.broadcast_to(order[:, None, :], weight.shape), codes, 2)
@@ -60,7 +64,10 @@ def round_with_feedback(weight: Array, moments: Array, scale: Array, limit: int)
 
 
 def _by_blocks(work: Array, factor: Array, scale: Array, limit: int, codes: Array) -> None:
-    """The error of each column goes into those behind it: inside its block at once, into the others block by block."""
+    """The error of each column goes into those behind it: inside its block at once, into the others block by block.
+
+    ``codes`` that are 0 stay so.
+    """
     size = work.shape[1]
     errors = np.empty((len(work), BLOCK))
     for start in range(0, size, BLOCK):
@@ -82,28 +89,30 @@ def _feed_back(work, factor, scale, limit, codes, errors, start, end):  # type: 
     for r in range(work.shape[0]):
         line = work[r]
         for k in range(start, end):
-            codes[r, k] = _nearest(line[k] / scale[r], limit)
+            if codes[r, k] != 0.0:
+                codes[r, k] = _nearest(line[k] / scale[r], limit)
             error = (line[k] - codes[r, k] * scale[r]) / factor[k, k]
             errors[r, k - start] = error
             for i in range(k + 1, end):
                 line[i] -= error * factor[k, i]
 
 
-def descend(weight: Array, codes: Array, moments: Array, scale: Array, limit: int) -> Array:
-    """``codes`` improved by ``SWEEPS`` rounds of coordinate descent on d H d^T."""
+def descend(weight: Array, codes: Array, moments: Array, scale: Array, limit: int, kept: Array | None = None) -> Array:
+    """``codes`` improved by ``SWEEPS`` rounds of coordinate descent on d H d^T, those alone that are ``kept`` (None: all)."""
     codes = np.ascontiguousarray(codes, np.float64).copy()
-    for w, c, h, s in zip(weight, codes, moments, scale, strict=True):
-        _descend((w - c * s[:, None]) @ h, c, np.ascontiguousarray(h), s.astype(np.float64), limit)
+    kept = np.ones(codes.shape, bool) if kept is None else np.ascontiguousarray(kept)
+    for w, c, h, s, k in zip(weight, codes, moments, scale, kept, strict=True):
+        _descend((w - c * s[:, None]) @ h, c, np.ascontiguousarray(h), s.astype(np.float64), limit, k)
     return codes
 
 
 @compiled
-def _descend(slopes, codes, h, scale, limit):  # type: ignore[no-untyped-def]
+def _descend(slopes, codes, h, scale, limit, kept):  # type: ignore[no-untyped-def]
     for r in range(codes.shape[0]):
         slope, code, step = slopes[r], codes[r], scale[r]
         for _ in range(SWEEPS):
             for k in range(code.size):
-                new = _nearest(code[k] + slope[k] / (h[k, k] * step), limit)
+                new = _nearest(code[k] + slope[k] / (h[k, k] * step), limit) if kept[r, k] else 0.0
                 moved = (new - code[k]) * step
                 if moved != 0.0:
                     code[k] = new

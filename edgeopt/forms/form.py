@@ -80,7 +80,10 @@ class Session(Protocol):
     def solve(self, forms: Mapping[str, Form], under: Overlay) -> Solution:
         """What the layers become; ``under`` is what techniques of earlier axes do to the network."""
 
-    def rough(self, forms: Mapping[str, Form]) -> Solution:
+    def alone(self, forms: Mapping[str, Form]) -> Solution:
+        """What each layer becomes when it is the only one that changes: for judging them one by one."""
+
+    def rough(self, forms: Mapping[str, Form], under: Overlay) -> Solution:
         """A solution of the right sizes with any numbers, quickly made: for timing."""
 
     def overlay(self, solution: Solution, layers: Sequence[str] | None = None) -> Overlay:

@@ -63,9 +63,13 @@ class PerLayer:
                 self._known[name, form] = self.solved(layers[name], form.key)
         return {name: self._known[name, form] for name, form in forms.items()}
 
-    def rough(self, forms: Mapping[str, Form]) -> dict[str, Any]:
+    def alone(self, forms: Mapping[str, Form]) -> dict[str, Any]:
         """The solution itself."""
         return self.solve(forms, Overlay())
+
+    def rough(self, forms: Mapping[str, Form], under: Overlay) -> dict[str, Any]:
+        """The solution itself."""
+        return self.solve(forms, under)
 
     def overlay(self, solution: Mapping[str, Any], layers: Sequence[str] | None = None) -> Overlay:
         """The weights that the solutions stand for."""

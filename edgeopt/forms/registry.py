@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import AXES, Technique
+from edgeopt.forms.prune.technique import Prune
 from edgeopt.forms.quantize.technique import Quantize
+from edgeopt.forms.share_weights.technique import ShareWeights
 from edgeopt.forms.structure.fire_module import FIRE_MODULE
 from edgeopt.forms.structure.group import GROUP
 from edgeopt.forms.structure.inverted_bottleneck import INVERTED_BOTTLENECK
@@ -20,7 +22,9 @@ TECHNIQUES: tuple[Technique, ...] = (
     GROUP,
     FIRE_MODULE,
     INVERTED_BOTTLENECK,
+    Prune(),
     Quantize(),
+    ShareWeights(),
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import divergence
-from edgeopt.forms.form import EXACT, Choice
+from edgeopt.forms.form import Choice
 from edgeopt.search.budget import Candidate
 from edgeopt.search.space import Space, merged
 from edgeopt.search.start import choice_costs
@@ -14,19 +14,23 @@ SAMPLES = 48  # chosen by hand
 
 
 def candidates(space: Space) -> list[Candidate[Choice]]:
-    """Each choice of each layer: its cost in seconds or stored bytes, and what it alone does to the network's output."""
+    """Each choice of each layer: its cost in seconds or stored bytes, and what it alone does to the network's output.
+
+    Errors of forms on several axes add up: each is measured by itself, or there would be as many runs as combinations.
+    """
     uniform = space.uniform()
-    costs = choice_costs(space, uniform)
+    costs, single = choice_costs(space, uniform), {c: _errors(space, c) for c in uniform if len(c) == 1}
     found = []
     for choice in uniform:
-        layers = [n for n in space.layers if choice in space.choices(n)]
-        errors = _errors(space, choice, layers) if choice else {}
-        found += [Candidate(n, choice, costs[choice][n], errors.get(n, 0.0)) for n in layers]
+        for name in [n for n in space.layers if choice in space.choices(n)]:
+            error = sum(single[frozenset([form])][name] for form in choice)
+            found.append(Candidate(name, choice, costs[choice][name], error))
     return found
 
 
-def _errors(space: Space, choice: Choice, layers: list[str]) -> dict[str, float]:
-    """For each layer the divergence of the network's output when that layer alone has ``choice``."""
+def _errors(space: Space, choice: Choice) -> dict[str, float]:
+    """For each layer that has it the divergence of the network's output when that layer alone has ``choice``."""
     data: DataSet = space.inputs.subset(SAMPLES)
-    reference, solved = outputs(space.graph, data), space.solve(space.all_in(choice))
-    return {n: divergence(reference, outputs(space.graph, data, merged(solved, [n]))) for n in layers if choice != EXACT}
+    reference, solved = outputs(space.graph, data), space.alone(space.all_in(choice))
+    layers = [n for n in space.layers if choice in space.choices(n)]
+    return {n: divergence(reference, outputs(space.graph, data, merged(solved, [n]))) for n in layers}

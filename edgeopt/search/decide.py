@@ -13,15 +13,23 @@ from edgeopt.search import budget
 from edgeopt.search.candidates import candidates
 from edgeopt.search.goal import Goal
 from edgeopt.search.result import Decision
-from edgeopt.search.space import Space
+from edgeopt.search.space import Allowed, Space, merged
 from edgeopt.search.start import Start, rejection, start
+from edgeopt.search.stored import layer_bytes
 from edgeopt.search.timing import profiles
 from edgeopt.search.trials import Trials, compiled_outputs
 
 Open = Callable[[], Sequence[Session]]
 
 
-def decide_within(graph: Graph, evaluation: DataSet, goal: Goal, sessions: Open, known: Array | None = None) -> Decision:
+def decide_within(
+    graph: Graph,
+    evaluation: DataSet,
+    goal: Goal,
+    sessions: Open,
+    known: Array | None = None,
+    allowed: Allowed | None = None,
+) -> Decision:
     """Most layers changed whose drop on ``evaluation`` is at most ``goal.max_drop`` percentage points.
 
     The drop is that of accuracy when there are labels, else the share of decisions that change. ``known`` are the results that
@@ -31,7 +39,7 @@ def decide_within(graph: Graph, evaluation: DataSet, goal: Goal, sessions: Open,
     reference = compiled_outputs(graph, evaluation, goal.target, goal.level) if known is None else known
     version = graph.version
     check_reference(reference, evaluation.labels, goal.accept_chance)
-    space = Space(graph, goal, sessions())
+    space = Space(graph, goal, sessions(), allowed)
     if graph.version != version and known is None:
         reference = compiled_outputs(graph, evaluation, goal.target, goal.level)
     trials, first = Trials(space, evaluation, reference), start(space)
@@ -59,9 +67,9 @@ def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]
     return replace(choice, given_back=tuple(layer for layer in changed if choice.forms[layer] == EXACT))
 
 
-def decide_without_data(graph: Graph, goal: Goal, sessions: Open) -> Decision:
+def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allowed | None = None) -> Decision:
     """All layers that pay, with nothing to verify them on."""
-    space = Space(graph, goal, sessions())
+    space = Space(graph, goal, sessions(), allowed)
     first = start(space)
     return _decided(space, first, first.forms, ())[0]
 
@@ -80,4 +88,6 @@ def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ..
     decision = Decision(
         solved, title, space.wanted, names, given_back, slow, costs=costs, refused=dict(space.refused), errors=errors
     )
+    if goal.objective == "size" and not space.restructures:
+        decision = replace(decision, stored=layer_bytes(space.graph, space.layers, merged(solved)))
     return decision, forms

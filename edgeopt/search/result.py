@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from edgeopt.forms.applied import Solved
 from edgeopt.forms.form import FLOAT, Solution
 from edgeopt.ir import Array
+from edgeopt.search.stored import LayerBytes
 from edgeopt.search.timing import Profile, layer_name
 
 LOSES, SLOW, SLOW_NETWORK = "loses too much", "would be slower", "the network would be slower"
@@ -23,7 +24,8 @@ class Decision:
     was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement``
     is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile
     of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
-    those at the outputs of the layers. ``reference`` are the results that the drop is counted from.
+    those at the outputs of the layers, ``stored`` what they take where size was asked for. ``reference`` are the results that
+    the drop is counted from.
     """
 
     solved: Solved
@@ -41,6 +43,7 @@ class Decision:
     refused: dict[str, str] = field(default_factory=dict)
     errors: Mapping[str, float] = field(default_factory=dict)
     max_drop: float = 0.0
+    stored: Sequence[LayerBytes] = ()
     reference: Array | None = field(default=None, repr=False, compare=False)
 
     @property

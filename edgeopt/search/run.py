@@ -25,6 +25,7 @@ from edgeopt.rewrite import Context
 from edgeopt.search.decide import decide_within, decide_without_data
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.newer_opset import with_opset
+from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Space, merged
 from edgeopt.search.together import together
@@ -42,7 +43,7 @@ class Budget:
     ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
     target does not get slower by it; or everywhere, when ``objective`` is ``size``. ``method`` is the rule of ranges. ``profile``
     names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
-    guessing does not stop the work.
+    guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``.
     """
 
     data: Data | None = None
@@ -53,11 +54,14 @@ class Budget:
     method: str = "auto"
     profile: str | None = None
     accept_chance: bool = False
+    recipe: Recipe | None = None
     names: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         arguments.share("max_drop", self.max_drop)
-        object.__setattr__(self, "names", default() if self.forms is None else wanted(self.forms))
+        names = default() if self.forms is None else wanted(self.forms)
+        names = names if self.recipe is None else {name: keys[0] for name, keys in self.recipe.keys.items()}
+        object.__setattr__(self, "names", names)
 
 
 def approximate(
@@ -134,6 +138,8 @@ def _stage(
             {name: [*keys, *techniques()[name].finer(keys[0])] for name, keys in first.items()},
             dict.fromkeys(first, ()),
         )
+    if budget.recipe is not None:
+        first, finer = {name: budget.recipe.keys[name] for name in budget.names}, dict.fromkeys(first, ())
     original = clone(graph)
     graph, found = _attempt(graph, first, budget, context, target, output, print_after, known)
     everything: Keys = {name: [*keys, *finer[name]] for name, keys in first.items()}
@@ -173,16 +179,17 @@ def _attempt(
     if all(reasons):
         add_note(graph, f"nothing was {techniques()[next(iter(keys))].done}: {reasons[0]}")
         return graph, None
-    asked = budget.forms is not None and not restructuring(budget.names)[0]
+    asked = (budget.forms is not None or budget.recipe is not None) and not restructuring(budget.names)[0]
     objective: Objective = "size" if asked else budget.objective
     goal = Goal(target, context.level, budget.max_drop, objective, budget.accept_chance)
     calibration, evaluation = _data(graph, budget)
     reading = Reading(budget.profile or "") if output == "standard" else None
     evidence = Evidence(graph, calibration, statistics, target.signed_bytes, budget.method, reading)
+    allowed = None if budget.recipe is None else budget.recipe.forms
     if calibration is None:
-        return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys))
+        return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged = evaluation or calibration
-    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys), known)
+    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys), known, allowed)
     return graph, found if reading is None else _completed(graph, found, judged, goal)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 from edgeopt.evaluate.data import DataSet
@@ -13,13 +13,16 @@ from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
 
+Allowed = Callable[[str, str], Sequence[str]]  # technique, layer -> its forms, the first first
+
 
 class Space:
-    """The layers of the exact ``graph`` that ``sessions``, in the order of their axes, can change."""
+    """The layers of the exact ``graph`` that ``sessions``, in the order of their axes, can change; ``allowed`` says how."""
 
-    def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session]) -> None:
+    def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session], allowed: Allowed | None = None) -> None:
         self.graph, self.goal, self.sessions = graph, goal, tuple(sessions)
-        self._offers = _by_axis(self.sessions)
+        self._offers = _by_axis(self.sessions, allowed)
+        self._choices: dict[str, list[Choice]] = {}
         self.costs: dict[Choice, dict[str, float]] = {}  # of each layer in each choice, once they are known
         offered = {layer for offers in self._offers for layer in offers}
         self.layers = [node.name for node in graph.nodes if node.name in offered]
@@ -35,8 +38,10 @@ class Space:
 
         It takes at most one form on each axis.
         """
-        ladders = [[None, *offers.get(layer, ())] for offers in self._offers]
-        return [frozenset(form for form in forms if form is not None) for forms in product(*ladders)]
+        if layer not in self._choices:
+            ladders = [[None, *offers.get(layer, ())] for offers in self._offers]
+            self._choices[layer] = [frozenset(form for form in forms if form is not None) for forms in product(*ladders)]
+        return self._choices[layer]
 
     def first(self) -> dict[str, Choice]:
         """What the search starts with: the first form on every axis that has one, together."""
@@ -45,6 +50,7 @@ class Space:
     def rank(self, layer: str, choices: Sequence[Choice]) -> None:
         """Keep only ``choices`` of one form for the layer, in this order."""
         kept = [form for choice in choices for form in choice]
+        self._choices.pop(layer, None)
         for offers in self._offers:
             if layer in offers:
                 offers[layer] = sorted((f for f in offers[layer] if f in kept), key=kept.index)
@@ -73,6 +79,11 @@ class Space:
         """What each technique makes of its layers, given what those before it do."""
         return self._solved(forms, rough=False)
 
+    def alone(self, forms: Forms) -> list[tuple[Session, Solution]]:
+        """What layers become when each is the only one that changes, by one technique."""
+        mine = [(session, _of(session.technique.name, forms)) for session in self.sessions]
+        return [(session, session.alone(of_session)) for session, of_session in mine if of_session]
+
     def rough(self, forms: Forms) -> list[tuple[Session, Solution]]:
         """Solutions of the right sizes, for timing."""
         return self._solved(forms, rough=True)
@@ -82,7 +93,8 @@ class Space:
         for session in self.sessions:
             mine = _of(session.technique.name, forms)
             if mine:
-                solved.append((session, session.rough(mine) if rough else session.solve(mine, merged(solved))))
+                solve = session.rough if rough else session.solve
+                solved.append((session, solve(mine, merged(solved))))
         return solved
 
     def carried_out(self, solved: Sequence[tuple[Session, Solution]]) -> Graph:
@@ -90,13 +102,23 @@ class Space:
         return applied(self.graph, solved, Context(level=self.goal.level))
 
 
-def _by_axis(sessions: Sequence[Session]) -> list[dict[str, list[Form]]]:
+def _by_axis(sessions: Sequence[Session], allowed: Allowed | None) -> list[dict[str, list[Form]]]:
     """For each axis the forms of each layer, those of the session that comes first in front."""
     found: dict[str, dict[str, list[Form]]] = {axis: {} for axis in AXES}
     for session in sessions:
-        for layer, forms in session.offers().items():
+        for layer, forms in _offers(session, allowed).items():
             found[session.technique.axis].setdefault(layer, []).extend(forms)
     return [offers for offers in found.values() if offers]
+
+
+def _offers(session: Session, allowed: Allowed | None) -> Mapping[str, Sequence[Form]]:
+    """What a session offers each layer, as far and in the order in which it is allowed."""
+    offers, name = session.offers(), session.technique.name
+    if allowed is None:
+        return offers
+    wanted = {layer: [Form(name, key) for key in allowed(name, layer)] for layer in offers}
+    found = {layer: [form for form in forms if form in offers[layer]] for layer, forms in wanted.items()}
+    return {layer: forms for layer, forms in found.items() if forms}
 
 
 def _of(technique: str, forms: Forms) -> dict[str, Form]:
@@ -110,6 +132,7 @@ def merged(solved: Iterable[tuple[Session, Solution]], layers: Sequence[str] | N
         part = session.overlay(solution, layers)
         made.constants.update(part.constants)
         made.quantizers.update(part.quantizers)
+        made.grids.update(part.grids)
     return made
 
 

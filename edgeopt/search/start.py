@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, named
-from edgeopt.search.space import Space
+from edgeopt.search.space import Space, merged
+from edgeopt.search.stored import stored_bytes
 from edgeopt.search.timing import Profile, profiles
 
 
@@ -53,14 +54,25 @@ def keep_what_pays(space: Space) -> tuple[str, ...]:
 
 
 def choice_costs(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[str, float]]:
-    """For each of ``choices`` what every layer costs in it, in seconds or stored bytes; known from the first time on."""
+    """For each of ``choices`` what every layer costs in it, in seconds or stored bytes; known from the first time on.
+
+    Bytes of layers that stay as they are in number are those of rough solutions, which have the right number of zeros and values.
+    """
     if all(choice in space.costs for choice in choices):
+        return space.costs
+    if space.goal.objective == "size" and not space.restructures:
+        space.costs = {choice: _bytes(space, choice) for choice in choices}
         return space.costs
     known = rough_costs(space, {named(c): space.all_in(c) for c in choices if c})
     by_size = space.goal.objective == "size"
     layers = {c: {n: known[named(c) if c else FLOAT].layer(n) for n in space.layers} for c in choices}
     space.costs = {c: {n: cost.stored if by_size else cost.seconds for n, cost in costs.items()} for c, costs in layers.items()}
     return space.costs
+
+
+def _bytes(space: Space, choice: Choice) -> dict[str, float]:
+    made, nodes = merged(space.rough(space.all_in(choice))), {n.name: n for n in space.graph.nodes}
+    return {name: float(stored_bytes(nodes[name], made)) for name in space.layers if choice in space.choices(name)}
 
 
 def rough_costs(space: Space, options: Mapping[str, Forms]) -> dict[str, Profile]:

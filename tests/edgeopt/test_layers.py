@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ("edgeopt.ir", "edgeopt.errors", "edgeopt.memory_limit")
 BACK = ("edgeopt.lower", "edgeopt.codegen", "edgeopt.runtime", "edgeopt.target")
 MIDDLE = ("edgeopt.ops", "edgeopt.rewrite", "edgeopt.frontend", "edgeopt.pipeline", "edgeopt.evaluate")
-UPPER = (*CORE, *BACK, *MIDDLE, "edgeopt.forms", "edgeopt.cost", "edgeopt.assembly", "edgeopt.search", "edgeopt.arguments")
+APPROXIMATE = ("edgeopt.coding", "edgeopt.files", "edgeopt.forms", "edgeopt.cost", "edgeopt.assembly", "edgeopt.search")
+UPPER = (*CORE, *BACK, *MIDDLE, *APPROXIMATE, "edgeopt.arguments")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.ir": (),
     "edgeopt.errors": (),
@@ -50,10 +51,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.runtime": (*CORE, *BACK, "edgeopt.ops", "edgeopt.frontend", "edgeopt.report", "edgeopt.arguments", "edgeopt.files"),
     "edgeopt.report": (*CORE, "edgeopt.ops"),
     "edgeopt.assembly": (*CORE, *BACK, "edgeopt.frontend", "edgeopt.report", "edgeopt.rewrite"),
-    "edgeopt.forms": (*CORE, *MIDDLE),
+    "edgeopt.forms": (*CORE, *MIDDLE, "edgeopt.coding"),
     "edgeopt.search": UPPER,
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
+    "edgeopt.compression": (*UPPER, "edgeopt.compiler", "edgeopt.options"),
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
     "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),
     "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.examine.samples", "edgeopt.serve"),

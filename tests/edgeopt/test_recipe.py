@@ -13,9 +13,9 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import decision_divergence
 from edgeopt.evaluate.observe import observe
+from edgeopt.forms.moments import MomentSum, layer_moments, sampled_rows
 from edgeopt.forms.quantize.equalize import channel_reaches
 from edgeopt.forms.quantize.grids import RULES, Grids
-from edgeopt.forms.quantize.moments import MomentSum, layer_moments, sampled_rows
 from edgeopt.forms.quantize.recipe import Recipe, _clearly_best, best_recipe
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.grid import scheme

@@ -12,7 +12,7 @@ import numpy as np
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay, at_once, execute, fed, last_readers
 from edgeopt.forms.evidence import ChannelStatistics
-from edgeopt.forms.quantize.moments import grouped, layer_moments
+from edgeopt.forms.moments import grouped, layer_moments
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.rewrite import ORIGIN

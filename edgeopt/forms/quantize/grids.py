@@ -18,7 +18,7 @@ from edgeopt.evaluate.calibration import METHODS, Statistic, calibrate, collect,
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.evaluate.parallel import side_by_side
-from edgeopt.forms.quantize.moments import grouped, sampled_rows
+from edgeopt.forms.moments import grouped, sampled_rows
 from edgeopt.ir import Array, Graph, Node, Value
 from edgeopt.ops.grid import QuantizationScheme, Quantizer, from_range
 from edgeopt.ops.grids import grid_groups

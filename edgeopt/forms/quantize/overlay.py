@@ -22,6 +22,7 @@ def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None
 def _add(node: Node, plan: QuantizationPlan, made: Overlay) -> None:
     layer = plan.weights[node.name]
     made.constants[node.name, 1] = layer.array
+    made.grids[node.name, 1] = layer.grid
     if node.input(2) is not None and layer.bias is not None:
         made.constants[node.name, 2] = layer.bias
     for value in (node.input(0), node.input(3)):

@@ -30,16 +30,18 @@ def make_plan(
     method: str = PRODUCT,
     repairs: Repairs | None = None,
     overlay: Overlay | None = None,
+    under: Overlay | None = None,
 ) -> QuantizationPlan:
     """The plan that quantises ``layers`` (all linear ones when None) with grids calibrated on ``data``.
 
-    ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``).
+    ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``); ``under``
+    are the weights to quantise in place of its own.
     """
     nodes = _layers(graph, layers)
     data = data.subset(CALIBRATION_SAMPLES)
-    grids = Grids(graph, nodes, data, overlay).found(method, scheme) if scheme.activations else {}
+    grids = Grids(graph, nodes, data, overlay or under).found(method, scheme) if scheme.activations else {}
     how = repairs or Repairs(compensate=LIMITS.get(scheme.weights, (0, 1))[1] <= 7)
-    return plans(graph, data, scheme, nodes, [(grids, how)], overlay)[0]
+    return plans(graph, data, scheme, nodes, [(grids, how)], overlay, under)[0]
 
 
 def plans(
@@ -49,14 +51,16 @@ def plans(
     nodes: Sequence[Node],
     ways: Sequence[tuple[Mapping[str, Quantizer], Repairs]],
     overlay: Overlay | None = None,
+    under: Overlay | None = None,
 ) -> list[QuantizationPlan]:
     """One plan for each of ``ways``: grids of the activations by value, and what is repaired. They share a run of the network."""
     if scheme.weights == "float16":
         fitting = [n for n in nodes if n.name not in unfit(nodes, scheme)]
-        return [QuantizationPlan({n.name: _half(n.constant(1)) for n in fitting}) for _ in ways]
+        changed = {} if under is None else under.constants
+        return [QuantizationPlan({n.name: _half(changed.get((n.name, 1), n.constant(1))) for n in fitting}) for _ in ways]
     dtypes = {n.name: scheme.weights for n in nodes}
     tasks = [Task(dtypes, grids, scheme.per_channel, repairs) for grids, repairs in ways]
-    found = reconstruct(graph, data, tasks, overlay)
+    found = reconstruct(graph, data, tasks, overlay, under)
     return [_plan(nodes, weights, task.activations, scheme) for weights, task in zip(found, tasks, strict=True)]
 
 

@@ -17,7 +17,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.evaluate.parallel import side_by_side
-from edgeopt.forms.quantize.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
+from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import LIMITS, Quantizer, quantizer
 from edgeopt.ops.grids import QuantizedWeight, linear_nodes, round_weight, weight_axis
@@ -52,26 +52,30 @@ class Task:
 
 
 def reconstruct(
-    graph: Graph, data: DataSet, tasks: Sequence[Task], base: Overlay | None = None
+    graph: Graph, data: DataSet, tasks: Sequence[Task], base: Overlay | None = None, under: Overlay | None = None
 ) -> list[dict[str, QuantizedWeight]]:
     """For each task a QuantizedWeight for each linear node that it names. All see one run of the float network.
 
-    With ``base``, the layers see the inputs of that network.
+    With ``base``, the layers see the inputs of that network. ``under`` holds weights and biases that stand in place of the
+    graph's; their zeros stay zero.
     """
+    under = under or Overlay()
     # Constants of a base network belong to its inputs only, so that there the float network stands for all.
-    overlays = [Overlay()] + [Overlay(quantizers=dict(t.activations)) for t in tasks] if base is None else [base]
+    grids = [{}, *(dict(t.activations) for t in tasks)]
+    overlays = [Overlay(dict(under.constants), g) for g in grids] if base is None else [base]
     made: list[dict[str, QuantizedWeight]] = [{} for _ in tasks]
     with Lockstep(graph, data, overlays) as runs:
         for node in linear_nodes(graph):
             chosen = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
             for i in chosen:
                 if not tasks[i].needs_data:
-                    made[i][node.name] = round_weight(node, tasks[i].dtypes[node.name], tasks[i].per_channel)
+                    weight = under.constants.get((node.name, 1))
+                    made[i][node.name] = round_weight(node, tasks[i].dtypes[node.name], tasks[i].per_channel, weight)
             wanted = [i for i in chosen if tasks[i].needs_data]
             if not wanted:
                 continue
             moments = _moments(node, runs, len(data), {i: tasks[i].repairs.compensate for i in wanted} if base is None else {})
-            work = [(node, moments[i if base is None else 0], tasks[i]) for i in wanted]
+            work = [(node, moments[i if base is None else 0], tasks[i], under) for i in wanted]
             for i, result in zip(wanted, side_by_side(_layer, work), strict=True):
                 made[i][node.name] = result
                 if base is None:
@@ -102,9 +106,9 @@ def _override(node: Node, weight: QuantizedWeight, overlay: Overlay) -> None:
         overlay.constants[node.name, 2] = weight.bias
 
 
-def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:
-    node, moments, task = work
-    weight, dtype, per_channel = node.constant(1), task.dtypes[node.name], task.per_channel
+def _layer(work: tuple[Node, Moments, Task, Overlay]) -> QuantizedWeight:
+    node, moments, task, under = work
+    weight, dtype, per_channel = under.constants.get((node.name, 1), node.constant(1)), task.dtypes[node.name], task.per_channel
     assert weight is not None
     rows = grouped(node, weight)
     codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, task.repairs)
@@ -114,7 +118,8 @@ def _layer(work: tuple[Node, Moments, Task]) -> QuantizedWeight:
     steps = scale.reshape(-1) if per_channel else scale.reshape(-1)[0]
     grid = quantizer(dtype, steps, np.zeros(np.shape(steps), np.int32), axis, narrow=True)
     result = ungrouped(node, codes, weight.shape).astype(np.int32)
-    bias = _bias(node, rows, codes * scale[:, :, None], moments) if task.repairs.correct_bias else None
+    bias = under.constants.get((node.name, 2), node.constant(2)) if task.repairs.correct_bias else None
+    bias = bias if bias is None else _bias(bias, rows, codes * scale[:, :, None], moments)
     return QuantizedWeight(result, grid, bias)
 
 
@@ -129,16 +134,14 @@ def _codes(rows: Array, moments: Moments, limit: int, per_channel: bool, repairs
     if not per_channel:
         bound = np.full(bound.shape, np.abs(target).max() if limit > 1 else bound.mean())
     scale = np.where(bound > 0, bound / max(limit, 1), 1.0).astype(np.float32).astype(np.float64)
+    kept = (rows != 0) | (limit == rounding.BINARY)
     if not repairs.adaptive or rows.shape[2] > MAX_ROUNDED_COLUMNS:
-        return rounding.nearest(target / scale[:, :, None], limit), scale
-    codes = rounding.round_with_feedback(target, h, scale, limit)
-    return rounding.descend(target, codes, h, scale, limit), scale
+        return rounding.nearest(target / scale[:, :, None], limit) * kept, scale
+    codes = rounding.round_with_feedback(target, h, scale, limit, kept)
+    return rounding.descend(target, codes, h, scale, limit, kept), scale
 
 
-def _bias(node: Node, rows: Array, made: Array, moments: Moments) -> Array | None:
-    """The bias plus the mean of what the layer lost; a node without a bias keeps none."""
-    bias = node.constant(2)
-    if bias is None:
-        return None
+def _bias(bias: Array, rows: Array, made: Array, moments: Moments) -> Array:
+    """The bias plus the mean of what the layer lost."""
     lost = np.einsum("grk,gk->gr", rows, moments.reference_mean) - np.einsum("grk,gk->gr", made, moments.mean)
     return np.asarray(bias + lost.reshape(-1), np.float32)

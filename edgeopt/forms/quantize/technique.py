@@ -109,8 +109,9 @@ class QuantizeSession:
         self._technique, self.graph, self.schemes, self._inputs = technique, evidence.graph, schemes, inputs
         self._evidence = evidence
         self._recipe, self._overlay = recipe, overlay
-        self._plans: dict[str, QuantizationPlan] = {}
-        self._rough: dict[str, QuantizationPlan] = {}
+        self._plans: dict[object, dict[str, QuantizationPlan]] = {}  # by what lies under them
+        self._rough: dict[object, dict[str, QuantizationPlan]] = {}
+        self._alive: list[Overlay] = []  # what lies under plans, whose identity names them
 
     @property
     def technique(self) -> Quantize:
@@ -134,26 +135,35 @@ class QuantizeSession:
     def solve(self, forms: Mapping[str, Form], under: Overlay) -> QuantizationPlan:
         """The plan for ``forms``; the plans of single schemes are made when they are first needed."""
         keys = {layer: form.key for layer, form in forms.items()}
+        plans = self._plans.setdefault(self._named(under), {})
         for wanted in self.schemes:
-            if wanted.name in keys.values() and wanted.name not in self._plans:
-                self._plans[wanted.name] = self._make(wanted, under)
-        return combined(self.graph, self._plans, keys)
+            if wanted.name in keys.values() and wanted.name not in plans:
+                plans[wanted.name] = self._make(wanted, under)
+        return combined(self.graph, plans, keys)
+
+    def _named(self, under: Overlay) -> object:
+        self._alive.append(under)
+        return frozenset((key, id(array)) for key, array in under.constants.items())
 
     def _make(self, wanted: QuantizationScheme, under: Overlay) -> QuantizationPlan:
         if self._recipe is None:  # no data: without an overlay nothing is known of the inputs of a layer
             known = self._overlay is not None
             how = Repairs(adaptive=known, compensate=False, correct_bias=known)
-            return make_plan(self.graph, self.inputs, wanted, None, "minmax", how, self._overlay)
-        given = under if under.constants or under.quantizers else None
-        return make_plan(self.graph, self.inputs, wanted, None, self._recipe.method, self._recipe.repairs, given)
+            return make_plan(self.graph, self.inputs, wanted, None, "minmax", how, self._overlay, under)
+        return make_plan(self.graph, self.inputs, wanted, None, self._recipe.method, self._recipe.repairs, under=under)
 
-    def rough(self, forms: Mapping[str, Form]) -> QuantizationPlan:
+    def alone(self, forms: Mapping[str, Form]) -> QuantizationPlan:
+        """The plan itself: its repairs change little for layers that are judged one by one."""
+        return self.solve(forms, Overlay())
+
+    def rough(self, forms: Mapping[str, Form], under: Overlay) -> QuantizationPlan:
         """Weights rounded to nearest, ranges of generated inputs."""
-        if not self._rough:
+        name = self._named(under)
+        if name not in self._rough:
             how = Repairs(adaptive=False, compensate=False, correct_bias=False)
             few = generated(self.graph, 2)
-            self._rough = {s.name: make_plan(self.graph, few, s, None, "minmax", how) for s in self.schemes}
-        return combined(self.graph, self._rough, {layer: form.key for layer, form in forms.items()})
+            self._rough[name] = {s.name: make_plan(self.graph, few, s, None, "minmax", how, under=under) for s in self.schemes}
+        return combined(self.graph, self._rough[name], {layer: form.key for layer, form in forms.items()})
 
     def overlay(self, solution: QuantizationPlan, layers: Sequence[str] | None = None) -> Overlay:
         """The rounded weights, and the rounding of what the layers read."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeopt.forms.quantize.moments import grouped, ungrouped
+from edgeopt.forms.moments import grouped, ungrouped
 from edgeopt.ir import Array, Node
 from edgeopt.ir.match import dtype_of, shape_of
 from edgeopt.ops.chain import Chains, Stage

@@ -13,8 +13,8 @@ from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.evaluate.rounding import damped
 from edgeopt.forms.form import Evidence
+from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows
 from edgeopt.forms.progress import progress
-from edgeopt.forms.quantize.moments import Moments, MomentSum, grouped, sampled_rows
 from edgeopt.forms.structure.layer import layer_of
 from edgeopt.ir import Array, Graph, Node
 

@@ -9,8 +9,8 @@ from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
 from edgeopt.forms.form import Evidence, Form
+from edgeopt.forms.moments import grouped
 from edgeopt.forms.progress import progress
-from edgeopt.forms.quantize.moments import grouped
 from edgeopt.forms.structure.bilinear import loss
 from edgeopt.forms.structure.metric import Metric, metrics_of, unweighted
 from edgeopt.ir import Graph, Node
@@ -92,7 +92,11 @@ class StructureSession:
         for name, key in progress([w for w in wanted if w not in self._known], f"fitting {self._technique.name}"):
             self._known[name, key] = self._technique.solved(self._layers[name], key, self._metrics)
 
-    def rough(self, forms: Mapping[str, Form]) -> Solved:
+    def alone(self, forms: Mapping[str, Form]) -> Solved:
+        """The solution itself: each layer is solved by itself."""
+        return self.solve(forms, Overlay())
+
+    def rough(self, forms: Mapping[str, Form], under: Overlay) -> Solved:
         """The solution itself, which is at hand since the forms were offered."""
         return self.solve(forms, Overlay())
 

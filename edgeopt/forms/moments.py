@@ -24,13 +24,14 @@ BLOCK = 4096  # rows whose products are summed in float32
 class Moments:
     """Over samples and positions, by group: ``own`` = E[x x^T], the means of x and y, and ``cross`` = E[y x^T] if asked for,
 
-    where x are the rounded inputs of a layer and y those it has in float. [groups, K, K] and [groups, K].
+    where x are the rounded inputs of a layer and y those it has in float. [groups, K, K] and [groups, K], of ``rows`` rows.
     """
 
     own: Array
     mean: Array
     reference_mean: Array
     cross: Array | None = None
+    rows: int = 0
 
 
 class MomentSum:
@@ -60,7 +61,8 @@ class MomentSum:
         """The moments of everything taken in, at least one row."""
         if self._waiting:
             self._flush()
-        return Moments(*(t / self._count for t in self._totals))
+        own, mean, reference_mean, *cross = (t / self._count for t in self._totals)
+        return Moments(own, mean, reference_mean, cross[0] if cross else None, self._count)
 
 
 def _products(a: Array, b: Array) -> Array:

@@ -1,0 +1,71 @@
+"""``edgeopt compress``: prune, share and code in one command, with a table of what every layer takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, print_table, say, working
+
+if TYPE_CHECKING:
+    from edgeopt.runtime.model import CompiledModel
+
+RECIPE = "What is tried, for which layers: the name of a recipe that is shipped, or a TOML file of one's own."
+MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) that may be lost."
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING_FILE)
+@click.option("--recipe", default="deep-compression", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
+@options.data
+@options.calibration
+@click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
+@click.option("-o", "--output", type=options.NEW, help="Directory to write.  [default: MODEL.edgeopt]")
+@options.level
+@options.target
+@options.shapes
+@options.as_json
+def compress(
+    model: Path,
+    recipe: str,
+    data: Path | None,
+    calibration: Path | None,
+    max_drop: float,
+    output: Path | None,
+    level: int,
+    target: str,
+    shapes: dict[str, tuple[int, ...]],
+    as_json: bool,
+) -> None:
+    """Compile MODEL.onnx with small weights: pruned, shared and coded within a budget."""
+    from edgeopt.compression import compress as compress_model
+    from edgeopt.runtime.folder import refuse_foreign
+
+    directory = output or Path(f"{model.stem}.edgeopt")
+    refuse_foreign(directory)  # before the work, not after it
+    given = {"data": data, "calibration": calibration, "max_drop": max_drop, "level": level, "target": target, "shapes": shapes}
+    with working(f"compressing {model.name}"):
+        made = compress_model(model, recipe, **given)  # type: ignore[arg-type]
+        made.save(directory)
+    _show(made, as_json)
+    note(f"wrote {directory}: weights.bin {_bytes(made, 'weights.bin'):,} bytes")
+
+
+def _bytes(made: CompiledModel, name: str) -> int:
+    return len(made.files.get(name, b""))
+
+
+def _show(made: CompiledModel, as_json: bool) -> None:
+    from edgeopt.report.compression import COLUMNS, NUMBERS, rows, summary
+
+    for line in made.manifest["notes"]:
+        note(f"note: {line}")
+    record = made.manifest.get("compression")
+    if as_json:
+        options.print_json(record or {})
+    elif record:
+        print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
+        say(summary(record))

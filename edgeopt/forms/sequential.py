@@ -1,0 +1,206 @@
+"""A session for techniques that change weights layer after layer, each for the inputs that the changed layers before it give.
+
+At a layer with weight W, inputs y of the exact network and inputs x of the changed one, the target W y is approached by
+W E[y x^T] E[x x^T]^-1 (least squares). The technique finds rows near it under its constraint, and the bias takes what is left of
+the mean. Without calibration data inputs count as having nothing to do with each other, and biases stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from edgeopt.coding import coded_size
+from edgeopt.evaluate.data import DataSet, generated
+from edgeopt.evaluate.lockstep import Lockstep
+from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms.errors import output_errors
+from edgeopt.forms.form import Evidence, Form, Technique
+from edgeopt.forms.moments import Moments, MomentSum, sampled_rows
+from edgeopt.forms.seen import Changed, Seen, array_of, columns, corrected_bias, with_moments, without_moments
+from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.grids import linear_nodes
+from edgeopt.rewrite import Context, Pass, run_pass
+
+SAMPLES = 512
+GENERATED = 16
+MOST_COLUMNS = 4608  # of a weight whose second moments are taken
+
+
+class Solver(Technique, Protocol):
+    """A technique that works in such a session."""
+
+    def suits(self, node: Node, key: str) -> bool:
+        """Whether the layer can take the form ``key``."""
+
+    def prepared(self, seen: Seen, keys: Sequence[str]) -> Any:
+        """What is worth finding once, in the exact network, for all of ``keys``."""
+
+    def solved(self, seen: Seen, key: str, prepared: Any) -> Array:
+        """The rows [groups, rows, K] of the layer in the form ``key``."""
+
+    def make(self, solution: Mapping[str, Changed]) -> Pass:
+        """The pass that carries out a solution."""
+
+
+class Sequential:
+    """Solutions are known by the forms of a layer and of all before it, so that a repair solves again only what it changes."""
+
+    def __init__(self, technique: Solver, evidence: Evidence, keys: Sequence[str]) -> None:
+        self._technique, self.evidence, self.keys = technique, evidence, tuple(keys)
+        self._inputs: DataSet | None = None
+        self._prepared: dict[str, tuple[Seen, Any]] = {}
+        self._known: dict[object, Changed] = {}
+        self._alive: list[object] = []  # what keys name by identity
+
+    @property
+    def technique(self) -> Technique:
+        """Whose session it is."""
+        return self._technique
+
+    @property
+    def inputs(self) -> DataSet:
+        """The calibration data, or generated inputs."""
+        if self._inputs is None:
+            self._inputs = self.evidence.calibration or generated(self.evidence.graph, GENERATED)
+        return self._inputs
+
+    def offers(self) -> Mapping[str, Sequence[Form]]:
+        """The forms that suit each layer."""
+        found = {}
+        for node in linear_nodes(self.evidence.graph):
+            forms = [Form(self.technique.name, key) for key in self.keys if self._technique.suits(node, key)]
+            found.update({node.name: forms} if forms else {})
+        return found
+
+    def refusals(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def solve(self, forms: Mapping[str, Form], under: Overlay) -> dict[str, Changed]:
+        """Each layer for the inputs that the layers before it give, as they are in ``under`` and in ``forms``."""
+        if self.evidence.calibration is None:
+            return {n.name: self._alone(n, forms[n.name], under) for n in self._layers(forms)}
+        data, run = self.evidence.calibration.subset(SAMPLES), _copied(under)
+        self._prepare(forms, data)
+        made: dict[str, Changed] = {}
+        history: tuple[object, ...] = (self._name(under),)
+        with Lockstep(self.evidence.graph, data, [Overlay(), run]) as runs:
+            for node in self._layers(forms):
+                history = (*history, node.name, forms[node.name])
+                if history not in self._known:
+                    self._known[history] = self._seen_and_solved(node, forms[node.name], runs, len(data), under)
+                made[node.name] = self._known[history]
+                _override(run, node, made[node.name])
+        return made
+
+    def _prepare(self, forms: Mapping[str, Form], data: DataSet) -> None:
+        """One run of the exact network for the layers that are new."""
+        wanted = [n for n in self._layers(forms) if n.name not in self._prepared and columns(n) <= MOST_COLUMNS]
+        with Lockstep(self.evidence.graph, data, [Overlay()]) as runs:
+            for node in wanted:
+                keys = [key for key in self.keys if self._technique.suits(node, key)]
+                seen = with_moments(node, _moments(node, runs, len(data), cross=False), Overlay())
+                self._prepared[node.name] = seen, self._technique.prepared(seen, keys)
+
+    def _layers(self, forms: Mapping[str, Form]) -> list[Node]:
+        return [n for n in linear_nodes(self.evidence.graph) if n.name in forms]
+
+    def _name(self, under: Overlay) -> object:
+        arrays = [*under.constants.items(), *under.quantizers.items()]
+        self._alive.append(arrays)
+        return tuple((key, id(array)) for key, array in arrays)
+
+    def _seen_and_solved(self, node: Node, form: Form, runs: Lockstep, samples: int, under: Overlay) -> Changed:
+        weight = node.constant(1)
+        assert weight is not None
+        if columns(node) > MOST_COLUMNS:
+            return self._alone(node, form, under)
+        seen = _moments(node, runs, samples, cross=True)
+        rows = self._technique.solved(with_moments(node, seen, under), form.key, self._prepared[node.name][1])
+        grid = under.grids.get((node.name, 1))
+        bias = None if grid is not None else corrected_bias(node, rows, seen)
+        return Changed(array_of(node, rows), bias, grid, under.constants.get((node.name, 1)))
+
+    def _alone(self, node: Node, form: Form, under: Overlay) -> Changed:
+        seen = without_moments(node, under)
+        rows = self._technique.solved(seen, form.key, self._technique.prepared(seen, [form.key]))
+        return Changed(array_of(node, rows), None, seen.grid, under.constants.get((node.name, 1)))
+
+    def alone(self, forms: Mapping[str, Form]) -> dict[str, Changed]:
+        """Each layer for the inputs of the exact network."""
+        if self.evidence.calibration is None:
+            return self.rough(forms, Overlay())
+        self._prepare(forms, self.evidence.calibration.subset(SAMPLES))
+        return {n.name: self._by_exact_inputs(n, forms[n.name]) for n in self._layers(forms)}
+
+    def _by_exact_inputs(self, node: Node, form: Form) -> Changed:
+        if node.name not in self._prepared:
+            return self._alone(node, form, Overlay())
+        seen, prepared = self._prepared[node.name]
+        rows = self._technique.solved(seen, form.key, prepared)
+        return Changed(array_of(node, rows), corrected_bias(node, rows, seen.moments))
+
+    def rough(self, forms: Mapping[str, Form], under: Overlay) -> dict[str, Changed]:
+        """Solutions by the weights alone."""
+        made = dict[str, Changed]()
+        for node in self._layers(forms):
+            key = (self._name(under), node.name, forms[node.name])
+            self._known[key] = made[node.name] = self._known.get(key) or self._alone(node, forms[node.name], under)
+        return made
+
+    def overlay(self, solution: Mapping[str, Changed], layers: Sequence[str] | None = None) -> Overlay:
+        """The changed weights and biases."""
+        made = Overlay()
+        for node in linear_nodes(self.evidence.graph):
+            if node.name in solution and (layers is None or node.name in layers):
+                _override(made, node, solution[node.name])
+        return made
+
+    def errors(self, solution: Mapping[str, Changed]) -> Mapping[str, float]:
+        """Measured on the inputs."""
+        return output_errors(self.evidence.graph, list(solution), self.overlay(solution), self.inputs)
+
+    def carry_out(self, graph: Graph, solution: Mapping[str, Changed], context: Context) -> None:
+        """Run the pass."""
+        run_pass(graph, self._technique.make(solution), context)
+
+    def completed(self, solution: Mapping[str, Changed]) -> Mapping[str, Changed]:
+        """Readers want nothing besides."""
+        return solution
+
+    def remarks(self, graph: Graph) -> Sequence[str]:
+        """Nothing to say."""
+        return []
+
+    def sizes(self, solution: Mapping[str, Changed]) -> Mapping[str, int]:
+        """Bytes of each layer as they are stored, coded by their entropy."""
+        return {name: coded_size(made.weight) for name, made in solution.items()}
+
+    def title(self) -> str:
+        """The technique's word and the first form."""
+        return f"{self.technique.done} to {self.keys[0]}"
+
+
+def _moments(node: Node, runs: Lockstep, samples: int, cross: bool) -> Moments:
+    """Those of what the last run gives to ``node``; those of the first are the reference."""
+    total = MomentSum(cross)
+
+    def rows(batch: int, arrays: list[Array]) -> list[Array]:
+        return sampled_rows(node, arrays, samples, batch)
+
+    for taken in runs.reach(node, rows):
+        total.add(taken[-1], taken[0])
+    return total.result()
+
+
+def _copied(overlay: Overlay) -> Overlay:
+    return Overlay(dict(overlay.constants), dict(overlay.quantizers), dict(overlay.grids))
+
+
+def _override(run: Overlay, node: Node, made: Changed) -> None:
+    run.constants[node.name, 1] = made.weight
+    if made.grid is not None:
+        run.grids[node.name, 1] = made.grid
+    if made.bias is not None:
+        run.constants[node.name, 2] = made.bias

@@ -1,0 +1,41 @@
+"""The table of a compressed network: layer, weights, kept, bits of values and positions, compression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+COLUMNS = ("layer", "weights", "kept %", "weight bits", "index bits", "bytes", "compression")
+NUMBERS = range(1, 7)
+
+
+def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """One row for each layer, and their sum."""
+    layers = record["layers"]
+    return [_row(layer) for layer in layers] + ([_row(_sum(layers))] if layers else [])
+
+
+def _row(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        layer["layer"],
+        f"{layer['weights']:,}",
+        f"{100 * layer['kept'] / max(1, layer['weights']):.1f}",
+        f"{layer['value_bits']:.2f}",
+        f"{layer['index_bits']:.2f}",
+        f"{layer['bytes']:,}",
+        f"{layer['were'] / max(1, layer['bytes']):.1f}x",
+    )
+
+
+def _sum(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All layers as one; bits are means over the weights that are kept."""
+    total: dict[str, Any] = {key: sum(layer[key] for layer in layers) for key in ("weights", "kept", "were", "bytes")}
+    for key in ("value_bits", "index_bits"):
+        total[key] = sum(layer[key] * layer["kept"] for layer in layers) / max(1, total["kept"])
+    return {"layer": "all", **total}
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """One line: all constants of the network, biases and tables included, against the model it came from."""
+    model, made = record["model"], record["bytes"]
+    return f"all constants, coded: {made:,} bytes, {model / max(1, made):.1f} times less than the model's {model:,}"

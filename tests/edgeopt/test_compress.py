@@ -1,0 +1,95 @@
+"""``edgeopt compress``: the budget binds, the table says what is stored, and a bad recipe gets one clear message."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeopt
+from edgeopt.coding import coded_size
+from edgeopt.errors import EdgeoptError
+from edgeopt.search.recipe import read_recipe, shipped
+from tests.edgeopt.command_line import DIGITS, EVALUATION
+from tests.edgeopt.command_line import edgeopt as command
+
+PRUNE = '[[step]]\ntechnique = "prune"\nforms = ["unstructured-90", "unstructured-50"]\n'
+SHARE = '[[step]]\ntechnique = "share_weights"\nforms = ["codebook-3", "codebook-5"]\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", list(shipped()))
+def test_recipes_that_are_shipped_are_whole(name: str) -> None:
+    recipe = read_recipe(name)
+    assert recipe.about and recipe.steps and all(recipe.forms(step.technique, "any") for step in recipe.steps)
+
+
+def test_a_network_gets_small_within_its_budget(tmp_path: Path) -> None:
+    recipe = written(tmp_path, PRUNE + SHARE)
+    made = edgeopt.compress(DIGITS, recipe, data=EVALUATION, max_drop=4.0)
+    found, quantization = made.manifest["compression"], made.manifest["quantization"]
+    assert quantization["before"] - quantization["after"] <= 4.0
+    assert found["bytes"] < found["model"] / 5
+    arrays = [v.array for v in made.graph.constants]
+    assert found["bytes"] == sum(coded_size(a) for a in arrays)
+    for layer in found["layers"]:
+        weights = [a for a in arrays if a.size == layer["weights"] and np.count_nonzero(a) == layer["kept"]]
+        assert layer["bytes"] in [coded_size(a) for a in weights]
+
+
+def test_the_command_prints_a_table(tmp_path: Path) -> None:
+    recipe, folder = written(tmp_path, PRUNE + SHARE), tmp_path / "small"
+    result = command("compress", DIGITS, "--recipe", recipe, "-o", folder)
+    assert result.exit_code == 0, result.stderr
+    assert "kept %" in result.stdout and "index bits" in result.stdout and "times less" in result.stdout
+    assert "the loss is not verified" in result.stderr
+    json.loads((folder / "manifest.json").read_text())["compression"]
+    assert command("run", folder, "--input", EVALUATION, "--output", tmp_path / "y.npz").exit_code == 0
+
+
+def test_steps_name_their_layers(tmp_path: Path) -> None:
+    text = PRUNE.replace("\nforms", '\nlayers = ["*onv*"]\nforms') + PRUNE.replace("90", "30")
+    recipe = read_recipe(written(tmp_path, text))
+    assert recipe.forms("prune", "conv1")[0] == "unstructured-90" and recipe.forms("prune", "fc")[0] == "unstructured-30"
+    assert recipe.forms("share_weights", "fc") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there is no table"),
+        ("[[step", "no TOML"),
+        ('[[step]]\ntechnique = "prun"\nforms = ["a"]', "unknown technique 'prun'; known are separate"),
+        ('[[step]]\ntechnique = "prune"\nforms = ["half"]', "step 1: prune has no form 'half'"),
+        ('[[step]]\ntechnique = "prune"\nforms = []', "step 1: forms must be a list"),
+        ('[[step]]\ntechnique = "prune"\nform = ["2:4"]', "step 1: unknown key 'form'"),
+        (f"author = 1\n{PRUNE}", "unknown key 'author'"),
+        (
+            PRUNE + SHARE + PRUNE.replace("prune", "quantize").replace("unstructured-90", "w7"),
+            "step 3: quantize has no form 'w7'",
+        ),
+    ],
+)
+def test_a_bad_recipe_gets_one_message(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(EdgeoptError, match=message.replace("[", r"\[")):
+        read_recipe(path)
+    result = command("compress", DIGITS, "--recipe", path, "-o", tmp_path / "out")
+    assert result.exit_code == 1 and result.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_recipe_that_is_not_there_names_those_there_are() -> None:
+    with pytest.raises(EdgeoptError, match="unknown recipe 'deep'; there are deep-compression"):
+        read_recipe("deep")
+
+
+def test_a_recipe_stands_alone() -> None:
+    with pytest.raises(EdgeoptError, match="give it alone"):
+        edgeopt.Options(recipe="share", quantize="w8a8")
