@@ -35,8 +35,8 @@ def network() -> Graph:
 
 def test_every_file_of_passes_is_a_stage_or_runs_by_name() -> None:
     files = {path.stem for path in PASSES.glob("*.py")} - {"__init__"}
-    by_name = [name for technique in TECHNIQUES for name in technique.passes] + [p.name for p in READABLE] + [*STORING]
-    assert {stage.pass_.name for stage in PIPELINE} | set(by_name) == files
+    by_name = {name for technique in TECHNIQUES for name in technique.passes} | {p.name for p in READABLE} | {*STORING}
+    assert {stage.pass_.name for stage in PIPELINE} | by_name == files
     assert len(PIPELINE) + len(by_name) == len(files)
     assert all(stage.why and stage.pass_.contract == "exact" for stage in PIPELINE)
 
