@@ -15,6 +15,7 @@ from edgeopt.cli.calibrate import calibrate
 from edgeopt.cli.compile import compile_
 from edgeopt.cli.compress import compress
 from edgeopt.cli.console import note, visible
+from edgeopt.cli.exits import exits
 from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.partition import partition
@@ -84,6 +85,7 @@ for command in (
     partition,
     profile,
     serve,
+    exits,
 ):
     main.add_command(command)
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from edgeopt.ir.graph import Graph, Node, Value
 
 
 def clone(graph: Graph) -> Graph:
     """A copy of ``graph`` with the same names. The data of constants is shared, everything else is new."""
     return _clone(graph, {})
+
+
+def copied(nodes: Sequence[Node], into: Graph, outside: Iterable[Value]) -> dict[Value, Value]:
+    """Copy ``nodes``, which lie in topological order, to the end of ``into``; they read the values ``outside`` themselves.
+
+    Returns the copy of each value that they make, under the same name.
+    """
+    known = {value: value for value in outside}
+    for node in nodes:
+        into.insert(_node(node, known))
+    return {out: known[out] for node in nodes for out in node.outputs}
 
 
 def _clone(graph: Graph, known: dict[Value, Value]) -> Graph:

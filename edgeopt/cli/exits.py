@@ -1,0 +1,83 @@
+"""``edgeopt exits``: leave a network early where a small classifier inside it is sure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, print_table, say, working
+
+if TYPE_CHECKING:
+    from edgeopt.forms.exit.fitted import Exits
+
+MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on held-out samples."
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING_FILE)
+@options.level
+@options.target
+@options.shapes
+@click.option(
+    "--data", type=options.EXISTING_FILE, required=True, metavar="FILE.npz", help="Samples that the network was not trained on."
+)
+@options.calibration
+@click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
+@click.option("-o", "output", type=options.NEW, metavar="DIR", help="Write the compiled model here.")
+@options.as_json
+def exits(
+    model: Path,
+    level: int,
+    target: str,
+    shapes: dict[str, tuple[int, ...]],
+    data: Path,
+    calibration: Path | None,
+    max_drop: float,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit early exits to MODEL.onnx, choose one threshold for them within the budget, and compile it with If in its place.
+
+    The compiled model has a second output, NAME.exit: where each sample left.
+    """
+    from edgeopt.examine.exits import with_exits
+
+    with working(f"fitting exits of {model.name}"):
+        found, compiled = with_exits(model, data, calibration, max_drop, level, target, shapes)
+    if found is None or compiled is None:
+        note(f"no exit saves anything within {max_drop:g} percentage points")
+        raise click.exceptions.Exit(1)
+    if as_json:
+        options.print_json(_record(found))
+    else:
+        _print(found)
+    if output is not None:
+        compiled.save(output)
+        note(f"wrote {output}")
+
+
+def _record(found: Exits) -> dict[str, Any]:
+    return {
+        "exits": [{"value": e.value, "depth": d, "pooling": e.grid} for e, d in zip(found.exits, found.depths, strict=False)],
+        "threshold": found.chosen.threshold,
+        "before": found.before,
+        "chosen": asdict(found.chosen),
+        "reported": asdict(found.reported),
+        "curve": [asdict(point) for point in found.curve],
+    }
+
+
+def _print(found: Exits) -> None:
+    names = [*(f"exit {e.number}, {e.value}" for e in found.exits), "the end"]
+    rows = zip(names, found.depths, found.reported.shares, found.reported.accuracies, strict=True)
+    cells = [(name, f"{100 * depth:.1f}", f"{100 * share:.1f}", f"{right:.2f}") for name, depth, share, right in rows]
+    print_table(("leaves at", "MACs %", "samples %", "right %"), cells, numbers=(1, 2, 3))
+    seen = found.reported
+    say(
+        f"threshold {found.chosen.threshold:.4f}: {found.before:.2f} % -> {seen.accuracy:.2f} % on samples that chose nothing "
+        f"(bound where it was chosen: {found.chosen.bound:.2f} points), {100 * seen.macs:.1f} % of the multiply-accumulates"
+    )

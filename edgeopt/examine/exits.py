@@ -1,0 +1,48 @@
+"""A model with early exits, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgeopt.assembly import assemble
+from edgeopt.evaluate.data import DataSet, read
+from edgeopt.forms.exit.fitted import Exits, fit_exits, insert
+from edgeopt.frontend import load
+from edgeopt.ir import Graph
+from edgeopt.pipeline import optimize
+from edgeopt.rewrite import Context
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.target import Target
+from edgeopt.target import target as find_target
+
+
+def with_exits(
+    model: str | Path | Graph,
+    data: str | Path | DataSet,
+    calibration: str | Path | DataSet | None = None,
+    max_drop: float = 1.0,
+    level: int = 1,
+    target: str | Target = "host",
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Exits | None, CompiledModel | None]:
+    """Exits within ``max_drop`` percentage points, and the model compiled with them; None twice where no exit saves anything.
+
+    Heads are fitted on ``calibration`` (half of ``data`` when it is left out). Raises EdgeoptError as ``fit_exits`` does.
+    """
+    facts = target if isinstance(target, Target) else find_target(target)
+    graph = model if isinstance(model, Graph) else load(model, shapes)
+    context = Context(level=level)
+    optimize(graph, level, context)
+    known = _read(data, graph)
+    first, second = known.split() if calibration is None else (_read(calibration, graph), known)
+    found = fit_exits(graph, first, second, max_drop)
+    if found is None:
+        return None, None
+    insert(graph, found, context)
+    optimize(graph, level, context)
+    return found, assemble(graph, facts, level, context, library=not facts.runs_here)
+
+
+def _read(source: str | Path | DataSet, graph: Graph) -> DataSet:
+    return source if isinstance(source, DataSet) else read(source, graph)

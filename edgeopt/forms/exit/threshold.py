@@ -1,0 +1,84 @@
+"""One threshold for all exits: as low as a budget allows with a one-sided bound.
+
+A threshold of its own for each exit fits the samples it is chosen on; a common one with a confidence bound keeps its promise on
+others. The loss is paired: for each sample, whether the network was right and what leaves early is wrong, or the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeopt.ir import Array
+
+Z = 1.645  # standard errors of a one-sided bound of 95 %
+STEPS = 200  # thresholds that are looked at, at the quantiles of the confidences
+
+
+@dataclass(frozen=True)
+class Operating:
+    """What happens at ``threshold``: the ``share`` and ``accuracy`` (percent) of samples at each exit and the end.
+
+    ``macs`` is the expected share of the network's multiply-accumulates, ``loss`` percentage points, ``bound`` its upper bound.
+    """
+
+    threshold: float
+    shares: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    macs: float
+    accuracy: float
+    loss: float
+    bound: float
+
+
+def confidences(logits: Array) -> Array:
+    """The largest probability of each sample [samples] for logits [samples, classes]."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(1.0 / shifted.sum(axis=1))
+
+
+def leaves(sure: Sequence[Array], threshold: float) -> Array:
+    """The exit of each sample, ``len(sure)`` for the end, from its confidence at each."""
+    taken = np.stack([*(c >= threshold for c in sure), np.ones(len(sure[0]), bool)])
+    return np.asarray(taken.argmax(axis=0))
+
+
+def operating(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[float], threshold: float) -> Operating:
+    """What ``threshold`` does to samples.
+
+    ``sure`` are their confidences at each exit, ``right`` whether each exit and the end classify them as they should, ``depths``
+    the share of the multiply-accumulates that is done when each exit and the end are reached.
+    """
+    where = leaves(sure, threshold)
+    table = np.stack(right)
+    correct = table[where, np.arange(len(where))]
+    lost = table[-1].astype(float) - correct
+    bound = lost.mean() + Z * lost.std() / np.sqrt(len(lost))
+    counts = [where == k for k in range(len(depths))]
+    return Operating(
+        threshold,
+        tuple(float(c.mean()) for c in counts),
+        tuple(100 * float(correct[c].mean()) if c.any() else 0.0 for c in counts),
+        float(np.take(np.asarray(depths), where).mean()),
+        100 * float(correct.mean()),
+        100 * float(lost.mean()),
+        100 * float(bound),
+    )
+
+
+def curve(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[float]) -> list[Operating]:
+    """Operating points from the threshold that nothing passes downwards."""
+    levels = np.unique(np.quantile(np.concatenate(sure), np.linspace(0, 1, STEPS)))[::-1]
+    return [operating(sure, right, depths, float(t)) for t in [2.0, *levels]]
+
+
+def chosen(points: Sequence[Operating], max_drop: float) -> Operating:
+    """The last point before the bound of the loss first passes ``max_drop`` percentage points, with the fewest operations."""
+    kept = []
+    for point in points:
+        if point.bound > max_drop:
+            break
+        kept.append(point)
+    return min(kept or points[:1], key=lambda p: p.macs)

@@ -1,0 +1,148 @@
+"""What follows a value runs only where a small classifier on that value is not sure.
+
+    y = rest(v)   ->   p = head(v);  y, leaves = If(max softmax(p) >= t) {p, k} else {rest(v), last}
+
+head(v) = Gemm(flatten(average pool(v))), k the number of the exit, counted from the input; the last is the network's own end
+(Teerapittayanon et al., BranchyNet, 2016; exits on a frozen network, with the maximum of the softmax for confidence). Where the
+network ends in a Softmax, the head gives probabilities too. Several exits nest, the one nearest to the input outermost.
+``leaves`` is a second output, named after the first. Approximate: what leaves early gets the head's answer. Not where anything
+but the value itself is needed behind it, where the network has several outputs, or where a batch is not a single sample, since If
+decides for all of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeopt.ir import Array, Graph, Node, TensorType, Value
+from edgeopt.ir.clone import copied
+from edgeopt.ir.match import shape_of
+from edgeopt.rewrite import Context, Pass
+
+LEAVES = "exit"  # the second output is NAME.exit
+
+
+@dataclass(frozen=True, eq=False)
+class Exit:
+    """A head on ``value``: pooled to ``grid`` (rows, columns; None: not pooled), weight [features, classes], bias [classes].
+
+    A sample leaves where the largest probability is at least ``threshold``. ``number`` counts the exits from the input.
+    """
+
+    value: str
+    number: int
+    grid: tuple[int, int] | None
+    weight: Array
+    bias: Array
+    threshold: float
+    probabilities: bool
+
+
+def make(exits: Sequence[Exit]) -> Pass:
+    """The pass for ``exits`` in the order of the network."""
+    pending = list(exits)
+
+    def rewrite(graph: Graph, node: Node, context: Context) -> bool:
+        if not pending or node.output.name != pending[-1].value or graph.parent is not None:
+            return False
+        value, rest = node.output, graph.nodes[graph.nodes.index(node) + 1 :]
+        made = {out for later in rest for out in later.outputs}
+        if not _alone(value, rest) or any(end not in made for end in graph.outputs):
+            return context.decline(node, "what follows needs more than its output")
+        if len(graph.outputs) > 1 and graph.outputs[1].name != f"{graph.outputs[0].name}.{LEAVES}":
+            return context.decline(node, "the network has several outputs")
+        if shape_of(value) is None or (shape_of(value) or (0,))[0] != 1:
+            return context.decline(node, "a batch is not a single sample, and If decides for all of it")
+        _insert(graph, value, rest, pending.pop())
+        return True
+
+    return Pass("insert_exits", rewrite, contract="approximate")
+
+
+def _alone(value: Value, rest: Sequence[Node]) -> bool:
+    """True when ``rest`` reads no computed value or input but ``value``, and makes the outputs."""
+    made = {out for node in rest for out in node.outputs}
+    captured = {v for node in rest for g in node.subgraphs for inner in g.walk() for n in inner.nodes for v in n.inputs if v}
+    inner = {v for node in rest for g in node.subgraphs for i in g.walk() for v in (*i.inputs, *i.constants)}
+    inner |= {out for node in rest for g in node.subgraphs for i in g.walk() for n in i.nodes for out in n.outputs}
+    needed = {v for node in rest for v in node.inputs if v is not None} | (captured - inner)
+    return bool(rest) and all(v is value or v in made or v.is_constant for v in needed)
+
+
+def _insert(graph: Graph, value: Value, rest: list[Node], chosen: Exit) -> None:
+    ends = list(graph.outputs)
+    first = rest[0]
+    logits, sure = _head(graph, value, chosen, first)
+    early, late = _early(graph, logits, chosen), Graph(name="continue", opsets=dict(graph.opsets), parent=graph)
+    copies = copied(rest, late, [value, *graph.constants, *graph.inputs])
+    late.outputs = [copies[end] for end in ends]
+    for out in late.outputs:
+        out.name = graph.fresh(out.name)
+    if len(ends) == 1:
+        late.outputs = [*late.outputs, _number(late, ends[0].name, chosen.number + 1)]
+    types = [ends[0].type, TensorType("int64", (1,))]
+    node = graph.make(
+        "If", [sure], types, first, name=f"exit{chosen.number}", attributes={"then_branch": early, "else_branch": late}
+    )
+    _take_over(graph, node, ends, rest)
+
+
+def _take_over(graph: Graph, node: Node, ends: list[Value], rest: list[Node]) -> None:
+    """The If's outputs replace those of the graph, and the nodes that it holds now are erased outside."""
+    name = ends[0].name
+    graph.outputs = []
+    for old in reversed(rest):
+        graph.erase(old)
+    for out, label in zip(node.outputs, (name, f"{name}.{LEAVES}"), strict=True):
+        out.name = label
+    graph.outputs = list(node.outputs)
+    graph.touch()
+
+
+def _head(graph: Graph, value: Value, chosen: Exit, before: Node) -> tuple[Value, Value]:
+    """The head's answer and whether it is sure, in front of ``before``."""
+    shape, stem = shape_of(value) or (), f"exit{chosen.number}"
+    pooled = value
+    if chosen.grid is not None:
+        window = tuple(n // g for n, g in zip(shape[2:], chosen.grid, strict=True))
+        attributes = {"kernel_shape": window, "strides": window}
+        pooled = graph.make(
+            "AveragePool", [value], [_floats(*shape[:2], *chosen.grid)], before, name=stem, attributes=attributes
+        ).output
+    features, classes = chosen.weight.shape
+    flat = graph.make("Flatten", [pooled], [_floats(1, features)], before, name=stem, attributes={"axis": 1}).output
+    constants = [
+        graph.constant(f"{stem}.{k}", a.astype(np.float32)) for k, a in (("weight", chosen.weight), ("bias", chosen.bias))
+    ]
+    logits = graph.make("Gemm", [flat, *constants], [_floats(1, classes)], before, name=stem).output
+    shares = graph.make("Softmax", [logits], [_floats(1, classes)], before, name=stem, attributes={"axis": 1}).output
+    most = _largest(graph, shares, stem, before)
+    limit = graph.constant(f"{stem}.threshold", np.array(chosen.threshold, np.float32))
+    below = graph.make("Less", [most, limit], [TensorType("bool", (1,))], before, name=stem).output
+    sure = graph.make("Not", [below], [TensorType("bool", (1,))], before, name=stem).output
+    return (shares if chosen.probabilities else logits), sure
+
+
+def _largest(graph: Graph, shares: Value, stem: str, before: Node) -> Value:
+    """ReduceMax over the classes, whose axes are an input from opset 18 on."""
+    if graph.opset >= 18:
+        axes = graph.constant(f"{stem}.axes", np.array([1], np.int64))
+        return graph.make("ReduceMax", [shares, axes], [_floats(1)], before, name=stem, attributes={"keepdims": 0}).output
+    return graph.make("ReduceMax", [shares], [_floats(1)], before, name=stem, attributes={"axes": (1,), "keepdims": 0}).output
+
+
+def _early(graph: Graph, answer: Value, chosen: Exit) -> Graph:
+    branch = Graph(name="leave", opsets=dict(graph.opsets), parent=graph)
+    given = branch.make("Identity", [answer], [answer.type], name=f"exit{chosen.number}.answer").output
+    branch.outputs = [given, _number(branch, f"exit{chosen.number}", chosen.number)]
+    return branch
+
+
+def _number(branch: Graph, stem: str, number: int) -> Value:
+    which = branch.constant(f"{stem}.number", np.array([number], np.int64))
+    return branch.make("Identity", [which], [TensorType("int64", (1,))], name=f"{stem}.{LEAVES}").output
+
+
+def _floats(*dims: int) -> TensorType:
+    return TensorType("float32", tuple(dims))

@@ -1,0 +1,141 @@
+"""Exits that are fitted: heads learn, one threshold keeps its bound, and the compiled model leaves where the report says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import ModelProto, helper, numpy_helper
+
+import edgeopt
+from edgeopt.cli.main import main
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.examine.exits import with_exits
+from edgeopt.forms.exit.fitted import fit_exits
+from edgeopt.forms.exit.head import fit
+from edgeopt.forms.exit.points import points
+from edgeopt.forms.exit.threshold import chosen, confidences, curve, leaves, operating
+from edgeopt.frontend import load
+from edgeopt.ir import Array
+from tests.edgeopt.small_models import convolution, info
+
+CLASSES = 4
+
+
+def blobs(count: int, seed: int) -> DataSet:
+    """Images with a bright quarter, which is their class, and noise that hides it in some."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, count)
+    x = rng.standard_normal((count, 1, 8, 8)).astype(np.float32)
+    x *= rng.uniform(0.1, 2.5, (count, 1, 1, 1)).astype(np.float32)
+    for k, label in enumerate(labels):
+        x[k, 0, 4 * (label // 2) : 4 * (label // 2) + 4, 4 * (label % 2) : 4 * (label % 2) + 4] += 0.8
+    return DataSet({"x": x}, labels)
+
+
+def network() -> ModelProto:
+    """Two convolutions that pass the image on, and quarters averaged: right wherever the noise allows."""
+    first = np.zeros((4, 1, 3, 3), np.float32)
+    first[:, 0, 1, 1] = 1.0
+    second = np.zeros((4, 4, 3, 3), np.float32)
+    second[:, :, 1, 1] = np.eye(4)
+    last = np.zeros((4 * 4, CLASSES), np.float32)
+    last[:4] = np.eye(4)
+    constants = [numpy_helper.from_array(a, n) for n, a in (("a", first), ("b", second), ("c", last))]
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["u"], "first", kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("Conv", ["u", "b"], ["v"], "second", kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("AveragePool", ["v"], ["q"], "quarters", kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Flatten", ["q"], ["f"], "flatten"),
+        helper.make_node("Gemm", ["f", "c"], ["y"], "last"),
+    ]
+    graph = helper.make_graph(nodes, "blobs", [info("x", [1, 1, 8, 8])], [info("y", [1, CLASSES])], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_heads_learn_and_ignore_classes_they_never_saw() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 300)
+    x = rng.standard_normal((300, 6, 4, 4)) + 2.0 * np.eye(6)[y][:, :, None, None]
+    head = fit(x, y, classes=5)
+    assert head.accuracy > 0.95 and head.weight.shape[1] == 5
+    assert set(head.logits(x).argmax(axis=1)) <= {0, 1, 2}
+    two = fit(x, y % 2, classes=2)
+    assert two.accuracy > 0.9
+
+
+@given(st.integers(0, 1000), st.floats(0, 5))
+def test_the_chosen_point_keeps_its_bound_on_its_samples(seed: int, most: float) -> None:
+    rng = np.random.default_rng(seed)
+    sure = [rng.uniform(0.3, 1.0, 200) for _ in range(2)]
+    right = [*(rng.uniform(size=200) < c for c in sure), rng.uniform(size=200) < 0.95]
+    line = curve(sure, right, [0.2, 0.6, 1.0])
+    point = chosen(line, most)
+    assert point.bound <= most or point is line[0]
+    again = operating(sure, right, [0.2, 0.6, 1.0], point.threshold)
+    assert again == point and abs(sum(point.shares) - 1) < 1e-9
+    np.testing.assert_allclose(np.bincount(leaves(sure, point.threshold), minlength=3) / 200, point.shares)
+
+
+def test_confidence_is_the_largest_probability() -> None:
+    np.testing.assert_allclose(confidences(np.log(np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]]))), [0.7, 0.5])
+
+
+def test_points_are_values_that_carry_everything() -> None:
+    found = points(load(network()))
+    assert [(p.value.name, round(p.depth, 2)) for p in found] == [("u", 0.2)], "behind the second little is left to save"
+
+
+def test_the_compiled_model_leaves_where_the_report_says(tmp_path: Path) -> None:
+    onnx.save(network(), tmp_path / "blobs.onnx")
+    data, calibration = blobs(1200, 1), blobs(600, 2)
+    found, model = with_exits(tmp_path / "blobs.onnx", data, calibration, max_drop=3.0)
+    assert found is not None and model is not None
+    assert found.chosen.bound <= 3.0 and found.reported.macs < 1.0
+    fresh = blobs(300, 3)
+    assert fresh.labels is not None
+    results = [model.run({"x": x[None]}) for x in fresh.arrays["x"]]
+    where = np.array([int(r["y.exit"][0]) for r in results])
+    shares = np.bincount(where, minlength=len(found.reported.shares)) / len(where)
+    np.testing.assert_allclose(shares, found.reported.shares, atol=0.12)
+    plain = edgeopt.compile(tmp_path / "blobs.onnx")
+    stayed = where == len(found.exits)
+    for x, result in zip(fresh.arrays["x"][stayed][:5], np.array(results, object)[stayed][:5], strict=True):
+        np.testing.assert_allclose(result["y"], plain.run({"x": x[None]})["y"], rtol=1e-5, atol=1e-6)
+
+
+def test_samples_that_the_network_was_trained_on_are_refused() -> None:
+    graph = load(network())
+    known, new = blobs(300, 1), blobs(300, 2)
+    labels: Array = np.asarray(new.labels).copy()
+    labels[::4] = (labels[::4] + 1) % CLASSES
+    with pytest.raises(EdgeoptError, match="it was trained on them"):
+        fit_exits(graph, DataSet(new.arrays, labels), known, 1.0)
+
+
+def test_too_few_samples_and_networks_without_a_place_are_one_message() -> None:
+    with pytest.raises(EdgeoptError, match="too few"):
+        fit_exits(load(network()), blobs(10, 1), blobs(10, 2), 1.0)
+    with pytest.raises(EdgeoptError, match="no place to leave"):
+        fit_exits(load(convolution(batch=2)), blobs(100, 1), blobs(100, 2), 1.0)
+
+
+def test_the_command_reports_and_writes(tmp_path: Path) -> None:
+    onnx.save(network(), tmp_path / "blobs.onnx")
+    for name, data in (("data", blobs(800, 1)), ("calibration", blobs(400, 2))):
+        np.savez(tmp_path / f"{name}.npz", labels=np.asarray(data.labels), x=data.arrays["x"])
+    arguments = ["exits", str(tmp_path / "blobs.onnx"), "--data", str(tmp_path / "data.npz")]
+    arguments += ["--calibration", str(tmp_path / "calibration.npz"), "--max-drop", "3"]
+    result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "blobs.edgeopt")])
+    assert result.exit_code == 0, result.output
+    assert "threshold" in result.stdout and "the end" in result.stdout
+    record = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+    assert record["reported"]["macs"] < 1 and len(record["curve"]) > 10
+    assert [port.name for port in edgeopt.load(tmp_path / "blobs.edgeopt").outputs] == ["y", "y.exit"]

@@ -1,0 +1,91 @@
+"""insert_exits: what leaves early gets the head's answer, all else the network's, and the rest is not needed for the former."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeopt.assembly import assemble
+from edgeopt.frontend import export, load
+from edgeopt.interpret import interpret
+from edgeopt.ir import Array, Graph, verify
+from edgeopt.passes.insert_exits import Exit, make
+from edgeopt.rewrite import Context, run_pass
+from edgeopt.target import host
+from tests.edgeopt import runtime_oracle
+from tests.edgeopt.small_models import convolution
+
+RNG = np.random.default_rng(3)
+
+
+def exit_at(value: str, number: int, features: int, grid: tuple[int, int] | None, threshold: float) -> Exit:
+    weight = RNG.standard_normal((features, 5)).astype(np.float32)
+    return Exit(value, number, grid, weight, np.zeros(5, np.float32), threshold, probabilities=False)
+
+
+def answer(exit_: Exit, value: Array) -> Array:
+    """What the head of ``exit_`` says of ``value`` [1, ...]."""
+    if exit_.grid is not None:
+        n, c, h, w = value.shape
+        value = value.reshape(n, c, exit_.grid[0], h // exit_.grid[0], exit_.grid[1], w // exit_.grid[1]).mean(axis=(3, 5))
+    return np.asarray(value.reshape(1, -1) @ exit_.weight + exit_.bias)
+
+
+def sure(logits: Array) -> float:
+    e = np.exp(logits - logits.max())
+    return float(e.max() / e.sum())
+
+
+@pytest.fixture
+def exits() -> list[Exit]:
+    return [exit_at("r", 0, 4 * 4, (2, 2), 0.9), exit_at("p", 1, 4 * 16, None, 0.9)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_sample_leaves_where_it_should(exits: list[Exit], seed: int) -> None:
+    model = convolution()
+    plain, graph = load(model), load(model)
+    assert run_pass(graph, make(exits), Context()) == 2
+    verify(graph)
+    x = {"x": (0.3 * seed * np.random.default_rng(seed).standard_normal((1, 3, 8, 8))).astype(np.float32)}
+    known = interpret(plain, x, keep=["r", "p"])
+    wanted, where = known["y"], 2
+    for exit_ in reversed(exits):
+        logits = answer(exit_, known[exit_.value])
+        if sure(logits) >= exit_.threshold:
+            wanted, where = logits, exit_.number
+    for found in (interpret(graph, x), runtime_oracle.run(export(graph), x), assemble(graph, host()).run(x)):
+        assert found["y.exit"] == [where]
+        np.testing.assert_allclose(found["y"], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_thresholds_decide(exits: list[Exit]) -> None:
+    x = {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
+    for threshold, place in ((0.0, 0), (2.0, 2)):
+        graph = load(convolution())
+        changed = [Exit(e.value, e.number, e.grid, e.weight, e.bias, threshold, e.probabilities) for e in exits]
+        run_pass(graph, make(changed), Context())
+        assert assemble(graph, host()).run(x)["y.exit"] == [place]
+
+
+def test_a_second_run_changes_nothing(exits: list[Exit]) -> None:
+    graph = load(convolution())
+    pass_ = make(exits)
+    assert (run_pass(graph, pass_, Context()), run_pass(graph, pass_, Context())) == (2, 0)
+
+
+def declined(graph: Graph, exit_: Exit) -> str:
+    context = Context()
+    assert run_pass(graph, make([exit_]), context) == 0
+    return context.declined[-1][2]
+
+
+def test_a_batch_is_left_alone() -> None:
+    assert "single sample" in declined(load(convolution(batch=2)), exit_at("p", 0, 64, None, 0.5))
+
+
+def test_what_needs_more_than_the_value_is_left_alone() -> None:
+    graph = load(convolution())
+    relu = next(node for node in graph.nodes if node.op == "Relu")
+    graph.outputs = [*graph.outputs, relu.output]
+    assert "more than its output" in declined(graph, exit_at("p", 0, 64, None, 0.5))
