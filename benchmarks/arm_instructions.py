@@ -21,7 +21,8 @@ from pathlib import Path
 
 import edgeopt
 from benchmarks.arm_agreement import inputs_of
-from edgeopt.codegen.build import link, target_machine
+from edgeopt.codegen.build import link
+from edgeopt.codegen.optimise import target_machine
 from edgeopt.codegen.toolchain import compiler, invoke, missing
 from edgeopt.cost.calibrate import program_of
 from edgeopt.cost.census import census

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +20,10 @@ import numpy as np
 from edgeopt.cache import keep, read
 from edgeopt.codegen.capture import digest
 from edgeopt.codegen.driver import driver_ir, single_ir
-from edgeopt.codegen.kernel_text import kernel_name, texts
-from edgeopt.lower.program import Program, Step
+from edgeopt.codegen.kernel_text import kernel_texts, parts_of
+from edgeopt.codegen.optimise import linked, parse, target_machine
+from edgeopt.codegen.units import assembles, emit_units
+from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
@@ -39,7 +40,10 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
     entry = f"{digest(sources(), target, driver, sorted(public))}.o"
     data = read(entry)
     if data is None:
-        data = emit(_linked(program, target, driver, public), target)
+        if assembles(target):
+            data = emit_units(program, target, library, public)
+        else:
+            data = emit(_linked(program, target, driver, public), target)
         keep(entry, data)
     return data
 
@@ -59,69 +63,13 @@ def link_single(program: Program, target: Target) -> llvm.ModuleRef:
 
 
 def _linked(program: Program, target: Target, driver: str, public: set[str]) -> llvm.ModuleRef:
-    machine = target_machine(target)
-    module = _parse(driver, machine)
-    for text in _texts(program.native):
-        module.link_in(_parse(text, machine))
-    _internalise(module, public)
-    module.verify()
-    _specialise(module, machine)
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    return module
-
-
-def _specialise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
-    """Give every call its own copy of its kernel before anything is optimised.
-
-    LLVM optimises a function before it inlines it. With one caller it knows the constants by then, with two it does not, and a
-    loop nest that was shaped for unknown extents is not reshaped afterwards: a layer would be slower for having a neighbour.
-    """
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
-    inliner = llvm.create_new_module_pass_manager()
-    inliner.add_always_inliner_pass()
-    inliner.run(module, builder)
+    steps = program.native
+    return linked(parse(driver, target), kernel_texts(steps, parts_of(steps)), public, target)
 
 
 def emit(module: llvm.ModuleRef, target: Target) -> bytes:
     """Machine code of an optimised module."""
     return bytes(target_machine(target).emit_object(module))
-
-
-def target_machine(target: Target) -> llvm.TargetMachine:
-    """LLVM's code generator for ``target``: position independent, full optimisation."""
-    _initialise()
-    machine = llvm.Target.from_triple(target.triple)
-    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default")
-
-
-@cache
-def _initialise() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-
-
-def _texts(steps: Sequence[Step]) -> Iterator[str]:
-    """The text of every kernel of ``steps`` and of every part of one, each once."""
-    written: set[str] = set()
-    for step in {kernel_name(s): s for s in steps}.values():
-        for name, write in texts(step):
-            if name not in written:
-                written.add(name)
-                yield write()
-
-
-def _parse(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
-    head = f'target datalayout = "{machine.target_data}"\ntarget triple = "{machine.triple}"\n'
-    return llvm.parse_assembly(head + text)
-
-
-def _internalise(module: llvm.ModuleRef, public: set[str]) -> None:
-    for symbol in [*module.functions, *module.global_variables]:
-        if not symbol.is_declaration and symbol.name not in public:
-            symbol.linkage = "internal"
 
 
 @cache

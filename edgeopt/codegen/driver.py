@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from edgeopt.codegen.capture import digest
 from edgeopt.codegen.denormals import mode_declarations
@@ -31,15 +32,37 @@ def call_name(step: Step) -> str:
     return "call_" + digest(kernel_name(step), constants(step))
 
 
-def driver_ir(program: Program, target: Target, library: bool = False) -> str:
-    """The driver's text; it refers to the captured kernels by ``kernel_name``. A library has no threads and no sample loop."""
+@dataclass(frozen=True)
+class Unit:
+    """A function that steps call: its name, its text, which calls a kernel, and a step of that kernel."""
+
+    name: str
+    text: str
+    step: Step
+
+
+def driver_ir(program: Program, target: Target, library: bool = False, apart: bool = False) -> str:
+    """The driver's text; it refers to the captured kernels by ``kernel_name``. A library has no threads and no sample loop.
+
+    With ``apart`` the functions that steps call are only declared, as ``units`` that another text defines.
+    """
     steps, callees = program.native, _callees(program.native)
-    parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
-    found = {callee.name: (callee, step) for step, callee in zip(steps, callees, strict=True)}
-    parts += [_function(callee, step) for callee, step in found.values()]
+    found = {callee.name: (callee, step) for callee, step in zip(callees, steps, strict=True)}
+    if apart:
+        parts = [_outside(callee, step) for callee, step in found.values()]
+    else:
+        parts = [_declaration(s) for s in {kernel_name(s): s for s in steps}.values()]
+        parts += [_function(callee, step) for callee, step in found.values()]
     parts += [mode_declarations(target), dispatch_ir(program, target, callees), next_ir(program, address), _range(program)]
     parts.append(entry_ir(program, target, library))
     return "\n".join(parts if library else [*parts, _samples(program), pool_ir(program, target)])
+
+
+def units(program: Program) -> list[Unit]:
+    """The functions that the steps of ``program`` call."""
+    steps, callees = program.native, _callees(program.native)
+    found = {callee.name: (callee, step) for callee, step in zip(callees, steps, strict=True)}
+    return [Unit(name, f"{_declaration(step)}\n{_function(callee, step)}", step) for name, (callee, step) in found.items()]
 
 
 def _callees(steps: Sequence[Step]) -> list[Callee]:
@@ -84,12 +107,17 @@ def _function(callee: Callee, step: Step) -> str:
     given = [f"{_kind(c)} %c{i}" if i in callee.open else _literal(c) for i, c in enumerate(constants(step))]
     formal = ", ".join([*(f"ptr noalias {p}" for p in pointers), "i64 %begin", "i64 %end", *open_])
     actual = ", ".join([*(f"ptr {p}" for p in pointers), "i64 %begin", "i64 %end", *given])
-    return f"""define internal void @{callee.name}({formal}) noinline {{
+    return f"""define void @{callee.name}({formal}) noinline {{
   %result = alloca ptr
   %error = alloca ptr
   call i32 @{kernel_name(step)}(ptr %result, ptr %error, {actual})
   ret void
 }}"""
+
+
+def _outside(callee: Callee, step: Step) -> str:
+    kinds = ["ptr"] * len(step.places) + ["i64", "i64", *map(_kind, callee.constants)]
+    return f"declare hidden void @{callee.name}({', '.join(kinds)})"
 
 
 def _kind(constant: int | float) -> str:

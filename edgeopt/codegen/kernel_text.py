@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from numba import types
@@ -12,7 +13,9 @@ from edgeopt.codegen.capture import capture, digest
 from edgeopt.codegen.identity import identity
 from edgeopt.codegen.outline import outline
 from edgeopt.codegen.parts import part_text, unknown_parts
+from edgeopt.codegen.processes import shared
 from edgeopt.kernels.emit.intrinsics import pointer
+from edgeopt.kernels.emit.vector_function import VectorFunction
 from edgeopt.lower.program import Step
 
 _CAPTURED: dict[str, str] = {}
@@ -39,22 +42,50 @@ def _outline_name(step: Step) -> str:
     return "outline_" + digest(identity(outline(step.call.function).function), step.dtypes, kinds)
 
 
-def texts(step: Step) -> Iterator[tuple[str, Callable[[], str]]]:
-    """The names of all that a kernel consists of, and how its text is made: the kernel function and its parts."""
-    found, name = outline(step.call.function), _outline_name(step)
-    if name not in _CAPTURED:
-        _CAPTURED[name] = capture(found.function, signature(step), name, len(found.numbers))
-    text = _CAPTURED[name].replace(name, kernel_name(step))
-    for unknown, (index, kinds) in unknown_parts(text).items():
-        part = found.parts[index]
-        made = "part_" + digest(identity(part), unknown)
-        text = text.replace(f"@{unknown}(", f"@{made}(")
-        yield made, _writer(part, kinds, made)
-    yield kernel_name(step), lambda: text
+def parts_of(steps: Sequence[Step]) -> dict[str, str]:
+    """The text of every part of the kernels of ``steps``, by its name; captures what outlines are not known yet."""
+    _capture_all(steps)
+    wanted = {name: (part, kinds) for step in steps for name, part, kinds in _parts(step)}
+    made = shared([partial(part_text, part, kinds, name) for name, (part, kinds) in wanted.items()])
+    return dict(zip(wanted, made, strict=True))
 
 
-def _writer(part: Any, kinds: list[Any], name: str) -> Callable[[], str]:
-    return lambda: part_text(part, kinds, name)
+def kernel_texts(steps: Sequence[Step], parts: Mapping[str, str]) -> Iterator[str]:
+    """The text of every kernel of ``steps`` and of each of its ``parts``, once."""
+    kernels = {kernel_name(step): step for step in steps}
+    for name, step in kernels.items():
+        yield _with_parts(step).replace(_outline_name(step), name)
+    for name in {name: None for step in kernels.values() for name, _, _ in _parts(step)}:
+        yield parts[name]
+
+
+def _capture_all(steps: Sequence[Step]) -> None:
+    missing = {name: step for name, step in zip(map(_outline_name, steps), steps, strict=True) if name not in _CAPTURED}
+    made = shared([partial(_captured, name, step) for name, step in missing.items()])
+    _CAPTURED.update(zip(missing, made, strict=True))
+
+
+def _captured(name: str, step: Step) -> str:
+    found = outline(step.call.function)
+    return capture(found.function, signature(step), name, len(found.numbers))
+
+
+def _parts(step: Step) -> Iterator[tuple[str, VectorFunction, list[Any]]]:
+    """The parts of a step's kernel: the name of each, what writes it, and the types of its operands."""
+    for unknown, (index, kinds) in unknown_parts(_CAPTURED[_outline_name(step)]).items():
+        part = outline(step.call.function).parts[index]
+        yield _part_name(part, unknown), part, kinds
+
+
+def _part_name(part: VectorFunction, unknown: str) -> str:
+    return "part_" + digest(identity(part), unknown)
+
+
+def _with_parts(step: Step) -> str:
+    text, parts = _CAPTURED[_outline_name(step)], outline(step.call.function).parts
+    for unknown, (index, _) in unknown_parts(text).items():
+        text = text.replace(f"@{unknown}(", f"@{_part_name(parts[index], unknown)}(")
+    return text
 
 
 def signature(step: Step) -> tuple[Type, ...]:

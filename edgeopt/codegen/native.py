@@ -10,7 +10,7 @@ import threading
 
 import llvmlite.binding as llvm
 
-from edgeopt.codegen.build import target_machine
+from edgeopt.codegen.optimise import target_machine
 from edgeopt.errors import EdgeoptError
 from edgeopt.target import Target
 

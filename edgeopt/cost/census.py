@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import llvmlite.binding as llvm
 import numpy as np
 
-from edgeopt.codegen.build import link_single, target_machine
+from edgeopt.codegen.build import link_single
 from edgeopt.codegen.driver import sample_bytes
+from edgeopt.codegen.optimise import target_machine
 from edgeopt.cost.blocks import COUNTERS, instrumented
 from edgeopt.ir import Array
 from edgeopt.lower.memory import aligned_bytes

@@ -7,6 +7,7 @@ registers and are never unrolled by LLVM, which would keep shared operands alive
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ Value = Any
 def integer(value: int) -> ir.Constant:
     """An i64 constant."""
     return ir.Constant(I64, value)
+
+
+@lru_cache(4096)
+def _constants(kind: str, values: tuple[Any, ...]) -> ir.Constant:
+    """A vector of constants, float32 given as bytes; kept, since llvmlite writes the text of a constant once."""
+    if kind == "i32":
+        return ir.Constant(ir.VectorType(I32, len(values)), list(values))
+    return ir.Constant(ir.VectorType(F32, len(values)), [float(np.frombuffer(value, np.float32)[0]) for value in values])
 
 
 def declared(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:
@@ -92,7 +101,7 @@ class Emitter:
 
     def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         """Lanes of a (0 ..) and b (after those of a)."""
-        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
+        return self.builder.shuffle_vector(a, b, _constants("i32", tuple(lanes)))
 
     def transpose(self, rows: Sequence[Value]) -> list[Value]:
         """A square of vectors transposed, by exchanging ever larger blocks."""
@@ -107,11 +116,11 @@ class Emitter:
 
     def constant(self, value: float) -> ir.Constant:
         """A float32 constant in every lane."""
-        return ir.Constant(self.vector, [float(np.float32(value))] * self.lanes)
+        return _constants("float", (np.float32(value).tobytes(),) * self.lanes)  # as bytes, which tell 0.0 from -0.0
 
     def integers(self, value: int) -> ir.Constant:
         """An int32 constant in every lane."""
-        return ir.Constant(self.int_vector, [value] * self.lanes)
+        return _constants("i32", (value,) * self.lanes)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a * b + c, in one rounding where the target has the instruction."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import edgeopt
-from edgeopt.codegen.build import target_machine
+from edgeopt.codegen.optimise import target_machine
 from edgeopt.errors import EdgeoptError
 from edgeopt.features import demanded, lacking
 from edgeopt.runtime.emulate import Emulator

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from edgeopt.codegen.build import link, target_machine
+from edgeopt.codegen.build import link
+from edgeopt.codegen.optimise import target_machine
 from edgeopt.ir import Attribute, Graph
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_stem, conv_transpose_blocked, conv_winograd

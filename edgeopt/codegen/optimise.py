@@ -1,0 +1,65 @@
+"""LLVM's part: modules of text linked, specialised and optimised for a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+import llvmlite.binding as llvm
+
+from edgeopt.target import Target
+
+
+def linked(
+    module: llvm.ModuleRef, texts: Iterable[str], public: set[str], target: Target, linkage: str = "internal"
+) -> llvm.ModuleRef:
+    """``module`` with the functions of ``texts``, optimised for ``target``; nothing but ``public`` is visible from outside."""
+    for text in texts:
+        module.link_in(parse(text, target))
+    _internalise(module, public, linkage)
+    module.verify()
+    machine = target_machine(target)
+    _specialise(module, machine)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def _specialise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
+    """Give every call its own copy of its kernel before anything is optimised.
+
+    LLVM optimises a function before it inlines it. With one caller it knows the constants by then, with two it does not, and a
+    loop nest that was shaped for unknown extents is not reshaped afterwards: a layer would be slower for having a neighbour.
+    """
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
+    inliner = llvm.create_new_module_pass_manager()
+    inliner.add_always_inliner_pass()
+    inliner.run(module, builder)
+
+
+def target_machine(target: Target) -> llvm.TargetMachine:
+    """LLVM's code generator for ``target``: position independent, full optimisation."""
+    _initialise()
+    machine = llvm.Target.from_triple(target.triple)
+    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default")
+
+
+@cache
+def _initialise() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+def parse(text: str, target: Target) -> llvm.ModuleRef:
+    """The module of ``text``, which says nothing of a target itself."""
+    machine = target_machine(target)
+    head = f'target datalayout = "{machine.target_data}"\ntarget triple = "{machine.triple}"\n'
+    return llvm.parse_assembly(head + text)
+
+
+def _internalise(module: llvm.ModuleRef, public: set[str], linkage: str) -> None:
+    for symbol in [*module.functions, *module.global_variables]:
+        if not symbol.is_declaration and symbol.name not in public:
+            symbol.linkage = linkage
