@@ -1,6 +1,7 @@
-"""DequantizeLinear -> sum, product, average pooling, concatenation or softmax -> QuantizeLinear becomes one integer operator.
+"""DequantizeLinear -> sum, products, average pooling, concatenation or softmax -> QuantizeLinear becomes one integer operator.
 
-    Q(op(DQ(a), DQ(b)))   ->   QuantOp(a, b)            for Add, Mul, AveragePool, GlobalAveragePool, Concat, Softmax
+    Q(op(DQ(a), DQ(b)))   ->   QuantOp(a, b)            for Add, Mul, MatMul, AveragePool, GlobalAveragePool, Concat,
+                                                        Softmax
 
 The body of the operator is what it replaces. Not when an input is float or has a scale per channel, or when the result has other
 readers than one QuantizeLinear; a concatenation of equal grids is left to the pass that moves rounding.
@@ -11,7 +12,7 @@ from edgeopt.ir.match import dtype_of, sole_user
 from edgeopt.ops.qdq import INPUT_CODES, Grid, dequantized, grid, is_per_tensor, quantizing_user, same_grid
 from edgeopt.rewrite import Context, Pass
 
-ROOTS = ("Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Softmax")
+ROOTS = ("Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Softmax", "MatMul")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:

@@ -12,7 +12,8 @@ from edgeopt.target import Target
 BYTES = ("uint8", "int8")
 WORDS = ("uint16", "int16")
 SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm Gemm HybridConv
-HybridGemm MatMul MatMulInteger QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm""".split()
+HybridGemm MatMul MatMulInteger QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm
+QuantMatMul""".split()
 
 
 def candidates(table: Sequence[Kernel], node: Node) -> list[Kernel]:

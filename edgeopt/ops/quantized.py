@@ -10,7 +10,7 @@ from __future__ import annotations
 from edgeopt.ir import Node
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
-from edgeopt.ops.work import convolution, product, transposed_convolution
+from edgeopt.ops.work import Count, convolution, no_work, product, transposed_convolution
 
 WEIGHT, BIAS, RESULT, RESIDUAL = 3, 6, 7, 9
 TRANSPOSED_ATTRIBUTES = (*CONV_ATTRIBUTES, "output_padding", "output_shape")
@@ -67,7 +67,7 @@ def _quant_gemm(node: Node, body: Body) -> None:
     _end(body, node, y)
 
 
-def _binary(op: str) -> OwnOp:
+def _binary(op: str, macs: Count = no_work) -> OwnOp:
     def build(node: Node, body: Body) -> None:
         """a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero. y = activation(op(a, b)).
 
@@ -77,7 +77,7 @@ def _binary(op: str) -> OwnOp:
         activation(body, node, y, "a")
         _codes(body, node, "a", 6)
 
-    return OwnOp(f"Quant{op}", build, numeric="integer")
+    return OwnOp(f"Quant{op}", build, macs, numeric="integer")
 
 
 def _quant_scale_shift(node: Node, body: Body) -> None:
@@ -121,6 +121,7 @@ QUANTIZED = (
     OwnOp("QuantScaleShift", _quant_scale_shift, numeric="integer"),
     _binary("Add"),
     _binary("Mul"),
+    _binary("MatMul", product),
     _unary("AveragePool", POOL_ATTRIBUTES),
     _unary("GlobalAveragePool", ()),
     _unary("Softmax", ("axis",)),

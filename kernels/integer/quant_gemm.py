@@ -66,12 +66,12 @@ def prepare(site: Site) -> Prepared:
     depth, columns = weight.shape
     if depth < 4 or columns < target.lanes or x.layout.block or y.layout.block:
         raise Declined(f"a matrix of {depth} x {columns} is too small")
-    product = _product(target, prod(y.shape[:-1]), depth, columns)
+    product = product_of(target, prod(y.shape[:-1]), depth, columns)
     how, numbers = ending(site, weight, 1, seen_zero(site))
     starts, width, order = product.starts(target.lanes), product.vectors * target.lanes, _order(weight)
     arrays = np.stack([arranged(target, order[:, first : first + width]) for first in starts])
     panels = stored_panels(target, weight, arrays, STEPS * product.vectors, product.run)
-    tile = replace(_tile(target, product, how), flipped=flipped(site), limit=meets_limit(target, weight))
+    tile = replace(tile_of(target, product, how), flipped=flipped(site), limit=meets_limit(target, weight))
     tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
     words = parameters(numbers, starts, width)
     added = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
@@ -84,7 +84,8 @@ def prepare(site: Site) -> Prepared:
     return Prepared(function, roles, len(starts) * per, per, tuple(copies))
 
 
-def _tile(target: Target, product: Product, how: Requantize) -> QuantTile:
+def tile_of(target: Target, product: Product, how: Requantize) -> QuantTile:
+    """The tile of ``product``, whose rows lie ``depth`` codes apart."""
     places = tuple(i * product.columns for i in range(product.pixels))
     vectors = tuple(v * target.lanes for v in range(product.vectors))
     words, left = product.depth // 4, product.depth % 4
@@ -102,7 +103,8 @@ def _tile(target: Target, product: Product, how: Requantize) -> QuantTile:
     )
 
 
-def _product(target: Target, rows: int, depth: int, columns: int) -> Product:
+def product_of(target: Target, rows: int, depth: int, columns: int) -> Product:
+    """The panels and tiles of a product of these sizes."""
     whole = columns // target.lanes
     if rows <= FEW:
         fitting = [v for v in range(1, min(VECTORS, whole) + 1) if pixels_fitting(target, v) >= rows]

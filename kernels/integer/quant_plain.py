@@ -15,6 +15,7 @@ from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.conv import conv_transpose
 from edgeopt.kernels.emit.elements import static
+from edgeopt.kernels.gemm import gemm, matmul_plain
 from edgeopt.kernels.integer import quantize, quantize_vector
 from edgeopt.kernels.move import concat
 from edgeopt.kernels.pointwise import binary, unary
@@ -24,7 +25,20 @@ from edgeopt.kernels.walk.strided import grid, row_major
 
 _KERNELS: tuple[Kernel, ...] = tuple(
     k
-    for module in (binary, concat, conv_transpose, pool, quantize_vector, quantize, reduce, softmax_vector, softmax, unary)
+    for module in (
+        binary,
+        concat,
+        conv_transpose,
+        gemm,
+        matmul_plain,
+        pool,
+        quantize_vector,
+        quantize,
+        reduce,
+        softmax_vector,
+        softmax,
+        unary,
+    )
     for k in (module.KERNELS if hasattr(module, "KERNELS") else (module.KERNEL,))
     if k.layout == "plain"
 )
@@ -138,6 +152,7 @@ def _lookup(site: Site) -> tuple[KernelCall, ...]:
 
 KERNELS = (
     Kernel("quant_binary_plain", ("QuantAdd", "QuantMul"), _binary),
+    Kernel("quant_matmul_plain", ("QuantMatMul",), _binary, by_definition=True),
     Kernel("quant_unary_plain", ("QuantAveragePool", "QuantGlobalAveragePool", "QuantSoftmax"), _unary),
     Kernel("quant_concat_plain", ("QuantConcat",), _concat),
     Kernel("quant_lookup_plain", ("QuantLookup",), _lookup),

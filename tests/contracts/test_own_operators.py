@@ -28,6 +28,7 @@ LOOKUP_GEMM: list[Operand] = ["uint8[2,4]", S, Z, CODES[..., 0, 0], BOOKS, WS, o
 ATTENTION: list[Operand] = ["float32[2,5,4]", "float32[2,7,4]", "float32[2,7,3]", "float32[5,7]"]
 PAIR: list[Operand] = ["uint8[2,3]", S, Z, "uint8[3]", S, Z, S, Z]
 ONE: list[Operand] = [X, S, Z, S, Z]
+MATRICES: list[Operand] = ["uint8[2,3]", S, Z, "uint8[3,6]", S, Z, S, Z]
 SCALED: list[Operand] = [X, S, Z, ones(4, 1, 1), ones(4, 1, 1), S, Z]
 POOL = {"kernel_shape": [2, 2]}
 PARTS: list[Operand] = [S, Z, "uint8[1,4]", S, Z, "uint8[1,2]", S, Z]
@@ -125,6 +126,7 @@ CASES = [
     *each("LookupGemm", LOOKUP_GEMM, (*LOOKUP, ("depth", {0: "uint8[2,5]"}, "input 3"))),
     *each("QuantAdd", PAIR, BINARY),
     *each("QuantMul", PAIR, BINARY),
+    *each("QuantMatMul", MATRICES, (("depth", {3: "uint8[2,6]"}, "no common depth"), ("scale", {4: ones(3)}, "one number"))),
     *each("QuantScaleShift", SCALED, (("x scale", {1: ones(4)}, "one number"), ("factor", {3: ones(6, 1, 1)}, "input 3"))),
     *each("QuantAveragePool", ONE, (*UNARY, ("pads", {"pads": [5, 5, 5, 5]}, "whole windows")), **POOL),
     *each("QuantGlobalAveragePool", ONE, (*UNARY, ("empty", {0: "uint8[1,4,0,8]"}, "maps are empty"))),

@@ -107,6 +107,12 @@ def _binary(operands: Operands) -> None:
     operands.yields(broadcast(operands, (0, 3)))
 
 
+def _matmul(operands: Operands) -> None:
+    codes(operands, 0, 3)
+    result_grid(operands, 6)
+    operands.yields(product(operands, 0, 3))
+
+
 def _scale_shift(operands: Operands) -> None:
     codes(operands, 0)
     result_grid(operands, 5)
@@ -163,6 +169,7 @@ RULES = {
     "QuantGemm": _quant_gemm,
     "QuantAdd": _binary,
     "QuantMul": _binary,
+    "QuantMatMul": _matmul,
     "QuantScaleShift": _scale_shift,
     "QuantAveragePool": _average,
     "QuantGlobalAveragePool": _global_average,
