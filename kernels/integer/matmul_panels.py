@@ -77,7 +77,9 @@ def _packed(e: Emitter, rows: Sequence[Value | None], total: Value) -> tuple[lis
         for row in given:
             total = e.builder.add(total, e.builder.sext(row, e.int_vector))
         return halves, total
-    quads = e.shuffle(*halves, [2 * i + j % 2 + 2 * e.lanes * (j // 2) for i in range(e.lanes) for j in range(GROUP)])
+    quads = e.shuffle(
+        halves[0], halves[1], [2 * i + j % 2 + 2 * e.lanes * (j // 2) for i in range(e.lanes) for j in range(GROUP)]
+    )
     return [quads], e.dot4(total, ir.Constant(quads.type, [1] * quads.type.count), quads)
 
 
