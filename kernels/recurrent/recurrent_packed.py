@@ -53,9 +53,6 @@ def cell_of(site: Site, sizes: Recurrence, gates: int) -> Cell:
     """The tile for a node, by the target's registers. Raises Declined for what the packed form cannot express."""
     if site.given(0).type.dtype != "float32":
         raise Declined(f"element type {site.given(0).type.dtype}")
-    lengths = site.optional(4)
-    if lengths is not None and (lengths.array is None or (lengths.array < sizes.steps).any()):
-        raise Declined("its sequences may be shorter than its input")
     if site.node.real("clip", 0.0):
         raise Declined("its gates are clipped")
     lanes = site.target.lanes

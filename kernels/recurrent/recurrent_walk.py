@@ -1,7 +1,8 @@
 """The loop over time of a recurrent network whose steps are register tiles.
 
 A chunk is the sequences of one tile; the last tile is moved up to end with the batch. Hidden units lie twice in scratch, old
-and new in turn, because every gate reads all old ones.
+and new in turn, because every gate reads all old ones. A sequence that is shorter than the input keeps its state in the steps
+beyond its end, and its result there is zero.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import KernelCall, Operand, Packed, Site, Temporary
+from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Site, Temporary
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.recurrent.recurrent import Direction, Recurrence, optional_input, optional_output
 from edgeopt.kernels.recurrent.recurrent_packed import Cell, Finish, cell_function, input_product, recurrent_weights
@@ -26,16 +27,19 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
     bias = site.constant(3)[direction.place] if site.optional(3) is not None else np.zeros(2 * rows, np.float32)
     apart = separate(cell, bias)
     product, given = input_product(site, sizes, cell, w, bias[:rows] + bias[rows:] - apart)
-    states, celled = sizes.directions * sizes.batch * sizes.hidden, site.node.op == "LSTM"
+    states, celled, cut = sizes.directions * sizes.batch * sizes.hidden, site.node.op == "LSTM", _shortened(site, sizes)
+    peeping = celled and site.optional(7) is not None
+    seen = site.constant(7)[direction.place].reshape(3, -1) if peeping else apart[None, -cell.hidden :]
     operands: tuple[Operand, ...] = (
-        *(given, recurrent_weights(cell, r, lanes), Packed(_units(cell, apart)), optional_input(site, 5, states)),
+        *(given, recurrent_weights(cell, r, lanes), Packed(_units(cell, seen)), optional_input(site, 5, states)),
         optional_input(site, 6, states) if celled else Packed(np.zeros(1, np.float32)),
         *(optional_output(site, 0, states * sizes.steps), optional_output(site, 1, states)),
         optional_output(site, 2, states) if celled else Temporary("output2", 1),
         Temporary("hidden", 2 * cell.rows * cell.units, True),
-        Temporary("cells", cell.rows * cell.units, True),
+        Temporary("cells", 2 * cell.rows * cell.units, True),
+        Input(4) if cut else Packed(np.zeros(1, np.int32)),
     )
-    function = _function(site.target, cell, sizes, direction, finish, celled)
+    function = _function(site.target, cell, sizes, direction, finish, (celled, cut))
     return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
 
 
@@ -47,25 +51,35 @@ def separate(cell: Cell, bias: Array) -> Array:
     return kept
 
 
-def _units(cell: Cell, apart: Array) -> Array:
-    padded = np.zeros(cell.units, np.float32)
-    padded[: cell.hidden] = apart[-cell.hidden :]
+def _units(cell: Cell, rows: Array) -> Array:
+    """Rows of one number for each hidden unit, padded to whole vectors."""
+    padded = np.zeros((len(rows), cell.units), np.float32)
+    padded[:, : cell.hidden] = rows
     return padded
 
 
+def _shortened(site: Site, sizes: Recurrence) -> bool:
+    """Whether a sequence may be shorter than the input."""
+    lengths = site.optional(4)
+    return lengths is not None and (lengths.array is None or bool((lengths.array < sizes.steps).any()))
+
+
 def _function(
-    target: Target, cell: Cell, sizes: Recurrence, direction: Direction, finish: Finish, celled: bool
+    target: Target, cell: Cell, sizes: Recurrence, direction: Direction, finish: Finish, form: tuple[bool, bool]
 ) -> Callable[..., None]:
+    """``form``: whether there are cells, and whether sequences may end early."""
+    celled, cut = form
     advance = _advance(target, cell, finish)
     n, units, rows, steps, batch, backward = cell.hidden, cell.units, cell.rows, sizes.steps, sizes.batch, direction.backward
     row = cell.gates * units
     pt, pb = (row, steps * row) if sizes.batch_major else (batch * row, row)
     y0, ys, yt, s0, ss = sizes.constants(direction, cell.gates)[6:11]
-    fill, copy = _copies(rows, n, units)
+    (fill, copy), (keep, hold) = _copies(rows, n, units), _ends(rows, n, units, celled)
 
     def recur(
-        p: Any, w: Any, b: Any, h0: Any, c0: Any, y: Any, yh: Any, yc: Any, hidden: Any, cells: Any, begin: Any, end: Any
-    ) -> None:
+        p: Any, w: Any, b: Any, h0: Any, c0: Any, y: Any, yh: Any, yc: Any, hidden: Any, cells: Any, lengths: Any,
+        begin: Any, end: Any,
+    ) -> None:  # fmt: skip
         for chunk in range(begin, end):
             first = min(chunk * rows, batch - rows)
             own = s0 + first * ss
@@ -75,8 +89,12 @@ def _function(
             for step in range(steps):
                 t = steps - 1 - step if backward else step
                 old, new = offset(hidden, step % 2 * rows * units), offset(hidden, (1 - step % 2) * rows * units)
+                if cut:
+                    keep(cells)
                 advance(offset(p, t * pt + first * pb), w, b, old, cells if celled else old, new)
                 copy(new, offset(y, y0 + first * ys + t * yt), ys)
+                if cut:
+                    hold(t, offset(lengths, first), old, new, cells, offset(y, y0 + first * ys + t * yt), ys)
             copy(offset(hidden, steps % 2 * rows * units), offset(yh, own), ss)
             if celled:
                 copy(cells, offset(yc, own), ss)
@@ -120,3 +138,25 @@ def _copies(rows: int, n: int, units: int) -> tuple[Callable[..., None], Callabl
                 result[i * stride + k] = states[i * units + k]
 
     return fill, copy
+
+
+def _ends(rows: int, n: int, units: int, celled: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+    """What a step does for sequences that may have ended: cells are kept before it, and after it the old state is put back."""
+
+    @inline
+    def keep(cells: Any) -> None:
+        for k in range(rows * units if celled else 0):
+            cells[rows * units + k] = cells[k]
+
+    @inline
+    def hold(t: Any, lengths: Any, old: Any, new: Any, cells: Any, result: Any, stride: Any) -> None:
+        for i in range(rows):
+            if t >= lengths[i]:
+                for k in range(i * units, (i + 1) * units):
+                    new[k] = old[k]
+                    if celled:
+                        cells[k] = cells[rows * units + k]
+                for k in range(n):
+                    result[i * stride + k] = np.float32(0)
+
+    return keep, hold

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import edgeopt
+from edgeopt.codegen.identity import identity
 from edgeopt.ir import Array, Attribute
 from edgeopt.ir.clone import clone
 from edgeopt.kernels.recurrent import gru, gru_packed, lstm, lstm_packed
@@ -48,19 +49,39 @@ def test_both_directions_and_layouts_equal_the_plain_kernel(op: str, layout: int
     inputs, attributes = _inputs(op, 2, 20, 3), {**_attributes(op, 20), "direction": "bidirectional", "layout": layout}
     if layout:
         inputs = [np.ascontiguousarray(a.swapaxes(0, 1)) if a is not None and i in (0, 5, 6) else a for i, a in enumerate(inputs)]
-    data = {f"x{i}": a for i, a in enumerate(inputs) if a is not None and i not in (1, 2, 3)}
-    graph = one_node(op, inputs, attributes, (1, 2, 3), OPS[op][2])
+    _equal_the_plain_kernel(op, inputs, attributes, (1, 2, 3))
+
+
+def _equal_the_plain_kernel(
+    op: str, inputs: list[Array | None], attributes: dict[str, Attribute], constant: tuple[int, ...]
+) -> None:
+    data = {f"x{i}": a for i, a in enumerate(inputs) if a is not None and i not in constant}
+    graph = one_node(op, inputs, attributes, constant, OPS[op][2])
     made = [compiled(graph, kernels(m)).run(data) for m in (OPS[op][0], PLAIN[op])]
     for name, expected in made[1].items():
         np.testing.assert_allclose(made[0][name], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_lengths_of_sequences_that_are_all_whole() -> None:
-    inputs = _inputs("LSTM", 1, 6, 2)
-    for lengths, serves in (([3, 3], True), ([3, 2], False)):
-        inputs[4] = np.array(lengths, np.int32)
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("known", [False, True])
+def test_sequences_that_end_early(op: str, known: bool) -> None:
+    inputs, attributes = _inputs(op, 2, 18, 5), {**_attributes(op, 18), "direction": "bidirectional"}
+    inputs[4] = np.array([3, 1, 0, 2, 3], np.int32)
+    _equal_the_plain_kernel(op, inputs, attributes, (1, 2, 3, 4) if known else (1, 2, 3))
+
+
+def test_lengths_of_sequences_that_are_all_whole_cost_nothing() -> None:
+    inputs, made = _inputs("LSTM", 1, 6, 2), []
+    for inputs[4] in (None, np.array([3, 3], np.int32)):
         program = lower(one_node("LSTM", inputs, _attributes("LSTM", 6), (1, 2, 3, 4), 3), host(), "one", kernels(lstm_packed))
-        assert (not program.fallbacks) is serves
+        made.append([identity(step.call.function) for step in program.native])
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("hidden", [4, 37])
+def test_peepholes(hidden: int) -> None:
+    inputs = [*_inputs("LSTM", 2, hidden, 3), normal(2, 3 * hidden, seed=2)]
+    _equal_the_plain_kernel("LSTM", inputs, {"hidden_size": hidden, "direction": "bidirectional"}, (1, 2, 3, 7))
 
 
 def test_activations_other_than_the_usual() -> None:
