@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.lookup_layers import LAYERS, Timing, measure
+from benchmarks.lookup_layers import LAYERS, Timing, measure, ways
 from edgeopt.target import target as find_target
 
 
@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     wanted = [layer for layer in LAYERS if not a.layers or any(part in layer.name for part in a.layers)]
-    found = [measure(layer, find_target(a.target), a.seconds, not a.no_peers) for layer in wanted]
+    target = find_target(a.target)
+    found = [measure(layer, target, a.seconds, ways(layer, target, not a.no_peers)) for layer in wanted]
     show(found, ("K16 C'4", "2 x K16 C'4", "K16 C'2"))
     if a.json:
         a.json.write_text(json.dumps([asdict(f) for f in found], indent=1) + "\n")

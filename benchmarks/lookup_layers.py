@@ -10,7 +10,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgeopt.assembly import assemble
-from edgeopt.ir import OWN_DOMAIN, Array, Graph, TensorType, Value
+from edgeopt.ir import OWN_DOMAIN, Array, Graph, TensorType, Value, numpy_dtype
 from edgeopt.ops import infer_types
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
@@ -151,7 +151,8 @@ def ours(graph: Graph, target: Target) -> Way:
     """The steps of a compiled layer, without the changes of layout at its ends."""
     model: CompiledModel = assemble(graph, target, 2)
     shape = graph.inputs[0].type.dims if graph.inputs[0].type else ()
-    data = {"x": np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)}
+    kind = numpy_dtype(graph.inputs[0].type.dtype) if graph.inputs[0].type else np.uint8
+    data = {"x": np.random.default_rng(0).integers(0, 256, shape).astype(kind)}
     own = ["relayout" not in about["kernel"] for about in model.manifest["kernels"]]
     return lambda repeats: sum(s for s, counts in zip(model.profile(data, repeats), own, strict=True) if counts)
 
@@ -187,9 +188,9 @@ def ways(layer: Layer, target: Target, peers: bool) -> dict[str, Way]:
     return found
 
 
-def measure(layer: Layer, target: Target, seconds: float, peers: bool) -> Timing:
+def measure(layer: Layer, target: Target, seconds: float, every: Mapping[str, Way]) -> Timing:
     """The ways in turn for ``seconds`` each; fully connected layers also behind a sweep through memory."""
-    every, made = ways(layer, target, peers), Timing(layer.name)
+    made = Timing(layer.name)
     made.hot = dict.fromkeys(every, float("inf"))
     for _ in range(max(1, round(seconds / BURST))):
         for name, run in every.items():
