@@ -29,7 +29,7 @@ class Pattern:
 
 
 DENSITIES = (0.5, 0.2, 0.1, 0.05)
-KINDS: tuple[tuple[Block, bool], ...] = (((16, 4), True), ((16, 1), False))
+KINDS: tuple[tuple[Block, bool], ...] = (((16, 4), True), ((16, 1), False), ((1, 1), False))
 PATTERNS = tuple(Pattern(block, density, integers) for block, integers in KINDS for density in DENSITIES)
 
 
@@ -68,7 +68,8 @@ def sparse_graph(layer: Layer, pattern: Pattern) -> Graph:
 
 def ways(layer: Layer, target: Target, peers: bool) -> dict[str, Way]:
     """Every way to compute a layer."""
-    found = {pattern.name: ours(sparse_graph(layer, pattern), target) for pattern in PATTERNS}
+    patterns = [pattern for pattern in PATTERNS if layer.side or pattern.block != (1, 1)]
+    found = {pattern.name: ours(sparse_graph(layer, pattern), target) for pattern in patterns}
     found |= {"int8": ours(integer_graph(layer), target), "fp32": ours(float_graph(layer), target)}
     if peers:
         found |= {"onnxruntime": theirs(float_model(layer), layer), "onnxruntime int8": theirs(byte_model(layer), layer)}

@@ -19,7 +19,7 @@ SMALL = 1024  # weights below which a layer is not looked into
 BLOCKS: Mapping[str, tuple[Block, ...]] = {
     "QuantConv": ((16, 4),),
     "QuantGemm": ((16, 4),),
-    "FusedConv": ((16, 1),),
+    "FusedConv": ((16, 1), (1, 1)),
     "FusedGemm": ((16, 1),),
 }  # by operator: blocks that kernels are made for
 

@@ -75,19 +75,31 @@ class Emitter:
         """The first ``count`` floats at ``pointer``; the other lanes are zero and their memory is not touched."""
         if count >= self.lanes:
             return self.load(pointer)
-        place = self.builder.bitcast(pointer, self.vector.as_pointer())
-        kind = ir.FunctionType(self.vector, [place.type, I32, self._mask(count).type, self.vector])
+        return self.load_lanes(pointer, 0, count)
+
+    def load_lanes(self, pointer: Value, first: int, last: int) -> Value:
+        """The lanes from ``first`` up to ``last`` of the vector at ``pointer``; the others as ``load_first`` says."""
+        if (first, last) == (0, self.lanes):
+            return self.load(pointer)
+        place, mask = self.builder.bitcast(pointer, self.vector.as_pointer()), self._mask(first, last)
+        kind = ir.FunctionType(self.vector, [place.type, I32, mask.type, self.vector])
         function = self.declare(f"llvm.masked.load.v{self.lanes}f32.p0", kind)
-        return self.builder.call(function, [place, ir.Constant(I32, 4), self._mask(count), self.constant(0.0)])
+        return self.builder.call(function, [place, ir.Constant(I32, 4), mask, self.constant(0.0)])
 
     def store_first(self, value: Value, pointer: Value, count: int) -> None:
         """Store the first ``count`` lanes only."""
         if count >= self.lanes:
             return self.store(value, pointer)
-        place = self.builder.bitcast(pointer, self.vector.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, place.type, I32, self._mask(count).type])
+        self.store_lanes(value, pointer, 0, count)
+
+    def store_lanes(self, value: Value, pointer: Value, first: int, last: int) -> None:
+        """Store the lanes from ``first`` up to ``last`` where they lie in the vector at ``pointer``."""
+        if (first, last) == (0, self.lanes):
+            return self.store(value, pointer)
+        place, mask = self.builder.bitcast(pointer, self.vector.as_pointer()), self._mask(first, last)
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, place.type, I32, mask.type])
         function = self.declare(f"llvm.masked.store.v{self.lanes}f32.p0", kind)
-        self.builder.call(function, [value, place, ir.Constant(I32, 4), self._mask(count)])
+        self.builder.call(function, [value, place, ir.Constant(I32, 4), mask])
 
     def broadcast(self, pointer: Value, offset: int = 0) -> Value:
         """The float at ``offset`` in every lane."""
@@ -253,8 +265,8 @@ class Emitter:
             result = self.builder.insert_element(result, self.builder.extract_element(table, place), ir.Constant(I32, lane))
         return result
 
-    def _mask(self, count: int) -> ir.Constant:
-        return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(i < count) for i in range(self.lanes)])
+    def _mask(self, first: int, last: int) -> ir.Constant:
+        return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(first <= i < last) for i in range(self.lanes)])
 
     def declare(self, name: str, kind: ir.FunctionType) -> Value:
         """The external function (an LLVM intrinsic) called ``name``, declared once."""

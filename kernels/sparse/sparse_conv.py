@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
 from edgeopt.kernels.conv.conv_blocked import vector_offsets
 from edgeopt.kernels.emit.epilogue import activation_of
-from edgeopt.kernels.sparse.dense_site import dense_site, halo
+from edgeopt.kernels.sparse.dense_site import block_of, dense_site, halo
 from edgeopt.kernels.sparse.entries import HEIGHT, pack
 from edgeopt.kernels.sparse.geometry import Geometry, conv_geometry, conv_walk, mean_blocks
 from edgeopt.kernels.sparse.sparse_tile import float_function
@@ -35,6 +35,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
 def prepare(site: Site) -> Prepared:
     """The product of a SparseConv. Raises Declined as ``select``."""
+    if block_of(site)[0] == 1:
+        raise Declined("its blocks have a single output")
     site = dense_site(site)
     x, residual, weight = site.given(0), site.optional(RESIDUAL), site.constant(1)
     geometry = conv_geometry(site, weight, residual, WIDTH)

@@ -11,12 +11,13 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import edgeopt
 import edgeopt.search.sparsity as sparsity
+from edgeopt.interpret import interpret
 from edgeopt.ir import Array
 from edgeopt.options import Debug, Options
 from edgeopt.rewrite import Context
 from edgeopt.search.timing import Profile
 from edgeopt.search.timing import profiles as timed
-from tests.kernels.harness import RNG
+from tests.kernels.harness import RNG, single
 from tests.kernels.sparse_harness import thinned
 
 WIDTH, SIZE = 32, 10
@@ -61,6 +62,16 @@ def test_zeros_of_an_imported_model_are_used_where_it_pays() -> None:
     expected, result = (next(iter(made.run({"x": x}).values())) for made in (dense, sparse))
     np.testing.assert_array_equal(result, expected)
     assert len(sparse.files["weights.bin"]) < len(dense.files["weights.bin"])
+
+
+def test_scattered_zeros_of_a_float_model_are_used() -> None:
+    data = {"x": RNG.uniform(-1, 1, (1, 32, 20, 20)).astype(np.float32)}
+    weight = thinned(RNG.uniform(-1, 1, (32, 32, 3, 3)).astype(np.float32), (1, 1), 0.01)
+    graph = single("Conv", data, [weight], {"pads": [1, 1, 1, 1]})
+    expected = next(iter(interpret(graph, data).values()))
+    made = edgeopt.compile(graph, 2)
+    assert "SparseConv" in {kernel["op"] for kernel in made.manifest["kernels"]}
+    np.testing.assert_allclose(next(iter(made.run(data).values())), expected, rtol=0, atol=1e-5)
 
 
 def test_a_target_that_is_not_here_is_estimated() -> None:

@@ -26,16 +26,16 @@ def made(case: str) -> Graph:
         graph, _ = graphs((1, 18, 9, 7), (24, 18, 3, 3), PADDED)
     elif case == "product of codes":
         graph = quantised((5,), 37, 50)
-    elif case == "conv":
+    elif case.startswith("conv"):
         constants = [thinned(uniform(24, 18, 3, 3), (16, 1), 0.3), uniform(24)]
         graph = single("FusedConv", {"x": uniform(1, 18, 9, 7)}, constants, PADDED, OWN_DOMAIN)
     else:
         graph = single("FusedGemm", {"x": uniform(5, 37)}, [weight(uniform(37, 50), 1), uniform(50)], {}, OWN_DOMAIN)
-    make_sparse(graph, (16, 4) if "codes" in case else (16, 1))
+    make_sparse(graph, (16, 4) if "codes" in case else (1, 1) if "single" in case else (16, 1))
     return graph
 
 
-@pytest.mark.parametrize("case", ["conv of codes", "product of codes", "conv", "product"])
+@pytest.mark.parametrize("case", ["conv of codes", "product of codes", "conv", "conv of single weights", "product"])
 @pytest.mark.parametrize("where", TARGETS)
 def test_agrees_with_meaning(case: str, where: str) -> None:
     facts = target(where)
@@ -46,7 +46,7 @@ def test_agrees_with_meaning(case: str, where: str) -> None:
     }
     expected = next(iter(interpret(graph, data).values()))
     model = edgeopt.compile(graph, level=0, target=facts)
-    assert "sparse_walk.multiply" in {step["kernel"] for step in model.manifest["kernels"]}
+    assert {"sparse_walk.multiply", "csr_conv.multiply"} & {step["kernel"] for step in model.manifest["kernels"]}
     with Emulator(model) as emulator:
         there = next(iter(emulator.run(data).values()))
     if "codes" in case:

@@ -1,0 +1,66 @@
+"""SparseConv of single nonzeros over plain maps: the numbers of the dense operator, whatever the shape, on every target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeopt.interpret import interpret
+from edgeopt.ir import OWN_DOMAIN, Array, Attribute
+from edgeopt.kernels.sparse.csr_conv import KERNEL
+from tests.kernels.harness import check as agrees
+from tests.kernels.harness import single, uniform
+from tests.kernels.sparse_harness import EVERYWHERE, make_sparse, thinned
+
+Shape = tuple[int, ...]
+CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
+    "1x1, planes of whole lines": ((1, 8, 16, 16), (5, 8, 1, 1), {}),
+    "1x1, planes of no whole lines": ((2, 8, 7, 7), (19, 8, 1, 1), {}),
+    "1x1 strided": ((1, 8, 9, 11), (16, 8, 1, 1), {"strides": [2, 2]}),
+    "3x3 over 7 columns": ((1, 8, 7, 7), (6, 8, 3, 3), {"pads": [1, 1, 1, 1]}),
+    "3x3 over 28 columns": ((1, 5, 30, 28), (6, 5, 3, 3), {"pads": [1, 1, 1, 1]}),
+    "3x3 strided, uneven pads": ((2, 6, 17, 15), (7, 6, 3, 3), {"pads": [0, 1, 1, 0], "strides": [2, 1]}),
+    "5x3 dilated": ((1, 4, 23, 20), (3, 4, 5, 3), {"pads": [2, 2, 2, 2], "dilations": [2, 2]}),
+    "grouped": ((1, 12, 6, 6), (9, 4, 3, 3), {"pads": [1, 1, 1, 1], "group": 3}),
+    "one pixel": ((1, 40, 1, 1), (9, 40, 1, 1), {}),
+}
+
+
+def check(
+    shape: Shape, weight: Shape, attributes: dict[str, Attribute], density: float = 0.3, where: str = "host", added: bool = False
+) -> None:
+    """Compare the kernel with the dense operator on the same weight."""
+    data: dict[str, Array] = {"x": uniform(*shape)}
+    constants = [thinned(uniform(*weight), (1, 1), density), uniform(weight[0])]
+    if added:
+        plain = single("FusedConv", data, constants, attributes, OWN_DOMAIN)
+        data["r"] = uniform(*next(iter(interpret(plain, data).values())).shape)
+    graph = single("FusedConv", data, constants, attributes, OWN_DOMAIN, extra=[data["r"]] if added else [])
+    dense = next(iter(interpret(graph, data).values()))
+    make_sparse(graph, (1, 1))
+    np.testing.assert_allclose(next(iter(interpret(graph, data).values())), dense, rtol=0, atol=1e-6)
+    agrees(graph, data, [KERNEL], where)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("case", CASES)
+def test_gives_the_numbers_of_the_dense_operator(case: str, where: str) -> None:
+    check(*CASES[case], where=where)
+
+
+@settings(max_examples=4)
+@given(st.data())
+def test_any_shape(data: st.DataObject) -> None:
+    size, stride, dilation = (data.draw(st.sampled_from(s)) for s in ([1, 2, 3], [1, 2], [1, 2]))
+    inputs, outputs, pads = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12)), data.draw(st.integers(0, 2))
+    extents = [data.draw(st.integers(dilation * (size - 1) + 1, 40)) for _ in range(2)]
+    attributes: dict[str, Attribute] = {"pads": [pads, 1, 0, pads], "strides": [stride] * 2, "dilations": [dilation] * 2}
+    check((1, inputs, *extents), (outputs, inputs, size, size), attributes, data.draw(st.sampled_from([0, 0.1, 0.6])))
+
+
+@pytest.mark.parametrize("kind", ["Relu", "Clip"])
+def test_residual_and_activation(kind: str) -> None:
+    attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1], "activation": kind}
+    check((1, 6, 7, 9), (5, 6, 3, 3), attributes | ({"alpha": -0.5, "beta": 0.75} if kind == "Clip" else {}), added=True)
