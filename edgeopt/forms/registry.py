@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import AXES, Technique
+from edgeopt.forms.product_quantize.technique import ProductQuantize
 from edgeopt.forms.prune.technique import Prune
 from edgeopt.forms.quantize.technique import Quantize
 from edgeopt.forms.share_weights.technique import ShareWeights
@@ -25,6 +26,7 @@ TECHNIQUES: tuple[Technique, ...] = (
     Prune(),
     Quantize(),
     ShareWeights(),
+    ProductQuantize(),
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Weights as codewords of small codebooks, fitted to the responses of layers."""

@@ -1,0 +1,125 @@
+"""Codewords are fitted to responses: less error than k-means of the weight. The network that was judged is the one that runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from onnx import ModelProto, helper
+
+from edgeopt.assembly import assemble
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.observe import Overlay, observe
+from edgeopt.forms.applied import applied
+from edgeopt.forms.form import Evidence, Form
+from edgeopt.forms.moments import Moments
+from edgeopt.forms.product_quantize.rates import RATES
+from edgeopt.forms.product_quantize.session import INT8, ProductSession, suits
+from edgeopt.forms.product_quantize.solve import Seen, solve
+from edgeopt.forms.product_quantize.technique import ProductQuantize
+from edgeopt.forms.quantize.technique import plain_session
+from edgeopt.frontend import load
+from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Value
+from edgeopt.pipeline import optimize
+from edgeopt.rewrite import Context
+from edgeopt.target import target
+from tests.edgeopt.small_models import info, model, weight
+
+LESS = 0.75  # of the error of k-means
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A node and what it reads: ``rows`` of inputs as its weight multiplies them."""
+
+    node: Node
+    rows: Array
+
+    def error(self, made: Array, bias: Array | None) -> float:
+        """Of the response, relative to its variation."""
+        weight = self.node.constant(1)
+        assert weight is not None
+        exact, other = (self.rows @ w.reshape(len(w), -1).T for w in (weight, made))
+        lost = other + (0 if bias is None else bias) - exact
+        return float(np.linalg.norm(lost) / np.linalg.norm(exact - exact.mean(axis=0)))
+
+    @property
+    def seen(self) -> Seen:
+        """What calibration finds on half of the rows."""
+        half = self.rows[::2]
+        mean = half.mean(axis=0)[None]
+        return Seen(Moments((half.T @ half / len(half))[None], mean, mean), half[None, :128], float(self.rows.max()) / 255)
+
+
+@pytest.fixture(scope="module")
+def layer() -> Layer:
+    """A 3x3 convolution of 16 channels, whose inputs are alike."""
+    rng, graph = np.random.default_rng(0), Graph("one", opsets={"": 21, "ai.edgeopt": 1})
+    x = Value("x", TensorType("float32", (1, 16, 8, 8)))
+    constants = [graph.constant("w", rng.standard_normal((48, 16, 3, 3)).astype(np.float32))]
+    constants.append(graph.constant("b", np.zeros(48, np.float32)))
+    attributes: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
+    result = TensorType("float32", (1, 48, 8, 8))
+    node = graph.make("FusedConv", [x, *constants], [result], None, OWN_DOMAIN, "conv", attributes)
+    hidden, mix = rng.standard_normal((4000, 40)), rng.standard_normal((40, 144)) * 0.3
+    return Layer(node, np.maximum(hidden @ mix + rng.standard_normal((4000, 144)), 0))
+
+
+@pytest.mark.parametrize("key", RATES)
+def test_error_correction_lowers_the_error_of_the_response(layer: Layer, key: str) -> None:
+    plain, corrected = (solve(layer.node, RATES[key], layer.seen, correct=correct) for correct in (False, True))
+    assert plain.stored == corrected.stored
+    errors = [layer.error(made.array, made.bias) for made in (plain, corrected)]
+    assert errors[1] < LESS * errors[0]
+
+
+def test_two_additive_codebooks_err_less_than_narrow_sub_spaces(layer: Layer) -> None:
+    made = {key: solve(layer.node, RATES[key], layer.seen) for key in ("k16c2", "2k16c4")}
+    errors = {key: layer.error(m.array, m.bias) for key, m in made.items()}
+    assert errors["2k16c4"] < errors["k16c2"]
+
+
+def network() -> ModelProto:
+    """Two convolutions and a product that suit, with a sum between them."""
+    nodes = [
+        helper.make_node("Conv", ["x", "v", "a"], ["h"], "first", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["h"], ["i"], "relu"),
+        helper.make_node("Conv", ["i", "w", "b"], ["c"], "second", pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["c", "i"], ["s"], "sum"),
+        helper.make_node("Relu", ["s"], ["r"], "rectified"),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"], "pool"),
+        helper.make_node("Flatten", ["p"], ["f"], "flatten"),
+        helper.make_node("Gemm", ["f", "g", "d"], ["y"], "gemm"),
+    ]
+    constants = [weight("v", 32, 3, 3, 3), weight("a", 32), weight("w", 32, 32, 3, 3), weight("b", 32)]
+    constants += [weight("g", 32, 16), weight("d", 16)]
+    return model(nodes, [info("x", [1, 3, 8, 8])], [info("y", [1, 16])], constants)
+
+
+def test_the_network_that_runs_is_the_one_that_was_judged() -> None:
+    graph = load(network())
+    optimize(graph, 1, Context(level=1))
+    data = DataSet({"x": np.random.default_rng(0).standard_normal((24, 3, 8, 8)).astype(np.float32)})
+    evidence = Evidence(graph, data)
+    session = ProductSession(ProductQuantize(), evidence, ["2k16c4", INT8], plain_session(evidence, "w8a8"))
+    offers = session.offers()
+    assert {name: [f.key for f in forms] for name, forms in offers.items()} == {
+        n.name: ["2k16c4", INT8] if suits(n) else [INT8] for n in graph.nodes if n.name in offers
+    }
+    forms = {name: Form("product_quantize", offer[0].key) for name, offer in offers.items()}
+    solution = session.solve(forms, Overlay())
+    made = applied(graph, [(session, solution)], Context(level=1))
+    assert [n.op for n in made.nodes if n.op.startswith("Lookup")] == ["LookupConv", "LookupGemm"]
+    judged = observe(graph, ["y"], data, session.overlay(solution))["y"]
+    exact = observe(graph, ["y"], data)["y"]
+    compiled = assemble(made, target("host"), 1)
+    ran = np.concatenate([compiled.run({"x": x[None]})["y"] for x in data.arrays["x"]])
+    assert np.linalg.norm(ran - judged) < 0.02 * np.linalg.norm(judged)  # tables of bytes
+    assert 0 < np.linalg.norm(judged - exact) < 0.1 * np.linalg.norm(exact)
+
+
+def test_without_samples_it_says_what_to_do() -> None:
+    with pytest.raises(EdgeoptError, match="--data"):
+        ProductQuantize().open(Evidence(load(network())), ["k16c4"])
