@@ -1,7 +1,7 @@
 """QuantizeLinear above, and DequantizeLinear below, an operator that only renames or orders elements.
 
     Q(move(x))     ->   move(Q(x))          for Reshape, Transpose, DepthToSpace, SpaceToDepth
-    move(DQ(x))    ->   DQ(move(x))         also for Slice, Gather and Split
+    move(DQ(x))    ->   DQ(move(x))         also for Slice, Gather, Split and nearest Resize
 
 Exact, with one scale: rounding an element is the same wherever it lies. Codes are a quarter of the bytes to move, and rounding
 comes next to what computes the numbers. Not when the moved numbers have other readers, or when a window was lifted (then the
@@ -14,11 +14,13 @@ from edgeopt.ops.qdq import dequantized, is_per_tensor, quantizing_user
 from edgeopt.rewrite import Context, Pass
 
 ORDERS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "SpaceToDepth")
-PICKS = ("Slice", "Gather", "Split")
+PICKS = ("Slice", "Gather", "Split", "Resize")
 
 
 def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     if not node.is_op(*ORDERS, *PICKS) or any(o.type is None or not o.type.static for o in node.outputs):
+        return False
+    if node.is_op("Resize") and not _picks(node):
         return False
     source = dequantized(node.input(0))
     if source is not None and is_per_tensor(source) and source.graph is graph and not _drops(node):
@@ -29,6 +31,12 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
     if node.inputs[0] is not None and node.inputs[0].is_constant:
         return False
     return _raise(graph, node, end)
+
+
+def _picks(node: Node) -> bool:
+    """Whether each element of a Resize is one of its input."""
+    inside = node.text("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize"
+    return inside and node.text("mode", "nearest") == "nearest"
 
 
 def _drops(node: Node) -> bool:

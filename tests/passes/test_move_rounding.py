@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from tests.passes.building import closed, rounded, sketch
 from tests.passes.checks import before_and_after, keeps_numbers, load_pass
 from tests.passes.graphs import pattern_graph
@@ -31,3 +33,11 @@ def test_leaves_numbers_that_others_read() -> None:
     draft, x = sketch()
     y = draft.op("Transpose", draft.op("Tanh", x), perm=(0, 2, 3, 1))
     assert load_pass(NAME)(closed(draft, rounded(draft, y), draft.op("Neg", y))) == 0
+
+
+def test_codes_are_resized_where_each_is_one_of_the_input() -> None:
+    for mode, count in (("nearest", 1), ("linear", 0)):
+        draft, x = sketch()
+        scales = draft.constant([1.0, 1.0, 2.0, 2.0])
+        y = draft.op("Resize", rounded(draft, x), draft.constant(np.zeros(0)), scales, mode=mode)
+        assert keeps_numbers(closed(draft, draft.op("Tanh", y)), load_pass(NAME)) == count

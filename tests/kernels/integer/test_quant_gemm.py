@@ -8,6 +8,7 @@ import pytest
 from edgeopt.ir import Array, Attribute, Graph
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.integer.quant_gemm import KERNEL
+from edgeopt.kernels.integer.quant_gemm_narrow import KERNEL as NARROW
 from edgeopt.kernels.integer.quant_product_plain import KERNELS as PLAIN
 from tests.kernels.harness import RNG, run
 from tests.kernels.integer.test_quant_plain import agrees, single
@@ -49,3 +50,12 @@ def test_float_result(table: Sequence[Kernel]) -> None:
     graph = single("QuantGemm", [(3, 40)], [0, *x.arrays, *weights], {"activation": "Relu"}, "uint8")
     data = {"x0": codes("uint8", 3, 40)}
     np.testing.assert_allclose(run(graph, data, table), expected(graph, data), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("where", ["host", "x86-64-v3"])
+@pytest.mark.parametrize("rows, depth, columns", [((1,), 64, 7), ((400,), 64, 5), ((2, 9), 37, 1)])
+def test_few_columns_are_the_first_of_a_register(rows: tuple[int, ...], depth: int, columns: int, where: str) -> None:
+    graph = product(rows, depth, columns, "uint8", "Relu")
+    data = {"x0": codes("uint8", *rows, depth)}
+    for by_chunks in (False, True):
+        np.testing.assert_array_equal(run(graph, data, [NARROW], where, by_chunks), run(graph, data, PLAIN))
