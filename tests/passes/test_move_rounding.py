@@ -38,6 +38,6 @@ def test_leaves_numbers_that_others_read() -> None:
 def test_codes_are_resized_where_each_is_one_of_the_input() -> None:
     for mode, count in (("nearest", 1), ("linear", 0)):
         draft, x = sketch()
-        scales = draft.constant([1.0, 1.0, 2.0, 2.0])
+        scales = draft.constant(np.array([1, 1, 2, 2], np.float32))
         y = draft.op("Resize", rounded(draft, x), draft.constant(np.zeros(0)), scales, mode=mode)
         assert keeps_numbers(closed(draft, draft.op("Tanh", y)), load_pass(NAME)) == count
