@@ -19,6 +19,7 @@ from edgeopt.search.stored import layer_bytes
 from edgeopt.search.timing import profiles
 from edgeopt.search.trials import Trials, compiled_outputs
 
+BOLD = 2.0
 Open = Callable[[], Sequence[Session]]
 
 
@@ -51,7 +52,11 @@ def decide_within(
 
 
 def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]:
-    """The forms that keep within the budget by compiled code; structures are looked for by runs in float, which need none."""
+    """The forms that keep within the budget by compiled code.
+
+    Structures are looked for by runs in float with layers that were solved each by itself. Those that lose ``BOLD`` times the
+    budget are tried first: solved together, layers make up for one another.
+    """
     known: list[budget.Candidate[Choice]] = []
 
     def asked() -> list[budget.Candidate[Choice]]:
@@ -61,7 +66,10 @@ def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]
     most = space.goal.max_drop
     if not space.restructures:
         return budget.choose(first.forms, asked, trials.drop, most, EXACT)
-    quick = budget.choose(first.forms, asked, trials.simulated, most, EXACT)
+    for share in (BOLD, 1.0):
+        quick = budget.choose(first.forms, asked, lambda forms: trials.simulated(forms, alone=True), share * most, EXACT)
+        if trials.simulated(quick.forms) <= most:
+            break
     choice = budget.choose(quick.forms, asked, trials.drop, most, EXACT)
     changed = dict.fromkeys((*quick.given_back, *choice.given_back))  # which of its structures a layer has says nothing of it
     return replace(choice, given_back=tuple(layer for layer in changed if choice.forms[layer] == EXACT))

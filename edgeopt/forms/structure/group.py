@@ -35,8 +35,7 @@ def cost(node: Node, key: str) -> int | None:
 
 def solve(node: Node, key: str, metric: Metric, fit: bool) -> Chains:
     """The groups of inputs and outputs, and what each of them computes."""
-    layer, groups = layer_of(node), _groups(key)
-    assert layer is not None
+    layer, groups = metric.layer(node), _groups(key)
     outputs, inputs, taps = layer.sizes
     felt = np.square(layer.weight[0]) * np.einsum("kk->k", metric.second[0]).reshape(inputs, taps)
     rows, columns = divided(felt.sum(axis=2), groups, node.input(3) is None)

@@ -64,8 +64,7 @@ def _work(layer: Layer, kind: str) -> int:
 
 def solve(node: Node, key: str, metric: Metric, fit: bool) -> Chains:
     """The factors of the rank that the form asks for, nearest to the weight or to the responses."""
-    layer, (kind, share) = layer_of(node), _parts(key)
-    assert layer is not None
+    layer, (kind, share) = metric.layer(node), _parts(key)
     return factored(layer, kind, rank(layer, kind, share), metric, fit)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,27 +15,41 @@ from edgeopt.evaluate.rounding import damped
 from edgeopt.forms.form import Evidence
 from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows
 from edgeopt.forms.progress import progress
-from edgeopt.forms.structure.layer import layer_of
+from edgeopt.forms.structure.layer import Layer, layer_of
 from edgeopt.ir import Array, Graph, Node
 
-DAMPING = 1e-4  # of the mean square of an input: directions without evidence keep their weights; chosen by hand
+DAMPING = 1e-4  # of the mean square of an input, so that moments have an inverse
+STEADY = 1e-2  # the same for what makes up for changed inputs; both chosen by hand
 
 _known: WeakKeyDictionary[Evidence, Mapping[str, Metric]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Metric:
-    """``second`` [groups, K, K]: the moments of the inputs, about their ``mean`` [groups, K] where the layer has a bias."""
+    """``second`` [groups, K, K]: the moments of the inputs, about their ``mean`` [groups, K] where the layer has a bias.
+
+    Where layers before it changed, ``wanted`` [groups, outputs, K] is the weight that comes nearest to the exact responses from
+    the inputs that there are now, and ``exact`` the mean of those that there were.
+    """
 
     second: Array
     mean: Array
+    wanted: Array | None = None
+    exact: Array | None = None
+
+    def layer(self, node: Node) -> Layer:
+        """``node`` with the weight that is wanted of it."""
+        found = layer_of(node)
+        assert found is not None
+        return found if self.wanted is None else replace(found, weight=self.wanted.reshape(found.weight.shape))
 
     def bias(self, node: Node, made: Array) -> Array | None:
         """The bias of ``node`` that makes up for the mean of what the weight ``made`` changes; None where it has none."""
         bias, weight = node.constant(2), node.constant(1)
         if bias is None or weight is None:
             return None
-        lost = np.einsum("gnk,gk->gn", grouped(node, weight) - grouped(node, made), self.mean)
+        before = np.einsum("gnk,gk->gn", grouped(node, weight), self.mean if self.exact is None else self.exact)
+        lost = before - np.einsum("gnk,gk->gn", grouped(node, made), self.mean)
         return np.asarray(bias + lost.reshape(-1), np.float32)
 
 
@@ -70,6 +84,19 @@ def _metric(node: Node, moments: Moments) -> Metric:
     own, mean = moments.own, moments.mean
     about = own - mean[:, :, None] * mean[:, None, :] if node.constant(2) is not None else own
     return Metric(damped(about, DAMPING), mean)
+
+
+def after_changes(node: Node, moments: Moments) -> Metric:
+    """The Metric of ``node`` for ``moments`` of the inputs that it has now, with those it had in the exact network."""
+    weight, found = node.constant(1), _metric(node, moments)
+    assert weight is not None and moments.cross is not None
+    about, cross = moments.own, moments.cross
+    if node.constant(2) is not None:
+        about = about - moments.mean[:, :, None] * moments.mean[:, None, :]
+        cross = cross - moments.reference_mean[:, :, None] * moments.mean[:, None, :]
+    steady = damped(about, STEADY)  # and so directions without evidence keep their weights
+    wanted = np.linalg.solve(steady, (grouped(node, weight) @ (cross + steady - about)).transpose(0, 2, 1)).transpose(0, 2, 1)
+    return replace(found, wanted=wanted, exact=moments.reference_mean)
 
 
 def unweighted(node: Node) -> Metric:

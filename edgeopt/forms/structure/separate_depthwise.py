@@ -41,8 +41,7 @@ def cost(node: Node, key: str) -> int | None:
 
 def solve(node: Node, key: str, metric: Metric, fit: bool) -> Chains:
     """The pairs nearest to the weight, fitted to responses where that is asked for."""
-    layer, (kind, pairs) = layer_of(node), _parts(key)
-    assert layer is not None
+    layer, (kind, pairs) = metric.layer(node), _parts(key)
     product, (a, b) = PRODUCTS[kind], _nearest(layer.weight, kind, pairs)
     if fit:
         a, b = fitted(product, layer.weight, metric.second, a, b)

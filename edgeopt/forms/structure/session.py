@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgeopt.evaluate.data import DataSet, generated
@@ -12,8 +12,10 @@ from edgeopt.forms.form import Evidence, Form
 from edgeopt.forms.moments import grouped
 from edgeopt.forms.progress import progress
 from edgeopt.forms.structure.bilinear import loss
+from edgeopt.forms.structure.in_order import fitted_in_order
 from edgeopt.forms.structure.metric import Metric, metrics_of, unweighted
 from edgeopt.ir import Graph, Node
+from edgeopt.ops.chain import Chains
 from edgeopt.rewrite import Context, run_pass
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ Solved = Mapping[str, "Made"]
 
 
 class StructureSession:
-    """Layers are solved one by one, each for the inputs that it gets in the exact network, and remembered."""
+    """Layers are solved one by one to choose among their forms, and then once more, in order, in the network that is chosen."""
 
     def __init__(self, technique: Structure, evidence: Evidence, keys: Sequence[str]) -> None:
         self._technique, self._evidence, self._keys = technique, evidence, tuple(keys)
@@ -33,6 +35,7 @@ class StructureSession:
         self._layers = {n.name: n for n in evidence.graph.nodes if self._costs(n)}
         self._inputs: DataSet | None = None
         self._metrics: Mapping[str, Metric] = {}
+        self._together: dict[Hashable, tuple[Solved, Overlay]] = {}
         self._known: dict[tuple[str, str], Made] = {}
 
     @property
@@ -82,10 +85,20 @@ class StructureSession:
         return {}
 
     def solve(self, forms: Mapping[str, Form], under: Overlay) -> Solved:
-        """Each layer by itself; nothing is under the first axis."""
-        wanted = [(name, form.key) for name, form in forms.items()]
-        self._fit(wanted)
-        return {name: self._known[name, key] for name, key in wanted}
+        """From input to output, each layer for what it gets from those that changed before, by this technique or ``under`` it."""
+        data = self._evidence.calibration
+        if data is None or not self._technique.joint:
+            return self.alone(forms)
+        key = (frozenset(forms.items()), frozenset((place, id(array)) for place, array in under.constants.items()))
+        if key not in self._together:
+            chosen, layers = {name: form.key for name, form in forms.items()}, {name: self._layers[name] for name in forms}
+
+            def solve(node: Node, metric: Metric) -> Chains:
+                return self._technique.solve(node, chosen[node.name], metric, True)
+
+            made = fitted_in_order(self._evidence.graph, data, layers, solve, under)
+            self._together[key] = (made, under)  # which keeps the arrays that the key names alive
+        return self._together[key][0]
 
     def _fit(self, wanted: Sequence[tuple[str, str]]) -> None:
         self._metrics = metrics_of(self._evidence)
@@ -93,12 +106,14 @@ class StructureSession:
             self._known[name, key] = self._technique.solved(self._layers[name], key, self._metrics)
 
     def alone(self, forms: Mapping[str, Form]) -> Solved:
-        """The solution itself: each layer is solved by itself."""
-        return self.solve(forms, Overlay())
+        """Each layer by itself, for the inputs that it has in the exact network; at hand since the forms were offered."""
+        wanted = [(name, form.key) for name, form in forms.items()]
+        self._fit(wanted)
+        return {name: self._known[name, key] for name, key in wanted}
 
     def rough(self, forms: Mapping[str, Form], under: Overlay) -> Solved:
-        """The solution itself, which is at hand since the forms were offered."""
-        return self.solve(forms, Overlay())
+        """The same, which is of the right size."""
+        return self.alone(forms)
 
     def overlay(self, solution: Solved, layers: Sequence[str] | None = None) -> Overlay:
         """The weights and biases that the chains stand for."""
