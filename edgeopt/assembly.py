@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from edgeopt.codegen.build import build
 from edgeopt.codegen.identifiers import is_identifier, library_name
 from edgeopt.codegen.library import library_files
 from edgeopt.errors import EdgeoptError
-from edgeopt.frontend import export
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import Selection, by_rule, lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
-from edgeopt.runtime.manifest import describe
-from edgeopt.runtime.model import CODE, MODEL, WEIGHTS, CompiledModel
+from edgeopt.runtime.manifest import Manifest, describe
+from edgeopt.runtime.model import CODE, CompiledModel
 from edgeopt.runtime.parted import PartedModel, Wire
+from edgeopt.runtime.reading import WEIGHTS, Files
+from edgeopt.runtime.writing import SMALLEST, FileForm, store_files
 from edgeopt.target import Target
 
 SYMBOL = "edgeopt_model"
@@ -31,18 +33,25 @@ def assemble(
     symbol: str = SYMBOL,
     library: bool = False,
     select: Selection = by_rule,
+    form: FileForm = SMALLEST,
 ) -> CompiledModel:
     """Compile ``graph`` as it is, without rewriting it.
 
     With ``library`` the model gets a C library whose functions begin with ``symbol``; code for this process only when ``target``
-    is the host. Raises EdgeoptError when the graph cannot be lowered, or ``symbol`` is no C identifier.
+    is the host. ``form`` says how weights lie in the artifact. Raises EdgeoptError when the graph cannot be lowered, ``symbol``
+    is no C identifier, or the model needs what the ``form`` leaves out.
     """
     if not is_identifier(symbol):
         raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
     program = lower(graph, target, symbol, kernels_for(level), select)
-    files: dict[str, bytes | memoryview] = {WEIGHTS: program.weights, MODEL: export(graph).SerializeToString()}
+    form.check(program)
+    files: Files = {}
     notes: list[str] = []
+    stored = partial(store_files, program, graph, form)
     if library:
+        storage: Manifest = {}
+        files.update(stored(storage))
+        program.file = files[WEIGHTS] if form.coded else None
         made, notes = library_files(program, target)
         files.update(made)
     if target.runs_here:
@@ -50,7 +59,9 @@ def assemble(
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["notes"] += notes
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
-    return CompiledModel(manifest, files, graph)
+    if library:
+        return CompiledModel({**manifest, **storage}, files, graph, program.weights)
+    return CompiledModel(manifest, files, graph, program.weights, stored)
 
 
 def assemble_parts(

@@ -50,11 +50,12 @@ class _Kept:
             keep(self._entry(signature, result.codegen), serialize.dumps(result._reduce()))
 
     def _entry(self, signature: Any, code: Any) -> str:
-        known = repr((_sources(self.folder), self.name, str(signature), code.magic_tuple()))
+        known = repr((source_digest(self.folder), self.name, str(signature), code.magic_tuple()))
         return f"loops/{hashlib.sha256(known.encode()).hexdigest()[:32]}.bin"
 
 
 @cache
-def _sources(folder: Path) -> str:
+def source_digest(folder: Path) -> str:
+    """A hash of the modules in ``folder`` and the version of numba."""
     texts = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
     return hashlib.sha256(repr((numba.__version__, texts)).encode()).hexdigest()

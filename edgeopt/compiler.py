@@ -13,6 +13,8 @@ from edgeopt.codegen.identifiers import library_name
 from edgeopt.codegen.tuned import Tuner
 from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
+from edgeopt.frontend.bounds import source_bytes
+from edgeopt.frontend.model_file import read_model
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
@@ -21,6 +23,8 @@ from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.reading import CODED
+from edgeopt.runtime.writing import FileForm
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
 from edgeopt.search.run import Budget, Data, approximate, note_unused
@@ -55,6 +59,7 @@ def compile(
     options = options if options is not None else Options()
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
+    source = _source_bytes(model)
     graph = _graph(model, shapes, options)
     refuse_nan(graph)
     if isinstance(target, Target):
@@ -69,6 +74,7 @@ def compile(
     if level >= 2 and options.debug.only is None:
         sparsify(graph, facts, context, options.objective)
     made = _assembled(graph, facts, level, context, options, _library_name(model))
+    made.manifest["source_bytes"] = source
     if found is not None:
         _describe(made, found)
     if recipe is not None and found is not None:
@@ -115,7 +121,8 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
-    made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule)
+    form = FileForm(options.weights == CODED, options.onnx)
+    made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form)
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     return made
@@ -126,6 +133,15 @@ def _describe(made: CompiledModel, found: Decision) -> None:
     made.manifest["quantization"] = record(found)
     known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
     made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
+
+
+def _source_bytes(model: str | Path | ModelProto | Graph) -> int | None:
+    """Bytes of the model, with the tensors that lie beside it; None for a Graph."""
+    if isinstance(model, Graph):
+        return None
+    if isinstance(model, ModelProto):
+        return source_bytes(model, None)
+    return source_bytes(read_model(Path(model)), Path(model).parent)
 
 
 def _library_name(model: str | Path | ModelProto | Graph) -> str:

@@ -16,6 +16,7 @@ from edgeopt.forms.registry import wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.pipeline import PIPELINE, PrintAfter
 from edgeopt.rewrite import Context
+from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.search.goal import OBJECTIVES, Objective
 
 C_LIBRARY = "c-library"
@@ -54,7 +55,9 @@ class Options:
     which other targets get anyway. ``max_memory`` are the bytes the model may take (``edgeopt.memory_limit`` says what is allowed
     otherwise). ``forms`` names techniques or single forms that are wanted in any case; ``quantize`` is a special case of it.
     ``recipe`` names one that is shipped, or a TOML file, which says what is tried in their place (``edgeopt.compress``).
-    ``bind`` makes inputs constants, as in ``{"sr": 16000}``. Raises EdgeoptError for a value that is not known.
+    ``bind`` makes inputs constants, as in ``{"sr": 16000}``. ``weights``: ``coded`` stores them entropy-coded and each once,
+    ``raw`` as the kernels read them, to be run from flash. ``onnx``: the optimized model lies in the artifact.
+    Raises EdgeoptError for a value that is not known.
     """
 
     quantize: str | None = None
@@ -68,6 +71,8 @@ class Options:
     forms: str | None = None
     bind: Mapping[str, ArrayLike] = field(default_factory=dict)
     recipe: str | Path | None = None
+    weights: str = CODED
+    onnx: bool = True
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -83,7 +88,8 @@ class Options:
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
-        for name in ("accept_chance", "tune"):
+        arguments.choice("weights", self.weights, (CODED, RAW))
+        for name in ("accept_chance", "tune", "onnx"):
             arguments.instance(name, getattr(self, name), (bool,))
         if self.max_memory is not None:
             arguments.whole("max_memory", self.max_memory, 1)

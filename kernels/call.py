@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from edgeopt.coding.block import Transform
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.target import Target
 
@@ -131,10 +133,31 @@ class Output:
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """What packed data is made of: ``source``, a constant of the node or a view of one, by ``pack``, which moves its elements and
+
+    fills up with zeros, whatever their type; or by a ``transform`` that the loader knows. A file then holds the weights once.
+    """
+
+    source: Array
+    pack: Callable[[Array], Array] | None = None
+    transform: Transform | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Packed:
-    """Operand: data made at compile time (weights in the order the kernel reads them). Shared when the bytes are equal."""
+    """Operand: data made at compile time (weights in the order the kernel reads them). Shared when the bytes are equal.
+
+    Large weights say their ``origin``; others are kept beside the model's own.
+    """
 
     array: Array
+    origin: Origin | None = None
+
+    @staticmethod
+    def moved(source: Array, pack: Callable[..., Array], *how: Any) -> Packed:
+        """The elements of ``source`` as ``pack(source, *how)`` arranges them."""
+        return Packed(pack(source, *how), Origin(source, lambda array: pack(array, *how)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.lower.memory import ALIGNMENT
-from edgeopt.runtime.model import WEIGHTS, CompiledModel
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.ports import checked, empty, sample_count
 
 PAGE = mmap.PAGESIZE
@@ -72,7 +72,7 @@ def guarded_run(model: CompiledModel, inputs: Mapping[str, Array], guard: Guard)
 def _guarded_memory(model: CompiledModel, guard: Guard) -> Iterator[None]:
     """The model's arena, weights and scratch in guarded blocks."""
     model._prepare()
-    weights = np.frombuffer(model.files[WEIGHTS], np.uint8)
+    weights = np.frombuffer(model.weights, np.uint8)
     arena = guard.block(model.manifest["arena_bytes"], ALIGNMENT)
     scratch = guard.block(model.manifest["scratch_bytes"] * max(1, model.manifest["target"]["cores"]), ALIGNMENT)
     constants = guard.block(weights.size, ALIGNMENT)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgeopt.options import Debug, Options
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
+    from edgeopt.runtime.manifest import Manifest
     from edgeopt.runtime.model import CompiledModel
     from edgeopt.search.goal import Objective
     from edgeopt.search.run import Budget
@@ -31,6 +32,8 @@ METHOD = "How calibration finds the range of a value: the rule that does best on
 PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
+
+WEIGHTS = "coded: entropy-coded, as small as they get, decoded at load; raw: as the kernels read them, to be run from flash."
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ class Request:
     time_passes: bool
     emit: str | None
     portable: bool
+    weights: str
+    no_onnx: bool
+
+    @property
+    def onnx(self) -> bool:
+        """True where the optimized model lies in the artifact."""
+        return not self.no_onnx
 
     @property
     def wanted(self) -> str | None:
@@ -80,6 +90,8 @@ class Request:
             raise click.UsageError("--forms and --quantize say the same in two ways; give one of them")
         if self.profile is not None and self.emit != "onnx":
             raise click.UsageError("--profile belongs to --emit onnx")
+        if self.no_onnx and self.emit == "onnx":
+            raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
 
 
 @click.command("compile")
@@ -107,6 +119,8 @@ class Request:
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
 @click.option("--emit", type=click.Choice(["onnx", "c-library"]), help=EMIT)
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
+@click.option("--weights", type=click.Choice(["coded", "raw"]), default="coded", show_default=True, help=WEIGHTS)
+@click.option("--no-onnx", is_flag=True, help="Leave model.onnx out of the artifact.")
 def compile_(**given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
     from edgeopt.rewrite import Context
@@ -172,7 +186,7 @@ def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None) 
 def _options(asked: Request, debug: Debug) -> Options:
     from edgeopt.options import Options
 
-    same = ("quantize", "objective", "method", "accept_chance", "tune", "emit", "max_memory", "forms", "bind")
+    same = ("quantize", "objective", "method", "accept_chance", "tune", "emit", "max_memory", "forms", "bind", "weights", "onnx")
     return Options(debug=debug, **{name: getattr(asked, name) for name in same})
 
 
@@ -222,8 +236,15 @@ def _summarise(compiled: CompiledModel, directory: Path) -> None:
 
         print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
         print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
+    note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, {_sizes(manifest, directory)}")
+
+
+def _sizes(manifest: Manifest, directory: Path) -> str:
+    """Bytes of the model before and after, and in memory."""
+    disk, source = sum(path.stat().st_size for path in directory.iterdir()) / 1000, (manifest["source_bytes"] or 0) / 1000
+    of = f" ({disk / source:.2f} of the model's {source:,.1f} kB)" if source else ""
     weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
-    note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, weights {weights:,.1f} kB, arena {arena:,.1f} kB")
+    return f"{disk:,.1f} kB{of}; in memory weights {weights:,.1f} kB, arena {arena:,.1f} kB"
 
 
 def _refuse_other_files(path: Path, model: Path) -> None:

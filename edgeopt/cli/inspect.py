@@ -12,6 +12,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.console import print_table, say, working
 from edgeopt.cli.costs import show_costs
+from edgeopt.cli.stored import show_bytes
 
 if TYPE_CHECKING:
     from edgeopt.report import Layer, Totals
@@ -24,12 +25,20 @@ TARGET = "Estimate latency, energy, RAM and flash on this processor."
 @options.level
 @options.shapes
 @click.option("--target", metavar="NAME|FILE.toml", help=TARGET)
+@click.option("--bytes", "in_bytes", is_flag=True, help="Say where every byte of a compiled model goes.")
 @options.as_json
-def inspect(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target: str | None, as_json: bool) -> None:
+def inspect(
+    model: Path, level: int, shapes: dict[str, tuple[int, ...]], target: str | None, in_bytes: bool, as_json: bool
+) -> None:
     """Show each layer of MODEL.onnx or a compiled model: operator, output, multiply-accumulates, parameter bytes.
 
     With --target: what each layer of the optimized model (-O) would cost on that processor, which need not be at hand.
+    With --bytes: what each tensor and file of a compiled model takes on disk and in memory, and how it is coded.
     """
+    if in_bytes and target is not None:
+        raise click.UsageError("--bytes and --target ask for different tables; give one of them")
+    if in_bytes:
+        return show_bytes(model, as_json)
     from edgeopt.examine.inspection import inspect as examine
 
     with working(f"inspecting {model.name}"):
@@ -40,6 +49,7 @@ def inspect(model: Path, level: int, shapes: dict[str, tuple[int, ...]], target:
         options.print_json({"layers": [asdict(r) for r in found.layers], "totals": asdict(found.totals), **found.sizes})
     else:
         _print(found.layers, found.totals, found.sizes)
+    return None
 
 
 def _print(rows: Sequence[Layer], sums: Totals, sizes: dict[str, int]) -> None:

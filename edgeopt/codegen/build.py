@@ -19,6 +19,7 @@ import numpy as np
 
 from edgeopt.cache import keep, read
 from edgeopt.codegen.capture import digest
+from edgeopt.codegen.decoding import decoder_texts
 from edgeopt.codegen.driver import driver_ir, single_ir
 from edgeopt.codegen.kernel_text import kernel_texts, parts_of
 from edgeopt.codegen.optimise import linked, parse, target_machine
@@ -27,7 +28,7 @@ from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
-SOURCES = ("kernels", "codegen", "ir")
+SOURCES = ("kernels", "codegen", "coding", "ir")
 PROCESS = ("run", "steps", "samples", "parallel", "worker", "layout")
 
 
@@ -43,14 +44,14 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
         if assembles(target):
             data = emit_units(program, target, library, public)
         else:
-            data = emit(_linked(program, target, driver, public), target)
+            data = emit(_linked(program, target, driver, public, library), target)
         keep(entry, data)
     return data
 
 
 def link(program: Program, target: Target, library: bool = False) -> llvm.ModuleRef:
     """The driver and every kernel it calls in one module, optimised for ``target``."""
-    return _linked(program, target, driver_ir(program, target, library), _public(program, library))
+    return _linked(program, target, driver_ir(program, target, library), _public(program, library), library)
 
 
 def _public(program: Program, library: bool) -> set[str]:
@@ -62,9 +63,10 @@ def link_single(program: Program, target: Target) -> llvm.ModuleRef:
     return _linked(program, target, single_ir(program), {f"single_{i}" for i in range(len(program.native))})
 
 
-def _linked(program: Program, target: Target, driver: str, public: set[str]) -> llvm.ModuleRef:
+def _linked(program: Program, target: Target, driver: str, public: set[str], library: bool = False) -> llvm.ModuleRef:
     steps = program.native
-    return linked(parse(driver, target), kernel_texts(steps, parts_of(steps)), public, target)
+    texts = [*kernel_texts(steps, parts_of(steps)), *decoder_texts(program, library)]
+    return linked(parse(driver, target), texts, public, target)
 
 
 def emit(module: llvm.ModuleRef, target: Target) -> bytes:

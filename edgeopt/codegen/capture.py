@@ -80,26 +80,27 @@ def _context() -> _Context:
     return context
 
 
-def _flags() -> Flags:
+def _flags(exact: bool) -> Flags:
     flags = Flags()
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True
     flags.no_compile = True
     flags.error_model = "numpy"
-    flags.fastmath = FAST_MATH
+    flags.fastmath = False if exact else FAST_MATH
     return flags
 
 
-def capture(function: Callable[..., None], signature: tuple[Type, ...], name: str, numbers: int = 0) -> str:
+def capture(function: Callable[..., None], signature: tuple[Type, ...], name: str, numbers: int = 0, exact: bool = False) -> str:
     """The unoptimised LLVM IR of ``function`` for arguments of types ``signature``, as an internal function ``name``.
 
-    The ``numbers`` that its outline leaves open follow as arguments; its parts are declared as ``part_N``. The text holds
-    neither triple nor data layout. Raises EdgeoptError when the function needs Python or numba's runtime.
+    The ``numbers`` that its outline leaves open follow as arguments; its parts are declared as ``part_N``. An ``exact`` one
+    rounds after every operation, in the order it is written. The text holds neither triple nor data layout.
+    Raises EdgeoptError when the function needs Python or numba's runtime.
     """
     with global_compiler_lock:
         cpu_target.typing_context.refresh()
         result = compile_extra(
-            cpu_target.typing_context, _context(), function, signature, void, _flags(), {}, pipeline_class=OutlineCompiler
+            cpu_target.typing_context, _context(), function, signature, void, _flags(exact), {}, pipeline_class=OutlineCompiler
         )
         if not result.library._finalized:
             result.library.finalize()  # links the functions that the kernel calls

@@ -1,36 +1,20 @@
 """LLVM IR of the public C entry points: ``NAME_run``, ``NAME_init`` and the size constants.
 
-They keep no state and allocate nothing. ``NAME_run`` refuses arenas and weights that are not aligned instead of assuming it;
-``NAME_init`` checks the size and the checksum of the weight file before it copies.
+They keep no state and allocate nothing. ``NAME_run`` refuses arenas and weights that are not aligned instead of assuming it.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
+from edgeopt.codegen.initial import ERRORS, init_ir, weights_bytes
 from edgeopt.lower.layout import layout, layout_digest
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
-ERRORS = {"OK": 0, "ERROR_NULL": 1, "ERROR_ALIGNMENT": 2, "ERROR_SIZE": 3, "ERROR_CHECKSUM": 4}
-_MIX = 0x9E3779B1
-
 
 def arena_bytes(program: Program) -> int:
     """Bytes a caller provides: the planned arena and the scratch of one thread behind it."""
     return program.arena_bytes + program.scratch_bytes
-
-
-def checksum(data: bytes | memoryview) -> int:
-    """Fletcher's two sums over little-endian 32-bit words modulo 2**32, mixed into one; data is a multiple of 4 bytes.
-
-    It depends on the order of the words, and costs two additions a word on a microcontroller.
-    """
-    words = np.frombuffer(data, "<u4")
-    weights = np.arange(len(words), 0, -1, dtype=np.uint32)
-    first, second = int(np.sum(words, dtype=np.uint32)), int(np.sum(words * weights, dtype=np.uint32))
-    return (first * _MIX ^ second) & 0xFFFFFFFF
 
 
 def entry_ir(program: Program, target: Target, library: bool) -> str:
@@ -40,9 +24,9 @@ def entry_ir(program: Program, target: Target, library: bool) -> str:
         return "\n".join([_layout(program), _run(program, size)])
     constants = [
         f"@{program.name}_arena_bytes = constant {size} {arena_bytes(program)}",
-        f"@{program.name}_weights_bytes = constant {size} {len(program.weights)}",
+        f"@{program.name}_weights_bytes = constant {size} {weights_bytes(program)}",
     ]
-    return "\n".join([*constants, _run(program, size), _init(program, size)])
+    return "\n".join([*constants, _run(program, size), init_ir(program, size)])
 
 
 def _layout(program: Program) -> str:
@@ -90,46 +74,3 @@ good:
   call void @{name}_steps(ptr %ctx, i64 0, i64 {len(program.native)})
   ret i32 0
 }}"""
-
-
-def _init(program: Program, size: str) -> str:
-    words = len(program.weights) // 4
-    return f"""define i32 @{program.name}_init(ptr %file, {size} %bytes, ptr %weights) {{
-entry:
-  %wrong = icmp ne {size} %bytes, {len(program.weights)}
-  br i1 %wrong, label %size, label %pointers
-size:
-  ret i32 {ERRORS["ERROR_SIZE"]}
-pointers:
-  %no.file = icmp eq ptr %file, null
-  %no.weights = icmp eq ptr %weights, null
-  %none = or i1 %no.file, %no.weights
-  br i1 %none, label %null, label %head
-null:
-  ret i32 {ERRORS["ERROR_NULL"]}
-head:
-  %i = phi i64 [ 0, %pointers ], [ %next, %body ]
-  %first = phi i32 [ 0, %pointers ], [ %first.next, %body ]
-  %second = phi i32 [ 0, %pointers ], [ %second.next, %body ]
-  %more = icmp slt i64 %i, {words}
-  br i1 %more, label %body, label %done
-body:
-  %from = getelementptr i32, ptr %file, i64 %i
-  %to = getelementptr i32, ptr %weights, i64 %i
-  %word = load i32, ptr %from, align 1
-  store i32 %word, ptr %to, align 1
-  %first.next = add i32 %first, %word
-  %second.next = add i32 %second, %first.next
-  %next = add i64 %i, 1
-  br label %head
-done:
-  %mixed = mul i32 %first, {_signed(_MIX)}
-  %sum = xor i32 %mixed, %second
-  %same = icmp eq i32 %sum, {_signed(checksum(program.weights))}
-  %code = select i1 %same, i32 0, i32 {ERRORS["ERROR_CHECKSUM"]}
-  ret i32 %code
-}}"""
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 32) if value >= 1 << 31 else value

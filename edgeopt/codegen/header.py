@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgeopt.codegen.entry import ERRORS, arena_bytes
+from edgeopt.codegen.entry import arena_bytes
 from edgeopt.codegen.identifiers import distinct
+from edgeopt.codegen.initial import ERRORS, file_of, weights_bytes
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import TensorType, numpy_dtype
 from edgeopt.lower.memory import ALIGNMENT
@@ -31,7 +32,8 @@ extern "C" {{
 
 #define {upper}_ALIGNMENT {ALIGNMENT}
 #define {upper}_ARENA_BYTES {arena_bytes(program)}
-#define {upper}_WEIGHTS_BYTES {len(program.weights)}
+#define {upper}_WEIGHTS_BYTES {weights_bytes(program)}
+#define {upper}_FILE_BYTES {len(file_of(program))}
 #define {upper}_INPUTS {len(program.inputs)}
 #define {upper}_OUTPUTS {len(program.outputs)}
 {chr(10).join(descriptors)}
@@ -41,7 +43,7 @@ enum {{ {codes} }};
 extern const size_t {name}_arena_bytes;
 extern const size_t {name}_weights_bytes;
 
-/* Checks the bytes of weights.bin and decodes them into weights ({upper}_WEIGHTS_BYTES, aligned). */
+{_about_weights(program, upper)}
 int {name}_init(const void *file, size_t bytes, void *weights);
 
 /* Runs the network once. arena and weights are aligned to {upper}_ALIGNMENT; the arena needs no preparation and holds nothing
@@ -53,6 +55,14 @@ int {name}_run(const void *const *inputs, void *const *outputs, void *arena, con
 #endif
 #endif
 """
+
+
+def _about_weights(program: Program, upper: str) -> str:
+    if program.file is None:
+        return f"""/* Checks the bytes of weights.bin and copies them into weights ({upper}_WEIGHTS_BYTES, aligned).
+   {program.name}_run reads weights.bin itself too, from flash for instance, where it is aligned to {upper}_ALIGNMENT. */"""
+    return f"""/* Checks the bytes of weights.bin ({upper}_FILE_BYTES) and decodes them into weights
+   ({upper}_WEIGHTS_BYTES, aligned), the last of which it works in. It allocates nothing and takes about 20 KB of stack. */"""
 
 
 def c_type(dtype: str) -> str:
@@ -89,7 +99,7 @@ def example(program: Program) -> str:
 
 static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
 static _Alignas({upper}_ALIGNMENT) unsigned char weights[{upper}_WEIGHTS_BYTES + 1];
-static unsigned char file[{upper}_WEIGHTS_BYTES + 1];
+static unsigned char file[{upper}_FILE_BYTES + 1];
 {chr(10).join(ins)}
 {chr(10).join(outs)}
 {_FILES}
@@ -123,7 +133,7 @@ def _main(program: Program) -> str:
     fprintf(stderr, "usage: %s WEIGHTS INPUT... OUTPUT...\\n", argv[0]);
     return 2;
   }}
-  int code = {name}_init(file, read_file(argv[1], file, {upper}_WEIGHTS_BYTES), weights);
+  int code = {name}_init(file, read_file(argv[1], file, {upper}_FILE_BYTES + 1), weights);
   for (int i = 0; i < {upper}_INPUTS && !code; i++)
     if (read_file(argv[2 + i], (void *)(size_t)inputs[i], in_bytes[i]) != in_bytes[i]) code = {upper}_ERROR_SIZE;
   if (!code) code = {name}_run(inputs, outputs, arena, weights);

@@ -12,6 +12,7 @@ from functools import cache, partial
 
 import llvmlite.binding as llvm
 
+from edgeopt.codegen.decoding import decoder_texts
 from edgeopt.codegen.driver import Unit, driver_ir, units
 from edgeopt.codegen.kernel_text import kernel_texts, parts_of
 from edgeopt.codegen.optimise import linked, parse, target_machine
@@ -32,7 +33,7 @@ def emit_units(program: Program, target: Target, library: bool, public: set[str]
     texts = shared([partial(_assembly, unit, parts, target, number) for number, unit in enumerate(made)])
     _initialise()
     driver = "\n".join([*map(_quoted, "\n".join(texts).split("\n")), driver_ir(program, target, library, apart=True)])
-    module = linked(parse(driver, target), [], public, target)
+    module = linked(parse(driver, target), decoder_texts(program, library), public, target)
     return bytes(target_machine(target).emit_object(module))
 
 

@@ -77,7 +77,7 @@ def pieces_of(data: Array, width: int) -> Iterator[Piece]:
 def decode_piece(piece: Array, room: Array) -> bool:
     """Decode ``piece`` (uint8) into ``room`` (uint8, writable); False for a piece that is damaged."""
     status = np.ones(1, np.int64)
-    _unpack(piece, len(piece), room, len(room), np.empty(TABLE + COUNTERS, np.uint32), np.empty(BATCH, np.uint8), status)
+    _unpack(piece, room, *working_memory(), status)
     return not status[0]
 
 
@@ -89,4 +89,11 @@ def _decode_pieces(data: Array, sizes: list[int], made: Array) -> None:
         at += size
 
 
-_unpack: Any = compiled(unpack)
+def working_memory() -> tuple[Array, Array]:
+    """The table and the batch that a decoder works in."""
+    return np.empty(TABLE + COUNTERS, np.uint32), np.empty(BATCH, np.uint8)
+
+
+@compiled
+def _unpack(piece: Any, room: Any, table: Any, batch: Any, status: Any) -> None:
+    unpack(piece, 0, len(piece), room, 0, len(room), table, batch, status)

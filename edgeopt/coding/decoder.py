@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.coding.states import decoding
-from edgeopt.coding.words import inline, load_8, load_16, load_32, load_64, load_word, store_16, store_32, store_64, store_word
+from edgeopt.coding.words import called, load_8, load_16, load_32, load_64, load_word, store_16, store_32, store_64, store_word
 
 RAW, CODED, GAPS = 0, 1, 2
 HEAD, STREAM_HEAD = 2, 18
@@ -27,36 +27,41 @@ TABLE, COUNTERS, BATCH = 4096, 256, 1024  # 32-bit words of the table, of the co
 ESCAPE = 255
 
 
-def unpack(piece: Any, size: int, room: Any, space: int, table: Any, batch: Any, status: Any) -> None:
-    """Decode ``piece`` [size] into all of ``room`` [space], both uint8; ``status[0]`` is 0 for a piece that is sound, else 1.
+@called
+def unpack(
+    file: Any, begin: int, size: int, memory: Any, base: int, space: int, table: Any, batch: Any, status: Any
+) -> None:  # fmt: skip
+    """Decode the ``size`` bytes of ``file`` from ``begin`` on into all ``space`` bytes of ``memory`` from ``base`` on.
+
+    ``status[0]`` becomes 0 for a piece that is sound, else 1.
 
     ``table`` uint32 [TABLE + COUNTERS] and ``batch`` uint8 [BATCH] are memory to work in.
     """
     status[0] = 1
-    streams = load_8(piece, 1) if size >= HEAD else 256
-    at, sound = HEAD + streams * STREAM_HEAD, True
-    if at > size:
+    streams = load_8(file, begin + 1) if size >= HEAD else 256
+    at, limit, sound = begin + HEAD + streams * STREAM_HEAD, begin + size, True
+    if at > limit:
         return
     for stream in range(streams):
-        head = HEAD + stream * STREAM_HEAD
-        kind, width, count = load_8(piece, head), load_8(piece, head + 1), load_32(piece, head + 2)
-        first, step, end = load_32(piece, head + 6), load_32(piece, head + 10), at + load_32(piece, head + 14)
+        head = begin + HEAD + stream * STREAM_HEAD
+        kind, width, count = load_8(file, head), load_8(file, head + 1), load_32(file, head + 2)
+        first, step, end = load_32(file, head + 6), load_32(file, head + 10), at + load_32(file, head + 14)
         fits = first <= space and (count == 0 or kind == GAPS or first + (count - 1) * step + width <= space)
-        if end > size or not fits or (width != 1 and width != 2 and width != 4 and width != 8):
+        if end > limit or not fits or (width != 1 and width != 2 and width != 4 and width != 8):
             return
         if kind == RAW:
-            sound = _copy(piece, at, end, room, first, step, width, count)
+            sound = _copy(file, at, end, memory, base + first, step, width, count)
         else:
-            sound = kind <= GAPS and _coded(piece, at, end, room, space, kind, width, count, first, step, table, batch)
+            sound = kind <= GAPS and _coded(file, at, end, memory, base, space, kind, width, count, first, step, table, batch)
         if not sound:
             return
         at = end
-    if load_8(piece, 0):
-        _rotate_back(room, space)
+    if load_8(file, begin):
+        _rotate_back(memory, base, space)
     status[0] = 0
 
 
-@inline
+@called
 def _copy(piece: Any, at: int, end: int, room: Any, first: int, step: int, width: int, count: int) -> bool:
     sound = width == 1 and at + count <= end
     if sound and step == 1:
@@ -68,17 +73,17 @@ def _copy(piece: Any, at: int, end: int, room: Any, first: int, step: int, width
     return sound
 
 
-@inline
-def _rotate_back(room: Any, space: int) -> None:
+@called
+def _rotate_back(room: Any, base: int, space: int) -> None:
     for k in range(space >> 2):
-        word = load_32(room, 4 * k)
-        store_32(room, 4 * k, word >> 1 | (word & 1) << 31)
+        word = load_32(room, base + 4 * k)
+        store_32(room, base + 4 * k, word >> 1 | (word & 1) << 31)
 
 
-@inline
+@called
 def _coded(
-    piece: Any, at: int, end: int, room: Any, space: int, kind: int, width: int, count: int, first: int, step: int, table: Any,
-    batch: Any,
+    piece: Any, at: int, end: int, room: Any, base: int, space: int, kind: int, width: int, count: int, first: int, step: int,
+    table: Any, batch: Any,
 ) -> bool:  # fmt: skip
     """Read the model and then batch after batch of symbols; what they stand for goes to its places."""
     symbols = load_8(piece, at) + 1 if at < end else 256
@@ -117,27 +122,27 @@ def _coded(
             bit += i
             k += 1
         if kind == CODED:
-            _look_up(batch, part, piece, words, room, first + done * step, step, width)
+            _look_up(batch, part, piece, words, room, base + first + done * step, step, width)
         else:
             for k in range(part):
                 gap = np.int64(batch[k])
                 if (place + gap) * width > value or (gap < ESCAPE and value + width > space):
                     sound = False
                     break
-                _clear(room, place * width, (place + gap) * width)
+                _clear(room, base + place * width, base + (place + gap) * width)
                 place += gap
                 if gap < ESCAPE:
-                    store_word(room, place * width, load_word(room, value, width), width)
+                    store_word(room, base + place * width, load_word(room, base + value, width), width)
                     place += 1
                     value += width
         done += part
     if sound and kind == GAPS:
         sound = value == space
-        _clear(room, place * width, space)
+        _clear(room, base + place * width, base + space)
     return sound and bit <= 8 * end and a == 0 and b == 0 and c == 0 and d == 0
 
 
-@inline
+@called
 def _look_up(batch: Any, count: int, piece: Any, words: int, room: Any, first: int, step: int, width: int) -> None:
     """Put what a batch of symbols stands for into the room; a loop for each width, which LLVM would not always make of one."""
     if width == 1 and step == 1:
@@ -157,7 +162,7 @@ def _look_up(batch: Any, count: int, piece: Any, words: int, room: Any, first: i
             store_64(room, first + k * step, load_64(piece, words + 8 * np.int64(batch[k])))
 
 
-@inline
+@called
 def _name(table: Any, log: int, piece: Any, words: int) -> None:
     """Put the byte that a symbol stands for in its place."""
     for state in range(1 << log):
@@ -165,13 +170,13 @@ def _name(table: Any, log: int, piece: Any, words: int) -> None:
         table[state] = entry - (entry & 255) + load_8(piece, words + (entry & 255))
 
 
-@inline
+@called
 def _clear(room: Any, begin: int, end: int) -> None:
     for at in range(begin, end):
         room[at] = 0
 
 
-@inline
+@called
 def _model(piece: Any, at: int, end: int, symbols: int, log: int, table: Any) -> int:
     """Make the table of a model; returns the first bit behind it, or -1 for a model that is none."""
     total, bit = 0, -1
@@ -189,7 +194,7 @@ def _model(piece: Any, at: int, end: int, symbols: int, log: int, table: Any) ->
     return bit
 
 
-@inline
+@called
 def _bits(piece: Any, bit: int, end: int, count: int) -> int:
     """The next ``count`` <= 12 bits; beyond ``end`` they are 0."""
     byte, word = bit >> 3, 0

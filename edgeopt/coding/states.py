@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.coding.words import inline
+from edgeopt.coding.words import called
 
 
-@inline
+@called
 def spread(table: Any, frequencies: Any, base: int, symbols: int, log: int) -> None:
     """Fill the 2**log slots of ``table`` with the symbols, whose frequencies begin at ``frequencies[base]`` and sum to that."""
     slot = 0
@@ -28,7 +28,7 @@ def spread(table: Any, frequencies: Any, base: int, symbols: int, log: int) -> N
             slot |= mask
 
 
-@inline
+@called
 def decoding(table: Any, base: int, symbols: int, log: int) -> None:
     """Make each slot of ``table`` ``start << 16 | bits << 8 | symbol``: the next state is start plus the next bits.
 

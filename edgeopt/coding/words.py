@@ -12,9 +12,9 @@ from numba.extending import intrinsic
 Builder = Any
 
 
-def inline(function: Any) -> Any:
-    """A function that is put into whatever calls it, so that what is compiled for another processor is one function."""
-    return numba.njit(inline="always")(function)
+def called(function: Any) -> Any:
+    """A function for others here to call; LLVM decides what it inlines, since to do so before types are known takes minutes."""
+    return numba.njit(nogil=True)(function)
 
 
 def _place(context: Any, builder: Builder, signature: Any, arguments: Any, bits: int) -> Any:
@@ -56,7 +56,31 @@ load_8, load_16, load_32, load_64 = (_load(bits) for bits in (8, 16, 32, 64))
 store_8, store_16, store_32, store_64 = (_store(bits) for bits in (8, 16, 32, 64))
 
 
-@inline
+@intrinsic
+def load_real(context: Any, data: Any, at: Any) -> Any:
+    """The float32 from byte ``at`` of bytes on, as a float64."""
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Any:
+        word = builder.load(_place(context, builder, signature, arguments, 32))
+        word.align = 1
+        return builder.fpext(builder.bitcast(word, ir.FloatType()), ir.DoubleType())
+
+    return types.float64(data, types.int64), generate
+
+
+@intrinsic
+def store_real(context: Any, data: Any, at: Any, value: Any) -> Any:
+    """Write a float64 as a float32 from byte ``at`` of bytes on."""
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Any:
+        word = builder.bitcast(builder.fptrunc(arguments[2], ir.FloatType()), ir.IntType(32))
+        builder.store(word, _place(context, builder, signature, arguments, 32)).align = 1
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, types.float64), generate
+
+
+@called
 def load_word(data: Any, at: int, width: int) -> Any:
     """The ``width`` (1, 2, 4 or 8) bytes from byte ``at`` on as an int64."""
     word = 0
@@ -71,7 +95,7 @@ def load_word(data: Any, at: int, width: int) -> Any:
     return word
 
 
-@inline
+@called
 def store_word(data: Any, at: int, word: int, width: int) -> None:
     """Write the low ``width`` (1, 2, 4 or 8) bytes of ``word`` from byte ``at`` on."""
     if width == 1:

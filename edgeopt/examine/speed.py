@@ -17,7 +17,7 @@ from edgeopt.examine.engines import ENGINES, engine
 from edgeopt.examine.samples import random_inputs
 from edgeopt.ir import TensorType
 from edgeopt.runtime.artifact import load
-from edgeopt.runtime.model import MODEL, CompiledModel
+from edgeopt.runtime.model import CompiledModel
 
 SELF = "edgeopt"
 FEWEST = 5
@@ -82,12 +82,13 @@ def _compiled(model: str | Path | CompiledModel, level: int, shapes: Mapping[str
 @contextmanager
 def _onnx_file(model: str | Path | CompiledModel) -> Iterator[Path]:
     """The file that other engines read."""
-    if not isinstance(model, CompiledModel):
-        yield Path(model) / MODEL if Path(model).is_dir() else Path(model)
+    if not isinstance(model, CompiledModel) and not Path(model).is_dir():
+        yield Path(model)
         return
+    compiled = model if isinstance(model, CompiledModel) else load(model)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / MODEL
-        path.write_bytes(model.files[MODEL])
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(compiled.onnx().SerializeToString())
         yield path
 
 

@@ -22,9 +22,14 @@ DISK_BLOCK = 512
 
 def held_bytes(model: ModelProto, folder: Path | None, shapes: Mapping[str, Sequence[int]]) -> int:
     """Bytes that the model itself brings: its file, the data files on disk, and its inputs; an open dimension counts as one."""
+    return source_bytes(model, folder) + sum(_input_bytes(info, shapes) for info in model.graph.input)
+
+
+def source_bytes(model: ModelProto, folder: Path | None) -> int:
+    """Bytes of the model's file and of the data files in ``folder`` on disk."""
     stored = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
     external = sum(map(_bytes_on_disk, {folder / _location(t) for t in stored} if folder is not None else ()))
-    return int(model.ByteSize()) + external + sum(_input_bytes(info, shapes) for info in model.graph.input)
+    return int(model.ByteSize()) + external
 
 
 def _location(tensor: TensorProto) -> str:

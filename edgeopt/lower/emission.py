@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeopt.ir import Node, Value, numpy_dtype
-from edgeopt.kernels.call import Input, KernelCall, Operand, Output, Packed, Temporary
+from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Output, Packed, Temporary
 from edgeopt.lower.demand import require_memory
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.plan import Buffer, lower_bound, plan
@@ -74,7 +74,7 @@ class Emission:
                     symbols.append(Place("scratch", scratch))
                     scratch += _bytes(operand) + -_bytes(operand) % ALIGNMENT
                 else:
-                    symbols.append(self._symbol(operand, inputs, outputs, shared))
+                    symbols.append(self._symbol(operand, inputs, outputs, shared, node))
                 dtypes.append(_dtype(operand, inputs, outputs))
             self._scratch = max(self._scratch, scratch)
             sizes = tuple(_size(operand, inputs, outputs) for operand in call.operands)
@@ -151,13 +151,19 @@ class Emission:
         outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]
         inputs = [Binding(v.name, v.type, Place("input", i) if store.exists(v) else None) for i, v in enumerate(graph.inputs)]
         bound = lower_bound(buffers)
-        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights.block())
+        block, chunks = self._weights.block(), self._weights.chunks
+        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, block, chunks=chunks)
 
     def _symbol(
-        self, operand: Operand, inputs: Sequence[Storage | None], outputs: Sequence[Storage], shared: dict[str, Buffer]
+        self,
+        operand: Operand,
+        inputs: Sequence[Storage | None],
+        outputs: Sequence[Storage],
+        shared: dict[str, Buffer],
+        node: Node,
     ) -> Symbol:
         if isinstance(operand, Packed):
-            return self._weights.add(operand.array)
+            return self._weights.add(operand.array, operand.origin, node.name)
         if isinstance(operand, Temporary):
             buffer = shared.setdefault(operand.name, Buffer(_bytes(operand), -1, -1))
             self._touch(buffer)
@@ -165,7 +171,7 @@ class Emission:
         storage = _storage(operand, inputs, outputs)
         if storage.place is None and storage.buffer is None:
             assert storage.tensor.array is not None
-            storage.place = self._weights.add(storage.tensor.array)
+            storage.place = self._weights.add(storage.tensor.array, Origin(storage.tensor.array), node.name)
             self._placed.append(storage)
         self._touch(storage.buffer)
         return storage

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType
-from edgeopt.kernels.call import KernelCall
+from edgeopt.kernels.call import KernelCall, Origin
 from edgeopt.lower.memory import ALIGNMENT, aligned
 
 
@@ -64,9 +64,23 @@ class HostStep:
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Bytes of the weights from ``offset`` on, elements of ``width`` bytes, what they are made of, the node they serve."""
+
+    offset: int
+    size: int
+    width: int
+    origin: Origin | None
+    node: str
+
+
 @dataclass(eq=False)
 class Program:
-    """Steps in order; ``arena_bytes`` and ``scratch_bytes`` (per thread) of RAM; ``weights`` as one block of bytes."""
+    """Steps in order; ``arena_bytes`` and ``scratch_bytes`` (per thread) of RAM; ``weights`` as one block of bytes,
+
+    of whose ``chunks`` is known what they are made of, and which a C library decodes from ``file`` where there is one.
+    """
 
     name: str
     steps: list[Step | HostStep]
@@ -77,6 +91,8 @@ class Program:
     lower_bound: int
     weights: memoryview
     notes: list[str] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+    file: bytes | memoryview | None = None
 
     @property
     def blocks(self) -> list[range]:
@@ -102,33 +118,34 @@ class WeightBlock:
     """Collects constants into one aligned block; equal bytes are stored once."""
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
+        self._contents: list[bytes] = []
         self._known: dict[bytes, int] = {}
+        self.chunks: list[Chunk] = []
         self.size = 0
 
-    def add(self, array: Array) -> Place:
+    def add(self, array: Array, origin: Origin | None = None, node: str = "") -> Place:
         """The place of ``array`` in the block."""
         data = np.ascontiguousarray(array).tobytes()
         if data not in self._known:
             self._known[data] = self.size
-            self._chunks.append(data)
+            self._contents.append(data)
+            self.chunks.append(Chunk(self.size, len(data), array.dtype.itemsize, origin, node))
             self.size += len(data) + -len(data) % ALIGNMENT
         return Place("weights", self._known[data])
 
     def mark(self) -> int:
         """The number of chunks so far."""
-        return len(self._chunks)
+        return len(self._contents)
 
     def back_to(self, mark: int) -> None:
         """Forget the chunks since ``mark``."""
-        while len(self._chunks) > mark:
-            self._size = self._known.pop(self._chunks.pop())
+        while len(self._contents) > mark:
+            self.size = self._known.pop(self._contents.pop())
+            self.chunks.pop()
 
     def block(self) -> memoryview:
         """Everything that was added, in memory aligned for the kernels."""
         made = aligned(self.size)
-        end = 0
-        for chunk in self._chunks:
-            made[end : end + len(chunk)] = chunk
-            end += len(chunk) + -len(chunk) % ALIGNMENT
+        for chunk, content in zip(self.chunks, self._contents, strict=True):
+            made[chunk.offset : chunk.offset + chunk.size] = content
         return made

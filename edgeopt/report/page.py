@@ -61,7 +61,10 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
 
 def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     names = {"weights_bytes": "weights", "arena_bytes": "arena of activations", "scratch_bytes": "scratch of a thread"}
-    return [(label, f"{manifest[key]:,}") for key, label in names.items()]
+    rows = [(f"{label}, in memory", f"{manifest[key]:,}") for key, label in names.items()]
+    stored = sum(tensor["stored"] for tensor in manifest["storage"]["tensors"])
+    rows = [("weights, on disk", f"{stored:,}"), *rows] if stored else rows
+    return [("the model it was compiled from", f"{manifest['source_bytes']:,}"), *rows] if manifest.get("source_bytes") else rows
 
 
 def _kernels(manifest: Mapping[str, Any]) -> str:

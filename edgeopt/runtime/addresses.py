@@ -8,13 +8,13 @@ from edgeopt.ir import Array
 from edgeopt.lower.memory import ALIGNMENT, address, aligned
 
 
-def readable(weights: bytes | memoryview) -> tuple[object, int]:
-    """The weights and their address, copied only when they are not aligned for the kernels."""
-    if address(weights) % ALIGNMENT:
-        copy = aligned(len(weights))
-        copy[:] = weights
-        return copy, address(copy)
-    return weights, address(weights)
+def readable(weights: bytes | memoryview) -> memoryview:
+    """The weights, copied only when they are not aligned for the kernels."""
+    if address(weights) % ALIGNMENT == 0:
+        return memoryview(weights)
+    copy = aligned(len(weights))
+    copy[:] = weights
+    return copy
 
 
 def address_of(array: Array) -> int:

@@ -22,12 +22,13 @@ from edgeopt.runtime.folder import put
 from edgeopt.runtime.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, REPORT, Manifest
 from edgeopt.runtime.manifest_sense import check_manifest
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.reading import WEIGHTS
 
 
 def save(compiled: CompiledModel, directory: Path) -> None:
     """Write the artifact aside and put it into place; see ``edgeopt.runtime.folder``. Raises EdgeoptError when that fails."""
     report = compiled.files.get(REPORT) or page(compiled.manifest).encode()
-    files = {**compiled.files, REPORT: report}
+    files = dict(sorted({**compiled.files, REPORT: report}.items()))
     manifest = {**strict(compiled.manifest), "artifact": MARK, "format": FORMAT}
     manifest["checksums"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     manifest["sizes"] = {name: len(data) for name, data in files.items()}
@@ -58,10 +59,12 @@ def load(directory: str | Path, key: str | Path | None = None) -> CompiledModel:
 
         verify(directory, content, Path(key))
     manifest = _manifest(directory, content)
-    files: dict[str, bytes | memoryview] = {}
-    for name, checksum in manifest["checksums"].items():
-        files[name] = _checked(directory / name, manifest["sizes"][name], checksum)
-    return CompiledModel(manifest, files)
+    files = {name: _read(directory, name, manifest) for name in manifest["checksums"]}
+    return CompiledModel(manifest, files, again=lambda manifest: {WEIGHTS: _read(directory, WEIGHTS, manifest)})
+
+
+def _read(directory: Path, name: str, manifest: Manifest) -> bytes | memoryview:
+    return _checked(directory / name, manifest["sizes"][name], manifest["checksums"][name])
 
 
 def _manifest(directory: Path, content: bytes) -> Manifest:

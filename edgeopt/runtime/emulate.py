@@ -14,8 +14,9 @@ from edgeopt.codegen.toolchain import compiler, invoke, missing, prefix
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, numpy_dtype
 from edgeopt.runtime.manifest import Manifest
-from edgeopt.runtime.model import WEIGHTS, CompiledModel
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.ports import checked, sample_count
+from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.target import Target
 
 _QEMU = {"aarch64": "qemu-aarch64", "armv7": "qemu-arm", "x86_64": "qemu-x86_64"}

@@ -17,7 +17,7 @@ MANIFEST, SIGNATURE, REPORT = "manifest.json", "manifest.sig", "report.html"
 OWN_FILES = (MANIFEST, SIGNATURE, REPORT)
 MANIFEST_LIMIT = 256 << 20  # bytes; a hundred thousand steps take a tenth of it
 MARK = "edgeopt"  # what "artifact" says in a manifest of ours
-FORMAT = 2
+FORMAT = 3
 
 
 def describe(graph: Graph, program: Program, target: Target, level: int, fired: Mapping[str, int]) -> Manifest:
@@ -31,6 +31,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "target": dataclasses.asdict(target),
         "arena_lower_bound": program.lower_bound,
         "memory_limit": graph.memory_limit,
+        "source_bytes": None,
         "fallbacks": [{"op": s.node.op, "node": s.node.name, "reason": s.reason} for s in program.fallbacks],
         "kernels": [{"node": s.node, "op": s.op, "kernel": _kernel_label(s.call.function, s.call.label)} for s in program.native],
         "passes": {name: n for name, n in fired.items() if n},

@@ -151,6 +151,34 @@ def _part(value: Any, where: str) -> None:
 
 
 _BYTES = whole(0, LARGEST)
+
+
+def _placement(value: Any, where: str) -> None:
+    """Nested lists of numbers, as deep as a tensor can have axes."""
+    level = [value]
+    for _ in range(4 * RANK):
+        require(all(type(item) is int and abs(item) <= LARGEST for item in level if not isinstance(item, list)), where, "is odd")
+        level = [inner for item in level if isinstance(item, list) for inner in item]
+        if not level:
+            return
+    require(False, where, "is nested too deeply")
+
+
+def _coding(value: Any, where: str) -> None:
+    require(value in ("raw", "coded"), where, "names no form of storage")
+
+
+_TENSOR = record({"name": text, "elements": _BYTES, "bytes": _BYTES, "stored": _BYTES, "loaded": _BYTES, "coding": text})
+_CONSTANT = record(
+    {
+        "name": text,
+        "bytes": _BYTES,
+        "shape": _shape,
+        "entry": optional(_BYTES),
+        "block": optional(listed(_BYTES)),
+        "placement": optional(_placement),
+    }
+)
 _OF_TYPES: dict[object, Check] = {"str": text, "int": whole(0, 1 << 62), "float": number, "bool": flag}
 _TARGET = {field.name: _OF_TYPES[field.type] for field in dataclasses.fields(Target)} | {"cores": whole(1, CORES)}
 
@@ -164,6 +192,7 @@ MANIFEST_FIELDS: dict[str, Check] = {
     "arena_bytes": _BYTES,
     "arena_lower_bound": _BYTES,
     "memory_limit": optional(_BYTES),
+    "source_bytes": optional(_BYTES),
     "scratch_bytes": _BYTES,
     "weights_bytes": _BYTES,
     "parts": listed(_part),
@@ -172,6 +201,7 @@ MANIFEST_FIELDS: dict[str, Check] = {
     "passes": table(text, _BYTES),
     "notes": listed(text),
     "islands": listed(record({"node": text, "op": text, "reason": text})),
+    "storage": record({"coding": _coding, "tensors": listed(_TENSOR), "constants": listed(_CONSTANT)}),
     "checksums": table(_file_name, _checksum),
     "sizes": table(_file_name, _BYTES),
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.manifest_check import MANIFEST_FIELDS, record, require, size
 
-NEEDED = ("weights.bin", "model.onnx")
+NEEDED = ("weights.bin",)
 
 
 def check_manifest(manifest: Manifest) -> None:
@@ -17,6 +17,7 @@ def check_manifest(manifest: Manifest) -> None:
     _check_ports(manifest, "inputs", "input")
     _check_ports(manifest, "outputs", "output")
     _check_ranges(manifest)
+    _check_constants(manifest)
     for index, part in enumerate(manifest["parts"]):
         if "node" in part:
             for binding in (*part["inputs"], *part["outputs"]):
@@ -29,7 +30,18 @@ def _check_files(manifest: Manifest) -> None:
     sizes = manifest["sizes"]
     require(manifest["checksums"].keys() == sizes.keys(), "sizes", "names other files than the checksums")
     require(all(name in sizes for name in NEEDED), "sizes", f"lacks one of {NEEDED}")
-    require(sizes["weights.bin"] == manifest["weights_bytes"], "weights_bytes", "is not the size of weights.bin")
+    plain = manifest["storage"]["coding"] == "raw"
+    require(not plain or sizes["weights.bin"] == manifest["weights_bytes"], "weights_bytes", "is not the size of weights.bin")
+    require(not manifest["fallbacks"] or "model.onnx" in sizes, "sizes", "lacks model.onnx, which host steps are taken from")
+
+
+def _check_constants(manifest: Manifest) -> None:
+    """Each tensor of the ONNX model begins with an entry of the file, or lies in a block of the weights."""
+    for index, about in enumerate(manifest["storage"]["constants"]):
+        where, block = f"storage.constants[{index}]", about["block"]
+        require((block is None) != (about["entry"] is None), where, "lies at two places or at none")
+        inside = block is None or (len(block) == 2 and sum(block) <= manifest["weights_bytes"])
+        require(inside, where, f"has '{about['name']}' beyond the weights")
 
 
 def _check_ports(manifest: Manifest, field: str, kind: str) -> None:

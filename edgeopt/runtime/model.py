@@ -6,11 +6,12 @@ import ctypes
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.codegen.adaptive import ThreadChoice
@@ -19,18 +20,20 @@ from edgeopt.codegen.threads import WorkerPool
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, Value, numpy_dtype
 from edgeopt.lower.layout import layout_digest
-from edgeopt.lower.memory import aligned_bytes
+from edgeopt.lower.memory import address, aligned_bytes
 from edgeopt.memory_limit import machine_memory, require
 from edgeopt.ops import evaluate
 from edgeopt.ops.contracts import require_arrays_fit
 from edgeopt.runtime.addresses import address_of, readable
 from edgeopt.runtime.claims import require_declared, require_planned
+from edgeopt.runtime.foreign import foreign
 from edgeopt.runtime.forks import renewed_after_fork
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_count
-from edgeopt.target import Target, host
+from edgeopt.runtime.reading import MODEL, RAW, WEIGHTS, Files, decoded, whole
+from edgeopt.target import Target
 
-CODE, WEIGHTS, MODEL = "model.o", "weights.bin", "model.onnx"
+CODE = "model.o"
 _Named = TypeVar("_Named", Node, Value)
 
 
@@ -39,11 +42,22 @@ class CompiledModel:
 
     ``manifest`` describes inputs, outputs, memory, target, notes and fallbacks; ``files`` holds code, weights, the model as ONNX
     and, for another target, what an embedded project links; ``graph`` is the optimised graph (None until
-    a host step or the exporter asks for it when the model was loaded from disk).
+    a host step or the exporter asks for it when the model was loaded from disk). ``weights`` is the block that kernels read,
+    where the file of weights is not that block; ``store(manifest)`` makes the files that are left out until they are asked for,
+    ``again(manifest)`` those that are dropped once they are decoded.
     """
 
-    def __init__(self, manifest: Manifest, files: dict[str, bytes | memoryview], graph: Graph | None = None) -> None:
-        self.manifest, self.files = manifest, files
+    def __init__(
+        self,
+        manifest: Manifest,
+        files: Files,
+        graph: Graph | None = None,
+        weights: memoryview | None = None,
+        store: Callable[[Manifest], Files] | None = None,
+        again: Callable[[Manifest], Files] | None = None,
+    ) -> None:
+        self.manifest, self._files, self._store, self._again, self._weights = manifest, files, store, again, weights
+        manifest.setdefault("storage", {"coding": RAW, "tensors": [], "constants": []})
         self._graph = graph
         self._native: NativeModule | None = None
         self._pool: WorkerPool | None = None
@@ -55,16 +69,44 @@ class CompiledModel:
         renewed_after_fork(self)
 
     @property
-    def graph(self) -> Graph:
-        """The optimised graph, read from the model's ONNX form at first need."""
-        if self._graph is None:
-            from onnx import load_model_from_string
+    def files(self) -> Files:
+        """The files of the artifact by name, all but manifest and report."""
+        if self._store is not None:
+            self._files.update(self._store(self.manifest))
+            self._store = None
+        return self._files
 
+    @property
+    def weights(self) -> memoryview:
+        """The block that kernels read, decoded at first need. Raises EdgeoptError when the file is damaged."""
+        if self._weights is None:
+            if self.manifest["storage"]["coding"] == RAW:
+                self._weights = readable(self.files[WEIGHTS])
+            else:
+                self._weights = decoded(self.files[WEIGHTS], self.manifest)
+                if self._again is not None:
+                    del self._files[WEIGHTS]
+                    self._store = self._again
+        return self._weights
+
+    @property
+    def graph(self) -> Graph:
+        """The optimised graph, read from the model's ONNX form at first need. Raises EdgeoptError when that was left out."""
+        if self._graph is None:
             from edgeopt.frontend import load
 
-            model = load_model_from_string(bytes(self.files[MODEL]))
-            self._graph = load(model, max_memory=self.manifest["memory_limit"])
+            self._graph = load(self.onnx(), max_memory=self.manifest["memory_limit"])
         return self._graph
+
+    def onnx(self) -> ModelProto:
+        """The optimised model as ONNX, with all its tensors. Raises EdgeoptError when the artifact was saved without it."""
+        if self._graph is not None:
+            from edgeopt.frontend import export
+
+            return export(self._graph)
+        if MODEL not in self.files:
+            raise EdgeoptError(f"the model was compiled without its {MODEL} (--no-onnx); compile it again with it")
+        return whole(self.files[MODEL], self.manifest["storage"]["constants"], self.files[WEIGHTS], self.weights)
 
     def run(self, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
         """Outputs by name for ``inputs`` by name.
@@ -118,10 +160,10 @@ class CompiledModel:
         if self._native is not None:
             return
         target = Target(**self.manifest["target"])
-        if CODE not in self.files or not target.runs_here:
-            raise EdgeoptError(_foreign(target, self.manifest))
-        native = NativeModule(bytes(self.files[CODE]), self.manifest["name"], target, layout_digest(self.manifest))
-        self._constants = readable(self.files[WEIGHTS])
+        if CODE not in self._files or not target.runs_here:
+            raise EdgeoptError(foreign(target, self.manifest))
+        native = NativeModule(bytes(self._files[CODE]), self.manifest["name"], target, layout_digest(self.manifest))
+        self._constants = self.weights, address(self.weights)
         self._arena, self._scratch = self._memory("arena_bytes", 1), self._memory("scratch_bytes", max(1, target.cores))
         self._input_addresses = (ctypes.c_void_p * max(1, len(self.inputs)))()
         self._output_addresses = (ctypes.c_void_p * max(1, len(self.outputs)))()
@@ -256,17 +298,6 @@ def _named(found: Iterable[_Named], name: str) -> _Named:
         if one.name == name:
             return one
     raise EdgeoptError(f"the compiled model needs '{name}', which is not in its {MODEL}; compile it again")
-
-
-def _foreign(target: Target, manifest: Manifest) -> str:
-    """Why a model for ``target`` cannot be run in this process, and what to do."""
-    why = f"the model is compiled for '{target.name}' and cannot run in this process"
-    if target.architecture != host().architecture:
-        return f"{why}; try --emulate"
-    again = f"edgeopt compile {manifest.get('model') or 'MODEL'}.onnx --target host -O{manifest.get('level', 1)} -o DIR"
-    if not target.lacking:
-        return f"{why}, since it has only the C library; compile it for this process: {again}"
-    return f"{why}: this processor lacks {', '.join(target.lacking)}; compile it again on this machine: {again}"
 
 
 def _seconds(steps: Any, context: Any, first: int, last: int) -> float:

@@ -82,7 +82,8 @@ def prepare(site: Site) -> Prepared:
     if not block or not y.layout.block or (residual is not None and not residual.layout.block):
         raise Declined("its operands do not lie blocked")
     group = _groups(site)
-    weight = merged(site.constant(1), site.node.integer("group", 1), site.node.integer("group", 1) // group)
+    together = site.node.integer("group", 1), site.node.integer("group", 1) // group
+    weight = merged(site.constant(1), *together)
     window = conv_window(site.node)
     flat = is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
@@ -95,11 +96,11 @@ def prepare(site: Site) -> Prepared:
     depth = -(-weight.shape[1] // steps) * steps * window.kernel[0] * window.kernel[1]
     source = Source(strides, x.elements // x.shape[0])
     walk = make_walk(site.target, source, y, residual or y, tiling, size, group, depth)
-    packed = pack(weight, block, steps, tiling.vectors * site.target.lanes)
+    packed = Packed.moved(site.constant(1), _pack_merged, together, block, steps, tiling.vectors * site.target.lanes)
     bias = np.zeros(vectors * site.target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     added = Input(3) if residual is not None else Output()
-    return walked(site, tile, walk, (Input(0), Packed(packed), Packed(bias), added))
+    return walked(site, tile, walk, (Input(0), packed, Packed(bias), added))
 
 
 def walked(site: Site, tile: Tile, walk: Walk, operands: tuple[Operand, ...]) -> Prepared:
@@ -243,6 +244,10 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
     return convolve
 
 
+def _pack_merged(weight: Array, together: tuple[int, int], block: int, steps: int, count: int) -> Array:
+    return pack(merged(weight, *together), block, steps, count)
+
+
 def pack(weight: Array, block: int, steps: int, count: int) -> Array:
     """Weights [O, I, h, w] as ``[tile of count outputs][block of inputs][h][w][input][output]``.
 
@@ -250,7 +255,7 @@ def pack(weight: Array, block: int, steps: int, count: int) -> Array:
     """
     outputs, inputs, height, width = weight.shape
     tiles, blocks = -(-(-(-outputs // block) * block) // count), -(-inputs // block)
-    full = np.zeros((tiles * count, blocks * block, height, width), np.float32)
+    full = np.zeros((tiles * count, blocks * block, height, width), weight.dtype)
     full[:outputs, :inputs] = weight
     order = full.reshape(tiles, count, blocks, block, height, width).transpose(0, 2, 4, 5, 3, 1)
     kept = -(-(inputs - (blocks - 1) * block) // steps) * steps

@@ -12,11 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt.coding.block import Transform
+from edgeopt.coding.winograd import transformed as transformed_weights
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Temporary, Tensor
+from edgeopt.kernels.call import (
+    Declined,
+    Input,
+    Kernel,
+    KernelCall,
+    Operand,
+    Origin,
+    Output,
+    Packed,
+    Prepared,
+    Site,
+    Temporary,
+    Tensor,
+)
 from edgeopt.kernels.conv.winograd_phases import Phase, input_phase, output_phase, product_phase
 from edgeopt.kernels.conv.winograd_plan import Plan, best_plan, choices, cycles, halo
-from edgeopt.kernels.conv.winograd_transform import measured_error, transformed_weights
+from edgeopt.kernels.conv.winograd_transform import measured_error
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS
@@ -77,13 +92,19 @@ def _roles(site: Site, plan: Plan, transformed: Array) -> dict[str, Operand]:
     )
     return {
         "x": Input(0),
-        "weights": Packed(pack(transformed, plan, lanes)),
+        "weights": Packed(pack(transformed, plan, lanes), _origin(site.constant(1), plan, lanes)),
         "bias": Packed(bias),
         "residual": Input(3) if site.optional(3) is not None else Output(),
         "y": Output(),
         "v": v,
         "m": m,
     }
+
+
+def _origin(weight: Array, plan: Plan, lanes: int) -> Origin:
+    """How a loader makes what ``pack`` makes of the transformed ``weight``."""
+    outputs, inputs = weight.shape[:2]
+    return Origin(weight, transform=Transform(plan.m, outputs, inputs, plan.tiling.vectors * lanes, -(-inputs // STEPS) * STEPS))
 
 
 def pack(transformed: Array, plan: Plan, lanes: int) -> Array:

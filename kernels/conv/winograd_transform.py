@@ -15,17 +15,6 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.emit.emitter import Emitter, Value
 
-_G: dict[int, list[list[float]]] = {
-    2: [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]],
-    4: [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ],
-}
 _BT: dict[int, list[list[float]]] = {
     2: [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
     4: [
@@ -41,13 +30,6 @@ _AT: dict[int, list[list[float]]] = {
     2: [[1, 1, 1, 0], [0, 1, -1, -1]],
     4: [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
 }
-
-
-def transformed_weights(weight: Array, m: int) -> Array:
-    """G g G^T of weights [O, I, 3, 3], computed in float64, as float32 [(m + 2)^2, O, I]."""
-    g = np.array(_G[m])
-    wide = np.kron(g, g) @ weight.reshape(-1, 9).T.astype(np.float64)
-    return wide.astype(np.float32).reshape(-1, *weight.shape[:2])
 
 
 SAMPLED = 64  # output channels at most whose error is measured; all of them would double the time of a compilation

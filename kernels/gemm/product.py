@@ -128,7 +128,7 @@ def prepared(site: Site, product: Product, terms: Terms, pixels: int, vectors: i
     whole, last = (_tile(walk, target, terms, first) for first in (False, True))
     bias = np.zeros(panels * vectors * lanes, np.float32)
     bias[: terms.bias.size] = terms.bias
-    matrix: Operand = Input(1) if terms.matrix is None else Packed(pack(terms.matrix, vectors, lanes))
+    matrix: Operand = Input(1) if terms.matrix is None else Packed.moved(terms.matrix, pack, vectors, lanes)
     added: Operand = Output() if terms.residual is None else Input(terms.residual)
     function = _function(target, walk, whole, last)
     operands = {"x": Input(0), "weights": matrix, "bias": Packed(bias), "residual": added, "y": Output()}
@@ -185,7 +185,7 @@ def pack(matrix: Array, vectors: int, lanes: int) -> Array:
     """Matrices [n, k, j] as ``[n][panel][k][vector][lane]``; the last panel has only the vectors it needs."""
     images, depth, columns = matrix.shape
     total = -(-columns // lanes)
-    padded = np.zeros((images, depth, total * lanes), np.float32)
+    padded = np.zeros((images, depth, total * lanes), matrix.dtype)
     padded[:, :, :columns] = matrix
     whole = (total - 1) // vectors * vectors * lanes
     panels = padded[:, :, :whole].reshape(images, depth, -1, vectors * lanes).transpose(0, 2, 1, 3)

@@ -16,7 +16,8 @@ from edgeopt.codegen.toolchain import compiler
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.runtime.emulate import emulator
-from edgeopt.runtime.model import WEIGHTS, CompiledModel
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.target import target
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 

@@ -125,6 +125,10 @@ def test_code_runs_only_with_the_memory_it_was_made_for(native: Path, lie: str) 
         model.run({model.inputs[0].name: np.ones(shape, model.inputs[0].dtype if model.inputs[0].placed else np.float32)})
 
 
+def _constant(**fields: object) -> Manifest:
+    return {"name": "w", "bytes": 4, "shape": [1], "entry": None, "block": None, "placement": None, **fields}
+
+
 SENSE: dict[str, tuple[Callable[[Manifest], object], str]] = {
     "parts twice": (lambda m: m["parts"].append(dict(m["parts"][0])), "runs them twice"),
     "no parts": (lambda m: m.update(parts=[]), "parts"),
@@ -136,10 +140,14 @@ SENSE: dict[str, tuple[Callable[[Manifest], object], str]] = {
     "unknown type": (lambda m: m["inputs"][0].update(dtype="float7"), "unknown element type"),
     "huge": (lambda m: m["inputs"][0].update(shape=[1 << 30, 1 << 30]), "too large"),
     "many axes": (lambda m: m["inputs"][0].update(shape=[1] * 65), "too large"),
-    "weights": (lambda m: m.update(weights_bytes=m["weights_bytes"] + 64), "not the size of weights.bin"),
+    "weights": (lambda m: m["storage"].update(coding="raw"), "not the size of weights.bin"),
+    "no coding": (lambda m: m["storage"].update(coding="zip"), "names no form of storage"),
+    "a tensor outside": (lambda m: m["storage"]["constants"].append(_constant(block=[0, 1 << 40])), "beyond the weights"),
+    "a tensor nowhere": (lambda m: m["storage"]["constants"].append(_constant()), "at none"),
+    "an odd placement": (lambda m: m["storage"]["constants"].append(_constant(placement=[0, ["x"]])), "is odd"),
     "a file outside": (lambda m: m["checksums"].update({"../../etc/passwd": "0" * 64}), "impossible file"),
     "the manifest": (lambda m: m["checksums"].update({"manifest.json": "0" * 64}), "impossible file"),
-    "no file": (lambda m: (m["checksums"].pop("model.onnx"), m["sizes"].pop("model.onnx")), "lacks one of"),
+    "no file": (lambda m: (m["checksums"].pop("weights.bin"), m["sizes"].pop("weights.bin")), "lacks one of"),
     "cores": (lambda m: m["target"].update(cores=0), "cores"),
     "foreign fact": (lambda m: m["target"].update(moon=1), "unknown"),
 }
@@ -177,10 +185,16 @@ def test_code_that_is_none_is_refused(native: Path, code: bytes) -> None:
         edgeopt.load(native).run({"x": X})
 
 
+def test_weights_of_another_size_are_refused(native: Path) -> None:
+    sealed(native, lambda m: m.update(weights_bytes=m["weights_bytes"] + 64))
+    with pytest.raises(EdgeoptError, match="other bytes than"):
+        _ = edgeopt.load(native).weights
+
+
 def test_a_model_that_lacks_a_node_is_an_error(artifacts: dict[str, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(artifacts["hosted"], tmp_path / "net"))
     swapped(folder, "model.onnx", (artifacts["native"] / "model.onnx").read_bytes())
-    with pytest.raises(EdgeoptError, match="not in its model.onnx"), warnings.catch_warnings():
+    with pytest.raises(EdgeoptError, match="not in its model.onnx|nowhere in the weights"), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         edgeopt.load(folder).run({"x": np.ones(3, np.float32)})
 

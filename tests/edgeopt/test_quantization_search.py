@@ -20,7 +20,8 @@ from edgeopt.ir import Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.runtime.model import CODE, WEIGHTS, CompiledModel
+from edgeopt.runtime.model import CODE, CompiledModel
+from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search import trials
 from edgeopt.search.run import Budget, approximate
 from edgeopt.search.why import blame, suggestion

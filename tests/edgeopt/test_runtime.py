@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edgeopt
-from edgeopt.codegen.entry import checksum
+from edgeopt.codegen.initial import checksum
 from edgeopt.errors import EdgeoptError
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeopt.coding.winograd import transformed as transformed_weights
 from edgeopt.ir import OWN_DOMAIN, Attribute
 from edgeopt.kernels.conv.conv_winograd import KERNEL
-from edgeopt.kernels.conv.winograd_transform import measured_error, transformed_weights
+from edgeopt.kernels.conv.winograd_transform import measured_error
 from tests.kernels.harness import check, run, single, uniform
 
 PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}

@@ -1,0 +1,63 @@
+"""The files of an artifact that hold data: the weights and the ONNX model, in the form that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from onnx import ModelProto
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend import export
+from edgeopt.ir import Graph, Value
+from edgeopt.lower.program import Program
+from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.reading import CODED, MODEL, RAW, WEIGHTS, Files, refer
+from edgeopt.runtime.storage import store
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """``coded``: weights are entropy-coded and each is stored once; else they lie as the kernels read them, to be run from flash.
+
+    ``onnx``: the optimised model as ONNX lies beside them.
+    """
+
+    coded: bool = True
+    onnx: bool = True
+
+    def check(self, program: Program) -> None:
+        """Raise EdgeoptError when ``program`` cannot run without its ONNX model and that is left out."""
+        if not self.onnx and program.fallbacks:
+            nodes = ", ".join(repr(step.node) for step in program.fallbacks[:5])
+            raise EdgeoptError(f"{nodes} run on the host, which takes them from {MODEL}; compile without --no-onnx")
+
+
+SMALLEST = FileForm()
+
+
+def store_files(program: Program, graph: Graph, form: FileForm, manifest: Manifest) -> Files:
+    """``weights.bin``, and ``model.onnx`` where it is wanted; ``manifest`` is told how they lie."""
+    model = export(graph) if form.onnx else None
+    if not form.coded:
+        tensors = [_plain(chunk.node, chunk.size, chunk.width) for chunk in program.chunks]
+        manifest["storage"] = {"coding": RAW, "tensors": tensors, "constants": []}
+        return {WEIGHTS: program.weights, **_file(model)}
+    stored = store(program, _referable(graph, model))
+    manifest["storage"] = {"coding": CODED, "tensors": stored.tensors, "constants": stored.constants}
+    return {WEIGHTS: stored.file, **_file(refer(model, [c["name"] for c in stored.constants]) if model is not None else None)}
+
+
+def _file(model: ModelProto | None) -> Files:
+    return {} if model is None else {MODEL: model.SerializeToString()}
+
+
+def _plain(node: str, size: int, width: int) -> dict[str, Any]:
+    about = {"elements": size // width, "bytes": size, "stored": size, "loaded": size, "coding": RAW}
+    return {"name": f"packed for {node}", **about}
+
+
+def _referable(graph: Graph, model: ModelProto | None) -> list[Value]:
+    """The constants that lie in ``model`` as they lie in memory: not those of subgraphs, or packed by twos."""
+    sizes = {tensor.name: len(tensor.raw_data) for tensor in model.graph.initializer} if model is not None else {}
+    return [value for value in graph.constants if sizes.get(value.name) == value.array.nbytes]

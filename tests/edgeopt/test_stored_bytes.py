@@ -1,0 +1,128 @@
+"""An artifact holds each tensor once, runs to the same bits, and says where its bytes are."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import edgeopt
+from edgeopt.errors import EdgeoptError
+from edgeopt.examine.stored_bytes import stored_bytes
+from edgeopt.runtime.model import CompiledModel
+from tests.edgeopt import small_models
+from tests.edgeopt.command_line import edgeopt as command
+
+RNG = np.random.default_rng(11)
+X = RNG.standard_normal((1, 32, 14, 14)).astype(np.float32)
+SHAPES = {"w3": (64, 32, 3, 3), "w1": (40, 64, 1, 1), "wg": (40, 10, 3, 3), "wm": (40, 24), "wn": (24, 40)}
+
+
+def network(values: Any) -> onnx.ModelProto:
+    """A 3x3, a 1x1 of uneven channels, a grouped convolution, pooling, Gemm both ways round."""
+    tensors = {name: values(shape).astype(np.float32) for name, shape in SHAPES.items()}
+    nodes = [
+        helper.make_node("Conv", ["x", "w3"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "w1"], ["c"]),
+        helper.make_node("Conv", ["c", "wg"], ["d"], group=4, pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["d"], ["e"]),
+        helper.make_node("Flatten", ["e"], ["f"]),
+        helper.make_node("Gemm", ["f", "wm"], ["g"]),
+        helper.make_node("Gemm", ["g", "wn"], ["y"]),
+    ]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", X.shape), ("y", (1, 40)))]
+    stored = [numpy_helper.from_array(array, name) for name, array in tensors.items()]
+    graph = helper.make_graph(nodes, "stored", ports[:1], ports[1:], stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.fixture(scope="module")
+def compiled() -> CompiledModel:
+    return edgeopt.compile(network(lambda shape: RNG.standard_normal(shape) * 0.05), level=2)
+
+
+@pytest.fixture
+def saved(compiled: CompiledModel, tmp_path: Path) -> Path:
+    compiled.save(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def test_what_is_loaded_is_the_same_bits(compiled: CompiledModel, saved: Path) -> None:
+    again = edgeopt.load(saved)
+    assert any("winograd" in kernel["kernel"] for kernel in again.manifest["kernels"])
+    assert bytes(again.weights) == bytes(compiled.weights)
+    np.testing.assert_array_equal(again.run({"x": X})["y"], compiled.run({"x": X})["y"])
+    for old, new in zip(compiled.graph.constants, again.graph.constants, strict=True):
+        assert (old.name, old.array.tobytes()) == (new.name, new.array.tobytes())
+
+
+def test_every_tensor_is_stored_once(saved: Path) -> None:
+    found = stored_bytes(saved)
+    assert sum(tensor.stored for tensor in found.tensors) < 0.93 * sum(4 * np.prod(s) for s in SHAPES.values())
+    assert (saved / "model.onnx").stat().st_size < 3000
+    assert (saved / "weights.bin").stat().st_size < 0.93 * (found.source or 0)
+    assert found.total == sum(path.stat().st_size for path in saved.iterdir())
+    assert found.memory["weights"] > 64 * 32 * 36 * 4  # as the kernel reads them
+
+
+def test_few_values_take_few_bits(tmp_path: Path) -> None:
+    few = np.array([-0.1, -0.05, 0.0, 0.04, 0.1])
+    model = edgeopt.compile(network(lambda shape: RNG.choice(few, shape, p=[0.05, 0.1, 0.7, 0.1, 0.05])), level=2)
+    model.save(tmp_path / "few")
+    tensor = next(t for t in stored_bytes(tmp_path / "few").tensors if t.elements == 64 * 32 * 9)
+    assert tensor.bits < 1.6 and "symbols" in tensor.coding
+    np.testing.assert_array_equal(edgeopt.load(tmp_path / "few").run({"x": X})["y"], model.run({"x": X})["y"])
+
+
+def test_saving_what_was_loaded_writes_the_same_files(saved: Path, tmp_path: Path) -> None:
+    again = edgeopt.load(saved)
+    again.run({"x": X})
+    again.save(tmp_path / "copy")
+    for path in saved.iterdir():
+        assert path.read_bytes() == (tmp_path / "copy" / path.name).read_bytes(), path.name
+
+
+def test_without_its_onnx_a_model_runs_and_says_what_it_lacks(compiled: CompiledModel, tmp_path: Path) -> None:
+    options = edgeopt.Options(onnx=False)
+    edgeopt.compile(network(lambda shape: np.ones(shape)), level=2, options=options).save(tmp_path / "net")
+    again = edgeopt.load(tmp_path / "net")
+    assert not (tmp_path / "net" / "model.onnx").exists() and again.run({"x": X})["y"].shape == (1, 40)
+    with pytest.raises(EdgeoptError, match="--no-onnx"):
+        _ = again.graph
+
+
+def test_host_steps_need_the_onnx() -> None:
+    with pytest.raises(EdgeoptError, match="without --no-onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        edgeopt.compile(small_models.loop(), level=0, options=edgeopt.Options(onnx=False))
+
+
+def test_raw_weights_lie_as_they_are_read(tmp_path: Path) -> None:
+    model = edgeopt.compile(network(lambda shape: np.ones(shape)), level=2, options=edgeopt.Options(weights="raw"))
+    model.save(tmp_path / "net")
+    assert (tmp_path / "net" / "weights.bin").read_bytes() == bytes(model.weights)
+    onnx.checker.check_model(str(tmp_path / "net" / "model.onnx"))
+    np.testing.assert_array_equal(edgeopt.load(tmp_path / "net").run({"x": X})["y"], model.run({"x": X})["y"])
+
+
+def test_a_damaged_file_of_weights_is_one_message(saved: Path) -> None:
+    again = edgeopt.load(saved)
+    whole = bytes(again.files["weights.bin"])
+    for broken in (whole[:60], whole[:1000], b"", whole[:-400], bytes(64) + whole[64:]):
+        again.files["weights.bin"] = broken
+        with pytest.raises(EdgeoptError, match="weights"):
+            _ = again.weights
+
+
+def test_the_command_says_where_bytes_go(saved: Path) -> None:
+    found = json.loads(command("inspect", saved, "--bytes", "--json").stdout)
+    assert found["total"] == sum(path.stat().st_size for path in saved.iterdir())
+    shown = command("inspect", saved, "--bytes").stdout
+    assert "w3" in shown and "model.o" in shown and f"{found['total']:,} bytes" in shown
