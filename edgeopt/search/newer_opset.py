@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import onnx
 from onnx import version_converter
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.forms.registry import techniques
 from edgeopt.frontend import export, load
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
@@ -25,3 +28,22 @@ def with_opset(graph: Graph, opset: int, form: str) -> Graph:
     raised = load(model)
     add_note(raised, f"opset raised from {graph.opset} to {opset}, which first has the types of {form}")
     return raised
+
+
+def raised(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """``graph`` at the opset that the forms of the techniques ``names`` need, which operators of ours would be in the way of."""
+    for more in (True, False):
+        keys = {name: [key, *(techniques()[name].finer(key) if more else ())] for name, key in names.items()}
+        if can_have(graph, keys):
+            newest = max(keys, key=lambda name: techniques()[name].opset(keys[name]))
+            return with_opset(graph, techniques()[newest].opset(keys[newest]), keys[newest][-1])
+    return graph
+
+
+def can_have(graph: Graph, keys: Mapping[str, Sequence[str]]) -> bool:
+    """True when ``graph`` can be raised to the opset that the forms ``keys`` by technique need."""
+    try:
+        with_opset(graph, max(techniques()[name].opset(keys[name]) for name in keys), "")
+    except EdgeoptError:
+        return False
+    return True

@@ -24,10 +24,11 @@ from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.decide import decide_within, decide_without_data
 from edgeopt.search.goal import Goal, Objective
-from edgeopt.search.newer_opset import with_opset
+from edgeopt.search.newer_opset import can_have, raised, with_opset
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Space, merged
+from edgeopt.search.timing import slower_than
 from edgeopt.search.together import together
 from edgeopt.target import Target
 
@@ -89,11 +90,20 @@ def approximate(
         return _stage(graph, _narrowed(budget, others, budget.max_drop), context, target, output, print_after)
     if not others:
         return _stage(graph, budget, context, target, output, print_after)
-    graph = _raised(graph, others)
-    early = _narrowed(budget, structures, budget.max_drop / 2)
+    graph = raised(graph, others)
+    early, late, original = (
+        _narrowed(budget, structures, budget.max_drop / 2),
+        _narrowed(budget, others, budget.max_drop),
+        clone(graph),
+    )
     graph, first = _stage(graph, early, context, target, "integer", print_after)
     known = first.reference if first is not None else None
-    graph, second = _stage(graph, _narrowed(budget, others, budget.max_drop), context, target, output, print_after, known)
+    graph, second = _stage(graph, late, context, target, output, print_after, known)
+    if first is not None and first.changed and second is not None and budget.objective == "latency" and output == "integer":
+        simple = sketched(clone(original), ",".join(others.values()), target, context.level)[1]
+        if slower := slower_than(simple, graph, target, context.level):
+            add_note(original, f"{' and '.join(structures)}: not with {' and '.join(others)}: {slower}")
+            return _stage(original, late, context, target, output, print_after)
     return graph, together(first, second)
 
 
@@ -109,16 +119,6 @@ def _narrowed(budget: Budget, names: Mapping[str, str], max_drop: float) -> Budg
     made = replace(budget, max_drop=max_drop)
     object.__setattr__(made, "names", dict(names))
     return made
-
-
-def _raised(graph: Graph, names: Mapping[str, str]) -> Graph:
-    """``graph`` at the opset that the forms of the techniques ``names`` need, which operators of ours would be in the way of."""
-    for more in (True, False):
-        keys = {name: [key, *(techniques()[name].finer(key) if more else ())] for name, key in names.items()}
-        if _can_have(graph, keys):
-            newest = max(keys, key=lambda name: techniques()[name].opset(keys[name]))
-            return with_opset(graph, techniques()[newest].opset(keys[newest]), keys[newest][-1])
-    return graph
 
 
 def _stage(
@@ -143,7 +143,7 @@ def _stage(
     original = clone(graph)
     graph, found = _attempt(graph, first, budget, context, target, output, print_after, known)
     everything: Keys = {name: [*keys, *finer[name]] for name, keys in first.items()}
-    if found is not None and found.given_back and any(finer.values()) and _can_have(original, everything):
+    if found is not None and found.given_back and any(finer.values()) and can_have(original, everything):
         # forms of more bits may need a newer opset, so they are tried only where the first ones leave layers in float
         graph, found = _attempt(original, everything, budget, context, target, output, print_after, known)
     lines = [line for name in first for line in techniques()[name].left(graph)]
@@ -253,15 +253,6 @@ def _completed(graph: Graph, found: Decision, evaluation: DataSet, goal: Goal) -
         lost = f"{found.after:.2f} % to {after:.2f} %"
         add_note(graph, f"rounding what the reader wants rounded besides takes the {found.metric} from {lost}")
     return replace(found, solved=solved, after=after, agreement=agreement)
-
-
-def _can_have(graph: Graph, keys: Keys) -> bool:
-    try:
-        exact = {name: techniques()[name].opset(keys[name]) for name in keys}
-        with_opset(graph, max(exact.values()), "")
-    except EdgeoptError:
-        return False
-    return True
 
 
 def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]:

@@ -79,6 +79,13 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
     return {name: _measured(graphs[name], model, runs[name], steps[name], target, level) for name, model in models.items()}
 
 
+def slower_than(simple: Graph, graph: Graph, target: Target, level: int) -> str:
+    """How long ``graph`` takes against ``simple``, in words, when that is longer; else empty."""
+    costs = profiles({"simple": simple, "both": graph}, target, level)
+    before, after = costs["simple"].seconds, costs["both"].seconds
+    return f"{1e3 * after:.3g} ms against {1e3 * before:.3g} ms without" if after > before else ""
+
+
 def _seconds(model: CompiledModel, inputs: dict[str, Array]) -> float:
     started = time.perf_counter()
     model.run(inputs)

@@ -64,16 +64,21 @@ def samples(graph: Graph) -> DataSet:
     return DataSet({graph.inputs[0].name: arrays.astype(np.float32)})
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, faster: float) -> None:
-    """What every form is said to cost, in place of a clock: ``faster`` times the exact layer, four pairs a little more."""
+def timed(monkeypatch: pytest.MonkeyPatch, faster: float, both: float = 0.0) -> None:
+    """What every form is said to cost, in place of a clock: ``faster`` times the exact layer, four pairs a little more.
+
+    Structures that are quantised cost ``both`` besides.
+    """
 
     def profiles(graphs: dict[str, Graph], *_: object) -> dict[str, Profile]:
         costs = {name: 1.0 if name == "float32" else faster + 0.01 * name.endswith("4") for name in graphs}
-        layers = {n.name.split("~")[0]: None for n in graphs["float32"].nodes}
+        costs |= {"both": faster + both} if "both" in graphs else {}
+        layers = {n.name.split("~")[0]: None for n in next(iter(graphs.values())).nodes}
         return {name: Profile(c, 1, 1, True, dict.fromkeys(layers, LayerCost(c))) for name, c in costs.items()}
 
     monkeypatch.setattr(start, "profiles", profiles)
     monkeypatch.setattr("edgeopt.search.decide.profiles", profiles)
+    monkeypatch.setattr("edgeopt.search.timing.profiles", profiles)
 
 
 def searched(graph: Graph, forms: str, max_drop: float = 5.0, **more: object) -> tuple[Graph, Decision]:
@@ -123,6 +128,13 @@ def test_layers_that_were_separated_are_quantised(monkeypatch: pytest.MonkeyPatc
     assert [n.op for n in made.nodes].count("QuantConv") == 2 * 4 and found.before == 100.0 and found.agreement >= 95.0
     data = samples(graph)
     assert metrics.agreement(outputs(made, data), outputs(graph, data)) == pytest.approx(found.agreement, abs=2.0)
+
+
+def test_structures_that_are_slower_when_quantised_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed(monkeypatch, 0.5, both=0.1)
+    made, found = searched(network((0.01,)), "depthwise-first-3,fp16")
+    assert set(found.forms.values()) == {"fp16"} and "Concat" not in [n.op for n in made.nodes]
+    assert any("separate_depthwise: not with quantize: 600 ms against 500 ms without" in line for line in notes(made))
 
 
 def test_without_data_the_structure_stays() -> None:
