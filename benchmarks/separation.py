@@ -6,7 +6,8 @@ DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz and NAME.cal.
 is fitted on the second file and judged on the first. The first table holds the error of the responses of single layers, as the
 share of their variance that is lost, by the pairs nearest to the weight (singular value decomposition alone) and by those fitted
 to responses, with the same number of pairs. The second holds accuracy % by the share of multiply-accumulates that is left, where
-each layer has the form that loses least for its work. --search lets -O3 choose inside --max-drop, and prints measured times.
+each layer has the form that loses least for its work: by weights alone, fitted, and fitted once more in order. --search lets -O3
+choose inside --max-drop, and prints measured times.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.moments import Moments, grouped
+from edgeopt.forms.structure.in_order import fitted_in_order
 from edgeopt.forms.structure.metric import Metric, metrics, moments_of, unweighted
 from edgeopt.forms.structure.separate_depthwise import KEYS, cost, solve
 from edgeopt.frontend import load
@@ -115,8 +117,10 @@ def curve(case: Case, found: Mapping[tuple[str, str], tuple[float, float]]) -> l
         if chosen == chosen_before or not chosen:
             continue
         saved = sum((macs(case.layers[name]) or 0) - (cost(case.layers[name], key) or 0) for name, key in chosen.items())
-        alone, fitted = (_accuracy(case, chosen, index) for index in (0, 1))
-        rows.append({"work": 100 * (1 - saved / total), "layers": len(chosen), "alone": alone, "fitted": fitted})
+        alone, fitted = ({name: case.made[name, key][index] for name, key in chosen.items()} for index in (0, 1))
+        ways = {"alone": alone, "fitted": fitted, "in order": _in_order(case, chosen)}
+        accuracies = {way: _accuracy(case, made, way != "alone") for way, made in ways.items()}
+        rows.append({"work": 100 * (1 - saved / total), "layers": len(chosen), **accuracies})
         chosen_before = chosen
     return rows
 
@@ -132,13 +136,18 @@ def _best(case: Case, found: Mapping[tuple[str, str], tuple[float, float]], name
     return min(prices, key=lambda key: prices[key])
 
 
-def _accuracy(case: Case, chosen: Mapping[str, str], index: int) -> float:
-    overlay = Overlay()
-    for name, key in chosen.items():
-        made = case.made[name, key][index]
-        overlay.constants[name, 1] = made.weight
-        if made.bias is not None and index:
-            overlay.constants[name, 2] = made.bias
+def _in_order(case: Case, chosen: Mapping[str, str]) -> dict[str, Chains]:
+    def fitted(node: Node, metric: Metric) -> Chains:
+        return solve(node, chosen[node.name], metric, True)
+
+    layers = {name: case.layers[name] for name in chosen}
+    return fitted_in_order(case.graph, case.calibration, layers, fitted, Overlay())
+
+
+def _accuracy(case: Case, solved: Mapping[str, Chains], biased: bool) -> float:
+    """With what was solved; weights alone leave biases as they are."""
+    places = {place: array for name, made in solved.items() for place, array in made.constants(name).items()}
+    overlay = Overlay({place: array for place, array in places.items() if place[1] == 1 or biased})
     assert case.evaluation.labels is not None
     return judge.accuracy(outputs(case.graph, case.evaluation, overlay), case.evaluation.labels)
 
