@@ -1,15 +1,23 @@
-"""GRU (with ``linear_before_reset``) and RNN with constant weights by register tiles: see ``recurrent_packed``."""
+"""GRU and RNN with constant weights by register tiles: see ``recurrent_packed``.
+
+Where the reset gate of a GRU comes before the product, a step has two parts: the gates of all units, then their candidates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from edgeopt.kernels.call import Declined, Kernel, KernelCall, Site
+import numpy as np
+
+from edgeopt.kernels.call import Kernel, KernelCall, Site
 from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation
-from edgeopt.kernels.recurrent.recurrent import directions, recurrence
-from edgeopt.kernels.recurrent.recurrent_packed import Finish, activations, cell_of
-from edgeopt.kernels.recurrent.recurrent_walk import recurrent_calls
+from edgeopt.kernels.emit.intrinsics import inline, offset
+from edgeopt.kernels.recurrent.recurrent import Direction, directions, recurrence
+from edgeopt.kernels.recurrent.recurrent_packed import Cell, Finish, activations, cell_of, recurrent_weights
+from edgeopt.kernels.recurrent.recurrent_walk import Step, advance_of, recurrent_calls, step_of
 
 
 def _gated(functions: Sequence[Activation]) -> Finish:
@@ -30,18 +38,62 @@ def _simple(functions: Sequence[Activation]) -> Finish:
     return finish
 
 
+def _gates(functions: Sequence[Activation]) -> Finish:
+    """The update gate goes to the state, the reset gate is the result."""
+
+    def finish(e: Emitter, given: Sequence[Value], products: Sequence[Value], bias: Value, state: Value) -> Value:
+        update, reset = (functions[0].apply(e, e.add(a, b)) for a, b in zip(given, products, strict=True))
+        e.store(update, state)
+        return reset
+
+    return finish
+
+
+def _candidate(functions: Sequence[Activation]) -> Finish:
+    def finish(e: Emitter, given: Sequence[Value], products: Sequence[Value], bias: Value, state: Value) -> Value:
+        return functions[1].apply(e, e.add(given[0], products[0]))
+
+    return finish
+
+
+def _reset_before(site: Site, direction: Direction, cell: Cell) -> Step:
+    """The step in two parts; scratch holds the update gates, then the old units that the reset gates let through."""
+    functions, weights = activations(direction), site.constant(2)[direction.place]
+    first, second = replace(cell, gates=2), replace(cell, gates=1, skipped=2)
+    rows = 2 * cell.hidden
+    packed = [recurrent_weights(c, w, site.target.lanes) for c, w in ((first, weights[:rows]), (second, weights[rows:]))]
+    gates = advance_of(site.target, first, _gates(functions))
+    candidates = advance_of(site.target, second, _candidate(functions))
+    size, other = cell.rows * cell.units, packed[0].size
+
+    @inline
+    def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:
+        through = offset(state, size)
+        gates(p, w, b, old, state, through)
+        for k in range(size):
+            through[k] *= old[k]
+        candidates(p, offset(w, other), b, through, state, new)
+        for k in range(size):
+            new[k] += state[k] * (old[k] - new[k])
+
+    return Step(advance, np.concatenate([w.reshape(-1) for w in packed]), scratch=True)
+
+
 def _select_gru(site: Site) -> tuple[KernelCall, ...]:
-    if not site.node.integer("linear_before_reset", 0):
-        raise Declined("its reset gate comes before the product")
     sizes = recurrence(site)
     cell, ways = cell_of(site, sizes, 3), directions(site, ("Sigmoid", "Tanh"))
-    return tuple(call for d in ways for call in recurrent_calls(site, sizes, d, cell, _gated(activations(d))))
+    if site.node.integer("linear_before_reset", 0):
+        steps = [step_of(site, d, cell, _gated(activations(d)), separate=True) for d in ways]
+    else:
+        steps = [_reset_before(site, d, cell) for d in ways]
+    return tuple(call for d, step in zip(ways, steps, strict=True) for call in recurrent_calls(site, sizes, d, cell, step))
 
 
 def _select_rnn(site: Site) -> tuple[KernelCall, ...]:
     sizes = recurrence(site)
     cell, ways = cell_of(site, sizes, 1), directions(site, ("Tanh",))
-    return tuple(call for d in ways for call in recurrent_calls(site, sizes, d, cell, _simple(activations(d))))
+    steps = [step_of(site, d, cell, _simple(activations(d))) for d in ways]
+    return tuple(call for d, step in zip(ways, steps, strict=True) for call in recurrent_calls(site, sizes, d, cell, step))
 
 
 KERNELS = (Kernel("gru_packed", ("GRU",), _select_gru), Kernel("rnn_packed", ("RNN",), _select_rnn))

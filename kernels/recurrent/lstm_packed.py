@@ -9,7 +9,7 @@ from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.recurrent.recurrent import directions, recurrence
 from edgeopt.kernels.recurrent.recurrent_packed import Finish, activations, cell_of
-from edgeopt.kernels.recurrent.recurrent_walk import recurrent_calls
+from edgeopt.kernels.recurrent.recurrent_walk import recurrent_calls, step_of
 
 
 def _finish(functions: Sequence[Activation], peeping: bool, units: int) -> Finish:
@@ -34,8 +34,8 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("its gates are coupled")
     sizes, peeping = recurrence(site), site.optional(7) is not None
     cell, ways = cell_of(site, sizes, 4), directions(site, ("Sigmoid", "Tanh", "Tanh"))
-    finishes = [_finish(activations(d), peeping, cell.units) for d in ways]
-    return tuple(call for d, f in zip(ways, finishes, strict=True) for call in recurrent_calls(site, sizes, d, cell, f))
+    steps = [step_of(site, d, cell, _finish(activations(d), peeping, cell.units)) for d in ways]
+    return tuple(call for d, step in zip(ways, steps, strict=True) for call in recurrent_calls(site, sizes, d, cell, step))
 
 
 KERNEL = Kernel("lstm_packed", ("LSTM",), _select)

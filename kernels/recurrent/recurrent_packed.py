@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, KernelCall, Packed, Site, Temporary
+from edgeopt.kernels.call import Declined, KernelCall, Site, Temporary
 from edgeopt.kernels.emit import epilogue
 from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.vector_function import vector_function
@@ -33,7 +33,8 @@ ROWS = 4  # sequences that share a weight vector at most
 class Cell:
     """A tile of the loop over time: ``rows`` sequences x ``vectors`` vectors of ``hidden`` units with ``gates`` gates each.
 
-    ``first`` columns of the input's part lie in a row of one sequence, ``apart`` from the next.
+    The input's part of one sequence lies ``apart`` from the next; a vector of units has ``spread`` gates there, of which the tile
+    takes those from ``skipped`` on.
     """
 
     gates: int
@@ -42,6 +43,8 @@ class Cell:
     rows: int
     vectors: int
     apart: int
+    spread: int
+    skipped: int = 0
 
 
 Finish = Callable[[Emitter, Sequence[Value], Sequence[Value], Value, Value], Value]
@@ -60,7 +63,7 @@ def cell_of(site: Site, sizes: Recurrence, gates: int) -> Cell:
     rows = min(sizes.batch, ROWS if site.target.vector_registers >= 32 else 2)
     vectors = min(blocks, max(1, ACCUMULATORS // (rows * gates)))
     apart = gates * blocks * lanes * (sizes.steps if sizes.batch_major else 1)
-    return Cell(gates, sizes.hidden, blocks * lanes, rows, vectors, apart)
+    return Cell(gates, sizes.hidden, blocks * lanes, rows, vectors, apart, gates)
 
 
 def activations(direction: Direction) -> list[epilogue.Activation]:
@@ -94,9 +97,9 @@ def input_product(site: Site, sizes: Recurrence, cell: Cell, weights: Array, bia
     return made.call(y=place, residual=place), place
 
 
-def recurrent_weights(cell: Cell, weights: Array, lanes: int) -> Packed:
+def recurrent_weights(cell: Cell, weights: Array, lanes: int) -> Array:
     """Weights [gate * hidden, hidden] in panels of the units of one tile."""
-    return Packed(pack(columns(weights, cell, lanes)[None], cell.vectors * cell.gates, lanes))
+    return pack(columns(weights, cell, lanes)[None], cell.vectors * cell.gates, lanes)
 
 
 def _emit(e: Emitter, cell: Cell, vectors: int, finish: Finish, *pointers: Value) -> None:
@@ -106,7 +109,8 @@ def _emit(e: Emitter, cell: Cell, vectors: int, finish: Finish, *pointers: Value
     for i in range(cell.rows):
         for v in range(vectors):
             first, place = v * cell.gates, i * cell.units + v * e.lanes
-            given = [e.load(p, i * cell.apart + (first + q) * e.lanes) for q in range(cell.gates)]
+            there = i * cell.apart + (v * cell.spread + cell.skipped) * e.lanes
+            given = [e.load(p, there + q * e.lanes) for q in range(cell.gates)]
             own = sums[i * count + first : i * count + first + cell.gates]
             e.store(finish(e, given, own, e.at(b, v * e.lanes), e.at(c, place)), y, place)
 

@@ -8,6 +8,7 @@ beyond its end, and its result there is zero.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,31 @@ from edgeopt.kernels.recurrent.recurrent_packed import Cell, Finish, cell_functi
 from edgeopt.target import Target
 
 
-def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: Cell, finish: Finish) -> tuple[KernelCall, ...]:
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of all units: a function (input's part, weights, bias, old units, state, new units) and its weights.
+
+    ``scratch``: its state is scratch memory, and not cells or old units. ``separate``: the candidate's recurrent bias is added by
+    it, and not with the input's.
+    """
+
+    advance: Callable[..., None]
+    weights: Array
+    scratch: bool = False
+    separate: bool = False
+
+
+def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: Cell, step: Step) -> tuple[KernelCall, ...]:
     """The input's product and the loop over time of one direction. Raises Declined when weights or bias are no constants."""
-    w, r = (site.constant(i)[direction.place] for i in (1, 2))
-    rows, lanes = cell.gates * cell.hidden, site.target.lanes
+    w, rows = site.constant(1)[direction.place], cell.gates * cell.hidden
     bias = site.constant(3)[direction.place] if site.optional(3) is not None else np.zeros(2 * rows, np.float32)
-    apart = separate(cell, bias)
+    apart = separate(cell, bias) if step.separate else np.zeros(rows, np.float32)
     product, given = input_product(site, sizes, cell, w, bias[:rows] + bias[rows:] - apart)
     states, celled, cut = sizes.directions * sizes.batch * sizes.hidden, site.node.op == "LSTM", _shortened(site, sizes)
     peeping = celled and site.optional(7) is not None
     seen = site.constant(7)[direction.place].reshape(3, -1) if peeping else apart[None, -cell.hidden :]
     operands: tuple[Operand, ...] = (
-        *(given, recurrent_weights(cell, r, lanes), Packed(_units(cell, seen)), optional_input(site, 5, states)),
+        *(given, Packed(step.weights), Packed(_units(cell, seen)), optional_input(site, 5, states)),
         optional_input(site, 6, states) if celled else Packed(np.zeros(1, np.float32)),
         *(optional_output(site, 0, states * sizes.steps), optional_output(site, 1, states)),
         optional_output(site, 2, states) if celled else Temporary("output2", 1),
@@ -39,15 +53,14 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
         Temporary("cells", 2 * cell.rows * cell.units, True),
         Input(4) if cut else Packed(np.zeros(1, np.int32)),
     )
-    function = _function(site.target, cell, sizes, direction, finish, (celled, cut))
+    function = _function(cell, sizes, direction, step, (celled, cut))
     return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
 
 
 def separate(cell: Cell, bias: Array) -> Array:
     """The recurrent bias that stays apart from the input's: the candidate's of a GRU, which its reset gate multiplies."""
     kept = np.zeros(cell.gates * cell.hidden, np.float32)
-    if cell.gates == 3:
-        kept[2 * cell.hidden :] = bias[5 * cell.hidden :]
+    kept[2 * cell.hidden :] = bias[5 * cell.hidden :]
     return kept
 
 
@@ -64,12 +77,10 @@ def _shortened(site: Site, sizes: Recurrence) -> bool:
     return lengths is not None and (lengths.array is None or bool((lengths.array < sizes.steps).any()))
 
 
-def _function(
-    target: Target, cell: Cell, sizes: Recurrence, direction: Direction, finish: Finish, form: tuple[bool, bool]
-) -> Callable[..., None]:
+def _function(cell: Cell, sizes: Recurrence, direction: Direction, step: Step, form: tuple[bool, bool]) -> Callable[..., None]:
     """``form``: whether there are cells, and whether sequences may end early."""
     celled, cut = form
-    advance = _advance(target, cell, finish)
+    advance, stated = step.advance, celled or step.scratch
     n, units, rows, steps, batch, backward = cell.hidden, cell.units, cell.rows, sizes.steps, sizes.batch, direction.backward
     row = cell.gates * units
     pt, pb = (row, steps * row) if sizes.batch_major else (batch * row, row)
@@ -86,12 +97,12 @@ def _function(
             fill(offset(h0, own), ss, hidden)
             if celled:
                 fill(offset(c0, own), ss, cells)
-            for step in range(steps):
-                t = steps - 1 - step if backward else step
-                old, new = offset(hidden, step % 2 * rows * units), offset(hidden, (1 - step % 2) * rows * units)
+            for turn in range(steps):
+                t = steps - 1 - turn if backward else turn
+                old, new = offset(hidden, turn % 2 * rows * units), offset(hidden, (1 - turn % 2) * rows * units)
                 if cut:
                     keep(cells)
-                advance(offset(p, t * pt + first * pb), w, b, old, cells if celled else old, new)
+                advance(offset(p, t * pt + first * pb), w, b, old, cells if stated else old, new)
                 copy(new, offset(y, y0 + first * ys + t * yt), ys)
                 if cut:
                     hold(t, offset(lengths, first), old, new, cells, offset(y, y0 + first * ys + t * yt), ys)
@@ -102,14 +113,20 @@ def _function(
     return recur
 
 
-def _advance(target: Target, cell: Cell, finish: Finish) -> Callable[..., None]:
+def step_of(site: Site, direction: Direction, cell: Cell, finish: Finish, separate: bool = False) -> Step:
+    """The step of a cell whose units are finished one tile after the other."""
+    weights = recurrent_weights(cell, site.constant(2)[direction.place], site.target.lanes)
+    return Step(advance_of(site.target, cell, finish), weights, separate=separate)
+
+
+def advance_of(target: Target, cell: Cell, finish: Finish) -> Callable[..., None]:
     """One step of all hidden units: (input's part, weights, bias, old units, state, new units)."""
     blocks, unit = cell.units // target.lanes, cell.vectors * target.lanes
     groups = -(-blocks // cell.vectors)
     inner = cell_function(target, cell, cell.vectors, finish)
     final = cell_function(target, cell, blocks - (groups - 1) * cell.vectors, finish)
-    width = unit * cell.gates
-    panel = cell.hidden * width
+    width = unit * cell.spread
+    panel = cell.hidden * unit * cell.gates
 
     @inline
     def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:

@@ -78,6 +78,12 @@ def test_lengths_of_sequences_that_are_all_whole_cost_nothing() -> None:
     assert made[0] == made[1]
 
 
+@pytest.mark.parametrize(("hidden", "batch"), [(5, 1), (36, 5)])
+def test_reset_before_the_product(hidden: int, batch: int) -> None:
+    inputs, attributes = _inputs("GRU", 2, hidden, batch), {"hidden_size": hidden, "direction": "bidirectional"}
+    _equal_the_plain_kernel("GRU", inputs, attributes, (1, 2, 3))
+
+
 @pytest.mark.parametrize("hidden", [4, 37])
 def test_peepholes(hidden: int) -> None:
     inputs = [*_inputs("LSTM", 2, hidden, 3), normal(2, 3 * hidden, seed=2)]
@@ -96,7 +102,6 @@ def test_activations_other_than_the_usual() -> None:
 @pytest.mark.parametrize(
     ("op", "attributes", "reason"),
     [
-        ("GRU", {}, "reset gate"),
         ("LSTM", {"input_forget": 1}, "coupled"),
         ("RNN", {"clip": 1.0}, "clipped"),
         ("RNN", {"activations": ["Softsign"]}, "Softsign"),
