@@ -14,9 +14,9 @@ from edgeopt.search.candidates import candidates
 from edgeopt.search.goal import Goal
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Allowed, Space, merged
+from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.start import Start, rejection, start
 from edgeopt.search.stored import layer_bytes
-from edgeopt.search.timing import profiles
 from edgeopt.search.trials import Trials, compiled_outputs
 
 BOLD = 2.0
@@ -85,7 +85,7 @@ def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allow
 def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...]) -> tuple[Decision, Forms]:
     """The Decision for ``forms``; all exact when giving layers back made the network slower than that."""
     goal, slow, solved = space.goal, first.slow, space.solve(forms)
-    costs = first.rejected or profiles({FLOAT: space.graph, "result": space.carried_out(solved)}, goal.target, goal.level)
+    costs = first.rejected or stored_profiles({FLOAT: space.graph, "result": space.carried_out(solved)}, goal.target, goal.level)
     if goal.objective == "latency" and costs["result"].seconds > costs[FLOAT].seconds:
         costs = rejection(costs[FLOAT], costs["result"])
         forms, slow, given_back, solved = dict.fromkeys(space.layers, EXACT), tuple(space.layers), (), []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from edgeopt.forms.sparse import candidates, halved, store, stored
-from edgeopt.ir import Graph
+from edgeopt.ir import Graph, Node
 from edgeopt.ir.block_rows import Block, density
 from edgeopt.ops.sparse import outputs_first, stored_weight
 from edgeopt.rewrite import Context
@@ -16,40 +17,63 @@ from edgeopt.search.timing import LayerCost, Profile, profiles
 from edgeopt.target import Target
 
 GAIN = 0.95  # of the dense time, below which a sparse layer is believed to be faster; chosen by hand
-Costs = Mapping[str, Profile]
+DENSE = "dense"
 
 
 def sparsify(graph: Graph, target: Target, context: Context, objective: Objective = "latency") -> None:
     """Store layers of ``graph`` by their nonzero blocks where it pays; why others stay dense goes to ``context``."""
     found = candidates(graph)
-    if not found or not all(v.type is not None and v.type.static for v in graph.inputs):
+    if not found or not _static(graph):
         return
-    costs = profiles(_variants(graph, found), target, context.level)
-    plan: dict[str, Block] = {}
-    reasons: dict[str, str] = {}
+    costs = profiles({DENSE: graph, **_variants(graph, found)}, target, context.level)
+    best = {name: min(blocks, key=lambda b: _price(costs[_name(b)].layer(name), objective)) for name, blocks in found.items()}
+    dense = {name: _price(costs[DENSE].layer(name), objective) for name in found}
+    plan = {n: b for n, b in best.items() if _price(costs[_name(b)].layer(n), objective) < GAIN * dense[n]}
+    kept = {name: block for name, block in best.items() if name not in plan}
+    thin = profiles({_name(b): halved(g) for b, g in _by_block(graph, kept).items()}, target, context.level) if kept else {}
+    reasons = {}
     for node in graph.nodes:
-        if node.name in found:
-            weight = stored_weight(node)
-            assert weight is not None
-            shares = {block: density(outputs_first(node, weight), block) for block in found[node.name]}
-            best = min(shares, key=lambda block: _price(costs[_name(block)].layer(node), objective))
-            dense, sparse = (costs[name].layer(node) for name in ("dense", _name(best)))
-            if _price(sparse, objective) < GAIN * _price(dense, objective):
-                plan[node.name] = best
-            else:
-                thin = costs[f"{_name(best)} halved"].layer(node)
-                zeros = 1 - np.count_nonzero(weight) / weight.size
-                reasons[node.name] = _reason(best, zeros, shares[best], [_price(c, objective) for c in (dense, sparse, thin)])
+        if node.name in kept:
+            name, block = node.name, kept[node.name]
+            prices = [_price(c[_name(block)].layer(name), objective) for c in (costs, thin)]
+            reasons[name] = _reason(node, block, [dense[name], *prices])
     store(graph, plan, reasons, context)
 
 
+def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[str, Profile]:
+    """The Profile of each graph as ``profiles`` makes it, with each layer that has zeros stored as is fastest."""
+    every: dict[str, list[str]] = {}
+    flat: dict[str, Graph] = {}
+    for name, graph in graphs.items():
+        found = candidates(graph) if _static(graph) else {}
+        made = {DENSE: graph, **(_variants(graph, found) if found else {})}
+        flat |= {f"{name} {variant}": g for variant, g in made.items()}
+        every[name] = [f"{name} {variant}" for variant in made]
+    costs = profiles(flat, target, level)
+    return {name: _fastest([costs[key] for key in keys]) for name, keys in every.items()}
+
+
+def _fastest(options: list[Profile]) -> Profile:
+    """The first of the profiles with each layer as in the one where it takes least time."""
+    first = options[0]
+    layers = {name: min((p.layer(name) for p in options), key=lambda cost: cost.seconds) for name in first.layers}
+    saved = sum(cost.seconds - layers[name].seconds for name, cost in first.layers.items())
+    smaller = sum(cost.stored - layers[name].stored for name, cost in first.layers.items())
+    return replace(first, seconds=first.seconds - saved, weights=first.weights - smaller, layers=layers)
+
+
+def _static(graph: Graph) -> bool:
+    return all(v.type is not None and v.type.static for v in graph.inputs)
+
+
 def _variants(graph: Graph, found: Mapping[str, tuple[Block, ...]]) -> dict[str, Graph]:
-    """The graph as it is, and with all candidates in each kind of block, whole and with half of the blocks."""
-    made = {"dense": graph}
-    for block in dict.fromkeys(block for blocks in found.values() for block in blocks):
-        made[_name(block)] = stored(graph, {layer: block for layer, blocks in found.items() if block in blocks})
-        made[f"{_name(block)} halved"] = halved(made[_name(block)])
-    return made
+    """The graph with all candidates in each kind of block."""
+    kinds = dict.fromkeys(block for blocks in found.values() for block in blocks)
+    return {_name(kind): stored(graph, {n: kind for n, blocks in found.items() if kind in blocks}) for kind in kinds}
+
+
+def _by_block(graph: Graph, kept: Mapping[str, Block]) -> dict[Block, Graph]:
+    return {kind: stored(graph, {n: b for n, b in kept.items() if b == kind}) for kind in dict.fromkeys(kept.values())}
 
 
 def _name(block: Block) -> str:
@@ -60,8 +84,14 @@ def _price(cost: LayerCost, objective: Objective) -> float:
     return float(cost.stored) if objective == "size" else cost.seconds
 
 
-def _reason(block: Block, zeros: float, share: float, prices: list[float]) -> str:
-    """Why a layer stays dense, and the density below which it would not: on the line through two."""
+def _reason(node: Node, block: Block, prices: list[float]) -> str:
+    """Why a layer stays dense, and the share of blocks below which it would not: on the line through two.
+
+    ``prices`` are those of the dense layer, of the sparse one, and of the sparse one with half of its blocks.
+    """
+    weight = stored_weight(node)
+    assert weight is not None
+    zeros, share = 1 - np.count_nonzero(weight) / weight.size, density(outputs_first(node, weight), block)
     dense, sparse, thin = prices
     slope = 2 * (sparse - thin) / share
     even = (GAIN * dense - sparse) / slope + share if slope > 0 else 0.0

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, named
 from edgeopt.search.space import Space, merged
+from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.stored import stored_bytes
-from edgeopt.search.timing import Profile, profiles
+from edgeopt.search.timing import Profile
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _bytes(space: Space, choice: Choice) -> dict[str, float]:
 def rough_costs(space: Space, options: Mapping[str, Forms]) -> dict[str, Profile]:
     """The Profile of the exact graph and of each option, whose numbers matter little to its time: they are quickly made."""
     graphs = {name: space.carried_out(space.rough(forms)) for name, forms in options.items()}
-    return profiles({FLOAT: space.graph, **graphs}, space.goal.target, space.goal.level)
+    return stored_profiles({FLOAT: space.graph, **graphs}, space.goal.target, space.goal.level)
 
 
 def rejection(before: Profile, after: Profile) -> dict[str, Profile]:

@@ -76,8 +76,8 @@ def timed(monkeypatch: pytest.MonkeyPatch, faster: float, both: float = 0.0) -> 
         layers = {n.name.split("~")[0]: None for n in next(iter(graphs.values())).nodes}
         return {name: Profile(c, 1, 1, True, dict.fromkeys(layers, LayerCost(c))) for name, c in costs.items()}
 
-    monkeypatch.setattr(start, "profiles", profiles)
-    monkeypatch.setattr("edgeopt.search.decide.profiles", profiles)
+    monkeypatch.setattr(start, "stored_profiles", profiles)
+    monkeypatch.setattr("edgeopt.search.decide.stored_profiles", profiles)
     monkeypatch.setattr("edgeopt.search.timing.profiles", profiles)
 
 
