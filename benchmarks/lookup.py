@@ -1,4 +1,6 @@
-"""Products whose weights are codewords, by table look-up: ``python -m benchmarks.lookup [--target T] [--json FILE]``.
+"""Products whose weights are codewords, by table look-up: ``python -m benchmarks.lookup [MODEL...] [--target T] [--json FILE]``.
+
+Single layers of common shapes; or whole networks, whose weights are replaced by random codes.
 
 Random codes and one thread; every way runs in turn in one process, and ratios are those of the least times. The layers count
 without the changes of layout at their ends, which a network does not have between them.
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks import lookup_networks
 from benchmarks.lookup_layers import LAYERS, Timing, measure, ways
 from edgeopt.target import target as find_target
 
@@ -32,21 +35,47 @@ def show(timings: Sequence[Timing], own: Sequence[str]) -> None:
     Console(width=120).print(table)
 
 
+def show_networks(networks: Sequence[lookup_networks.Network]) -> None:
+    """Print milliseconds, ratios to onnxruntime in float, and sizes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("network", "way", "ms", "x onnxruntime", "x int8", "MB", title="least times, one thread")
+    for n in networks:
+        for way, spent in n.milliseconds.items():
+            size = f"{n.stored[way] / 1e6:.2f}" if way in n.stored else ""
+            ratios = [f"{n.milliseconds[other] / spent:.2f}" for other in ("onnxruntime", "int8")]
+            table.add_row(n.name, way, f"{spent:.2f}", *ratios, size)
+        table.add_section()
+    Console(width=120).print(table)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--peers", nargs="*", type=Path, default=[], help="further files of the one model, for other engines")
     parser.add_argument("--target", default="host", help="a target this machine can run")
     parser.add_argument("--layers", nargs="*", help="parts of the names of layers, by default all")
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each way")
     parser.add_argument("--no-peers", action="store_true", help="without onnxruntime")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
+    if a.models:
+        networks = [lookup_networks.measure(path, find_target(a.target), a.seconds, a.peers) for path in a.models]
+        show_networks(networks)
+        _write(a.json, networks)
+        return
     wanted = [layer for layer in LAYERS if not a.layers or any(part in layer.name for part in a.layers)]
     target = find_target(a.target)
     found = [measure(layer, target, a.seconds, ways(layer, target, not a.no_peers)) for layer in wanted]
     show(found, ("K16 C'4", "2 x K16 C'4", "K16 C'2"))
-    if a.json:
-        a.json.write_text(json.dumps([asdict(f) for f in found], indent=1) + "\n")
+    _write(a.json, found)
+
+
+def _write(path: Path | None, found: Sequence[Timing] | Sequence[lookup_networks.Network]) -> None:
+    if path is not None:
+        path.write_text(json.dumps([asdict(f) for f in found], indent=1) + "\n")
 
 
 if __name__ == "__main__":
