@@ -38,12 +38,14 @@ _one_at_a_time = Lock()  # the reference evaluator silences warnings for the who
 class Overlay:
     """Changes to a run: ``constants`` by (name of the node, index of its input), and the Quantizer that each named value
 
-    is rounded with. ``grids`` says of constants that lie on a grid on which one.
+    is rounded with. ``grids`` says of constants that lie on a grid on which one, ``parts`` of those that are stored in another
+    form, what that is: codes first.
     """
 
     constants: dict[tuple[str, int], Array] = field(default_factory=dict)
     quantizers: dict[str, Quantizer] = field(default_factory=dict)
     grids: dict[tuple[str, int], Quantizer] = field(default_factory=dict)
+    parts: dict[tuple[str, int], tuple[Array, ...]] = field(default_factory=dict)
 
 
 def observe(

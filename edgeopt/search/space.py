@@ -133,6 +133,7 @@ def merged(solved: Iterable[tuple[Session, Solution]], layers: Sequence[str] | N
         made.constants.update(part.constants)
         made.quantizers.update(part.quantizers)
         made.grids.update(part.grids)
+        made.parts.update(part.parts)
     return made
 
 

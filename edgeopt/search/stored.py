@@ -18,8 +18,8 @@ from edgeopt.ir import Array, Graph, Node
 class LayerBytes:
     """One layer: how many ``weights`` it has and how many are ``kept``, its bytes as they ``were`` and as they are stored.
 
-    ``value_bits`` are what the values of the kept ones take by their entropy, ``index_bits`` all the rest of what is stored,
-    which is mostly where they are; both for each kept weight.
+    ``value_bits`` are what the values of the kept ones (or the codes that stand for them) take by their entropy, ``index_bits``
+    all the rest of what is stored, which is mostly where they are, or what codes stand for; both for each kept weight.
     """
 
     layer: str
@@ -43,7 +43,16 @@ def stored(node: Node, made: Overlay) -> Array:
 
 def stored_bytes(node: Node, made: Overlay) -> int:
     """The bytes of the weight of a layer."""
-    return coded_size(_whole_bytes(stored(node, made)))
+    return _coded(_parts(node, made))
+
+
+def _parts(node: Node, made: Overlay) -> Sequence[Array]:
+    """The arrays that stand for the weight of a layer; the first holds its values or codes."""
+    return made.parts.get((node.name, 1)) or (stored(node, made),)
+
+
+def _coded(parts: Sequence[Array]) -> int:
+    return sum(coded_size(_whole_bytes(part)) for part in parts)
 
 
 def _whole_bytes(array: Array) -> Array:
@@ -57,12 +66,14 @@ def layer_bytes(graph: Graph, layers: Sequence[str], made: Overlay) -> list[Laye
 
 
 def _layer(node: Node, made: Overlay) -> LayerBytes:
-    array, exact = _whole_bytes(stored(node, made)), node.constant(1)
+    parts, exact, coded = _parts(node, made), node.constant(1), (node.name, 1) in made.parts
     assert exact is not None
-    values, total = array[array != 0], coded_size(array)
+    array = _whole_bytes(parts[0])
+    values, total = array if coded else array[array != 0], _coded(parts)
     bits = entropy_bits(np.unique(values, return_counts=True)[1]) if values.size else 0.0
-    each = max(1, values.size)
-    return LayerBytes(node.name, exact.size, values.size, exact.nbytes, total, bits / each, max(0.0, 8 * total - bits) / each)
+    kept = exact.size if coded else values.size  # a code stands for several weights, none of which is left out
+    each = max(1, kept)
+    return LayerBytes(node.name, exact.size, kept, exact.nbytes, total, bits / each, max(0.0, 8 * total - bits) / each)
 
 
 def constants_bytes(graph: Graph) -> int:

@@ -24,6 +24,7 @@ from edgeopt.frontend import load
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Value
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.stored import layer_bytes
 from edgeopt.target import target
 from tests.edgeopt.small_models import info, model, weight
 
@@ -112,7 +113,12 @@ def test_the_network_that_runs_is_the_one_that_was_judged() -> None:
     solution = session.solve(forms, Overlay())
     made = applied(graph, [(session, solution)], Context(level=1))
     assert [n.op for n in made.nodes if n.op.startswith("Lookup")] == ["LookupConv", "LookupGemm"]
-    judged = observe(graph, ["y"], data, session.overlay(solution))["y"]
+    overlay = session.overlay(solution)
+    stored = {layer.layer: layer for layer in layer_bytes(graph, list(forms), overlay)}
+    for name, codewords in solution.tables.items():
+        assert stored[name].kept == stored[name].weights == codewords.array.size
+        assert stored[name].bytes < 1.1 * codewords.stored + 64 and stored[name].value_bits <= 2
+    judged = observe(graph, ["y"], data, overlay)["y"]
     exact = observe(graph, ["y"], data)["y"]
     compiled = assemble(made, target("host"), 1)
     ran = np.concatenate([compiled.run({"x": x[None]})["y"] for x in data.arrays["x"]])

@@ -90,7 +90,8 @@ class ProductSession:
         made, nodes = self._inner.overlay(solution.plan, layers), {n.name: n for n in linear_nodes(self.graph)}
         for name, weight in solution.tables.items():
             if layers is None or name in layers:
-                made.constants[name, 1] = weight.array
+                made.constants[name, 1], made.parts[name, 1] = weight.array, (weight.codes, weight.books, weight.scale)
+                made.grids.pop((name, 1), None)
                 made.constants.pop((name, 2), None)
                 if weight.bias is not None and nodes[name].input(2) is not None:
                     made.constants[name, 2] = weight.bias
