@@ -21,6 +21,7 @@ from edgeopt.lower.table import kernels_for
 from edgeopt.ops.finite import refuse_nan
 from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
+from edgeopt.progress import stage
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import CODED
@@ -60,6 +61,7 @@ def compile(
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
     source = _source_bytes(model)
+    stage("reading and optimising")
     graph = _graph(model, shapes, options)
     refuse_nan(graph)
     if isinstance(target, Target):
@@ -73,6 +75,7 @@ def compile(
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     if level >= 2 and options.debug.only is None:
         sparsify(graph, facts, context, options.objective)
+    stage("generating code")
     made = _assembled(graph, facts, level, context, options, _library_name(model))
     made.manifest["source_bytes"] = source
     if found is not None:

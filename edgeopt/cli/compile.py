@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import note, print_table, working
+from edgeopt.cli.console import note, print_table, progressing
 
 if TYPE_CHECKING:
     from edgeopt.ir import Graph
@@ -129,7 +129,7 @@ def compile_(**given: Any) -> None:
     asked.check()
     context = Context(level=asked.level, stop_after=asked.stop_after)
     shown = _printer(asked.print_after)
-    with working(f"compiling {asked.model.name}"):
+    with progressing(f"compiling {asked.model.name}"):
         (_write_onnx if asked.emit == "onnx" else _write_artifact)(asked, context, shown)
     _report(context, asked.explain, asked.time_passes)
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.progress import listening
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
 
@@ -50,6 +52,27 @@ def working(text: str) -> Iterator[None]:
         return
     with console.status(Text(visible(text, kept=""))):
         yield
+
+
+@contextmanager
+def progressing(text: str) -> Iterator[None]:
+    """A bar on stderr, when it is a terminal, with the stage and the share of what is compiled meanwhile.
+
+    It is drawn when there is news, by no thread of its own: the compiler forks, which a process with threads does not.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
+        task = bar.add_task(visible(text, kept=""), total=1.0)
+
+        def tell(stage: str, share: float) -> None:
+            bar.update(task, description=visible(f"{text}: {stage}", kept=""), completed=share, refresh=True)
+
+        with listening(tell):
+            yield
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: Sequence[int] = ()) -> None:

@@ -9,6 +9,7 @@ from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, Session, named
 from edgeopt.ir import Array, Graph
+from edgeopt.progress import stage
 from edgeopt.search import budget
 from edgeopt.search.candidates import candidates
 from edgeopt.search.goal import Goal
@@ -37,13 +38,17 @@ def decide_within(
     it counts from, when those are not of ``graph`` itself. Opening the ``sessions`` may change the weights in ``graph``, not its
     outputs. Raises EdgeoptError for a float network that only guesses.
     """
+    stage("running the float network")
     reference = compiled_outputs(graph, evaluation, goal.target, goal.level) if known is None else known
     version = graph.version
     check_reference(reference, evaluation.labels, goal.accept_chance)
+    stage("choosing how to approximate")
     space = Space(graph, goal, sessions(), allowed)
     if graph.version != version and known is None:
         reference = compiled_outputs(graph, evaluation, goal.target, goal.level)
+    stage("timing layers")
     trials, first = Trials(space, evaluation, reference), start(space)
+    stage("verifying on the samples")
     choice = _chosen(space, trials, first)
     found, forms = _decided(space, first, choice.forms, choice.given_back)
     after, agreement = trials.result(forms)

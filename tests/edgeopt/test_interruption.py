@@ -63,7 +63,7 @@ def test_warnings_as_errors_leave_the_model_usable() -> None:
 
 def test_workers_that_do_not_start_are_one_message(model: CompiledModel, monkeypatch: pytest.MonkeyPatch) -> None:
     model.manifest["target"]["cores"] = 8
-    model._choice.alone, model._choice.since_refresh = 1.0, 0
+    model._choice.record(1, 1.0)
     start = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", Once(start, RuntimeError("can't start new thread"), 1))
     with pytest.raises(EdgeoptError, match="threads cannot be started"):

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # Layer -> the parts of edgeopt it may import (its own part is always allowed, except for passes, which never import each other).
-CORE = ("edgeopt.ir", "edgeopt.errors", "edgeopt.memory_limit")
+CORE = ("edgeopt.ir", "edgeopt.errors", "edgeopt.memory_limit", "edgeopt.progress")
 BACK = ("edgeopt.lower", "edgeopt.codegen", "edgeopt.runtime", "edgeopt.target")
 MIDDLE = ("edgeopt.ops", "edgeopt.rewrite", "edgeopt.frontend", "edgeopt.pipeline", "edgeopt.evaluate")
 APPROXIMATE = ("edgeopt.coding", "edgeopt.files", "edgeopt.forms", "edgeopt.cost", "edgeopt.assembly", "edgeopt.search")
@@ -22,6 +22,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.memory_limit": ("edgeopt.errors",),
     "edgeopt.arguments": ("edgeopt.errors",),
     "edgeopt.cache": (),
+    "edgeopt.progress": (),
     "edgeopt.coding": ("edgeopt.errors", "edgeopt.compiled"),
     "edgeopt.compiled": ("edgeopt.cache",),
     "edgeopt.features": (),

@@ -21,6 +21,7 @@ from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import LIMITS, QuantizationScheme
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.ops.macs import macs
+from edgeopt.progress import each
 
 AUTO = "auto"
 TRIED = (PRODUCT, "mse")
@@ -64,15 +65,23 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
     if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES:
         return Recipe(given, coarse)
     fit, judged = data.subset(2 * _trial_samples(graph)).split()
+    steps = each(("reference", "grids", "rule", "repairs", "equalised grids", "equalised repairs"))
+    next(steps)
     judge = _judge(graph, judged)
+    next(steps)
     seen = Grids(graph, linear_nodes(graph), fit) if scheme.activations else None
+    next(steps)
     rule = _best_rule(graph, seen, scheme, judge) if method == AUTO and seen is not None else given
     recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
+    next(steps)
     found = list(_errors(graph, fit, scheme, recipes, judge, seen))
     if scheme.activations:
         even, even_recipes = clone(graph), [replace(r, equalize=True) for r in recipes]
         if equalize(even, channel_reaches(graph, fit)):
-            found += _errors(even, fit, scheme, even_recipes, judge, Grids(even, linear_nodes(even), fit))
+            next(steps)
+            grids = Grids(even, linear_nodes(even), fit)
+            next(steps)
+            found += _errors(even, fit, scheme, even_recipes, judge, grids)
     return _clearly_best(found)
 
 

@@ -21,6 +21,7 @@ from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows, ung
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import LIMITS, Quantizer, quantizer
 from edgeopt.ops.grids import QuantizedWeight, linear_nodes, round_weight, weight_axis
+from edgeopt.progress import each
 
 MAX_ROUNDED_COLUMNS = 4608  # inputs of an output channel (512 x 3 x 3); more take too long; chosen by hand
 BINARY_LIMITS = (-1, rounding.BINARY)
@@ -65,7 +66,7 @@ def reconstruct(
     overlays = [Overlay(dict(under.constants), g) for g in grids] if base is None else [base]
     made: list[dict[str, QuantizedWeight]] = [{} for _ in tasks]
     with Lockstep(graph, data, overlays) as runs:
-        for node in linear_nodes(graph):
+        for node in each(linear_nodes(graph)):
             chosen = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
             for i in chosen:
                 if not tasks[i].needs_data:

@@ -1,0 +1,54 @@
+"""The bar of a compilation: stages in their order, shares that only grow, and no thread, which would keep it from forking."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import edgeopt
+from edgeopt.cli import console
+from edgeopt.evaluate.data import DataSet
+from edgeopt.progress import STAGES, each, listening, stage
+from tests.edgeopt import small_models
+
+
+def test_stages_and_items_lie_in_one_another() -> None:
+    told: list[tuple[str, float]] = []
+    with listening(lambda name, share: told.append((name, share))):
+        stage("choosing how to approximate")
+        assert [(i, k) for i in each("ab") for k in each(range(2))] == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+        stage("running the float network")  # again: nothing is taken back
+        stage("generating code")
+    first, width = 0.10, STAGES["choosing how to approximate"] / 100
+    shares = sorted({round(share, 6) for _, share in told})
+    assert shares == pytest.approx([first, *(first + width * k / 4 for k in (1, 2, 3, 4)), 0.95])
+    assert [share for _, share in told] == sorted(share for _, share in told)
+    assert [name for name, _ in told][-2:] == ["running the float network", "generating code"]
+
+
+def test_nobody_needs_to_listen() -> None:
+    stage("timing layers")
+    assert list(each([1, 2])) == [1, 2]
+
+
+def test_level_three_tells_all_its_stages() -> None:
+    told: list[tuple[str, float]] = []
+    x = np.random.default_rng(0).standard_normal((32, 3, 8, 8)).astype(np.float32)
+    with listening(lambda name, share: told.append((name, share))):
+        edgeopt.compile(small_models.convolution(), level=3, data=DataSet({"x": x}))
+    assert list(dict.fromkeys(name for name, _ in told)) == list(STAGES)
+    assert [share for _, share in told] == sorted(share for _, share in told) and len({share for _, share in told}) > 8
+
+
+def test_the_bar_is_drawn_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=120))
+    threads = threading.active_count()
+    with console.progressing("compiling [red]net"):
+        stage("timing layers")
+        assert threading.active_count() == threads
+    assert "compiling [red]net: timing layers" in screen.getvalue() and "70%" in screen.getvalue()
