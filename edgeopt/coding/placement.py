@@ -32,7 +32,7 @@ def placement(shape: tuple[int, ...], pack: Callable[[Array], Array]) -> Placeme
     labels = np.arange(1, count + 1, dtype=np.int32 if count < 1 << 31 else np.int64).reshape(shape)
     packed = np.asarray(pack(labels)).reshape(-1)
     filled = np.flatnonzero(packed)
-    if len(filled) != count or packed.dtype != labels.dtype or packed.max(initial=0) > count or packed.min(initial=0) < 0:
+    if len(filled) < count or packed.dtype != labels.dtype or packed.max(initial=0) > count or packed.min(initial=0) < 0:
         return None
     places = np.full(count, -1, np.int64)
     places[packed[filled] - 1] = filled

@@ -8,6 +8,7 @@ block of inputs, kernel row, kernel column, channel. The last group of vectors i
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from math import gcd
 
 import numpy as np
@@ -38,6 +39,7 @@ def prepare(site: Site) -> Prepared:
     if residual is not None and residual.layout.block != y.layout.block:
         raise Declined("its residual does not lie blocked")
     together = groups_together(group, weight.shape[1], weight.shape[0] // group, max(block, y.layout.block))
+    arrange = partial(_arrange, group=group, together=together, block=block)
     weight, group = merged(weight, group, together), group // together
     window = plane_window(site.node, weight.shape[2:])
     if any(window.halo) and x.layout.fill != x_zero(site.node):
@@ -46,7 +48,7 @@ def prepare(site: Site) -> Prepared:
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     loops, steps = loops_of(x, window, weight.shape[1])
     copies, source = widened(target, x)
-    reading = Reading(x, window, in_order(weight, block), loops, steps, size)
+    reading = Reading(x, window, in_order(weight, block), loops, steps, size, arrange)
     return replace(walk_product(site, reading, weight, source, group), before=tuple(copies))
 
 
@@ -70,11 +72,15 @@ def loops_of(x: Tensor, window: PlaneWindow, channels: int) -> tuple[tuple[Loop,
     return tuple(loops), tuple(4 * i for i in range(body))
 
 
+def _arrange(weight: Array, group: int, together: int, block: int) -> Array:
+    return in_order(merged(weight, group, together), block)
+
+
 def in_order(weight: Array, block: int) -> Array:
     """Weights [O, I, h, w] as ``[O][k / 4][4]``, k in the order of the walk; the last block of inputs is cut to whole words."""
     outputs, inputs, height, width = weight.shape
     blocks = -(-inputs // block)
-    full = np.zeros((outputs, blocks * block, height, width), np.int8)
+    full = np.zeros((outputs, blocks * block, height, width), weight.dtype)
     full[:, :inputs] = weight
     order = full.reshape(outputs, blocks, block, height, width).transpose(0, 1, 3, 4, 2)
     kept = -(-(inputs - (blocks - 1) * block) // 4) * 4

@@ -5,8 +5,9 @@ The last panel and the last tile of rows are moved back to end with the result, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -68,8 +69,9 @@ def prepare(site: Site) -> Prepared:
         raise Declined(f"a matrix of {depth} x {columns} is too small")
     product = product_of(target, prod(y.shape[:-1]), depth, columns)
     how, numbers = ending(site, weight, 1, seen_zero(site))
-    starts, width, order = product.starts(target.lanes), product.vectors * target.lanes, _order(weight)
-    arrays = np.stack([arranged(target, order[:, first : first + width]) for first in starts])
+    starts, width = product.starts(target.lanes), product.vectors * target.lanes
+    in_panels = partial(_in_panels, target=target, starts=starts, width=width)
+    arrays = in_panels(weight)
     panels = stored_panels(target, weight, arrays, STEPS * product.vectors, product.run)
     tile = replace(tile_of(target, product, how), flipped=flipped(site), limit=meets_limit(target, weight))
     tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
@@ -77,7 +79,7 @@ def prepare(site: Site) -> Prepared:
     added = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
     per = -(-product.tiles // product.run)
     copies, source = widened(target, x)
-    operands = (source, Packed(panels.stored), Packed(words), added, Output(), panels.memory(target))
+    operands = (source, panels.operand(site, in_panels), Packed(words), added, Output(), panels.memory(target))
     roles = dict(zip(ROLES, operands, strict=True))
     read = reader(target, panels.size, panels.bytes, panels.copied)
     function = product_function(product, width, depth, tile_function(target, tile), read, panels.bytes, words.shape[1])
@@ -115,12 +117,18 @@ def product_of(target: Target, rows: int, depth: int, columns: int) -> Product:
     return Product(rows, depth, columns, tiling.pixels, tiling.vectors, max(1, tiles * panels // CHUNKS))
 
 
+def _in_panels(weight: Array, target: Target, starts: Sequence[int], width: int) -> Array:
+    """[K, N] in panels of ``width`` columns from each of ``starts`` on."""
+    order = _order(weight)
+    return np.stack([arranged(target, order[:, first : first + width]) for first in starts])
+
+
 def _order(weight: Array) -> Array:
     """[K, N] as ``[k / 4][N][4]``; a last group that reads k again has weight zero for what is already counted."""
     depth, columns = weight.shape
     whole = weight[: depth // 4 * 4].reshape(-1, 4, columns)
     if depth % 4:
-        last = np.zeros((1, 4, columns), np.int8)
+        last = np.zeros((1, 4, columns), weight.dtype)
         last[0, 4 - depth % 4 :] = weight[depth // 4 * 4 :]
         whole = np.concatenate([whole, last])
     return whole.transpose(0, 2, 1)

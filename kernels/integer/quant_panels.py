@@ -6,18 +6,20 @@ do not lie as the target multiplies them; the tiles read it there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Operand, Output, Temporary
+from edgeopt.kernels.call import Operand, Origin, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.emitter import I8, I16, Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import inline
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.quant_dot import dot_form, tile_parts
 from edgeopt.kernels.integer.quant_nibbles import in_nibbles, nibbles, packed
+from edgeopt.kernels.integer.quant_operands import WEIGHT
 from edgeopt.target import Target
 
 SHARED = 4  # tiles that have to read a panel of weights to make a widened copy worth while; chosen by hand
@@ -41,6 +43,12 @@ class Panels:
     def paired(self) -> bool:
         """True where the tiles read nibbles."""
         return self.packed and not self.copied
+
+    def operand(self, site: Site, arrange: Callable[[Array], Array] | None) -> Packed:
+        """The stored panels; where they are not in nibbles, ``arrange`` moves the weights of ``site`` to their places in them."""
+        if arrange is None or self.packed:
+            return Packed(self.stored)
+        return Packed(self.stored, Origin(site.constant(WEIGHT), arrange))
 
     def wide(self, target: Target) -> bool:
         """True where the tiles read words."""

@@ -5,8 +5,9 @@ An implicit matrix product with steps of four codes of x that lie side by side; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class Reading:
     """How the sums of an output pixel read x: ``loops`` (outermost first) and ``steps`` from the first code of its window on.
 
     ``x`` is the tensor as it lies, ``words`` the weights ``[output][k / 4][4]`` in the order of the walk, and ``size`` the rows
-    and pixels that are walked.
+    and pixels that are walked. ``arrange`` makes such words of the node's weights, where it only moves them.
     """
 
     x: Tensor
@@ -90,6 +91,7 @@ class Reading:
     loops: tuple[Loop, ...]
     steps: tuple[int, ...]
     size: tuple[int, int]
+    arrange: Callable[[Array], Array] | None = None
 
 
 def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, group: int = 1) -> Prepared:
@@ -117,17 +119,25 @@ def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, g
     walk = walk_of(target, (x, y, residual or y), reading.window, tiling, reading.size, group, words.shape[1])
     firsts = [first_vector(walk, g) * target.lanes for g in range(walk.groups)]
     count = walk.vectors * target.lanes
-    arrays = np.stack([arranged(target, panel_of(words, first, count)) for first in firsts])
+    in_panels = partial(_in_panels, target=target, firsts=firsts, count=count)
+    arrays = in_panels(words)
     panels = stored_panels(target, weight, arrays, len(tile.steps) * tiling.vectors * tile_parts(target), walk.run)
     tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
     walk = replace(walk, stored=panels.bytes, copied=panels.copied)
     added = Input(RESIDUAL) if residual is not None else Output()
     numbered = Packed(parameters(numbers, firsts, count))
-    operands = (source, Packed(panels.stored), numbered, added, Output(), panels.memory(target))
+    arrange = reading.arrange
+    moved = None if arrange is None else lambda codes: in_panels(arrange(codes))
+    operands = (source, panels.operand(site, moved), numbered, added, Output(), panels.memory(target))
     chunks, per = x.shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
     roles = dict(zip(ROLES, operands, strict=True))
     read = reader(target, walk.weights, walk.stored, walk.copied)
     return Prepared(walk_function(walk, tile_function(target, tile), read), roles, chunks, per)
+
+
+def _in_panels(words: Array, target: Target, firsts: Sequence[int], count: int) -> Array:
+    """Words ``[output][k / 4][4]`` in panels of ``count`` outputs from each of ``firsts`` on."""
+    return np.stack([arranged(target, panel_of(words, first, count)) for first in firsts])
 
 
 def vector_places(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
@@ -232,6 +242,6 @@ def walk_function(walk: Walk, run: Any, read: Any) -> Callable[..., None]:
 def panel_of(words: Array, first: int, count: int) -> Array:
     """The words of ``count`` outputs from ``first`` as ``[k / 4][output][4]``; outputs that do not exist are zero."""
     part = words[first : first + count]
-    padded = np.zeros((count, *words.shape[1:]), np.int8)
+    padded = np.zeros((count, *words.shape[1:]), words.dtype)
     padded[: part.shape[0]] = part
     return padded.transpose(1, 0, 2)

@@ -41,6 +41,7 @@ def test_matrices_in_panels(shape: tuple[int, ...]) -> None:
 def test_what_is_not_moved_or_shuffled_is_not_described() -> None:
     assert placement((4, 5), lambda w: w * 2) is None
     assert placement((4, 5), lambda w: w[:3]) is None
+    assert placement((4, 5), lambda w: np.concatenate([w, w[1:]])) is not None  # some of them twice
     assert placement((200, 50), lambda w: w.reshape(-1)[np.random.default_rng(0).permutation(10000)]) is None
     assert placement((6,), lambda w: w.astype(np.float32)) is None
 

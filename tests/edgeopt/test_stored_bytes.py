@@ -72,6 +72,41 @@ def test_every_tensor_is_stored_once(saved: Path) -> None:
     assert found.memory["weights"] > 64 * 32 * 36 * 4  # as the kernel reads them
 
 
+def integers() -> onnx.ModelProto:
+    """QLinearConv of 32 to 48 channels, in two groups, and QLinearMatMul."""
+    tensors = {
+        "w": RNG.integers(-127, 128, (48, 16, 3, 3)).astype(np.int8),
+        "m": RNG.integers(-127, 128, (48, 40)).astype(np.int8),
+    }
+    grids = {"s": np.float32(0.02), "z": np.uint8(128), "t": np.float32(0.01), "o": np.int8(0), "u": np.float32(0.1)}
+    scale = ["s", "z"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", *scale], ["q"]),
+        helper.make_node("QLinearConv", ["q", *scale, "w", "t", "o", "u", "z"], ["c"], group=2, pads=[1, 1, 1, 1]),
+        helper.make_node("DequantizeLinear", ["c", "u", "z"], ["d"]),
+        helper.make_node("GlobalAveragePool", ["d"], ["e"]),
+        helper.make_node("Flatten", ["e"], ["f"]),
+        helper.make_node("QuantizeLinear", ["f", *scale], ["g"]),
+        helper.make_node("QLinearMatMul", ["g", *scale, "m", "t", "o", "u", "z"], ["h"]),
+        helper.make_node("DequantizeLinear", ["h", "u", "z"], ["y"]),
+    ]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", X.shape), ("y", (1, 40)))]
+    stored = [numpy_helper.from_array(np.asarray(array), name) for name, array in {**tensors, **grids}.items()]
+    graph = helper.make_graph(nodes, "integers", ports[:1], ports[1:], stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_integer_weights_are_stored_once(tmp_path: Path) -> None:
+    model = edgeopt.compile(integers(), level=2)
+    model.save(tmp_path / "net")
+    again = edgeopt.load(tmp_path / "net")
+    large = [about for about in again.manifest["storage"]["constants"] if about["bytes"] in (48 * 16 * 9, 48 * 40)]
+    assert len(large) == 2 and all(about["block"] is not None for about in large)
+    np.testing.assert_array_equal(again.run({"x": X})["y"], model.run({"x": X})["y"])
+    for old, new in zip(model.graph.constants, again.graph.constants, strict=True):
+        assert (old.name, old.array.tobytes()) == (new.name, new.array.tobytes())
+
+
 def test_few_values_take_few_bits(tmp_path: Path) -> None:
     few = np.array([-0.1, -0.05, 0.0, 0.04, 0.1])
     model = edgeopt.compile(network(lambda shape: RNG.choice(few, shape, p=[0.05, 0.1, 0.7, 0.1, 0.05])), level=2)
