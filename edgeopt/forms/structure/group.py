@@ -26,7 +26,7 @@ TURNS = 20
 def cost(node: Node, key: str) -> int | None:
     """Multiply-accumulates in groups, where the channels divide into them."""
     layer, groups = layer_of(node), _groups(key)
-    if layer is None or node.op != "FusedConv" or len(layer.weight) > 1:
+    if layer is None or node.op != "FusedConv" or layer.shape[0] > 1:
         return None
     outputs, inputs, _ = layer.sizes
     whole = outputs % groups == 0 and inputs % groups == 0 and inputs // groups >= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +23,32 @@ if TYPE_CHECKING:
 LARGEST = 4608  # inputs of an output channel (512 x 3 x 3); the moments of more take too long; chosen by hand
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
-    """``weight`` [groups, outputs, inputs, taps] in float64, ``kernel`` and places of the maps; a matrix product has one tap."""
+    """The ``shape`` of the weight (groups, outputs, inputs, taps), ``kernel`` and places of the maps.
+
+    A matrix product has one tap. ``wanted`` is a weight in place of the node's own.
+    """
 
     node: Node
-    weight: Array
+    shape: tuple[int, int, int, int]
     kernel: tuple[int, ...]
     places: tuple[int, ...]  # along the spatial axes of the input
     results: tuple[int, ...]  # along those of the output
     rows: int  # in a batch
+    wanted: Array | None = None
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Outputs and inputs of a group, and taps."""
-        _, outputs, inputs, taps = self.weight.shape
-        return int(outputs), int(inputs), int(taps)
+        return self.shape[1:]
+
+    @cached_property
+    def weight(self) -> Array:
+        """[groups, outputs, inputs, taps] in float64."""
+        given, own = self.wanted, self.node.constant(1)
+        assert own is not None
+        return (grouped(self.node, own) if given is None else given).reshape(self.shape)
 
     @property
     def window(self) -> dict[str, Any]:
@@ -75,13 +86,13 @@ def layer_of(node: Node) -> Layer | None:
     if node.input(2) is not None and node.constant(2) is None:
         return None
     if node.op == "FusedGemm":
-        rows = grouped(node, weight)[..., None] if weight.ndim == 2 else None
-        return Layer(node, rows, (), (), (), prod(y[:-1])) if rows is not None and rows.shape[2] <= LARGEST else None
+        fits = weight.ndim == 2 and len(weight) <= LARGEST
+        return Layer(node, (1, weight.shape[1], weight.shape[0], 1), (), (), (), prod(y[:-1])) if fits else None
     if pads_of(node, weight.ndim - 2) is None or prod(weight.shape[1:]) > LARGEST:
         return None
     groups = node.integer("group", 1)
-    shaped = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1).astype(np.float64)
-    return Layer(node, shaped, weight.shape[2:], x[2:], y[2:], x[0])
+    shape = (groups, weight.shape[0] // groups, weight.shape[1], prod(weight.shape[2:]))
+    return Layer(node, shape, weight.shape[2:], x[2:], y[2:], x[0])
 
 
 def cheaper(layer: Layer, work: int) -> int | None:

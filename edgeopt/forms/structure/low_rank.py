@@ -40,7 +40,7 @@ def rank(layer: Layer, kind: str, share: float) -> int:
     if kind != RESPONSE and prod(layer.kernel) == 1 or (kind == SPATIAL and not _flat(layer)):
         return 0
     each = _work(layer, kind)
-    found = int(share / 100 * layer.weight[0].size * prod(layer.results) / each)
+    found = int(share / 100 * prod(layer.sizes) * prod(layer.results) / each)
     return found - found % VECTOR if found >= MANY else found
 
 
@@ -48,7 +48,7 @@ def cost(node: Node, key: str) -> int | None:
     """Multiply-accumulates of both layers, where that is less than before."""
     layer, (kind, share) = layer_of(node), _parts(key)
     channels = rank(layer, kind, share) if layer is not None else 0
-    return cheaper(layer, layer.weight.shape[0] * channels * _work(layer, kind)) if layer is not None and channels else None
+    return cheaper(layer, layer.shape[0] * channels * _work(layer, kind)) if layer is not None and channels else None
 
 
 def _work(layer: Layer, kind: str) -> int:
@@ -71,11 +71,11 @@ def solve(node: Node, key: str, metric: Metric, fit: bool) -> Chains:
 def factored(layer: Layer, kind: str, channels: int, metric: Metric, fit: bool) -> Chains:
     """``layer`` with ``channels`` between two factors of ``kind``."""
     product, start = PRODUCTS[kind], STARTS[kind]
-    target = layer.weight.reshape(*layer.weight.shape[:3], *layer.kernel) if kind == SPATIAL else layer.weight
+    target = layer.weight.reshape(*layer.shape[:3], *layer.kernel) if kind == SPATIAL else layer.weight
     a, b = start(target, metric, channels)
     if fit and kind != RESPONSE:
         a, b = fitted(product, target, metric.second, a, b)
-    return layer.became(STAGES[kind](layer, a, b), product.made(a, b).reshape(layer.weight.shape), metric)
+    return layer.became(STAGES[kind](layer, a, b), product.made(a, b).reshape(layer.shape), metric)
 
 
 def _parts(key: str) -> tuple[str, int]:

@@ -41,7 +41,7 @@ class Metric:
         """``node`` with the weight that is wanted of it."""
         found = layer_of(node)
         assert found is not None
-        return found if self.wanted is None else replace(found, weight=self.wanted.reshape(found.weight.shape))
+        return found if self.wanted is None else replace(found, wanted=self.wanted)
 
     def bias(self, node: Node, made: Array) -> Array | None:
         """The bias of ``node`` that makes up for the mean of what the weight ``made`` changes; None where it has none."""

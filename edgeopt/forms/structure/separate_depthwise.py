@@ -31,7 +31,7 @@ def cost(node: Node, key: str) -> int | None:
     layer, (kind, pairs) = layer_of(node), _parts(key)
     if layer is None or prod(layer.kernel) == 1:
         return None
-    groups, outputs, inputs, taps = layer.weight.shape
+    groups, outputs, inputs, taps = layer.shape
     wide = inputs if kind == DEPTHWISE else outputs
     if pairs > min(taps, outputs if kind == DEPTHWISE else inputs):
         return None
