@@ -17,6 +17,7 @@ from edgeopt.ir.match import shape_of
 ROWS = 1 << 15
 FEWEST_ROWS = 8  # for each of the K inputs of a layer
 WORK = 1 << 34  # multiply-adds for one matrix of moments
+ELEMENTS = 1 << 25  # of the rows of all groups: a depthwise layer has as many matrices as channels, each small and soon known
 BLOCK = 4096  # rows whose products are summed in float32
 
 
@@ -81,12 +82,14 @@ def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
 def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int, share: int = 0) -> list[Array]:
     """Rows [groups, rows, K] of what the layer multiplies, at the same positions of each of ``arrays`` [n, ...].
 
-    ``share`` rows are taken of each call; by default about ``ROWS`` of ``samples`` calls together, fewer where K is large.
+    ``share`` rows are taken of each call; by default about ``ROWS`` of ``samples`` calls together, fewer where K or the number
+    of groups is large.
     """
     weight, rng = node.constant(1), np.random.default_rng(seed)
     assert weight is not None
     inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
-    share = share or -(-min(ROWS, max(FEWEST_ROWS * inner, WORK // inner**2)) // samples)
+    most = min(ROWS, WORK // inner**2, ELEMENTS // (inner * node.integer("group", 1)))
+    share = share or -(-min(ROWS, max(FEWEST_ROWS * inner, most)) // samples)
     wanted = share * _calls(node, arrays[0])
     if node.op == "FusedGemm":
         return _gemm_rows(arrays, wanted, rng)

@@ -13,7 +13,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import decision_divergence
 from edgeopt.evaluate.observe import observe
-from edgeopt.forms.moments import MomentSum, layer_moments, sampled_rows
+from edgeopt.forms.moments import ELEMENTS, FEWEST_ROWS, ROWS, MomentSum, layer_moments, sampled_rows
 from edgeopt.forms.quantize.equalize import channel_reaches
 from edgeopt.forms.quantize.grids import RULES, Grids
 from edgeopt.forms.quantize.recipe import Recipe, _clearly_best, best_recipe
@@ -100,6 +100,18 @@ def test_moments_are_those_of_all_rows() -> None:
     np.testing.assert_allclose(found.reference_mean - found.mean, np.ones((1, 8)), rtol=1e-4)
     assert found.cross is not None
     np.testing.assert_allclose(found.cross, np.einsum("gpk,gpl->gkl", rows + 1, rows) / rows.shape[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("channels", "kernel", "rows"), [(8, 3, ROWS // 64), (256, 5, -(-(ELEMENTS // (25 * 256)) // 64))])
+def test_rows_of_many_groups_are_fewer(channels: int, kernel: int, rows: int) -> None:
+    """A matrix of moments for each channel: ``ROWS`` windows of few channels, but about ``ELEMENTS`` of many."""
+    draft = Draft(Seeded(0))
+    x = draft.input((1, channels, 32, 32))
+    weight = draft.constant(draft.weight(channels, 1, kernel, kernel).array)
+    graph = closed(draft, draft.own("FusedConv", x, weight, group=channels, pads=[kernel // 2] * 4))
+    maps = np.zeros((1, channels, 32, 32), np.float32)
+    (found,) = sampled_rows(linear_nodes(graph)[0], [maps], 64, 0)
+    assert found.shape == (channels, rows, kernel * kernel) and 64 * rows >= FEWEST_ROWS * kernel**2
 
 
 def test_sampled_rows_are_windows_at_equal_places() -> None:
