@@ -32,7 +32,7 @@ def compress(
     """Compile ``model`` with weights made small by ``recipe``: the name of one that is shipped, or a TOML file.
 
     Layers start in the first form that the recipe has for them and go back to later ones until no more than ``max_drop``
-    percentage points are lost on ``data``. Without data the first forms are taken, and nothing is verified. What every layer
+    percentage points are lost on ``data``. Without data the last forms are taken, and nothing is verified. What every layer
     takes stands in ``manifest["compression"]``. Raises EdgeoptError for a recipe that is not there or says something odd, and
     whatever ``edgeopt.compile`` raises.
     """

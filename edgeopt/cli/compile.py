@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
 QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8a16, w8a8-dynamic, w8, w4, fp16, w2, w1."
 FORMS = "Techniques or single forms that are wanted in any case; `edgeopt forms` lists them.  (--quantize X is one of them.)"
-OBJECTIVE = "What -O3 makes small within --max-drop: it leaves in float what would be slower, or quantises for size all the same."
+OBJECTIVE = "What -O3 makes small within --max-drop: time, by quantising what gets faster; size, by pruning and sharing weights."
 METHODS = ("auto", "product", "minmax", "percentile", "entropy", "mse")
 METHOD = "How calibration finds the range of a value: the rule that does best on held-out calibration samples, or a given one."
 PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86, arm, npu-per-tensor.  [default: from --target]"

@@ -86,6 +86,6 @@ def restructuring(names: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
     return first, {name: key for name, key in names.items() if name not in first}
 
 
-def default() -> dict[str, str]:
-    """What -O3 tries unless forms are named: the techniques that pay on their own."""
-    return {"quantize": techniques()["quantize"].first()}
+def default(small: bool = False) -> dict[str, str]:
+    """What -O3 tries unless forms are named: the techniques that pay on their own, or those that make weights ``small``."""
+    return {name: techniques()[name].first() for name in (("prune", "share_weights") if small else ("quantize",))}

@@ -56,6 +56,10 @@ class Recipe:
         """What the layer may become by a technique; the first comes first."""
         return next((s.forms for s in self.steps if s.technique == technique and s.covers(layer)), ())
 
+    def mildest(self, technique: str, layer: str) -> Sequence[str]:
+        """The last of the forms that a layer may have: the one for when nothing can be verified."""
+        return self.forms(technique, layer)[-1:]
+
 
 def shipped() -> dict[str, Path]:
     """The recipes that come with edgeopt, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.applied import applied, make_readable, readable
 from edgeopt.forms.evidence import ChannelStatistics, batch_norm_statistics
 from edgeopt.forms.form import Evidence, Reading, Session, Technique
-from edgeopt.forms.registry import default, restructuring, techniques, wanted
+from edgeopt.forms.registry import restructuring, techniques, wanted
 from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Graph
@@ -24,6 +24,7 @@ from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.decide import decide_within, decide_without_data
 from edgeopt.search.goal import Goal, Objective
+from edgeopt.search.ladders import Keys, ladders, names
 from edgeopt.search.newer_opset import can_have, raised, with_opset
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
@@ -34,7 +35,6 @@ from edgeopt.target import Target
 
 Data = DataSet | str | Path
 Output = Literal["integer", "standard"]
-Keys = Mapping[str, Sequence[str]]  # technique -> forms: the first, and those to repair with
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Budget:
     """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
 
     ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
-    target does not get slower by it; or everywhere, when ``objective`` is ``size``. ``method`` is the rule of ranges. ``profile``
+    target does not get slower by it; or everywhere, and with data what makes weights smallest, when ``objective`` is ``size``.
+    Without data techniques whose first forms go far start with their mildest. ``method`` is the rule of ranges. ``profile``
     names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
     guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``.
     """
@@ -60,9 +61,8 @@ class Budget:
 
     def __post_init__(self) -> None:
         arguments.share("max_drop", self.max_drop)
-        names = default() if self.forms is None else wanted(self.forms)
-        names = names if self.recipe is None else {name: keys[0] for name, keys in self.recipe.keys.items()}
-        object.__setattr__(self, "names", names)
+        with_data = self.data is not None or self.calibration is not None
+        object.__setattr__(self, "names", names(self.forms, self.objective, self.recipe, with_data))
 
 
 def approximate(
@@ -131,20 +131,11 @@ def _stage(
     known: Array | None = None,
 ) -> tuple[Graph, Decision | None]:
     """``approximate`` with techniques that are searched with together; ``known`` are the results that their drop counts from."""
-    first: Keys = {name: [key] for name, key in budget.names.items()}
-    finer: Keys = {name: [] if output == "standard" else techniques()[name].finer(key) for name, key in budget.names.items()}
-    if restructuring(budget.names)[0]:  # one form is as good as another to start with
-        first, finer = (
-            {name: [*keys, *techniques()[name].finer(keys[0])] for name, keys in first.items()},
-            dict.fromkeys(first, ()),
-        )
-    if budget.recipe is not None:
-        first, finer = {name: budget.recipe.keys[name] for name in budget.names}, dict.fromkeys(first, ())
+    first, finer = ladders(budget.names, budget.recipe, output == "standard")
     original = clone(graph)
     graph, found = _attempt(graph, first, budget, context, target, output, print_after, known)
     everything: Keys = {name: [*keys, *finer[name]] for name, keys in first.items()}
     if found is not None and found.given_back and any(finer.values()) and can_have(original, everything):
-        # forms of more bits may need a newer opset, so they are tried only where the first ones leave layers in float
         graph, found = _attempt(original, everything, budget, context, target, output, print_after, known)
     lines = [line for name in first for line in techniques()[name].left(graph)]
     if found is not None:
@@ -185,7 +176,7 @@ def _attempt(
     calibration, evaluation = _data(graph, budget)
     reading = Reading(budget.profile or "") if output == "standard" else None
     evidence = Evidence(graph, calibration, statistics, target.signed_bytes, budget.method, reading)
-    allowed = None if budget.recipe is None else budget.recipe.forms
+    allowed = None if budget.recipe is None else budget.recipe.forms if calibration is not None else budget.recipe.mildest
     if calibration is None:
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged = evaluation or calibration

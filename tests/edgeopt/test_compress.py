@@ -11,6 +11,7 @@ import pytest
 import edgeopt
 from edgeopt.coding import coded_size
 from edgeopt.errors import EdgeoptError
+from edgeopt.search import ladders
 from edgeopt.search.recipe import read_recipe, shipped
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 from tests.edgeopt.command_line import edgeopt as command
@@ -52,6 +53,22 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     assert "the loss is not verified" in result.stderr
     json.loads((folder / "manifest.json").read_text())["compression"]
     assert command("run", folder, "--input", EVALUATION, "--output", tmp_path / "y.npz").exit_code == 0
+
+
+def test_without_data_the_mildest_forms_are_taken() -> None:
+    names = {True: {"prune": "unstructured-96", "share_weights": "codebook-3"}, False: {"quantize": "w8a8"}}
+    for with_data, expected in names.items():
+        assert ladders.names(None, "size", None, with_data) == expected
+    assert ladders.names("prune", "latency", None, False) == {"prune": "unstructured-30"}
+    assert ladders.names("unstructured-96", "latency", None, False) == {"prune": "unstructured-96"}
+    assert ladders.names("prune", "latency", None, True) == {"prune": "unstructured-96"}
+
+
+def test_levels_are_there_from_the_start_and_wider_types_wait() -> None:
+    first, finer = ladders.ladders({"prune": "unstructured-50", "quantize": "w8a8"}, None, standard=False)
+    assert first == {"prune": ["unstructured-50", "unstructured-30"], "quantize": ["w8a8"]}
+    assert finer == {"prune": (), "quantize": ("w8a16",)}
+    assert ladders.ladders({"quantize": "w8a8"}, None, standard=True)[1] == {"quantize": ()}
 
 
 def test_steps_name_their_layers(tmp_path: Path) -> None:
