@@ -37,7 +37,7 @@ class Seen:
 class Changed:
     """The float32 weight of a layer in the layout of its node, its bias where that was corrected, and the grid it lies on.
 
-    ``before`` is the weight as earlier axes made it.
+    ``before`` is the weight as earlier axes made it; None where the grid is one that was chosen here.
     """
 
     weight: Array

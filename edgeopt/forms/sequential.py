@@ -8,6 +8,7 @@ the mean. Without calibration data inputs count as having nothing to do with eac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from edgeopt.coding import coded_size
@@ -19,6 +20,7 @@ from edgeopt.forms.form import Evidence, Form, Technique
 from edgeopt.forms.moments import Moments, MomentSum, sampled_rows
 from edgeopt.forms.seen import Changed, Seen, array_of, columns, corrected_bias, with_moments, without_moments
 from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.rewrite import Context, Pass, run_pass
 
@@ -32,6 +34,9 @@ class Solver(Technique, Protocol):
 
     def suits(self, node: Node, key: str) -> bool:
         """Whether the layer can take the form ``key``."""
+
+    def grid(self, node: Node, key: str, weight: Array) -> Quantizer | None:
+        """The grid that the form ``key`` puts a weight on that lies on none."""
 
     def prepared(self, seen: Seen, keys: Sequence[str]) -> Any:
         """What is worth finding once, in the exact network, for all of ``keys``."""
@@ -116,16 +121,21 @@ class Sequential:
         assert weight is not None
         if columns(node) > MOST_COLUMNS:
             return self._alone(node, form, under)
-        seen = _moments(node, runs, samples, cross=True)
-        rows = self._technique.solved(with_moments(node, seen, under), form.key, self._prepared[node.name][1])
-        grid = under.grids.get((node.name, 1))
-        bias = None if grid is not None else corrected_bias(node, rows, seen)
-        return Changed(array_of(node, rows), bias, grid, under.constants.get((node.name, 1)))
+        moments = _moments(node, runs, samples, cross=True)
+        return self._changed(with_moments(node, moments, under), form.key, self._prepared[node.name][1], under)
+
+    def _changed(self, seen: Seen, key: str, prepared: Any, under: Overlay) -> Changed:
+        """The layer in the form ``key``. A weight on a grid of an earlier axis keeps that, with the bias it has from there."""
+        if seen.grid is None:
+            grid = self._technique.grid(seen.node, key, array_of(seen.node, seen.present))
+            rows = self._technique.solved(replace(seen, grid=grid), key, prepared)
+            return Changed(array_of(seen.node, rows), corrected_bias(seen.node, rows, seen.moments), grid)
+        before = under.constants[seen.node.name, 1]
+        return Changed(array_of(seen.node, self._technique.solved(seen, key, prepared)), None, seen.grid, before)
 
     def _alone(self, node: Node, form: Form, under: Overlay) -> Changed:
         seen = without_moments(node, under)
-        rows = self._technique.solved(seen, form.key, self._technique.prepared(seen, [form.key]))
-        return Changed(array_of(node, rows), None, seen.grid, under.constants.get((node.name, 1)))
+        return self._changed(seen, form.key, self._technique.prepared(seen, [form.key]), under)
 
     def alone(self, forms: Mapping[str, Form]) -> dict[str, Changed]:
         """Each layer for the inputs of the exact network."""
@@ -138,8 +148,7 @@ class Sequential:
         if node.name not in self._prepared:
             return self._alone(node, form, Overlay())
         seen, prepared = self._prepared[node.name]
-        rows = self._technique.solved(seen, form.key, prepared)
-        return Changed(array_of(node, rows), corrected_bias(node, rows, seen.moments))
+        return self._changed(seen, form.key, prepared, Overlay())
 
     def rough(self, forms: Mapping[str, Form], under: Overlay) -> dict[str, Changed]:
         """Solutions by the weights alone."""

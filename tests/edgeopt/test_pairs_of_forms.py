@@ -28,7 +28,7 @@ from tests.edgeopt.test_mixed_precision import network
 FORMS = {
     "prune": ("unstructured-50", "16x1-50", "2:4"),
     "quantize": ("w8a8", "w4a8", "w8a8-dynamic", "w4", "fp16"),
-    "share_weights": ("codebook-3", "codebook-4-density"),
+    "share_weights": ("codebook-3", "codebook-4-density", "scaled-4"),
 }
 PAIRS = [pytest.param({a: fa, b: fb}, id=f"{fa}+{fb}") for a, b in combinations(FORMS, 2) for fa in FORMS[a] for fb in FORMS[b]]
 ALL = pytest.param({"prune": "unstructured-50", "quantize": "w8a8", "share_weights": "codebook-4"}, id="all three")

@@ -68,6 +68,9 @@ class Prune:
         rows = len(weight) // node.integer("group", 1)
         return rows >= units.rows and weight.shape[1] >= max(units.columns, units.window)
 
+    def grid(self, node: Node, key: str, weight: Array) -> None:
+        """None: weights keep their values."""
+
     def prepared(self, seen: Seen, keys: Sequence[str]) -> Mapping[str, Array]:
         """For each family how many rounds each weight survives, up to the last round that ``keys`` ask for."""
         last: dict[str, PruneForm] = {}

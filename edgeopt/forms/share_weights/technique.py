@@ -14,17 +14,20 @@ from edgeopt.forms.seen import Changed, Seen
 from edgeopt.forms.sequential import Sequential
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.finite import refuse_infinite
-from edgeopt.ops.grids import linear_nodes
+from edgeopt.ops.grid import Quantizer
+from edgeopt.ops.grids import linear_nodes, round_weight
 from edgeopt.passes import share_weights
 from edgeopt.rewrite import Pass
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
+SCALED_BITS = (4, 5, 6, 7)  # codes of a table that each channel scales by a step of its own
 STARTS = ("linear", "density", "random")
 DEFAULT = "codebook-3"
+LARGEST = 127
 
 
 class ShareWeights:
-    """One table of values for the weights of a layer."""
+    """One table of values for the weights of a layer, or of codes that each output channel scales."""
 
     name = "share_weights"
     axis: Axis = "storage"
@@ -33,17 +36,19 @@ class ShareWeights:
     passes: tuple[str, ...] = ("share_weights",)
 
     def form_keys(self) -> Sequence[str]:
-        """Bits of a code, and how centroids start where that is not evenly over the range."""
-        return tuple(f"codebook-{b}{'' if s == STARTS[0] else '-' + s}" for s in STARTS for b in BITS)
+        """Bits of a code, and how centroids start where not evenly over the range; scaled: with a step for each channel."""
+        plain = [f"codebook-{b}{'' if s == STARTS[0] else '-' + s}" for s in STARTS for b in BITS]
+        return (*plain, *(f"scaled-{b}" for b in SCALED_BITS))
 
     def first(self) -> str:
         """Few bits; a search goes on from there."""
         return DEFAULT
 
     def finer(self, key: str) -> Sequence[str]:
-        """More bits."""
+        """More bits, and steps for channels."""
         bits, start = _parsed(key)
-        return [k for k in self.form_keys() if _parsed(k)[0] > bits and _parsed(k)[1] == start]
+        found = [k for k in self.form_keys() if _parsed(k)[0] > bits and _parsed(k)[1] == start]
+        return sorted(found, key=lambda k: (_parsed(k)[0], k))
 
     def opset(self, keys: Sequence[str]) -> int:
         """A table is no operator."""
@@ -75,18 +80,25 @@ class ShareWeights:
         bits, start = _parsed(key)
         kept = seen.present != 0
         count = 2**bits - (0 if kept.all() else 1)
-        present = np.unique(seen.present[kept])
-        if len(present) <= count:
-            return seen.present  # a table that is there already
         if seen.grid is None:
-            return shared(seen.target, seen.h, kept, count, start).array
+            there = len(np.unique(seen.present[kept])) <= count  # a table that is there already
+            return seen.present if there else shared(seen.target, seen.h, kept, count, start).array
         step = _steps(seen)
-        snap = np.rint if seen.grid.dtype != "float16" else _half
-        return shared(seen.present / step, seen.h, kept, count, start, step**2, snap).array * step
+        snap = _whole if seen.grid.dtype != "float16" else _half
+        return shared(seen.target / step, seen.h, kept, count, start, step**2, snap).array * step
+
+    def grid(self, node: Node, key: str, weight: Array) -> Quantizer | None:
+        """int8 with a step for each output channel, for scaled forms of weights that have no table yet."""
+        few = not key.startswith("scaled") or len(np.unique(weight)) <= 2 ** _parsed(key)[0]
+        return None if few else round_weight(node, "int8", True, weight).grid
 
     def make(self, solution: Mapping[str, Changed]) -> Pass:
         """Weights of few values."""
-        return share_weights.make({name: (made.weight, made.bias, made.codes) for name, made in solution.items()})
+        return share_weights.make({name: _shared(made) for name, made in solution.items()})
+
+
+def _shared(made: Changed) -> share_weights.Shared:
+    return share_weights.Shared(made.weight, made.bias, made.codes, made.grid if made.codes is None else None)
 
 
 def _parsed(key: str) -> tuple[int, str]:
@@ -101,6 +113,10 @@ def _steps(seen: Seen) -> Array:
     assert weight is not None
     ones = np.ones(weight.shape, np.int32)
     return np.ones((1, 1, 1)) if seen.grid.dtype == "float16" else grouped(seen.node, seen.grid.dequantize(ones))[:, :, :1]
+
+
+def _whole(values: Array) -> Array:
+    return np.clip(np.rint(values), -LARGEST, LARGEST)
 
 
 def _half(values: Array) -> Array:
