@@ -19,6 +19,8 @@ from edgeopt.ir import Array
 
 ROUNDS = 50  # of k-means, most of which are not needed
 SWEEPS = 3
+GAIN = 1e-3  # of the loss, for which a centroid moves
+LEAST = 1e-6  # of the mean energy, that a row without any response has at least
 NONE = -1  # the code of a zero
 Snap = Callable[[Array], Array]
 
@@ -37,20 +39,57 @@ class Codebook:
 
 
 def k_means(values: Array, importance: Array, count: int, start: str = "linear") -> Array:
-    """At most ``count`` rising centroids of ``values`` [n], at least one, weighted by ``importance`` [n]."""
+    """At most ``count`` rising centroids of ``values`` [n], at least one, weighted by ``importance`` [n].
+
+    Where a start leaves many values to few centroids, centroids move there from where they are missed least (Fritzke, The LBG-U
+    Method, 1997).
+    """
     order = np.argsort(values, kind="stable")
     values, weight = values[order], importance[order] + 1e-30
-    mass, moment = (np.concatenate([[0.0], np.cumsum(a)]) for a in (weight, weight * values))
-    centroids = _start(values, count, start)
+    sums = np.stack([np.concatenate([[0.0], np.cumsum(weight * values**power)]) for power in range(3)])
+    centroids, loss = _settled(values, sums, _start(values, count, start))
+    for _ in range(2 * count):
+        tried, less = _settled(values, sums, _moved(values, sums, centroids, count))
+        if less >= loss * (1 - GAIN):
+            break
+        centroids, loss = tried, less
+    return centroids
+
+
+def _settled(values: Array, sums: Array, centroids: Array) -> tuple[Array, float]:
+    """Centroids after rounds of k-means, and what they lose."""
     for _ in range(ROUNDS):
-        edges = np.concatenate([[0], np.searchsorted(values, _middles(centroids)), [len(values)]])
-        masses = np.diff(mass[edges])
-        full = masses > 0
-        moved = np.diff(moment[edges])[full] / masses[full]
+        mass, moment, _ = _parts(values, sums, centroids)
+        moved = (moment / np.maximum(mass, 1e-300))[mass > 0]
         if len(moved) == len(centroids) and np.allclose(moved, centroids, rtol=1e-6, atol=0):
             break
         centroids = moved
-    return np.asarray(centroids)
+    mass, moment, square = _parts(values, sums, centroids)
+    return np.asarray(centroids), float((square - 2 * moment * centroids + mass * centroids**2).sum())
+
+
+def _parts(values: Array, sums: Array, centroids: Array) -> Array:
+    """Sums [3, centroids] of the weights of the values nearest to each centroid, times the values to the powers 0, 1, 2."""
+    edges = np.concatenate([[0], np.searchsorted(values, _middles(centroids)), [len(values)]])
+    return np.diff(sums[:, edges], axis=1)
+
+
+def _moved(values: Array, sums: Array, centroids: Array, count: int) -> Array:
+    """The centroid that loses most in two, for which the two that cost least together become one where ``count`` is reached."""
+    mass, moment, square = _parts(values, sums, centroids)
+    spread = np.maximum(square - moment**2 / np.maximum(mass, 1e-300), 0.0)
+    worst = int(spread.argmax())
+    step = np.sqrt(spread[worst] / max(mass[worst], 1e-300)) / 2
+    kept = np.delete(centroids, worst)
+    if len(centroids) >= count and len(kept) > 1:
+        others = np.delete(mass, worst) + 1e-300
+        cost = np.diff(kept) ** 2 * others[1:] * others[:-1] / (others[1:] + others[:-1])
+        pair = int(cost.argmin())
+        middle = (kept[pair : pair + 2] * others[pair : pair + 2]).sum() / others[pair : pair + 2].sum()
+        kept = np.append(np.delete(kept, [pair, pair + 1]), middle)
+    elif len(centroids) >= count:
+        return centroids
+    return np.unique([*kept, centroids[worst] - step, centroids[worst] + step])
 
 
 def _middles(centroids: Array) -> Array:
@@ -74,25 +113,31 @@ def shared(
     kept: Array,
     count: int,
     start: str = "linear",
-    importance: Array | float = 1.0,
     snap: Snap | None = None,
 ) -> Codebook:
     """At most ``count`` values for the rows [groups, R, K] that are to be near ``target``, 0 where ``kept`` is False.
 
-    ``h`` [groups, K, K] are moments of the inputs; without any, weights take the nearest value. ``importance`` weighs rows, and
-    ``snap`` puts centroids on a grid.
+    ``h`` [groups, K, K] are moments of the inputs; without any, weights take the nearest value. The error of a row counts
+    relative to its response, or a table would serve the largest channels alone. ``snap`` puts centroids on a grid.
     """
     if not kept.any():
         return Codebook(np.full(target.shape, NONE), np.zeros(0))
     if h is not None:
         target = np.stack([refit(t, m, k) for t, m, k in zip(target, h, kept, strict=True)])
-    weight = importance * (np.ones(target.shape) if h is None else np.einsum("gkk->gk", h)[:, None] + np.zeros(target.shape))
+    scale = _relative(target, h)
+    weight = scale[:, :, None] * (np.ones(target.shape) if h is None else np.einsum("gkk->gk", h)[:, None])
     centroids = k_means(target[kept], weight[kept], count, start)
     centroids = centroids if snap is None else np.unique(snap(centroids))
     if h is None:
         return Codebook(np.where(kept, np.searchsorted(_middles(centroids), target), NONE), centroids)
     codes = np.stack([_fed_back(t, m, k, centroids) for t, m, k in zip(target, h, kept, strict=True)])
-    return _improved(target @ h, np.ascontiguousarray(h), Codebook(codes, centroids), fixed=snap is not None)
+    return _improved(target @ h, np.ascontiguousarray(h), Codebook(codes, centroids), None if snap is not None else scale)
+
+
+def _relative(target: Array, h: Array | None) -> Array:
+    """What the error of a row [groups, R] is to be multiplied by: one over the energy of its response."""
+    energy = ((target @ h) * target if h is not None else target**2).sum(axis=2)
+    return np.asarray(1.0 / (energy + LEAST * energy.mean() + 1e-30))
 
 
 def _fed_back(target: Array, h: Array, kept: Array, centroids: Array) -> Array:
@@ -105,23 +150,23 @@ def _fed_back(target: Array, h: Array, kept: Array, centroids: Array) -> Array:
     return codes
 
 
-def _improved(pull: Array, h: Array, made: Codebook, fixed: bool) -> Codebook:
-    """Sweeps of coordinate descent, with centroids solved anew behind each unless they are ``fixed``; ``pull`` is target @ h."""
+def _improved(pull: Array, h: Array, made: Codebook, scale: Array | None) -> Codebook:
+    """Sweeps of coordinate descent; ``pull`` is target @ h. Centroids are solved anew with rows weighed by ``scale``, if any."""
     for _ in range(SWEEPS):
         codes = made.codes.copy()
         for slopes, group, moments in zip(pull - made.array @ h, codes, h, strict=True):
             _descend(slopes, group, moments, made.centroids)
-        made = Codebook(codes, made.centroids) if fixed else _solved(pull, h, codes, made.centroids)
+        made = Codebook(codes, made.centroids) if scale is None else _solved(pull, h, codes, made.centroids, scale)
     return made
 
 
-def _solved(pull: Array, h: Array, codes: Array, centroids: Array) -> Codebook:
+def _solved(pull: Array, h: Array, codes: Array, centroids: Array, scale: Array) -> Codebook:
     """The centroids that serve ``codes`` best; those that nothing takes are left out."""
     used = np.unique(codes[codes >= 0])
     renamed = np.append(np.searchsorted(used, np.arange(len(centroids))), NONE)[codes]
     matrix, side = np.zeros((len(used), len(used))), np.zeros(len(used))
     for group in range(len(h)):
-        _normal(pull[group], h[group], renamed[group], matrix, side)
+        _normal(pull[group], h[group], renamed[group], scale[group], matrix, side)
     ridge = 1e-9 * np.trace(matrix) / len(used) + 1e-30
     values = np.linalg.solve(matrix + ridge * np.eye(len(used)), side + ridge * centroids[used])
     order = np.argsort(values, kind="stable")
@@ -170,16 +215,16 @@ def _descend(slopes, codes, h, centroids):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _normal(pull, h, codes, matrix, side):  # type: ignore[no-untyped-def]
+def _normal(pull, h, codes, scale, matrix, side):  # type: ignore[no-untyped-def]
     sums = np.zeros((matrix.shape[0], h.shape[0]))
     for r in range(codes.shape[0]):
         sums[:] = 0.0
         for k in range(h.shape[0]):
             code = codes[r, k]
             if code >= 0:
-                side[code] += pull[r, k]
+                side[code] += scale[r] * pull[r, k]
                 for i in range(h.shape[0]):
-                    sums[code, i] += h[k, i]
+                    sums[code, i] += scale[r] * h[k, i]
         for i in range(h.shape[0]):
             code = codes[r, i]
             if code >= 0:

@@ -46,6 +46,13 @@ class Changed:
     before: Array | None = None
 
     @property
+    def stored(self) -> Array:
+        """What is stored of the weight: its codes where it lies on a grid."""
+        if self.grid is None:
+            return self.weight
+        return self.weight.astype(np.float16) if self.grid.dtype == "float16" else self.grid.quantize(self.weight).astype(np.int8)
+
+    @property
     def codes(self) -> tuple[Array, Array] | None:
         """What was and what is stored of a weight on a grid: its codes, or its numbers in half precision."""
         if self.grid is None or self.before is None:

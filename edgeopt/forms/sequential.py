@@ -184,7 +184,7 @@ class Sequential:
 
     def sizes(self, solution: Mapping[str, Changed]) -> Mapping[str, int]:
         """Bytes of each layer as they are stored, coded by their entropy."""
-        return {name: coded_size(made.weight) for name, made in solution.items()}
+        return {name: coded_size(made.stored) for name, made in solution.items()}
 
     def title(self) -> str:
         """The technique's word and the first form."""

@@ -50,7 +50,9 @@ def solved_space(keys: Mapping[str, str]) -> Space:
 
 
 def test_every_technique_has_a_part_here() -> None:
-    assert set(FORMS) == {name for name, technique in techniques().items() if technique.axis != "structure"}  # searched for first
+    alone = {"product_quantize"}  # codewords stand for several weights at once: no zero and no code outlives them
+    first = {name for name, technique in techniques().items() if technique.axis == "structure"}  # searched for by themselves
+    assert set(FORMS) == set(techniques()) - alone - first
 
 
 @pytest.mark.parametrize("keys", [*PAIRS, ALL])

@@ -85,7 +85,7 @@ class ShareWeights:
             return seen.present if there else shared(seen.target, seen.h, kept, count, start).array
         step = _steps(seen)
         snap = _whole if seen.grid.dtype != "float16" else _half
-        return shared(seen.target / step, seen.h, kept, count, start, step**2, snap).array * step
+        return shared(seen.target / step, seen.h, kept, count, start, snap).array * step
 
     def grid(self, node: Node, key: str, weight: Array) -> Quantizer | None:
         """int8 with a step for each output channel, for scaled forms of weights that have no table yet."""
