@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgeopt.ir import Graph
-from edgeopt.ir.block_rows import Block
+from edgeopt.ir.block_rows import Block, density
 from edgeopt.ir.clone import clone
-from edgeopt.ops.sparse import DENSE, STORAGE, stored_weight
+from edgeopt.ops.sparse import DENSE, STORAGE, outputs_first, stored_weight
 from edgeopt.passes import sparsify
 from edgeopt.rewrite import Context, run_pass
 
@@ -22,15 +22,20 @@ BLOCKS: Mapping[str, tuple[Block, ...]] = {
     "FusedConv": ((16, 1), (1, 1)),
     "FusedGemm": ((16, 1),),
 }  # by operator: blocks that kernels are made for
+FULL: Mapping[Block, float] = {(16, 4): 0.95, (16, 1): 0.95, (1, 1): 0.8}  # share of blocks above which none is timed; by hand
 
 
 def candidates(graph: Graph) -> dict[str, tuple[Block, ...]]:
-    """The layers of ``graph`` whose weights hold many zeros, by name, with the blocks they may be stored in."""
+    """The layers of ``graph`` whose weights hold many zeros, by name, with the blocks they may be stored in.
+
+    None are left for a layer where nearly every block has something in it, as the zeros of codes in few bits do not fill any.
+    """
     found = {}
     for node in graph.nodes:
         weight = stored_weight(node) if node.is_own(*BLOCKS) else None
         if weight is not None and weight.size >= SMALL and 1 - np.count_nonzero(weight) / weight.size >= ZEROS:
-            found[node.name] = BLOCKS[node.op]
+            matrix = outputs_first(node, weight)
+            found[node.name] = tuple(block for block in BLOCKS[node.op] if density(matrix, block) <= FULL[block])
     return found
 
 

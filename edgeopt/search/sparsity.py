@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.forms.sparse import candidates, halved, store, stored
+from edgeopt.forms.sparse import BLOCKS, FULL, candidates, halved, store, stored
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.block_rows import Block, density
 from edgeopt.ops.sparse import outputs_first, stored_weight
@@ -22,16 +22,17 @@ DENSE = "dense"
 
 def sparsify(graph: Graph, target: Target, context: Context, objective: Objective = "latency") -> None:
     """Store layers of ``graph`` by their nonzero blocks where it pays; why others stay dense goes to ``context``."""
-    found = candidates(graph)
-    if not found or not _static(graph):
-        return
+    zeros = candidates(graph)
+    found = {name: blocks for name, blocks in zeros.items() if blocks and _static(graph)}
+    reasons = {node.name: _full(node) for node in graph.nodes if node.name in zeros and not zeros[node.name]}
+    if not found:
+        return store(graph, {}, reasons, context)
     costs = profiles({DENSE: graph, **_variants(graph, found)}, target, context.level)
     best = {name: min(blocks, key=lambda b: _price(costs[_name(b)].layer(name), objective)) for name, blocks in found.items()}
     dense = {name: _price(costs[DENSE].layer(name), objective) for name in found}
     plan = {n: b for n, b in best.items() if _price(costs[_name(b)].layer(n), objective) < GAIN * dense[n]}
     kept = {name: block for name, block in best.items() if name not in plan}
     thin = profiles({_name(b): halved(g) for b, g in _by_block(graph, kept).items()}, target, context.level) if kept else {}
-    reasons = {}
     for node in graph.nodes:
         if node.name in kept:
             name, block = node.name, kept[node.name]
@@ -45,7 +46,7 @@ def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> 
     every: dict[str, list[str]] = {}
     flat: dict[str, Graph] = {}
     for name, graph in graphs.items():
-        found = candidates(graph) if _static(graph) else {}
+        found = {n: blocks for n, blocks in candidates(graph).items() if blocks and _static(graph)}
         made = {DENSE: graph, **(_variants(graph, found) if found else {})}
         flat |= {f"{name} {variant}": g for variant, g in made.items()}
         every[name] = [f"{name} {variant}" for variant in made]
@@ -60,6 +61,15 @@ def _fastest(options: list[Profile]) -> Profile:
     saved = sum(cost.seconds - layers[name].seconds for name, cost in first.layers.items())
     smaller = sum(cost.stored - layers[name].stored for name, cost in first.layers.items())
     return replace(first, seconds=first.seconds - saved, weights=first.weights - smaller, layers=layers)
+
+
+def _full(node: Node) -> str:
+    """Why a layer with zeros is not even timed."""
+    weight = stored_weight(node)
+    assert weight is not None
+    matrix = outputs_first(node, weight)
+    shares = [f"{density(matrix, b):.0%} of its {_name(b)} blocks (at most {FULL[b]:.0%} are timed)" for b in BLOCKS[node.op]]
+    return f"{1 - np.count_nonzero(weight) / weight.size:.0%} of its weights are zero, but not so {' and '.join(shares)}"
 
 
 def _static(graph: Graph) -> bool:
