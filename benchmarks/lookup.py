@@ -44,7 +44,7 @@ def show_networks(networks: Sequence[lookup_networks.Network]) -> None:
     for n in networks:
         for way, spent in n.milliseconds.items():
             size = f"{n.stored[way] / 1e6:.2f}" if way in n.stored else ""
-            ratios = [f"{n.milliseconds[other] / spent:.2f}" for other in ("onnxruntime", "int8")]
+            ratios = [f"{n.milliseconds[o] / spent:.2f}" if o in n.milliseconds else "" for o in ("onnxruntime", "int8")]
             table.add_row(n.name, way, f"{spent:.2f}", *ratios, size)
         table.add_section()
     Console(width=120).print(table)
@@ -54,6 +54,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--ways", nargs="+", default=list(lookup_networks.WAYS), choices=list(lookup_networks.WAYS))
     parser.add_argument("--peers", nargs="*", type=Path, default=[], help="further files of the one model, for other engines")
     parser.add_argument("--target", default="host", help="a target this machine can run")
     parser.add_argument("--layers", nargs="*", help="parts of the names of layers, by default all")
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     if a.models:
-        networks = [lookup_networks.measure(path, find_target(a.target), a.seconds, a.peers) for path in a.models]
+        networks = [lookup_networks.measure(path, find_target(a.target), a.seconds, a.peers, a.ways) for path in a.models]
         show_networks(networks)
         _write(a.json, networks)
         return

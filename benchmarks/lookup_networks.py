@@ -65,15 +65,15 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def measure(path: Path, target: Target, seconds: float, peers: Sequence[Path]) -> Network:
-    """All ways in turn; ``peers`` are further files of the same network that OpenVINO and onnxruntime run."""
+def measure(path: Path, target: Target, seconds: float, peers: Sequence[Path], ways: Sequence[str]) -> Network:
+    """The ``ways`` in turn; ``peers`` are further files of the same network that OpenVINO and onnxruntime run."""
     inputs, made = random_inputs(path), Network(path.stem)
     runs: dict[str, Inference] = {"onnxruntime": onnxruntime(path, inputs, 1), "openvino": openvino(path, inputs, 1)}
     for peer in peers:
         runs[f"openvino {peer.stem}"] = openvino(peer, inputs, 1)
         runs[f"onnxruntime {peer.stem}"] = onnxruntime(peer, inputs, 1)
-    for name, wanted in WAYS.items():
-        model = compiled(path, target, wanted)
+    for name in ways:
+        model = compiled(path, target, WAYS[name])
         made.stored[name] = len(model.files["weights.bin"])
         runs[name] = lambda model=model: list(model.run(inputs).values())  # type: ignore[misc]
     made.milliseconds = dict.fromkeys(runs, float("inf"))

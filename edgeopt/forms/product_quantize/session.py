@@ -13,6 +13,7 @@ from edgeopt.forms.errors import output_errors
 from edgeopt.forms.form import Evidence, Form, Technique
 from edgeopt.forms.product_quantize.rates import RATES, Rate
 from edgeopt.forms.product_quantize.reconstruct import reconstruct
+from edgeopt.forms.product_quantize.work import speed_up
 from edgeopt.forms.quantize.technique import QuantizeSession
 from edgeopt.ir import Graph, Node
 from edgeopt.ops.codebooks import LookupWeight
@@ -114,8 +115,8 @@ class ProductSession:
         return solution
 
     def remarks(self, graph: Graph) -> Sequence[str]:
-        """Nothing to say."""
-        return []
+        """What look-ups leave of the work."""
+        return [text for text in [speed_up(graph)] if text]
 
     def sizes(self, solution: ProductPlan) -> Mapping[str, int]:
         """Codes, codebooks and scales; the codes of the others."""
