@@ -81,30 +81,33 @@ def approximate(
     a note why, for a graph in which nothing can be changed. Raises EdgeoptError when the data does not fit the graph.
     """
     structures, others = restructuring(budget.names)
-    if not structures:
-        return _stage(graph, budget, context, target, output, print_after)
-    if budget.data is None and budget.calibration is None:
+    if structures and budget.data is None and budget.calibration is None:
         add_note(graph, f"{' and '.join(structures)}: not without data, on which layers are fitted and the loss is verified")
         if not others:
             return _exact(graph, context, output, print_after), None
-        return _stage(graph, _narrowed(budget, others, budget.max_drop), context, target, output, print_after)
-    if not others:
+        structures, budget = {}, _narrowed(budget, others, budget.max_drop)
+    if not structures or not others:
         return _stage(graph, budget, context, target, output, print_after)
+    return _two_stages(graph, budget, context, target, output, print_after)
+
+
+def _two_stages(
+    graph: Graph, budget: Budget, context: Context, target: Target, output: Output, print_after: PrintAfter | None
+) -> tuple[Graph, Decision | None]:
+    """Structures, then the other techniques; without structures where these make the network slower."""
+    structures, others = restructuring(budget.names)
+    early, late = _narrowed(budget, structures, budget.max_drop / 2), _narrowed(budget, others, budget.max_drop)
     graph = raised(graph, others)
-    early, late, original = (
-        _narrowed(budget, structures, budget.max_drop / 2),
-        _narrowed(budget, others, budget.max_drop),
-        clone(graph),
-    )
-    graph, first = _stage(graph, early, context, target, "integer", print_after)
+    made, first = _stage(clone(graph), early, context, target, "integer", print_after)
     known = first.reference if first is not None else None
-    graph, second = _stage(graph, late, context, target, output, print_after, known)
-    if first is not None and first.changed and second is not None and budget.objective == "latency" and output == "integer":
-        simple = sketched(clone(original), ",".join(others.values()), target, context.level)[1]
-        if slower := slower_than(simple, graph, target, context.level):
-            add_note(original, f"{' and '.join(structures)}: not with {' and '.join(others)}: {slower}")
-            return _stage(original, late, context, target, output, print_after)
-    return graph, together(first, second)
+    made, second = _stage(made, late, context, target, output, print_after, known)
+    compared = budget.objective == "latency" and output == "integer" and second is not None
+    if compared and first is not None and first.changed:
+        simple = sketched(clone(graph), ",".join(others.values()), target, context.level)[1]
+        if slower := slower_than(simple, made, target, context.level):
+            add_note(graph, f"{' and '.join(structures)}: not with {' and '.join(others)}: {slower}")
+            return _stage(graph, late, context, target, output, print_after)
+    return made, together(first, second)
 
 
 def _exact(graph: Graph, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
