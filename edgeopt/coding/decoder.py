@@ -19,7 +19,19 @@ from typing import Any
 import numpy as np
 
 from edgeopt.coding.states import decoding
-from edgeopt.coding.words import called, load_8, load_16, load_32, load_64, load_word, store_16, store_32, store_64, store_word
+from edgeopt.coding.words import (
+    called,
+    load_8,
+    load_16,
+    load_32,
+    load_64,
+    load_word,
+    store_8,
+    store_16,
+    store_32,
+    store_64,
+    store_word,
+)
 
 RAW, CODED, GAPS = 0, 1, 2
 HEAD, STREAM_HEAD = 2, 18
@@ -66,10 +78,10 @@ def _copy(piece: Any, at: int, end: int, room: Any, first: int, step: int, width
     sound = width == 1 and at + count <= end
     if sound and step == 1:
         for k in range(count):
-            room[first + k] = piece[at + k]
+            store_8(room, first + k, load_8(piece, at + k))
     elif sound:
         for k in range(count):
-            room[first + k * step] = piece[at + k]
+            store_8(room, first + k * step, load_8(piece, at + k))
     return sound
 
 
@@ -147,10 +159,10 @@ def _look_up(batch: Any, count: int, piece: Any, words: int, room: Any, first: i
     """Put what a batch of symbols stands for into the room; a loop for each width, which LLVM would not always make of one."""
     if width == 1 and step == 1:
         for k in range(count):
-            room[first + k] = batch[k]
+            store_8(room, first + k, load_8(batch, k))
     elif width == 1:
         for k in range(count):
-            room[first + k * step] = batch[k]
+            store_8(room, first + k * step, load_8(batch, k))
     elif width == 2:
         for k in range(count):
             store_16(room, first + k * step, load_16(piece, words + 2 * np.int64(batch[k])))
