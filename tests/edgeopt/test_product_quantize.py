@@ -76,6 +76,21 @@ def test_error_correction_lowers_the_error_of_the_response(layer: Layer, key: st
     assert errors[1] < LESS * errors[0]
 
 
+@pytest.mark.parametrize("kept", [47, 0])
+def test_channels_of_zeros_stay_silent_and_keep_their_bias(layer: Layer, kept: int) -> None:
+    weight, bias = layer.node.constant(1), np.arange(48, dtype=np.float32)
+    assert weight is not None
+    graph, zeros = Graph("one", opsets={"": 21, "ai.edgeopt": 1}), weight.copy()
+    zeros[kept:] = 0
+    inputs = [layer.node.input(0), graph.constant("w", zeros), graph.constant("b", bias)]
+    node = graph.make("FusedConv", inputs, [layer.node.output.type], None, OWN_DOMAIN, "conv", layer.node.attributes)
+    made = solve(node, RATES["k16c4"], layer.seen)
+    reach = np.abs(weight).max()
+    assert np.abs(made.array[kept:]).max() < (0.01 * reach if kept else 1e-6) and made.bias is not None
+    assert np.abs(made.bias[kept:] - bias[kept:]).max() < 0.05 * reach
+    assert (np.abs(made.bias) < 2**31 * made.scale * layer.seen.scale * 2**made.shift).all()
+
+
 def test_two_additive_codebooks_err_less_than_narrow_sub_spaces(layer: Layer) -> None:
     made = {key: solve(layer.node, RATES[key], layer.seen) for key in ("k16c2", "2k16c4")}
     errors = {key: layer.error(m.array, m.bias) for key, m in made.items()}

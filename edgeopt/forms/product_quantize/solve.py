@@ -17,6 +17,7 @@ from edgeopt.ir import Array, Node
 from edgeopt.ops.codebooks import LookupWeight
 
 SWEEPS, LAST = 4, 1  # with codebooks that move, and with the integers that they become
+SMALLEST = 1e-3  # row beside the largest that is brought to one size; a bias has to fit 32 bits in units of its row
 DAMPING = 1e-3  # of the mean square of an input
 
 
@@ -53,7 +54,7 @@ def _fit(node: Node, rows: Array, group: int, spaces: Spaces, rate: Rate, seen: 
     moments = _moments(node, seen.moments, group)
     target = rows[group] if moments is None else _compensated(node, rows[group], seen.moments, group, moments)
     size = np.sqrt(np.square(target).mean(axis=1))
-    size = np.where(size > 0, size, 1.0)
+    size = np.maximum(size, SMALLEST * size.max(initial=0.0) or 1.0)
     ordered = spaces.rows(target / size[:, None]).astype(np.float32)
     metric = None if moments is None else spaces.moments(moments).astype(np.float32)
     books = start(ordered, metric, size**2, spaces, rate, seed + group)

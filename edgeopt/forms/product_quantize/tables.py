@@ -30,7 +30,7 @@ def unit_of(books: Sequence[Array], inputs: Sequence[Array], scale: float, seed:
     entries = np.concatenate([_entries(b, x, seed) for b, x in zip(books, inputs, strict=False)])
     reach, widest = float(np.abs(entries).max(initial=0)), max(float(np.abs(b).max(initial=0)) for b in books)
     if not reach or not widest:
-        return Unit(max(widest, 1e-30) / 127, LARGEST_SHIFT)
+        return Unit((widest or 1.0) / 127, LARGEST_SHIFT)
     units = [reach / 127 * share for share in SHARES]
     best = min(units, key=lambda u: float(np.square(np.clip(np.rint(entries / u), -128, 127) * u - entries).sum()))
     finest = widest / 127
