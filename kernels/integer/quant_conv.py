@@ -16,8 +16,8 @@ import numpy as np
 from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Prepared, Site, Tensor
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
-from edgeopt.kernels.integer.quant_dot import widened
-from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_result, tile_site, x_zero
+from edgeopt.kernels.integer.quant_dot import as_multiplied
+from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_result, tile_flips, tile_site, x_zero
 from edgeopt.kernels.integer.quant_walk import Reading, walk_product
 from edgeopt.kernels.walk.micro import Loop
 from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
@@ -47,9 +47,9 @@ def prepare(site: Site) -> Prepared:
     flat = _is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     loops, steps = loops_of(x, window, weight.shape[1])
-    copies, source = widened(target, x)
+    copies, source = as_multiplied(target, x)
     reading = Reading(x, window, in_order(weight, block), loops, steps, size, arrange)
-    return replace(walk_product(site, reading, weight, source, group), before=tuple(copies))
+    return replace(walk_product(site, reading, weight, source, group, tile_flips(site)), before=tuple(copies))
 
 
 def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:

@@ -91,6 +91,24 @@ def widened(target: Target, x: Tensor) -> tuple[tuple[KernelCall, ...], Operand]
     return (KernelCall(_widen, (Input(0), copy), (x.elements, WIDENED, moved), -(-x.elements // WIDENED)),), copy
 
 
+def as_multiplied(target: Target, x: Tensor) -> tuple[tuple[KernelCall, ...], Operand]:
+    """As ``widened``; signed bytes, which ``spread`` would flip at each use, are flipped once in a copy."""
+    if not flips_before(target, x.type.dtype):
+        return widened(target, x)
+    copy = Temporary("flipped", x.elements, dtype="uint8")
+    return (KernelCall(_flip, (Input(0), copy), (x.elements, WIDENED), -(-x.elements // WIDENED)),), copy
+
+
+def flips_before(target: Target, dtype: str) -> bool:
+    """Whether ``as_multiplied`` makes a copy of codes of type ``dtype`` whose sign is changed already."""
+    return dot_form(target) == "spread" and dtype == "int8"
+
+
+def _flip(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any) -> None:
+    for i in range(begin * run, min(end * run, size)):
+        y[i] = np.uint8(np.int32(x[i]) + 128)
+
+
 def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any, moved: Any) -> None:
     for i in range(begin * run, min(end * run, size)):
         y[i] = np.int16(np.int32(x[i]) - np.int32(moved))

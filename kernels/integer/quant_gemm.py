@@ -16,8 +16,8 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Prepared, Site
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, pixels_fitting, widened
-from edgeopt.kernels.integer.quant_operands import RESIDUAL, centred, ending, flipped, require_result, seen_zero, tile_site
+from edgeopt.kernels.integer.quant_dot import arranged, as_multiplied, meets_limit, pixels_fitting
+from edgeopt.kernels.integer.quant_operands import RESIDUAL, centred, ending, require_result, seen_zero, tile_flips, tile_site
 from edgeopt.kernels.integer.quant_panels import reader, stored_panels
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import Tiling, choose
@@ -73,12 +73,12 @@ def prepare(site: Site) -> Prepared:
     in_panels = partial(_in_panels, target=target, starts=starts, width=width)
     arrays = in_panels(weight)
     panels = stored_panels(target, weight, arrays, STEPS * product.vectors, product.run)
-    tile = replace(tile_of(target, product, how), flipped=flipped(site), limit=meets_limit(target, weight))
+    tile = replace(tile_of(target, product, how), flipped=tile_flips(site), limit=meets_limit(target, weight))
     tile = replace(tile, wide=panels.wide(target), paired=panels.paired)
     words = parameters(numbers, starts, width)
     added = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
     per = -(-product.tiles // product.run)
-    copies, source = widened(target, x)
+    copies, source = as_multiplied(target, x)
     operands = (source, panels.operand(site, in_panels), Packed(words), added, Output(), panels.memory(target))
     roles = dict(zip(ROLES, operands, strict=True))
     read = reader(target, panels.size, panels.bytes, panels.copied)

@@ -22,17 +22,17 @@ from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.matmul_panels import Panel, panel_function
-from edgeopt.kernels.integer.quant_dot import widened
+from edgeopt.kernels.integer.quant_dot import as_multiplied
 from edgeopt.kernels.integer.quant_gemm import Product, product_of, tile_of
 from edgeopt.kernels.integer.quant_operands import (
     LIMITS,
     SUM_LIMIT,
-    flipped,
     limits_of,
     per_tensor,
     require_bytes,
     require_result,
     seen_zero,
+    tile_flips,
 )
 from edgeopt.kernels.integer.quant_tile import QuantTile, accumulate, emit_results, first_sums
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, parameters
@@ -57,7 +57,7 @@ class Stack:
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The calls for a QuantMatMul. Raises Declined for broadcast stacks, small matrices and other types."""
     stack = _stack(site)
-    copies, source = widened(site.target, site.given(A))
+    copies, source = as_multiplied(site.target, site.given(A))
     numbers = _numbers(site, stack)
     memory = [
         Temporary("matrix", stack.images * stack.panels * stack.weights, dtype="int8"),
@@ -144,7 +144,7 @@ def _multiply(site: Site, stack: Stack) -> Callable[..., None]:
     """``(a, matrix, words, rows, y, begin, end)``; a chunk is a run of tiles of a panel of an image."""
     target, product = site.target, stack.product
     how, _ = _ending(site, product.depth)
-    tile = replace(tile_of(target, product, how), residual=(), residual_vectors=(), flipped=flipped(site))
+    tile = replace(tile_of(target, product, how), residual=(), residual_vectors=(), flipped=tile_flips(site))
     run, tiles, length, pixels = _tile_function(target, tile), product.tiles, product.run, product.pixels
     rows, depth, columns, width = product.rows, product.depth, product.columns, product.vectors * target.lanes
     parts, final, panels, weights, words = -(-tiles // length), columns - width, stack.panels, stack.weights, stack.words

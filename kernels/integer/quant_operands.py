@@ -10,7 +10,7 @@ from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.emit.emitter import signed_dot
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
-from edgeopt.kernels.integer.quant_dot import dot_form, for_words
+from edgeopt.kernels.integer.quant_dot import dot_form, flips_before, for_words
 from edgeopt.kernels.integer.requantize import LARGE, Numbers, Requantize
 
 LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
@@ -92,6 +92,11 @@ def centred(site: Site, axis: int, dtype: str = "int8") -> Array:
 def flipped(site: Site) -> bool:
     """True when the codes of x have to change sign for the target's dot product."""
     return dot_form(site.target) != "words" and (site.given(X).type.dtype == "int8") != signed_dot(site.target)
+
+
+def tile_flips(site: Site) -> bool:
+    """True when the tiles have to do that, as their x is no copy that was flipped before (``quant_dot.as_multiplied``)."""
+    return flipped(site) and not flips_before(site.target, site.given(X).type.dtype)
 
 
 def seen_zero(site: Site) -> int:

@@ -15,7 +15,7 @@ from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Layout, Site, Temporary, Tensor
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_dot import dot_form
-from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_bytes, require_result, x_zero
+from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, flipped, require_bytes, require_result, x_zero
 from edgeopt.kernels.integer.quant_walk import Reading, walk_product
 from edgeopt.kernels.walk.micro import Loop
 from edgeopt.kernels.walk.plane_window import PlaneWindow, plane_window
@@ -54,7 +54,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     reading = Reading(image, _inside(window), words, loops, steps, (y.shape[2], y.shape[3]))
     constants = (*x.shape[2:], rows, columns, *window.halo[:2], x_zero(site.node))
     border = KernelCall(_border, (Input(0), copy), constants, x.shape[0] * x.shape[1])
-    return border, walk_product(site, reading, weight, copy).call()
+    return border, walk_product(site, reading, weight, copy, 1, flipped(site)).call()
 
 
 def _extent(site: Site, window: PlaneWindow, width: int) -> tuple[int, int]:

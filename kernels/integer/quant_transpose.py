@@ -16,8 +16,17 @@ from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Operand, Output, Packed, Site
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_conv import in_order, loops_of
-from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, widened
-from edgeopt.kernels.integer.quant_operands import WEIGHT, centred, ending, flipped, require_result, seen_zero, tile_site, x_zero
+from edgeopt.kernels.integer.quant_dot import arranged, as_multiplied, meets_limit
+from edgeopt.kernels.integer.quant_operands import (
+    WEIGHT,
+    centred,
+    ending,
+    require_result,
+    seen_zero,
+    tile_flips,
+    tile_site,
+    x_zero,
+)
 from edgeopt.kernels.integer.quant_panels import Panels, stored_panels
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import choose
@@ -42,7 +51,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if any(halo(site.node)) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
     how, _ = ending(site, phase_of(weight, None), 0, seen_zero(site))
-    copies, source = widened(site.target, x)
+    copies, source = as_multiplied(site.target, x)
     forms = by_form(plane_phases(site.node, WEIGHT))
     return (*copies, *(_call(site, source, weight, how, form, pairs) for form, pairs in forms.items()))
 
@@ -95,7 +104,7 @@ def _tile(site: Site, how: Requantize, window: PlaneWindow, size: tuple[int, int
         loops=tuple(loop for i, loop in enumerate(loops) if loop.count > 1 or (i == 0 and loop.last)),
         steps=steps,
         end=how,
-        flipped=flipped(site),
+        flipped=tile_flips(site),
     )
 
 

@@ -16,7 +16,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_dot import arranged, meets_limit, tile_parts
-from edgeopt.kernels.integer.quant_operands import RESIDUAL, ending, flipped, seen_zero
+from edgeopt.kernels.integer.quant_operands import RESIDUAL, ending, seen_zero
 from edgeopt.kernels.integer.quant_panels import reader, stored_panels
 from edgeopt.kernels.integer.quant_tile import QuantTile, tile_function
 from edgeopt.kernels.integer.quant_tiling import Tiling, choose
@@ -94,10 +94,10 @@ class Reading:
     arrange: Callable[[Array], Array] | None = None
 
 
-def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, group: int = 1) -> Prepared:
+def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, group: int, flips: bool) -> Prepared:
     """The product that computes the QuantConv of ``site`` into its blocked output, in ``group`` groups of whole blocks.
 
-    ``source`` holds ``reading.x``.
+    ``source`` holds ``reading.x``; ``flips``: its codes have to change sign.
     """
     x, y, residual, target = reading.x, site.outputs[0], site.optional(RESIDUAL), site.target
     words = reading.words
@@ -113,7 +113,7 @@ def walk_product(site: Site, reading: Reading, weight: Array, source: Operand, g
         end=how,
         residual=tuple(i * residual.layout.block for i in range(tiling.pixels)) if residual is not None else (),
         residual_vectors=vector_places(target, residual, tiling.vectors) if residual is not None else (),
-        flipped=flipped(site),
+        flipped=flips,
         limit=meets_limit(target, weight),
     )
     walk = walk_of(target, (x, y, residual or y), reading.window, tiling, reading.size, group, words.shape[1])
