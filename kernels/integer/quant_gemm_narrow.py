@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array, TensorType
-from edgeopt.kernels.call import Declined, Kernel, KernelCall, Output, Site, Temporary, Tensor
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.integer import quant_gemm
 from edgeopt.kernels.integer.quant_operands import BIAS, RESIDUAL, WEIGHT
 
@@ -31,7 +31,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     prepared = quant_gemm.prepare(replace(site, inputs=tuple(inputs), outputs=(wide,)))
     memory, rows = Temporary("wide", wide.elements, dtype=y.type.dtype), prod(y.shape[:-1])
     copy = KernelCall(_narrow, (memory, Output()), (columns, lanes, rows, CRUMB), -(-rows // CRUMB))
-    return (*prepared.before, prepared.call(y=memory, residual=memory), copy)
+    weights = Packed(prepared.packed("weights"))  # the padded matrix is no constant of the model that could be its origin
+    return (*prepared.before, prepared.call(weights=weights, y=memory, residual=memory), copy)
 
 
 def _padded(tensor: Tensor, array: Array, lanes: int, value: int) -> Tensor:
