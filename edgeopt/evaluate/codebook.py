@@ -117,14 +117,14 @@ def shared(
 ) -> Codebook:
     """At most ``count`` values for the rows [groups, R, K] that are to be near ``target``, 0 where ``kept`` is False.
 
-    ``h`` [groups, K, K] are moments of the inputs; without any, weights take the nearest value. The error of a row counts
-    relative to its response, or a table would serve the largest channels alone. ``snap`` puts centroids on a grid.
+    ``h`` [groups, K, K] are moments of the inputs; without any, weights take the nearest value. ``snap`` puts centroids on a
+    grid whose step each row has for itself; then the error of a row counts relative to its response.
     """
     if not kept.any():
         return Codebook(np.full(target.shape, NONE), np.zeros(0))
     if h is not None:
         target = np.stack([refit(t, m, k) for t, m, k in zip(target, h, kept, strict=True)])
-    scale = _relative(target, h)
+    scale = _relative(target, h) if snap is not None else np.ones(target.shape[:2])
     weight = scale[:, :, None] * (np.ones(target.shape) if h is None else np.einsum("gkk->gk", h)[:, None])
     centroids = k_means(target[kept], weight[kept], count, start)
     centroids = centroids if snap is None else np.unique(snap(centroids))
