@@ -148,3 +148,14 @@ def import_qlinear(draft: Draft, x: Value) -> Value:
     bias = _codes(draft, width, low=-5000, high=5000, dtype="int32")
     y = draft.op("QLinearConv", codes, *grid, weight, scales, zeros, *result, bias)
     return draft.op("DequantizeLinear", y, *result)
+
+
+def fold_lookup_result(draft: Draft, x: Value) -> Value:
+    channels, width, size = shape(x)[1], draft.choice.integer(1, 5), draft.choice.integer(1, 2)
+    spaces, words = -(-channels // 4), 32  # codewords that need bytes for codes, which every opset has
+    source = _grid(draft, 0.05)
+    taps = (1, width, spaces, size, size)
+    codes, books = _codes(draft, *taps, low=0, high=words - 1, dtype="uint8"), _codes(draft, 1, spaces, words, 4, low=-30, high=30)
+    inputs = (draft.op("QuantizeLinear", x, *source), *source, codes, books, _scales(draft, width), draft.weight(width))
+    y = draft.own("LookupConv", *inputs, shift=8, kernel_shape=(size, size))
+    return draft.op("QuantizeLinear", y, *_grid(draft))
