@@ -155,7 +155,8 @@ def fold_lookup_result(draft: Draft, x: Value) -> Value:
     spaces, words = -(-channels // 4), 32  # codewords that need bytes for codes, which every opset has
     source = _grid(draft, 0.05)
     taps = (1, width, spaces, size, size)
-    codes, books = _codes(draft, *taps, low=0, high=words - 1, dtype="uint8"), _codes(draft, 1, spaces, words, 4, low=-30, high=30)
+    codes = _codes(draft, *taps, low=0, high=words - 1, dtype="uint8")
+    books = _codes(draft, 1, spaces, words, 4, low=-30, high=30)
     inputs = (draft.op("QuantizeLinear", x, *source), *source, codes, books, _scales(draft, width), draft.weight(width))
     y = draft.own("LookupConv", *inputs, shift=8, kernel_shape=(size, size))
     return draft.op("QuantizeLinear", y, *_grid(draft))
