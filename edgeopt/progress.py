@@ -15,7 +15,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Listener = Callable[[str, float], None]  # a stage, and the share from 0 to 1
 
-STAGES = {  # percent of the time, measured on efficientnet_b0 with 64 samples
+STAGES = {  # percent of the time, about; chosen by hand
     "reading and optimising": 3,
     "running the float network": 7,
     "choosing how to approximate": 60,
