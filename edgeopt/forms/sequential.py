@@ -154,7 +154,7 @@ class Sequential:
         """Solutions by the weights alone."""
         made = dict[str, Changed]()
         for node in self._layers(forms):
-            key = (self._name(under), node.name, forms[node.name])
+            key = ("rough", self._name(under), node.name, forms[node.name])  # without the word: that of a first layer solved
             self._known[key] = made[node.name] = self._known.get(key) or self._alone(node, forms[node.name], under)
         return made
 
