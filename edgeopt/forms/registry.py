@@ -14,6 +14,7 @@ from edgeopt.forms.structure.fire_module import FIRE_MODULE
 from edgeopt.forms.structure.group import GROUP
 from edgeopt.forms.structure.inverted_bottleneck import INVERTED_BOTTLENECK
 from edgeopt.forms.structure.low_rank import LOW_RANK
+from edgeopt.forms.structure.prune_channels import PRUNE_CHANNELS
 from edgeopt.forms.structure.separate_depthwise import SEPARATE_DEPTHWISE
 from edgeopt.forms.structure.technique import Structure
 
@@ -23,6 +24,7 @@ TECHNIQUES: tuple[Technique, ...] = (
     GROUP,
     FIRE_MODULE,
     INVERTED_BOTTLENECK,
+    PRUNE_CHANNELS,
     Prune(),
     Quantize(),
     ShareWeights(),

@@ -36,6 +36,7 @@ class Metric:
     mean: Array
     wanted: Array | None = None
     exact: Array | None = None
+    rows: int = 0  # that the moments are of; 0 where nothing is known
 
     def layer(self, node: Node) -> Layer:
         """``node`` with the weight that is wanted of it."""
@@ -83,7 +84,7 @@ def moments_of(node: Node, runs: Lockstep, samples: int) -> Moments:
 def _metric(node: Node, moments: Moments) -> Metric:
     own, mean = moments.own, moments.mean
     about = own - mean[:, :, None] * mean[:, None, :] if node.constant(2) is not None else own
-    return Metric(damped(about, DAMPING), mean)
+    return Metric(damped(about, DAMPING), mean, rows=moments.rows)
 
 
 def after_changes(node: Node, moments: Moments) -> Metric:
