@@ -120,7 +120,7 @@ class Request:
 @click.option("--emit", type=click.Choice(["onnx", "c-library"]), help=EMIT)
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
 @click.option("--weights", type=click.Choice(["coded", "raw"]), default="coded", show_default=True, help=WEIGHTS)
-@click.option("--no-onnx", is_flag=True, help="Leave model.onnx out of the artifact.")
+@options.no_onnx
 def compile_(**given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
     from edgeopt.rewrite import Context

@@ -27,6 +27,7 @@ MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) t
 @options.level
 @options.target
 @options.shapes
+@options.no_onnx
 @options.as_json
 def compress(
     model: Path,
@@ -38,6 +39,7 @@ def compress(
     level: int,
     target: str,
     shapes: dict[str, tuple[int, ...]],
+    no_onnx: bool,
     as_json: bool,
 ) -> None:
     """Compile MODEL.onnx with small weights: pruned, shared and coded within a budget."""
@@ -48,7 +50,7 @@ def compress(
     refuse_foreign(directory)  # before the work, not after it
     given = {"data": data, "calibration": calibration, "max_drop": max_drop, "level": level, "target": target, "shapes": shapes}
     with working(f"compressing {model.name}"):
-        made = compress_model(model, recipe, **given)  # type: ignore[arg-type]
+        made = compress_model(model, recipe, onnx=not no_onnx, **given)  # type: ignore[arg-type]
         made.save(directory)
     _show(made, as_json)
     note(f"wrote {directory}: weights.bin {_bytes(made, 'weights.bin'):,} bytes")
@@ -59,7 +61,8 @@ def _bytes(made: CompiledModel, name: str) -> int:
 
 
 def _show(made: CompiledModel, as_json: bool) -> None:
-    from edgeopt.report.compression import COLUMNS, NUMBERS, rows, summary
+    from edgeopt.report.compression import COLUMNS, NUMBERS, onnx_share, rows, summary
+    from edgeopt.runtime.reading import MODEL, WEIGHTS
 
     for line in made.manifest["notes"]:
         note(f"note: {line}")
@@ -69,3 +72,5 @@ def _show(made: CompiledModel, as_json: bool) -> None:
     elif record:
         print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
         say(summary(record))
+        if hint := onnx_share(made.manifest["storage"]["tensors"], _bytes(made, MODEL), _bytes(made, WEIGHTS)):
+            say(hint)

@@ -41,6 +41,11 @@ def level(command: Command) -> Command:
     return click.option("-O", "level", type=click.IntRange(0, 3), default=1, show_default=True, help=text)(command)
 
 
+def no_onnx(command: Command) -> Command:
+    """``--no-onnx``."""
+    return click.option("--no-onnx", is_flag=True, help="Leave model.onnx out of the artifact.")(command)
+
+
 def shapes(command: Command) -> Command:
     """``--shape NAME=1,3,224,224``, several times."""
     text = "Bind the dimensions of an input. May be given once per input."

@@ -7,6 +7,7 @@ from typing import Any
 
 COLUMNS = ("layer", "weights", "kept %", "weight bits", "index bits", "bytes", "compression")
 NUMBERS = range(1, 7)
+SAID = 0.1  # of the weights, above which it is said what model.onnx takes; chosen by hand
 
 
 def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -39,3 +40,16 @@ def summary(record: Mapping[str, Any]) -> str:
     """One line: all constants of the network, biases and tables included, against the model it came from."""
     model, made = record["model"], record["bytes"]
     return f"all constants, coded: {made:,} bytes, {model / max(1, made):.1f} times less than the model's {model:,}"
+
+
+def onnx_share(tensors: Sequence[Mapping[str, Any]], model: int, weights: int) -> str:
+    """One line on what an artifact holds for its ``model.onnx`` alone, with the way out; "" where that is little or nothing.
+
+    ``model`` and ``weights`` are the bytes of the files, ``tensors`` what ``weights.bin`` holds: those that no kernel loads are
+    there for the ONNX model, whose order of the weights is another one.
+    """
+    again = sum(tensor["stored"] for tensor in tensors if not tensor["loaded"]) if model else 0
+    if model + again <= SAID * (weights - again):
+        return ""
+    twice = f" and {again:,} bytes of weights.bin, for weights that kernels read in another form" if again else ""
+    return f"model.onnx takes {model:,} bytes{twice}; --no-onnx leaves that out"

@@ -93,13 +93,13 @@ def _steps(layer: str, form: F, candidates: Sequence[Candidate[F]]) -> list[Step
     here = replace(here, error=inf) if isnan(here.error) else here
     rest, steps = [c for c in candidates if c.layer == layer and not isnan(c.error)], list[Step[F]]()
     while rest := [c for c in rest if c.error < here.error]:
-        there = max(rest, key=lambda c: (_gain(here, c), -c.error))
-        steps.append(Step(layer, there.form, _gain(here, there)))
+        there = max(rest, key=lambda c: (gain(here, c), -c.error))
+        steps.append(Step(layer, there.form, gain(here, there)))
         here = there
     return steps
 
 
-def _gain(here: Candidate[F], there: Candidate[F]) -> float:
+def gain(here: Candidate[F], there: Candidate[F]) -> float:
     """Error taken away for each unit of cost; what costs nothing comes before everything else, the largest error first."""
     less, more = here.error - there.error, there.cost - here.cost
     return less / more if more > 0 else 1e30 * (1.0 + less)

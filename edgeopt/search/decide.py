@@ -12,7 +12,9 @@ from edgeopt.ir import Array, Graph
 from edgeopt.progress import stage
 from edgeopt.search import budget
 from edgeopt.search.candidates import candidates
+from edgeopt.search.exchange import exchange
 from edgeopt.search.goal import Goal
+from edgeopt.search.ladders import FAR
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Allowed, Space, merged
 from edgeopt.search.sparsity import stored_profiles
@@ -22,6 +24,7 @@ from edgeopt.search.trials import Trials, compiled_outputs
 
 BOLD = 2.0
 Open = Callable[[], Sequence[Session]]
+Candidates = Callable[[], list[budget.Candidate[Choice]]]
 
 
 def decide_within(
@@ -59,8 +62,7 @@ def decide_within(
 def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]:
     """The forms that keep within the budget by compiled code.
 
-    Structures are looked for by runs in float with layers that were solved each by itself. Those that lose ``BOLD`` times the
-    budget are tried first: solved together, layers make up for one another.
+    Of techniques with many levels, those that the repair passed over are tried at last.
     """
     known: list[budget.Candidate[Choice]] = []
 
@@ -68,9 +70,20 @@ def _chosen(space: Space, trials: Trials, first: Start) -> budget.Choice[Choice]
         known.extend([] if known else candidates(space))
         return known
 
+    if space.restructures:
+        return _structures(space, trials, first, asked)
+    found = budget.choose(first.forms, asked, trials.drop, space.goal.max_drop, EXACT)
+    if found.given_back and any(session.technique.axis in FAR for session in space.sessions):
+        return exchange(first.forms, found, asked(), trials.screened, space.goal.max_drop)
+    return found
+
+
+def _structures(space: Space, trials: Trials, first: Start, asked: Candidates) -> budget.Choice[Choice]:
+    """Structures, looked for by runs in float with layers that were solved each by itself.
+
+    Those that lose ``BOLD`` times the budget are tried first: solved together, layers make up for one another.
+    """
     most = space.goal.max_drop
-    if not space.restructures:
-        return budget.choose(first.forms, asked, trials.drop, most, EXACT)
     for share in (BOLD, 1.0):
         quick = budget.choose(first.forms, asked, lambda forms: trials.simulated(forms, alone=True), share * most, EXACT)
         if trials.simulated(quick.forms) <= most:

@@ -40,12 +40,15 @@ class Trials:
         return self._known[key]
 
     def drop(self, forms: Forms) -> float:
-        """Percentage points lost.
+        """Percentage points lost; on few samples, where the code takes longer to compile than a run in float, as ``screened``."""
+        return self.screened(forms) if self.data.samples <= SIMULATED else self.before - self.result(forms)[0]
 
-        On few samples the code takes longer to compile than a run in float takes that changes the same values. Such a run may
-        reject, never accept.
+    def screened(self, forms: Forms) -> float:
+        """Percentage points lost, or what a run in float that changes the same values loses where that is more than the budget.
+
+        Such a run may reject, never accept.
         """
-        if self.data.samples <= SIMULATED and names_of(forms) not in self._known:
+        if names_of(forms) not in self._known:
             lost = self.simulated(forms)
             if lost > self.space.goal.max_drop:
                 return lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import edgeopt
 from edgeopt.coding import coded_size
 from edgeopt.errors import EdgeoptError
+from edgeopt.report.compression import onnx_share
 from edgeopt.search import ladders
 from edgeopt.search.recipe import read_recipe, shipped
 from tests.edgeopt.command_line import DIGITS, EVALUATION
@@ -53,6 +55,32 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     assert "the loss is not verified" in result.stderr
     json.loads((folder / "manifest.json").read_text())["compression"]
     assert command("run", folder, "--input", EVALUATION, "--output", tmp_path / "y.npz").exit_code == 0
+
+
+def test_the_onnx_is_left_out_and_before_that_its_bytes_are_said(tmp_path: Path) -> None:
+    small, whole = tmp_path / "small", tmp_path / "whole"
+    result = command("compress", DIGITS, "--recipe", "int8-sparse", "-O2", "-o", whole)
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stdout.split())
+    found = re.search(r"model.onnx takes ([\d,]+) bytes and ([\d,]+) bytes of weights.bin.*--no-onnx", said)
+    assert found is not None, result.stdout
+    model, again = (int(number.replace(",", "")) for number in found.groups())
+    assert model == (whole / "model.onnx").stat().st_size and again > 0
+    result = command("compress", DIGITS, "--recipe", "int8-sparse", "-O2", "--no-onnx", "-o", small)
+    assert result.exit_code == 0 and "model.onnx" not in result.stdout and not (small / "model.onnx").exists()
+    saved = (whole / "weights.bin").stat().st_size - (small / "weights.bin").stat().st_size
+    assert abs(saved - again) < 256  # what describes those tensors, and padding
+    x = dict(np.load(EVALUATION))
+    feeds = {port.name: x[port.name][:4] for port in edgeopt.load(small).inputs}
+    for name, expected in edgeopt.load(whole).run(feeds).items():
+        np.testing.assert_array_equal(edgeopt.load(small).run(feeds)[name], expected)
+
+
+def test_little_that_is_there_for_the_onnx_is_not_mentioned() -> None:
+    tensors = [{"stored": 900, "loaded": 1000}, {"stored": 50, "loaded": 0}]
+    assert onnx_share(tensors, 40, 950) == "" and onnx_share(tensors, 0, 950) == ""
+    assert "takes 60 bytes and 50 bytes of weights.bin" in onnx_share(tensors, 60, 950)
+    assert onnx_share(tensors[:1], 100, 900) == "model.onnx takes 100 bytes; --no-onnx leaves that out"
 
 
 def test_without_data_the_mildest_forms_are_taken() -> None:
