@@ -82,6 +82,24 @@ def test_a_whole_sum_gets_narrower() -> None:
     assert pruned(network(), {"layer0": "channels-50"})[1] >= pruned(network(), {"layer0": "channels-25"})[1]
 
 
+def test_depthwise_layers_follow_and_are_fitted_again() -> None:
+    draft = Draft(Seeded(0))
+    h = draft.own("FusedConv", draft.input((1, 3, 6, 6)), draft.weight(16, 3, 1, 1), draft.weight(16), activation="Relu")
+    d = draft.own("FusedConv", h, draft.weight(16, 1, 3, 3), draft.weight(16), group=16, **SAME)
+    first = draft.own("FusedConv", d, draft.weight(16, 16, 1, 1), draft.weight(16), activation="Relu")
+    second = draft.own("FusedConv", first, draft.weight(16, 1, 3, 3), draft.weight(16), group=16, **SAME)
+    graph = named(closed(draft, draft.own("FusedConv", second, draft.weight(5, 16, 1, 1), draft.weight(5))))
+    groups = groups_of(graph, channels_of(graph))
+    assert [(name, g.followers, g.readers) for name, g in groups.items()] == [
+        ("layer0", ("layer1",), ("layer2",)),
+        ("layer2", ("layer3",), ("layer4",)),
+    ]
+    made, error = pruned(graph, {"layer0": "channels-50", "layer2": "channels-25"})
+    assert widths(made) == [8, 8, 12, 12, 5] and [n.integer("group", 1) for n in made.nodes] == [1, 8, 1, 12, 1]
+    before, after = (np.asarray(g.nodes[3].constant(1)).reshape(-1, 9) for g in (graph, made))
+    assert error <= 0.5 and not any((after == row).all(axis=1).any() for row in before)
+
+
 def test_saliency_is_what_the_loss_costs_once_the_rest_makes_up_for_it() -> None:
     rng = np.random.default_rng(0)
     weight, mixed = rng.standard_normal((3, 12)), rng.standard_normal((12, 40))

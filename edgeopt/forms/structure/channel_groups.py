@@ -21,9 +21,13 @@ VECTOR, WIDE, NARROW = 8, 32, 4  # of kinds of WIDE channels or more whole vecto
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Names of the layers that make the channels and of those that mix them, and the classes of each kind."""
+    """Names of the layers that make the channels, of depthwise ones that they pass and of those that mix them, and the classes
+
+    of each kind.
+    """
 
     makers: tuple[str, ...]
+    followers: tuple[str, ...]
     readers: tuple[str, ...]
     kinds: tuple[Array, ...]
 
@@ -72,7 +76,9 @@ def _group(makers: tuple[str, ...], free: Mapping[str, Array], channels: Channel
     for one, by in made.items():
         kinds.setdefault(tuple(by), []).append(one)
     readers = [name for name, classes in channels.readers.items() if np.isin(classes, list(made)).any()]
-    return Group(makers, tuple(readers), tuple(np.array(kind) for kind in kinds.values()))
+    filters = [(n, cuts[0][1]) for (n, index), cuts in channels.operands.items() if index == 1 and n in channels.depthwise]
+    passed = [name for name, classes in filters if np.isin(classes, list(made)).any()]
+    return Group(makers, tuple(passed), tuple(readers), tuple(np.array(kind) for kind in kinds.values()))
 
 
 def remaining_work(node: Node, channels: Channels, gone: Array) -> float:

@@ -84,7 +84,7 @@ class ChannelSession(StructureSession):
         gone = least_salient(readers, group.kinds, group.counts(_share(key)))
         made = {}
         for node, metric, reader in zip(nodes, metrics, readers, strict=True):
-            made[node.name] = _changed(node, reader.weight, metric if node.name in self._metrics else None)
+            made[node.name] = _changed(node, reader.weight[None], metric if node.name in self._metrics else None)
         return Removed(gone, made)
 
     def _inputs_of(self, node: Node) -> Array:
@@ -97,10 +97,11 @@ class ChannelSession(StructureSession):
         alone = {name: made for name, made in self.alone(forms).items() if isinstance(made, Removed)}
         if self._evidence.calibration is None:
             return alone
-        key = frozenset(forms.items())
+        key = frozenset(forms.items())  # no technique of an axis before, nor another one of this, changes anything ``under`` it
         if key not in self._solutions:
             fitted = self._fitted({name: made.gone for name, made in alone.items()}, under)
-            groups = {name: {r: fitted[r] for r in made.readers} for name, made in alone.items()}
+            layers = {name: (*self._groups[name].readers, *self._groups[name].followers) for name in alone}
+            groups = {name: {layer: fitted[layer] for layer in names} for name, names in layers.items()}
             self._solutions[key] = {name: replace(made, readers=groups[name]) for name, made in alone.items()}
         return self._solutions[key]
 
@@ -108,11 +109,13 @@ class ChannelSession(StructureSession):
         graph, data, lost = self._evidence.graph, self._evidence.calibration, np.zeros(len(self._channels.fixed), bool)
         assert data is not None
         lost[np.concatenate(list(gone.values()))] = True
-        names = {reader for name in gone for reader in self._groups[name].readers}
+        names = {layer for name in gone for layer in (*self._groups[name].readers, *self._groups[name].followers)}
         changed, found = replace(under, constants=dict(under.constants)), dict[str, Refitted]()
         with Lockstep(graph, data, [Overlay(), changed]) as runs:
             for node in progress([n for n in graph.nodes if n.name in names], "fitting in order"):
-                found[node.name] = _refitted(node, _metric(node, runs, len(data)), ~lost[self._inputs_of(node)])
+                metric = _metric(node, runs, len(data))
+                kept = ~lost[self._inputs_of(node)] if node.name in self._channels.readers else None
+                found[node.name] = _refitted(node, metric, kept)
                 changed.constants.update(Removed(lost, {node.name: found[node.name]}).constants(""))
         return found
 
@@ -140,7 +143,8 @@ def _weight(node: Node) -> Array:
 
 
 def _changed(node: Node, rows: Array, metric: Metric | None) -> Refitted:
-    made = np.asarray(ungrouped(node, rows[None], _weight(node).shape), np.float32)
+    """With the rows [groups, outputs, K] of its weight."""
+    made = np.asarray(ungrouped(node, rows, _weight(node).shape), np.float32)
     return made, metric.bias(node, made) if metric is not None else None
 
 
@@ -152,9 +156,12 @@ def _metric(node: Node, runs: Lockstep, samples: int) -> Metric:
     return after_changes(node, total.result())
 
 
-def _refitted(node: Node, metric: Metric, kept: Array) -> Refitted:
-    """The weight on the inputs ``kept`` that comes nearest to the exact responses, near the one that is wanted of all inputs."""
-    assert metric.wanted is not None
-    second, rows = trusted(metric.second[0], metric.rows), np.zeros_like(metric.wanted[0])
-    rows[:, kept] = np.linalg.solve(second[np.ix_(kept, kept)], second[kept] @ metric.wanted[0].T).T
+def _refitted(node: Node, metric: Metric, kept: Array | None) -> Refitted:
+    """The weight on the inputs ``kept``, all if None, that comes nearest to the exact responses, near what is wanted of all."""
+    wanted = metric.wanted
+    assert wanted is not None
+    if kept is None:
+        return _changed(node, wanted, metric)
+    second, rows = trusted(metric.second[0], metric.rows), np.zeros_like(wanted)
+    rows[0][:, kept] = np.linalg.solve(second[np.ix_(kept, kept)], second[kept] @ wanted[0].T).T
     return _changed(node, rows, metric)
