@@ -7,11 +7,15 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from click.testing import CliRunner
 
 import edgeopt
+from edgeopt.cli.main import main
 from edgeopt.codegen import native
 from edgeopt.errors import EdgeoptError
 from edgeopt.runtime import model as runtime
@@ -41,7 +45,7 @@ class Once:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), OSError(12, "Cannot allocate memory")])
-@pytest.mark.parametrize(("name", "at"), [("NativeModule", 1), ("readable", 1), ("aligned_bytes", 1), ("aligned_bytes", 2)])
+@pytest.mark.parametrize(("name", "at"), [("NativeModule", 1), ("aligned_bytes", 1), ("aligned_bytes", 2)])
 def test_a_first_run_that_fails_leaves_the_model_usable(
     model: CompiledModel, name: str, at: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +54,21 @@ def test_a_first_run_that_fails_leaves_the_model_usable(
         model.run({"x": X})
     expected = edgeopt.compile(NET).run({"x": X})["y"]
     np.testing.assert_array_equal(model.run({"x": X})["y"], expected)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), OSError(12, "Cannot allocate memory")])
+@pytest.mark.parametrize(("weights", "name"), [("raw", "readable"), ("coded", "decoded")])
+def test_weights_that_could_not_be_read_are_read_again(
+    tmp_path: Path, weights: str, name: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(NET, tmp_path / "net.onnx")
+    arguments = ["compile", str(tmp_path / "net.onnx"), "--weights", weights, "-o", str(tmp_path / "net.edgeopt")]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    model = edgeopt.load(tmp_path / "net.edgeopt")
+    monkeypatch.setattr(runtime, name, Once(getattr(runtime, name), error, 1))
+    with pytest.raises((EdgeoptError, type(error))):
+        model.run({"x": X})
+    np.testing.assert_array_equal(model.run({"x": X})["y"], edgeopt.compile(NET).run({"x": X})["y"])
 
 
 def test_warnings_as_errors_leave_the_model_usable() -> None:

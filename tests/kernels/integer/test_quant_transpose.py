@@ -46,7 +46,7 @@ def test_agrees_with_its_meaning(case: str, where: str) -> None:
     shape, weight, attributes = CASES[case]
     graph, data = graph_of(shape, codes("int8", *weight), {**attributes, "activation": "Relu"}), {"x": codes("uint8", *shape)}
     truth = expected(graph, data)
-    assert 0 < (truth == truth.reshape(-1)[0]).mean() < 0.9
+    assert len(np.unique(truth)) > 3, "the activation leaves some of it"
     for by_chunks in (False, True):
         compare(run(graph, data, [KERNEL], where, by_chunks), truth)
 
