@@ -15,7 +15,11 @@ from benchmarks.fuzzing.seeds import OPERATORS, SKIPPED, seeds
 SEED = int(os.environ.get("EDGEOPT_FUZZ_SEED", "0"))
 CASES = int(os.environ.get("EDGEOPT_FUZZ_CASES", "70"))
 # Operators that only larger networks than the one in examples/ bring forth; the tests of their passes make them.
-ELSEWHERE = {"GlobalLpPool", "QuantAdd", "QuantAveragePool", "QuantConcat", "QuantLookup", "QuantMul", "QuantSoftmax", "Silu"}
+ELSEWHERE = {
+    "FusedAttention", "GlobalLpPool", "LookupConv", "LookupGemm", "QuantAdd", "QuantAveragePool", "QuantConcat",
+    "QuantConvTranspose", "QuantLookup", "QuantMatMul", "QuantMul", "QuantScaleShift", "QuantSoftmax", "Silu", "SparseConv",
+    "SparseGemm", "SparseQuantConv", "SparseQuantGemm",
+}  # fmt: skip
 
 
 def test_misfits_are_refused_or_right() -> None:
