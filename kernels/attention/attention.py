@@ -1,7 +1,7 @@
 """FusedAttention by blocks of queries: the scores of a block stay in the nearest cache, and are nowhere kept as a whole.
 
-For each block: scores = Q K^T by register tiles, softmax along each row without its division, the product with V, and one factor
-for each row of the result.
+For each block: scores = Q K^T by register tiles, softmax along each row, the product with V. The last two blocks of a head may
+share rows, which two threads then write: each row is stored once and whole, so both store the same numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from edgeopt.target import Target
 def _select(site: Site) -> tuple[KernelCall, ...]:
     form = form_of(site)
     pack, keys = packed_keys(site.target, form)
-    scores = Temporary("scores", form.block * (form.padded(site.target.lanes) + 1), per_thread=True)
+    scores = Temporary("scores", form.block * form.padded(site.target.lanes), per_thread=True)
     mask = Output() if form.mask is None else Input(3)
     operands = (Input(0), keys, Input(2), mask, scores, Output())
     return (pack, KernelCall(_function(site.target, form), operands, (), form.heads * form.blocks))
@@ -63,24 +63,18 @@ def _function(target: Target, form: Form) -> Callable[..., None]:
 
 
 def _emit_block(e: Emitter, form: Form, q: Value, k: Value, v: Value, m: Value, s: Value, y: Value) -> None:
-    padded, sums = form.padded(e.lanes), e.at(s, form.block * form.padded(e.lanes))
+    padded = form.padded(e.lanes)
     emit_rows(e, Panels(form.scoring, form.block, form.depth, padded, form.q.row, padded), q, k, s)
 
     def weigh(row: Value) -> list[Value]:
         scores = e.at(s, e.builder.mul(row, integer(padded)))
         mask = None if form.mask is None else e.at(m, e.builder.mul(row, integer(form.mask.row)))
         total = _emit_softmax(e, form, scores, mask)
-        e.builder.store(e.builder.fdiv(ir.Constant(F32, 1.0), total), e.at(sums, row))
+        _emit_scaled(e, form.keys, e.splat(e.builder.fdiv(ir.Constant(F32, 1.0), total)), scores)
         return []
 
     e.loop(form.block, [], weigh)
     emit_rows(e, Panels(form.mixing, form.block, form.keys, form.width, padded, form.y.row, form.v.row), s, v, y)
-
-    def divide(row: Value) -> list[Value]:
-        _emit_scaled(e, form.width, e.broadcast(e.at(sums, row)), e.at(y, e.builder.mul(row, integer(form.y.row))))
-        return []
-
-    e.loop(form.block, [], divide)
 
 
 def _emit_softmax(e: Emitter, form: Form, s: Value, mask: Value | None) -> Value:
