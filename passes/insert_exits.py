@@ -17,7 +17,7 @@ import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, TensorType, Value
 from edgeopt.ir.clone import copied
-from edgeopt.ir.match import shape_of
+from edgeopt.ir.match import outer_values, shape_of
 from edgeopt.rewrite import Context, Pass
 
 LEAVES = "exit"  # the second output is NAME.exit
@@ -61,12 +61,9 @@ def make(exits: Sequence[Exit]) -> Pass:
 
 
 def _alone(value: Value, rest: Sequence[Node]) -> bool:
-    """True when ``rest`` reads no computed value or input but ``value``, and makes the outputs."""
+    """True when ``rest`` reads no computed value or input but ``value``."""
     made = {out for node in rest for out in node.outputs}
-    captured = {v for node in rest for g in node.subgraphs for inner in g.walk() for n in inner.nodes for v in n.inputs if v}
-    inner = {v for node in rest for g in node.subgraphs for i in g.walk() for v in (*i.inputs, *i.constants)}
-    inner |= {out for node in rest for g in node.subgraphs for i in g.walk() for n in i.nodes for out in n.outputs}
-    needed = {v for node in rest for v in node.inputs if v is not None} | (captured - inner)
+    needed = [v for node in rest for v in (*node.inputs, *outer_values(node)) if v is not None]
     return bool(rest) and all(v is value or v in made or v.is_constant for v in needed)
 
 

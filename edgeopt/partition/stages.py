@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
+from edgeopt.ir.match import outer_values
 from edgeopt.partition.layer_costs import LayerCosts
 from edgeopt.partition.network import INPUT, Network, Stage, Tensor
 
@@ -36,14 +37,9 @@ def network(graph: Graph, costs: Sequence[LayerCosts]) -> Network:
     return Network(stages, tuple(tensors))
 
 
-def reads(node: Node) -> Iterable[Value]:
+def reads(node: Node) -> list[Value]:
     """The values that ``node`` needs: its inputs, and what its subgraphs take from outside."""
-    yield from (value for value in node.inputs if value is not None)
-    inner = [graph for own in node.subgraphs for graph in own.walk()]
-    for graph in inner:
-        known = {*graph.inputs, *graph.constants}
-        captured = [*graph.outputs, *(v for child in graph.nodes for v in child.inputs if v is not None)]
-        yield from (v for v in captured if v not in known and (v.producer is None or v.producer.graph not in inner))
+    return [*(value for value in node.inputs if value is not None), *outer_values(node)]
 
 
 def _readers(graph: Graph) -> dict[Value, list[Node]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeopt.ir import Graph, Node, Value
-from edgeopt.ir.match import dtype_of, shape_of
+from edgeopt.ir import Graph, Value
+from edgeopt.ir.match import dtype_of, outer_values, shape_of
 from edgeopt.ops.macs import macs
 
 DEEPEST = 0.95  # share of the multiply-accumulates behind which an exit saves nothing worth a head
@@ -26,33 +26,25 @@ def points(graph: Graph) -> list[Point]:
     A value is one when no other computed value, and no input, is needed behind it: it dominates the output.
     """
     last = _last_reads(graph)
+    made = {out: index for index, node in enumerate(graph.nodes) for out in node.outputs}
     work = [macs(node) or 0 for node in graph.nodes]
     total, done, found = sum(work) or 1, 0, []
     for index, node in enumerate(graph.nodes[:-1]):
         done += work[index]
-        alive = [v for v in last if last[v] > index and _made_by(v, graph, index)]
+        alive = [v for v in last if last[v] > index >= made.get(v, 0)]
         if len(alive) == 1 and alive[0] in node.outputs and _suits(alive[0]) and 0 < done / total <= DEEPEST:
             found.append(Point(alive[0], done / total, total))
     return [p for p, after in zip(found, [*found[1:], None], strict=False) if after is None or after.depth > p.depth]
-
-
-def _made_by(value: Value, graph: Graph, index: int) -> bool:
-    return value.producer is None or graph.nodes.index(value.producer) <= index
 
 
 def _last_reads(graph: Graph) -> dict[Value, int]:
     """The position of the last node that reads each computed value or input."""
     last: dict[Value, int] = {}
     for index, node in enumerate(graph.nodes):
-        for value in _reads(node):
-            if not value.is_constant:
+        for value in (*node.inputs, *outer_values(node)):
+            if value is not None and not value.is_constant:
                 last[value] = index
     return last
-
-
-def _reads(node: Node) -> list[Value]:
-    inner = [v for g in node.subgraphs for i in g.walk() for n in i.nodes for v in n.inputs if v is not None]
-    return [v for v in (*node.inputs, *inner) if v is not None]
 
 
 def _suits(value: Value) -> bool:
