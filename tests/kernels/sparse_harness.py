@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeopt.ir import Array, Graph, Node
+from edgeopt.interpret import interpret
+from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node
 from edgeopt.ir.block_rows import Block, encode
+from edgeopt.kernels.call import Kernel
 from edgeopt.ops import infer_types
 from edgeopt.target import target
-from tests.kernels.harness import RNG
+from tests.kernels.harness import RNG, check, single, uniform
 
 AVX2 = pytest.param("x86-64-v3", marks=pytest.mark.skipif(not target("x86-64-v3").runs_here, reason="this is no AVX2 processor"))
 EVERYWHERE = pytest.mark.parametrize("where", ["host", AVX2])
@@ -38,3 +40,26 @@ def make_sparse(graph: Graph, block: Block) -> Node:
         node.set_input(index, graph.constant("stored", array))
     infer_types(graph)
     return node
+
+
+def check_convolution(
+    kernel: Kernel,
+    block: Block,
+    shape: tuple[int, ...],
+    weight: tuple[int, ...],
+    attributes: dict[str, Attribute],
+    density: float = 0.3,
+    where: str = "host",
+    added: bool = False,
+) -> None:
+    """Compare a kernel of float convolutions with the dense operator on the same weight; ``added``: with a residual."""
+    data: dict[str, Array] = {"x": uniform(*shape)}
+    constants = [thinned(uniform(*weight), block, density), uniform(weight[0])]
+    if added:
+        plain = single("FusedConv", data, constants, attributes, OWN_DOMAIN)
+        data["r"] = uniform(*next(iter(interpret(plain, data).values())).shape)
+    graph = single("FusedConv", data, constants, attributes, OWN_DOMAIN, extra=[data["r"]] if added else [])
+    dense = next(iter(interpret(graph, data).values()))
+    make_sparse(graph, block)
+    np.testing.assert_allclose(next(iter(interpret(graph, data).values())), dense, rtol=0, atol=1e-6)
+    check(graph, data, [kernel], where)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeopt.interpret import interpret
-from edgeopt.ir import OWN_DOMAIN, Array, Attribute
+from edgeopt.ir import Attribute
 from edgeopt.kernels.sparse.sparse_conv import KERNEL
-from tests.kernels.harness import check as agrees
-from tests.kernels.harness import single, uniform
-from tests.kernels.sparse_harness import EVERYWHERE, make_sparse, thinned
+from tests.kernels.sparse_harness import EVERYWHERE, check_convolution
 
 Shape = tuple[int, ...]
 CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
@@ -24,20 +22,7 @@ CASES: dict[str, tuple[Shape, Shape, dict[str, Attribute]]] = {
 }
 
 
-def check(
-    shape: Shape, weight: Shape, attributes: dict[str, Attribute], density: float = 0.3, where: str = "host", added: bool = False
-) -> None:
-    """Compare the kernel with the dense operator on the same weight."""
-    data: dict[str, Array] = {"x": uniform(*shape)}
-    constants = [thinned(uniform(*weight), (16, 1), density), uniform(weight[0])]
-    if added:
-        plain = single("FusedConv", data, constants, attributes, OWN_DOMAIN)
-        data["r"] = uniform(*next(iter(interpret(plain, data).values())).shape)
-    graph = single("FusedConv", data, constants, attributes, OWN_DOMAIN, extra=[data["r"]] if added else [])
-    dense = next(iter(interpret(graph, data).values()))
-    make_sparse(graph, (16, 1))
-    np.testing.assert_allclose(next(iter(interpret(graph, data).values())), dense, rtol=0, atol=1e-6)
-    agrees(graph, data, [KERNEL], where)
+check = partial(check_convolution, KERNEL, (16, 1))
 
 
 @EVERYWHERE
