@@ -1,9 +1,12 @@
-"""LLVM IR of the thread pool: chunks of a step are claimed one by one with compare-and-swap, by whoever is free.
+"""LLVM IR of the thread pool: pieces of a step are claimed with compare-and-swap by whoever is free, from both of its ends.
 
-The pool is four cache lines: ticket (step << 32 | next chunk), chunks done, exit flag, context pointer. Because the ticket
-names its step, a claim that succeeds is a claim on the step that is running; a worker that comes late finds no chunk left. The
-calling thread takes part, so a busy second core costs one chunk at most. A worker that finds nothing for SPINS rounds returns
-to its caller and is woken again by the next run.
+The pool is four cache lines: ticket, pieces done, exit flag, context pointer. A ticket is the step (32 bits), the pieces taken
+from its back by workers and those taken from its front by the calling thread (16 bits each): so a thread comes back in the next
+step to the part of a map that it wrote in the last, which lies in its own cache. A claim is a share of what is left, so that a step
+takes few claims however many chunks it has, and the last ones are small. Because the ticket names its step, a claim that
+succeeds is a claim on the step that is running; a worker that comes late finds no piece left. The calling thread takes part, so
+a busy second core costs one claim at most. A worker that finds nothing for SPINS rounds returns to its caller and is woken
+again by the next run.
 
 Functions of fixed name have a dot in it, which no name of a model can have.
 """
@@ -15,6 +18,7 @@ from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 SPINS = 60_000
+MOST_PIECES = 4096  # of a step: a ticket counts 16 bits of them from each end
 POOL_BYTES = 256
 _PAUSE = {
     "x86_64": ("void @llvm.x86.sse2.pause()", "void @llvm.x86.sse2.pause()"),
@@ -28,46 +32,81 @@ def pool_ir(program: Program, target: Target) -> str:
     architecture = target.triple.split("-")[0]
     name = program.name
     declared, pause = _PAUSE["arm" if architecture.startswith("armv") else architecture]
-    return "\n".join([f"declare {declared}", _claim(name), _finish(pause), _parallel(program), _worker(name, pause)])
+    share = (2 * max(1, target.cores) - 1).bit_length()
+    claims = [_pieces(program), _claim(name, share), _share(name, pause)]
+    return "\n".join([f"declare {declared}", *claims, _parallel(program), _worker(name, pause)])
 
 
-def _claim(name: str) -> str:
-    """Run chunks of whatever step the ticket names until none is left; returns how many it ran."""
+def _pieces(program: Program) -> str:
+    """How many pieces each step has: its chunks, or where they are very many that many equal parts of them."""
+    pieces = [min(step.call.chunks, MOST_PIECES) for step in program.native] or [0]
+    table = ", ".join(f"i64 {count}" for count in pieces)
+    return f"@{program.name}_pieces = internal constant [{len(pieces)} x i64] [{table}]"
+
+
+def _claim(name: str, share: int) -> str:
+    """Run pieces of whatever step the ticket names until none is left; returns how many. A claim is 2^-share of the rest."""
     return f"""define internal i64 @edgeopt.claim(ptr %pool, i64 %thread) {{
 entry:
   %slot = getelementptr i8, ptr %pool, i64 64
   %where = getelementptr i8, ptr %pool, i64 192
+  %caller = icmp eq i64 %thread, 0
   br label %look
 look:
   %count = phi i64 [ 0, %entry ], [ %count, %claim ], [ %more, %work ]
   %ticket = load atomic i64, ptr %pool acquire, align 64
   %step = lshr i64 %ticket, 32
-  %chunk = and i64 %ticket, 4294967295
-  %entry.chunks = getelementptr i64, ptr @{name}_chunks, i64 %step
-  %chunks = load i64, ptr %entry.chunks
-  %left = icmp slt i64 %chunk, %chunks
-  br i1 %left, label %claim, label %done
+  %behind = lshr i64 %ticket, 16
+  %back = and i64 %behind, 65535
+  %front = and i64 %ticket, 65535
+  %entry.pieces = getelementptr i64, ptr @{name}_pieces, i64 %step
+  %pieces = load i64, ptr %entry.pieces
+  %until = sub i64 %pieces, %back
+  %left = sub i64 %until, %front
+  %any = icmp sgt i64 %left, 0
+  br i1 %any, label %claim, label %over
 claim:
-  %next = add i64 %ticket, 1
+  %part = lshr i64 %left, {share}
+  %none = icmp eq i64 %part, 0
+  %take = select i1 %none, i64 1, i64 %part
+  %take.back = shl i64 %take, 16
+  %added = select i1 %caller, i64 %take, i64 %take.back
+  %next = add i64 %ticket, %added
   %pair = cmpxchg ptr %pool, i64 %ticket, i64 %next acq_rel acquire, align 64
   %won = extractvalue {{ i64, i1 }} %pair, 1
   br i1 %won, label %work, label %look
 work:
+  %lower = sub i64 %until, %take
+  %first = select i1 %caller, i64 %front, i64 %lower
+  %last = add i64 %first, %take
+  %entry.chunks = getelementptr i64, ptr @{name}_chunks, i64 %step
+  %chunks = load i64, ptr %entry.chunks
+  %begins = mul i64 %first, %chunks
+  %ends = mul i64 %last, %chunks
+  %begin = udiv i64 %begins, %pieces
+  %end = udiv i64 %ends, %pieces
   %ctx = load ptr, ptr %where
-  %end = add i64 %chunk, 1
-  call void @{name}_step(ptr %ctx, i64 %step, i64 %chunk, i64 %end, i64 %thread)
-  %before = atomicrmw add ptr %slot, i64 1 release, align 64
-  %more = add i64 %count, 1
+  call void @{name}_step(ptr %ctx, i64 %step, i64 %begin, i64 %end, i64 %thread)
+  %more = add i64 %count, %take
   br label %look
+over:
+  %idle = icmp eq i64 %count, 0
+  br i1 %idle, label %done, label %tell
+tell:
+  %before = atomicrmw add ptr %slot, i64 %count release, align 64
+  br label %done
 done:
   ret i64 %count
 }}"""
 
 
-def _finish(pause: str) -> str:
-    return f"""define internal void @edgeopt.share(ptr %ctx, ptr %pool, i64 %step, i64 %chunks) {{
+def _share(name: str, pause: str) -> str:
+    """Let every thread take part in a step, and return when its last piece is done."""
+    return f"""define internal void @edgeopt.share(ptr %pool, i64 %step) {{
 entry:
   %slot = getelementptr i8, ptr %pool, i64 64
+  %entry.pieces = getelementptr i64, ptr @{name}_pieces, i64 %step
+  %pieces = load i64, ptr %entry.pieces
   store atomic i64 0, ptr %slot monotonic, align 64
   %ticket = shl i64 %step, 32
   store atomic i64 %ticket, ptr %pool release, align 64
@@ -75,7 +114,7 @@ entry:
   br label %wait
 wait:
   %done = load atomic i64, ptr %slot acquire, align 64
-  %all = icmp sge i64 %done, %chunks
+  %all = icmp sge i64 %done, %pieces
   br i1 %all, label %over, label %spin
 spin:
   call {pause}
@@ -105,7 +144,7 @@ alone:
   call void @{name}_step(ptr %ctx, i64 %i, i64 0, i64 %chunks, i64 0)
   br label %tail
 shared:
-  call void @edgeopt.share(ptr %ctx, ptr %pool, i64 %i, i64 %chunks)
+  call void @edgeopt.share(ptr %pool, i64 %i)
   br label %tail
 tail:
   {next_step(program)}

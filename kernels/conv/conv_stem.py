@@ -75,24 +75,23 @@ def prepare(site: Site) -> Prepared:
 def _padding(shape: tuple[int, ...], window: PlaneWindow, image: Image, padded: Operand) -> KernelCall:
     top, left = window.halo[:2]
     constants = (shape[2], shape[3], image.height, image.width, top, left)
-    return KernelCall(_pad, (Input(0), padded), constants, shape[0] * shape[1])
+    return KernelCall(_pad, (Input(0), padded), constants, shape[0] * shape[1] * image.height)
 
 
 def _pad(x: Any, y: Any, begin: int, end: int, h: int, w: int, rows: int, columns: int, top: int, left: int) -> None:
-    for plane in range(begin, end):
-        made = offset(y, plane * rows * columns)
-        for j in range(top * columns):
-            made[j] = 0.0
-        for i in range(h):
-            source, line = offset(x, (plane * h + i) * w), offset(made, (top + i) * columns)
+    for row in range(begin, end):
+        line, i = offset(y, row * columns), row % rows - top
+        if i < 0 or i >= h:
+            for j in range(columns):
+                line[j] = 0.0
+        else:
+            source = offset(x, (row // rows * h + i) * w)
             for j in range(left):
                 line[j] = 0.0
             for j in range(w):
                 line[left + j] = source[j]
             for j in range(left + w, columns):
                 line[j] = 0.0
-        for j in range((top + h) * columns, rows * columns):
-            made[j] = 0.0
 
 
 def pack(weight: Array, tiling: Tiling, lanes: int, vectors: int) -> Array:

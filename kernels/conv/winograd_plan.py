@@ -96,6 +96,7 @@ def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, group: int, m: i
     most = max(FEWEST_TILES, target.l2 // 2 // ((m + 2) ** 2 * (inputs + outputs) * target.vector_bytes))
     blocks = -(-tiles // most)
     whole = blocks <= 2 and tiles <= 2 * FEWEST_TILES
+    blocks = _shared(target.cores, tiles, blocks)
     count = tiles if whole else -(-tiles // blocks)
     plan = Plan(
         m=m,
@@ -115,6 +116,14 @@ def make_plan(target: Target, x: Tensor, y: Tensor, pads: Halo, group: int, m: i
         tiling=Tiling(1, 1, count),
     )
     return replace(plan, tiling=_tilings(target, plan, y.layout.block)[0])
+
+
+def _shared(cores: int, tiles: int, blocks: int) -> int:
+    """``blocks`` at least, two for each core where tiles are enough for that, and as many for one core as for another."""
+    most = tiles // FEWEST_TILES
+    blocks = max(blocks, min(2 * cores, most))
+    even = -(-blocks // cores) * cores
+    return even if even <= most else blocks
 
 
 def cycles(target: Target, plan: Plan) -> float:

@@ -16,6 +16,8 @@ from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.move import relayout_bytes
 from edgeopt.target import Target
 
+CHUNKS, CRUMB = 16, 32  # chunks of a call, about; tiles below which a chunk is not worth a claim
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -69,35 +71,37 @@ def slices(target: Target, maps: Tensor, taken: range, depth: int, base: int, bl
 
 
 def _call(target: Target, exchange: Exchange, images: int) -> KernelCall:
-    chunks = images * exchange.blocks * exchange.block // target.lanes
-    return KernelCall(_function(target, exchange), (Input(0), Output(0)), (), chunks)
+    vectors = images * exchange.blocks * exchange.block // target.lanes
+    tiles = exchange.height * -(-exchange.width // min(target.lanes, exchange.width))
+    bands = max(1, min(CHUNKS // vectors, tiles // CRUMB))
+    return KernelCall(_function(target, exchange, bands), (Input(0), Output(0)), (), vectors * bands)
 
 
-def _function(target: Target, g: Exchange) -> Callable[..., None]:
+def _function(target: Target, g: Exchange, bands: int) -> Callable[..., None]:
     lanes, pixels = target.lanes, min(target.lanes, g.width)
     full, left = _square(target, g, lanes, pixels), g.channels % lanes
     partial, empty = _square(target, g, left, pixels), _square(target, g, 0, pixels)
     height, width, block, row, plane, origin = g.height, g.width, g.block, g.row, g.plane, g.origin
     channels, vectors, across, direction = g.channels, g.blocks * block // lanes, -(-width // pixels), g.to_blocked
-    apart, each, base = g.apart, g.image, g.base
+    apart, each, base, tiles = g.apart, g.image, g.base, height * across
 
     def convert(x: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
-            image, first = chunk // vectors, chunk % vectors * lanes
+            image, first = chunk // bands // vectors, chunk // bands % vectors * lanes
             blocked = ((image * vectors * lanes // block + first // block) * plane + origin) * block + first % block
             plain = base + image * each + first * apart
-            for i in range(height):
-                for t in range(across):
-                    j = t * pixels if t * pixels < width - pixels else width - pixels
-                    here, there = blocked + (i * row + j) * block, plain + i * width + j
-                    source = offset(x, there if direction else here)
-                    target = offset(y, here if direction else there)
-                    if first + lanes <= channels:
-                        full(source, target)
-                    elif first < channels:
-                        partial(source, target)
-                    else:
-                        empty(source, target)
+            for tile in range(chunk % bands * tiles // bands, (chunk % bands + 1) * tiles // bands):
+                i, t = tile // across, tile % across
+                j = t * pixels if t * pixels < width - pixels else width - pixels
+                here, there = blocked + (i * row + j) * block, plain + i * width + j
+                source = offset(x, there if direction else here)
+                target = offset(y, here if direction else there)
+                if first + lanes <= channels:
+                    full(source, target)
+                elif first < channels:
+                    partial(source, target)
+                else:
+                    empty(source, target)
 
     return convert
 

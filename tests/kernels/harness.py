@@ -50,7 +50,7 @@ def single(
 def run(
     graph: Graph, data: Mapping[str, Array], table: Sequence[Kernel], where: Target | str = "host", by_chunks: bool = False
 ) -> Array:
-    """The first output, computed with the kernels of ``table`` only, each step in one go or chunk by chunk."""
+    """The first output, computed with the kernels of ``table`` only, each step in one go or in pieces."""
     facts = target(where) if isinstance(where, str) else where
     program = lower(graph, facts, "single", table)
     assert not program.fallbacks, [f.reason for f in program.fallbacks]
@@ -79,7 +79,7 @@ def _unset(type_: TensorType) -> Array:
 def check(
     graph: Graph, data: Mapping[str, Array], table: Sequence[Kernel], where: Target | str = "host", tolerance: float = 1e-5
 ) -> None:
-    """Compare with the graph's meaning, relative to the range of the result, in one go and chunk by chunk."""
+    """Compare with the graph's meaning, relative to the range of the result, in one go and in pieces."""
     expected = next(iter(interpret(graph, dict(data)).values()))
     scale = float(np.abs(expected).max()) or 1.0
     for by_chunks in (False, True):
