@@ -10,7 +10,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.partition.shipped import Shipped
 from edgeopt.serve.neighbours import Neighbours
-from edgeopt.serve.served import Signature
+from edgeopt.serve.served import Signature, warm
 
 PATIENCE = 30.0  # seconds for the next tier when the caller gave no deadline
 
@@ -31,6 +31,8 @@ class Hop:
         self.inputs: Sequence[Signature] = shipped.up[place - 1]
         self.outputs: Sequence[Signature] = shipped.down[place - 1]
         self._name, self._part, self._beyond = name(variant), plan.part(variant, tier, key), beyond
+        if self._part is not None:
+            warm(self._part)
         last = place == len(plan.tiers) - 1
         self._sends: Sequence[Signature] = () if last else shipped.up[place]
         self._back: Sequence[Signature] = () if last else shipped.down[place]

@@ -11,8 +11,9 @@ from edgeopt.serve.remote import Reply
 
 WEIGHT = 0.3  # of the newest measurement in the running mean of the logarithm
 STEADY = 3  # decisions in a row for another placement before it is taken
-PROBE = 2.0  # seconds after which a placement that was given up is tried again
+PROBE = 1.0  # seconds after which a placement that was given up is tried again
 SHORTEST = 1e-5  # seconds on the link, below which a rate cannot be told
+FAILURE = math.log(2)  # what a failure adds to the distance from the planned rate, as far as the table goes
 
 
 class LinkWatch:
@@ -21,6 +22,8 @@ class LinkWatch:
     def __init__(self, plan: Shipped) -> None:
         self._plan = plan
         self._rate = self._load = 0.0  # logarithms
+        self._slowest = min((math.log(row.rate) for row in plan.table), default=0.0) - FAILURE
+        self._doubted = False  # whether the newest of what is known of the rate is a failure, which is no measurement
         self._current, self._rival, self._votes = self._nearest(), -1, 0
         self._probed = time.monotonic()
         self._lock = threading.Lock()
@@ -53,19 +56,22 @@ class LinkWatch:
             return self._current
 
     def answered(self, reply: Reply, variant: int) -> None:
-        """Learn from an answer."""
+        """Learn from an answer; the first one after a failure counts alone."""
         beyond = self._plan.variants[variant].beyond
-        link = max(reply.seconds - reply.taken, SHORTEST)
+        planned = self._plan.round_trip + reply.sent / self._plan.up + reply.received / self._plan.down
+        rate = math.log(planned / max(reply.seconds - reply.taken, SHORTEST))
         with self._lock:
-            self._rate += WEIGHT * (math.log((reply.sent + reply.received) / link / self._plan.up) - self._rate)
+            self._rate = rate if self._doubted else self._rate + WEIGHT * (rate - self._rate)
+            self._doubted = False
             if beyond > 0 and reply.taken > 0:
                 self._load += WEIGHT * (math.log(reply.taken / beyond) - self._load)
             self._probed = time.monotonic()
 
     def failed(self) -> None:
-        """Nothing came back: the link counts as slower than it was."""
+        """Nothing came back: the link counts as slower than it was, though not as slower than the table knows."""
         with self._lock:
-            self._rate -= WEIGHT * math.log(2)
+            self._rate = max(self._rate - WEIGHT * FAILURE, min(self._rate, self._slowest))
+            self._doubted = True
 
     def _nearest(self) -> int:
         """The variant of the nearest row of the table, in logarithms."""

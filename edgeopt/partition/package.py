@@ -17,9 +17,8 @@ from edgeopt.files import replacing
 from edgeopt.partition.parts import Parts, parts
 from edgeopt.partition.plan import Plan, changed
 from edgeopt.partition.prices import crossing, latency_rates, price, returning
+from edgeopt.partition.shipped import FILE, FORMAT
 from edgeopt.target import target as find_target
-
-FORMAT, FILE = "edgeopt-plan-1", "plan.json"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
 from edgeopt.ir import VerificationError, numpy_dtype
-from edgeopt.partition.package import FILE, FORMAT
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.served import Signature
 
+FORMAT, FILE = "edgeopt-plan-1", "plan.json"  # here, since machines that run a plan need nothing that compiles one
 LIMIT = 64 << 20  # bytes of plan.json
 
 
@@ -39,11 +39,16 @@ class Decision:
 
 @dataclass(frozen=True)
 class Shipped:
-    """The plan in ``folder``: ``tiers`` by name from the device outwards, ``up`` bytes per second planned of the first link."""
+    """The plan in ``folder``: ``tiers`` by name from the device outwards.
+
+    ``up`` and ``down`` bytes per second and ``round_trip`` seconds are planned of the first link.
+    """
 
     folder: Path
     tiers: tuple[str, ...]
     up: float
+    down: float
+    round_trip: float
     variants: tuple[ShippedVariant, ...]
     table: tuple[Decision, ...]
 
@@ -79,8 +84,9 @@ def _shipped(folder: Path, record: dict[str, Any]) -> Shipped:
     table = tuple(Decision(float(row["rate"]), float(row["load"]), int(row["variant"])) for row in record["table"])
     if not variants or not all(0 <= row.variant < len(variants) for row in table):
         raise ValueError("its table names variants that it does not have")
-    up = float(record["links"][0]["up"]) if record["links"] else 1.0
-    return Shipped(folder, tuple(str(tier["name"]) for tier in record["tiers"]), up, variants, table)
+    link = record["links"][0] if record["links"] else {"up": 1.0, "down": 1.0, "round_trip": 0.0}
+    rates = (float(link["up"]), float(link["down"]), float(link["round_trip"]))
+    return Shipped(folder, tuple(str(tier["name"]) for tier in record["tiers"]), *rates, variants, table)
 
 
 def _variant(row: dict[str, Any], types: dict[str, Signature], links: int) -> ShippedVariant:

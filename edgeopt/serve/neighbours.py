@@ -11,8 +11,12 @@ from edgeopt.ir import Array
 from edgeopt.serve.remote import Remote, Reply, Unreachable
 from edgeopt.serve.served import Signature
 
-FIRST_REST, LONGEST_REST = 0.25, 8.0  # seconds; each failure doubles the rest
+FIRST_REST, LONGEST_REST = 0.25, 1.0  # seconds; each failure doubles the rest
 SHARE = 0.6  # of the time left that one server may take while others could still be asked
+
+
+class Resting(Unreachable):
+    """No server was asked: all of them failed a moment ago."""
 
 
 @dataclass
@@ -32,7 +36,10 @@ class Neighbours:
         self._lock = threading.Lock()
 
     def infer(self, model: str, inputs: Mapping[str, Array], outputs: Sequence[Signature], deadline: float) -> tuple[Reply, str]:
-        """The first answer, and the address it came from. Raises Unreachable with every reason when none answers in time."""
+        """The first answer, and the address it came from.
+
+        Raises Unreachable with every reason when none answers in time, Resting when none was asked.
+        """
         reasons, awake = [], self._awake()
         for position, remote in enumerate(awake):
             now = time.monotonic()
@@ -45,7 +52,9 @@ class Neighbours:
             else:
                 self._answered(remote)
                 return reply, remote.address
-        raise Unreachable("; ".join(reasons) or "all servers failed a moment ago and rest")
+        if not awake:
+            raise Resting("all servers failed a moment ago and rest")
+        raise Unreachable("; ".join(reasons))
 
     def _awake(self) -> list[Remote]:
         now = time.monotonic()

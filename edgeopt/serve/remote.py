@@ -16,7 +16,7 @@ from typing import Any
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.serve.served import Signature, require_fits
-from edgeopt.serve.tensors import HEADER, message, parsed, tensors
+from edgeopt.serve.tensors import CHECKSUM, HEADER, message, parsed, tensors
 from edgeopt.serve.watchdog import WATCHDOG
 
 LARGEST = 1 << 31  # bytes of an answer
@@ -49,6 +49,7 @@ class Remote:
         self._host, self._port = host.strip("[]"), int(port)
         self._context = ssl.create_default_context(cafile=str(certificate)) if certificate is not None else None
         self._local = threading.local()
+        self._sealed = False  # whether this server puts a checksum into its answers
 
     def infer(
         self, model: str, inputs: Mapping[str, Array], outputs: Sequence[Signature], deadline: float, batches: int = 64
@@ -63,6 +64,7 @@ class Remote:
         try:
             body, header = self._exchange(f"/v2/models/{model}/infer", head, data, deadline)
             record, blob = parsed(body, header)
+            self._require_sealed(record)
             found = tensors(record, "outputs", blob)
             require_fits(found, outputs, batches)
         except Unreachable:
@@ -73,6 +75,14 @@ class Remote:
             self._left(deadline)  # late is why, whatever the socket says of its end
             raise Unreachable(f"{self.address}: {error or type(error).__name__}") from error
         return Reply(found, time.monotonic() - started, _taken(record), len(head) + len(data), len(body))
+
+    def _require_sealed(self, record: Mapping[str, Any]) -> None:
+        """Raise Unreachable when a server that gave a checksum before gives none: what was damaged may be just that."""
+        parameters = record.get("parameters")
+        sealed = isinstance(parameters, dict) and CHECKSUM in parameters
+        if self._sealed and not sealed:
+            raise Unreachable(f"{self.address}: the answer lost its checksum")
+        self._sealed = sealed
 
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""

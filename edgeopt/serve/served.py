@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,12 +52,19 @@ class ServedModel:
         if not all(port.placed for port in (*model.inputs, *model.outputs)):
             raise EdgeoptError("a model whose shapes are decided by its data, or with sequences, cannot be served")
         self._model, self._threads = model, threads
+        warm(model)
         self.inputs: Sequence[Signature] = [Signature(port.name, port.dtype, port.shape) for port in model.inputs]
         self.outputs: Sequence[Signature] = [Signature(port.name, port.dtype, port.shape) for port in model.outputs]
 
     def run(self, inputs: Mapping[str, Array], deadline: float | None) -> dict[str, Array]:
         """The outputs by name."""
         return self._model.run(inputs, self._threads)
+
+
+def warm(model: CompiledModel) -> None:
+    """Load the code of ``model`` by a run on zeros, so that the first request takes no longer than others."""
+    with suppress(EdgeoptError):  # a model that zeros do not suit
+        model.run({port.name: np.zeros(port.shape, port.dtype) for port in model.inputs})
 
 
 def require_fits(found: Mapping[str, Array], wanted: Sequence[Signature], batches: int) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from edgeopt.partition.link_watch import LinkWatch
 from edgeopt.partition.package import save_plan
 from edgeopt.partition.plan import plan
 from edgeopt.partition.profile import LayerTime, work, write_profile
-from edgeopt.partition.shipped import Shipped, load_plan
+from edgeopt.partition.shipped import Decision, Shipped, load_plan
 from edgeopt.partition.tiers import load_tiers
 from edgeopt.pipeline import optimize
 from edgeopt.serve.neighbours import Neighbours
@@ -162,6 +163,27 @@ def test_the_placement_follows_the_link_with_hysteresis(folder: Path) -> None:
     decisions = [watch.variant() for _ in range(4)]
     assert decisions[:2] == [first] * 2, "one look is no reason"
     assert watch.rate < 0.02 and decisions[-1] == min(shipped.table, key=lambda r: (r.rate, r.load)).variant
+
+
+def test_a_link_that_failed_for_long_is_used_again_after_one_good_answer(folder: Path) -> None:
+    shipped = load_plan(folder / "plan")
+    alone = len(shipped.variants) - 1
+    watch = LinkWatch(replace(shipped, table=(Decision(1.0, 1.0, 0), Decision(1 / 64, 1.0, alone))))
+    assert watch.variant() == 0
+    for _ in range(500):
+        watch.failed()
+    assert [watch.variant() for _ in range(4)][-1] == alone
+    watch.answered(Reply({}, 0.0005, 0.0, 100, 100), 0)
+    assert [watch.variant() for _ in range(4)][-1] == 0
+
+
+def test_servers_that_rest_say_nothing_of_the_link(folder: Path) -> None:
+    client = Client(folder / "plan", ["127.0.0.1:9"])
+    client.run({"x": X}, LONG)
+    seen = client.watch.rate
+    assert seen < 1
+    assert "rest" in client.run({"x": X}, LONG).reason
+    assert client.watch.rate == seen
 
 
 def test_the_device_serves_nothing_and_a_relay_needs_the_next_address(folder: Path) -> None:

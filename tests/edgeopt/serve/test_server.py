@@ -189,6 +189,13 @@ def test_a_server_that_trickles_is_given_up_at_the_deadline() -> None:
         assert time.monotonic() - started < 4
 
 
+def test_an_answer_that_lost_its_checksum_is_refused(server: Server) -> None:
+    remote = Remote(address(server))
+    remote.infer("double", {"x": DOUBLED}, [Signature("y", X.dtype, X.shape)], soon())
+    with pytest.raises(Unreachable, match="lost its checksum"):
+        remote._require_sealed({"parameters": {"crc33": 1}})
+
+
 def test_a_token_is_asked_for() -> None:
     server = Server({"double": Doubling()}, port=0, security=Security(token="secret"))
     server.start()
