@@ -1,4 +1,4 @@
-"""``edgeopt serve``: a compiled model, or one tier of a plan, over HTTP."""
+"""``edgeopt serve``: a compiled model, or one tier of a plan, over HTTP and gRPC."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgeopt.serve.served import Served
+    from edgeopt.serve.server import Server
 
 TIER = "Serve this tier of a plan that 'edgeopt partition -o' wrote."
-NEXT = "A server of the next tier; several are tried in turn."
+NEXT = "A server of the next tier, over HTTP or as grpc://HOST:PORT; several are tried in turn."
+GRPC = "Serve over gRPC on this port, too (needs edgeopt[serve])."
 INSECURE = "Allow other machines without token and TLS, in a network you trust."
 
 
@@ -34,6 +36,7 @@ INSECURE = "Allow other machines without token and TLS, in a network you trust."
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any that is free."
 )
+@click.option("--grpc-port", type=click.IntRange(0, 65535), metavar="PORT", help=GRPC)
 @click.option(
     "--token-file",
     type=options.EXISTING_FILE,
@@ -59,6 +62,7 @@ def serve(
     following: tuple[str, ...],
     host: str,
     port: int,
+    grpc_port: int | None,
     token_file: Path | None,
     certificate: Path | None,
     certificate_key: Path | None,
@@ -76,7 +80,10 @@ def serve(
 
     token = _token(token_file)
     models = _models(directory, tier, following, token, authority, threads, key)
-    server = Server(models, host, port, Security(token, certificate, certificate_key, insecure))
+    security = Security(token, certificate, certificate_key, insecure)
+    server = Server(models, host, port, security)
+    if grpc_port is not None:
+        _serve_grpc(server, host, grpc_port)
     note(f"serving {', '.join(models)} at {'https' if certificate else 'http'}://{server.address[0]}:{server.address[1]}/v2")
     try:
         server.serve_forever()
@@ -84,6 +91,18 @@ def serve(
         note("stopped")
     finally:
         server.server_close()
+
+
+def _serve_grpc(server: Server, host: str, port: int) -> None:
+    """Serve what ``server`` serves over gRPC, too, from threads of its own."""
+    from edgeopt.serve.remotes import require_grpc
+
+    require_grpc()
+    from edgeopt.serve.grpc_server import GrpcServer
+
+    beside = GrpcServer(server.models, host, port, server.security, server.limits, server.metrics)
+    beside.start()
+    note("serving over gRPC at {}:{}".format(*beside.address))
 
 
 def _token(path: Path | None) -> str:
@@ -110,11 +129,11 @@ def _models(
     from edgeopt.partition.shipped import load_plan
     from edgeopt.runtime.artifact import load
     from edgeopt.serve.neighbours import Neighbours
-    from edgeopt.serve.remote import Remote
+    from edgeopt.serve.remotes import remote
     from edgeopt.serve.served import ServedModel
 
     if tier is not None:
-        beyond = Neighbours([Remote(address, token, authority) for address in following]) if following else None
+        beyond = Neighbours([remote(address, token, authority) for address in following]) if following else None
         return hops(load_plan(directory), tier, beyond, key)
     if (directory / "plan.json").is_file():
         raise EdgeoptError(f"'{directory}' is a plan; name the tier to serve with --tier")

@@ -18,7 +18,8 @@ from edgeopt.partition.link_watch import LinkWatch
 from edgeopt.partition.shipped import Shipped, load_plan
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.neighbours import Neighbours, Resting
-from edgeopt.serve.remote import Remote, Unreachable
+from edgeopt.serve.remote import Unreachable
+from edgeopt.serve.remotes import remote
 from edgeopt.serve.served import warm
 
 RESERVE = 2.0  # times the measured time of a local run that is kept for one before the deadline
@@ -40,7 +41,9 @@ class Answer:
 
 
 class Client:
-    """Runs the plan in ``folder`` from its device, with the ``servers`` (HOST:PORT) of the next tier, the preferred first.
+    """Runs the plan in ``folder`` from its device, with the ``servers`` of the next tier, the preferred first.
+
+    A server is HOST:PORT, or grpc://HOST:PORT.
 
     The placement follows what is seen of link and servers, by the plan's table. Raises EdgeoptError for a plan without a
     placement on the device alone, or without servers.
@@ -62,7 +65,7 @@ class Client:
         if local is None:
             raise EdgeoptError(f"'{folder}' has no placement on '{self._device}' alone; write the plan again")
         self._alone, self._local = alone[0], local
-        self._neighbours = Neighbours([Remote(address, token, certificate) for address in servers])
+        self._neighbours = Neighbours([remote(address, token, certificate) for address in servers])
         self._watch = LinkWatch(self._plan)
         self._lock = threading.Lock()
         self._local_seconds = 0.0

@@ -1,1 +1,1 @@
-"""Compiled models over HTTP by the Open Inference Protocol (version 2), with tensors as binary data; server and client."""
+"""Compiled models by the Open Inference Protocol (version 2), over HTTP with binary tensors and over gRPC; servers and clients."""

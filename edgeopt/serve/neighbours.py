@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeopt.ir import Array
-from edgeopt.serve.remote import Remote, Reply, Unreachable
+from edgeopt.serve.remote import Reply, Unreachable
+from edgeopt.serve.remotes import AnyRemote
 from edgeopt.serve.served import Signature
 
 FIRST_REST, LONGEST_REST = 0.25, 1.0  # seconds; each failure doubles the rest
@@ -30,7 +31,7 @@ class _Health:
 class Neighbours:
     """Servers in order of preference."""
 
-    def __init__(self, remotes: Sequence[Remote]) -> None:
+    def __init__(self, remotes: Sequence[AnyRemote]) -> None:
         self._remotes = list(remotes)
         self._health = {remote.address: _Health() for remote in remotes}
         self._lock = threading.Lock()
@@ -56,17 +57,17 @@ class Neighbours:
             raise Resting("all servers failed a moment ago and rest")
         raise Unreachable("; ".join(reasons))
 
-    def _awake(self) -> list[Remote]:
+    def _awake(self) -> list[AnyRemote]:
         now = time.monotonic()
         with self._lock:
             return [remote for remote in self._remotes if self._health[remote.address].until <= now]
 
-    def _failed(self, remote: Remote) -> None:
+    def _failed(self, remote: AnyRemote) -> None:
         with self._lock:
             health = self._health[remote.address]
             health.rest = min(max(2 * health.rest, FIRST_REST), LONGEST_REST)
             health.until = time.monotonic() + health.rest
 
-    def _answered(self, remote: Remote) -> None:
+    def _answered(self, remote: AnyRemote) -> None:
         with self._lock:
             self._health[remote.address] = _Health()

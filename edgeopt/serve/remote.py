@@ -16,7 +16,7 @@ from typing import Any
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.serve.served import Signature, require_fits
-from edgeopt.serve.tensors import CHECKSUM, HEADER, message, parsed, tensors
+from edgeopt.serve.tensors import HEADER, Seal, checksum, message, parsed, tensors
 from edgeopt.serve.watchdog import WATCHDOG
 
 LARGEST = 1 << 31  # bytes of an answer
@@ -39,17 +39,20 @@ class Reply:
 
 
 class Remote:
-    """Calls one server at ``host:port``. Safe for several threads, each of which has a connection of its own."""
+    """Calls one server at ``host:port``. Safe for several threads, each of which has a connection of its own.
 
-    def __init__(self, address: str, token: str = "", certificate: Path | None = None) -> None:
-        self.address, self._token = address, token
+    ``binary``: tensors are sent as binary data, an extension of the protocol that some servers lack.
+    """
+
+    def __init__(self, address: str, token: str = "", certificate: Path | None = None, binary: bool = True) -> None:
+        self.address, self._token, self._binary = address, token, binary
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit():
             raise EdgeoptError(f"'{address}' is no address of a server; write HOST:PORT")
         self._host, self._port = host.strip("[]"), int(port)
         self._context = ssl.create_default_context(cafile=str(certificate)) if certificate is not None else None
         self._local = threading.local()
-        self._sealed = False  # whether this server puts a checksum into its answers
+        self._seal = Seal()
 
     def infer(
         self, model: str, inputs: Mapping[str, Array], outputs: Sequence[Signature], deadline: float, batches: int = 64
@@ -58,13 +61,13 @@ class Remote:
 
         Raises Unreachable when they do not arrive in time, are damaged, or are not what was asked for.
         """
-        wanted = {"parameters": {"binary_data_output": True, "deadline_ms": 1e3 * self._left(deadline)}}
-        head, data = message(wanted, "inputs", inputs)
+        wanted = {"parameters": {"binary_data_output": self._binary, "deadline_ms": 1e3 * self._left(deadline)}}
+        head, data = message(wanted, "inputs", inputs, self._binary)
         started = time.monotonic()
         try:
             body, header = self._exchange(f"/v2/models/{model}/infer", head, data, deadline)
             record, blob = parsed(body, header)
-            self._require_sealed(record)
+            self._seal.require(checksum(record) is not None)
             found = tensors(record, "outputs", blob)
             require_fits(found, outputs, batches)
         except Unreachable:
@@ -75,14 +78,6 @@ class Remote:
             self._left(deadline)  # late is why, whatever the socket says of its end
             raise Unreachable(f"{self.address}: {error or type(error).__name__}") from error
         return Reply(found, time.monotonic() - started, _taken(record), len(head) + len(data), len(body))
-
-    def _require_sealed(self, record: Mapping[str, Any]) -> None:
-        """Raise Unreachable when a server that gave a checksum before gives none: what was damaged may be just that."""
-        parameters = record.get("parameters")
-        sealed = isinstance(parameters, dict) and CHECKSUM in parameters
-        if self._sealed and not sealed:
-            raise Unreachable(f"{self.address}: the answer lost its checksum")
-        self._sealed = sealed
 
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""
@@ -104,7 +99,9 @@ class Remote:
 
     def _once(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
         connection = self._connection(deadline)
-        headers = {HEADER: str(len(head)), "Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": "application/json"}
+        if self._binary:
+            headers = {HEADER: str(len(head)), "Content-Type": "application/octet-stream"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         connection.sock.settimeout(self._left(deadline))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +13,9 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.tensors import WireError, type_name
+
+JSON_LIMIT = 1 << 20  # bytes of a message besides its tensors
+TEXT = 24  # bytes of a number in JSON, at most
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,12 @@ class ServedModel:
     def run(self, inputs: Mapping[str, Array], deadline: float | None) -> dict[str, Array]:
         """The outputs by name."""
         return self._model.run(inputs, self._threads)
+
+
+def largest_request(models: Iterable[Served], batches: int) -> int:
+    """The most bytes of a request for one of ``models``: its inputs as numbers in JSON, in the largest batch."""
+    sizes = (sum(port.nbytes // port.dtype.itemsize * TEXT for port in model.inputs) for model in models)
+    return JSON_LIMIT + batches * max(sizes, default=0)
 
 
 def warm(model: CompiledModel) -> None:

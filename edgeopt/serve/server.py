@@ -17,10 +17,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.serve.handler import Handler, Limits
 from edgeopt.serve.metrics import Metrics
 from edgeopt.serve.security import Security
-from edgeopt.serve.served import Served
-
-JSON_LIMIT = 1 << 20  # bytes of a message besides its tensors
-TEXT = 24  # bytes of a number in JSON, at most
+from edgeopt.serve.served import Served, largest_request
 
 
 class Server(ThreadingHTTPServer):
@@ -43,7 +40,7 @@ class Server(ThreadingHTTPServer):
         self._context = self.security.wrapped()
         self._open: set[socket.socket] = set()
         self._slots = threading.BoundedSemaphore(self.limits.connections)
-        self.largest = JSON_LIMIT + max((self._bytes(model) for model in self.models.values()), default=0)
+        self.largest = largest_request(self.models.values(), self.limits.batches)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), Handler)
@@ -59,10 +56,6 @@ class Server(ThreadingHTTPServer):
     def start(self) -> None:
         """Serve from a thread of its own."""
         threading.Thread(target=self.serve_forever, name="edgeopt-serve", daemon=True).start()
-
-    def _bytes(self, model: Served) -> int:
-        """The largest request for ``model``: its inputs as numbers in JSON, in the largest batch."""
-        return self.limits.batches * sum(port.nbytes // port.dtype.itemsize * TEXT for port in model.inputs)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, or close it when there are too many."""

@@ -32,6 +32,19 @@ class WireError(EdgeoptError):
     """A message that does not keep to the protocol."""
 
 
+class Seal:
+    """Whether one server puts checksums into its answers."""
+
+    def __init__(self) -> None:
+        self._given = False
+
+    def require(self, sealed: bool) -> None:
+        """Raise WireError when a server that gave a checksum before gives none: what was damaged may be just that."""
+        if self._given and not sealed:
+            raise WireError("the answer lost its checksum")
+        self._given = sealed
+
+
 def type_name(dtype: np.dtype[Any]) -> str:
     """The protocol's name of an element type. Raises WireError for one it has none for."""
     name = _NAMES.get(dtype.newbyteorder("<"))
@@ -69,11 +82,16 @@ def parsed(body: bytes, header: str | None) -> tuple[dict[str, Any], memoryview]
         raise WireError(f"the message is no JSON: {error}") from error
     if not isinstance(record, dict):
         raise WireError("the message is no JSON object")
-    blob, parameters = memoryview(body)[size:], record.get("parameters")
-    wanted = parameters.get(CHECKSUM) if isinstance(parameters, dict) else None
+    blob, wanted = memoryview(body)[size:], checksum(record)
     if wanted is not None and wanted != zlib.crc32(blob):
         raise WireError("the data of the message are damaged: their checksum is another")
     return record, blob
+
+
+def checksum(record: Mapping[str, Any]) -> object:
+    """What a message says of the sum of its data, or None."""
+    parameters = record.get("parameters")
+    return parameters.get(CHECKSUM) if isinstance(parameters, dict) else None
 
 
 def tensors(record: Mapping[str, Any], key: str, blob: memoryview) -> dict[str, Array]:

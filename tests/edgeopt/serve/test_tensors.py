@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from edgeopt.serve.tensors import TYPES, WireError, message, parsed, tensors
+from edgeopt.serve.tensors import TYPES, Seal, WireError, message, parsed, tensors
 
 arrays = st.sampled_from(sorted(TYPES)).flatmap(
     lambda name: st_numpy.arrays(np.dtype(TYPES[name]), st_numpy.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
@@ -49,6 +49,14 @@ def _parsed(head: bytes) -> tuple[dict[str, Any], str]:
 def test_lists_may_be_nested() -> None:
     row = {"name": "x", "datatype": "INT32", "shape": [2, 2], "data": [[1, 2], [3, 4]]}
     np.testing.assert_array_equal(tensors({"inputs": [row]}, "inputs", memoryview(b""))["x"], [[1, 2], [3, 4]])
+
+
+def test_an_answer_that_lost_its_checksum_is_refused() -> None:
+    seal = Seal()
+    seal.require(False)
+    seal.require(True)
+    with pytest.raises(WireError, match="lost its checksum"):
+        seal.require(False)
 
 
 @given(st.binary(max_size=60), st.one_of(st.none(), st.text(max_size=5)))
