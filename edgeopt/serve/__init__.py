@@ -1,1 +1,1 @@
-"""Compiled models by the Open Inference Protocol (version 2), over HTTP with binary tensors and over gRPC; servers and clients."""
+"""Compiled models by the Open Inference Protocol (version 2), over HTTP with binary tensors and over gRPC."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
 
 PACKAGE, SERVICE = "inference", "GRPCInferenceService"
 Message = Any  # protobuf makes its classes at run time

@@ -36,9 +36,8 @@ def remote(address: str, token: str = "", certificate: Path | None = None) -> An
 
 
 def require_grpc() -> None:
-    """Raise EdgeoptError with the way out when grpcio or protobuf are not installed."""
+    """Raise EdgeoptError with the way out when grpcio is not installed."""
     try:
-        import google.protobuf  # noqa: F401
         import grpc  # noqa: F401
     except ImportError as error:
-        raise EdgeoptError(f"gRPC needs packages that are not installed ({error}): pip install 'edgeopt[serve]'") from error
+        raise EdgeoptError(f"gRPC needs a package that is not installed ({error}): pip install 'edgeopt[serve]'") from error
