@@ -2,8 +2,8 @@
 
 The pool is four cache lines: ticket, pieces done, exit flag, context pointer. A ticket is the step (32 bits), the pieces taken
 from its back by workers and those taken from its front by the calling thread (16 bits each): so a thread comes back in the next
-step to the part of a map that it wrote in the last, which lies in its own cache. A claim is a share of what is left, so that a step
-takes few claims however many chunks it has, and the last ones are small. Because the ticket names its step, a claim that
+step to the part of a map that it wrote in the last, which lies in its own cache. A claim is a share of what is left, so that a
+step takes few claims however many chunks it has, and the last ones are small. Because the ticket names its step, a claim that
 succeeds is a claim on the step that is running; a worker that comes late finds no piece left. The calling thread takes part, so
 a busy second core costs one claim at most. A worker that finds nothing for SPINS rounds returns to its caller and is woken
 again by the next run.

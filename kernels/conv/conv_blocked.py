@@ -7,7 +7,7 @@ columns, and the channels of a block. Weights are packed ``[group][tile of vecto
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from edgeopt.target import Target
 
 CHUNKS = 32  # chunks of a call, about, when there is work for as many
 CRUMB = 250_000  # multiply-adds below which a chunk is not worth a claim
+MOST_PASSES = 64  # tiles over the same weights, up to which it matters that they come from memory
 TRIED = 3  # tilings that are measured besides the rule's
 
 
@@ -212,9 +213,21 @@ def _run(target: Target, tiles: int, tiling: Tiling, work: int, elements: int, o
     return min(tiles, -(-run // tiling.across) * tiling.across) if tiles > tiling.across else run
 
 
+def _ahead(target: Target, walk: Walk) -> int | None:
+    """Which share of the next weights each tile fetches, so that they are there when the last tile is done with its own.
+
+    None where weights stay in the second cache, or where so many tiles use them that it does not matter when they come.
+    """
+    tiles = walk.tiles if walk.weights_outer else walk.run
+    if not target.l3 or 4 * walk.weights * walk.groups < target.l2 // 4 or tiles > MOST_PASSES:
+        return None
+    return tiles.bit_length() - 1
+
+
 def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
     """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
-    run, depth = open_tile_function(target, tile), tile.loops[0].count
+    tile = replace(tile, ahead=_ahead(target, walk))
+    run, depth, share = open_tile_function(target, tile), tile.loops[0].count, walk.weights >> (tile.ahead or 0)
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, shared, outer = walk.run, walk.blocks, walk.groups, walk.shared, walk.weights_outer
     weights, biases, xs, ys, rs = walk.weights, walk.biases, walk.x, walk.y, walk.r
@@ -231,13 +244,13 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
             yc = offset(y, y0 + image * yn + group * yg)
             rc = offset(r, r0 + image * rn + group * rg)
             wc, bc = offset(w, group * weights), offset(b, group * biases)
-            stop = first * length + length
+            stop, passes = first * length + length, first * length if outer else 0
             row, place = first * length // across, first * length % across
             for _ in range(first * length, stop if stop < tiles else tiles):
                 column = place * pixels if place * pixels < last else last
                 xt, yt, rt = row * xr + column * xp, row * yr + column * yp, row * rr + column * rp
-                run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt), depth)
-                place += 1
+                run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt), offset(wc, weights + passes * share), depth)
+                place, passes = place + 1, passes + 1
                 if place == across:
                     row, place = row + 1, 0
 

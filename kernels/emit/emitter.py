@@ -71,6 +71,12 @@ class Emitter:
         place = self.builder.bitcast(self.at(pointer, offset), value.type.as_pointer())
         self.builder.store(value, place, align=_element_bytes(value.type))
 
+    def fetch(self, pointer: Value) -> None:
+        """Bring the line at ``pointer``, to bytes, into the second cache; where nothing is there, nothing happens."""
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+        read, second, data = (ir.Constant(I32, value) for value in (0, 2, 1))
+        self.builder.call(self.declare("llvm.prefetch.p0", kind), [pointer, read, second, data])
+
     def load_first(self, pointer: Value, count: int) -> Value:
         """The first ``count`` floats at ``pointer``; the other lanes are zero and their memory is not touched."""
         if count >= self.lanes:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from llvmlite import ir
+
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.target import Target
 
+LINE = 64  # bytes of a line of the cache
 STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
 
 
@@ -40,7 +43,8 @@ class Tile:
     ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k, ``tail`` holds the steps
     left over, relative to x. Weights lie in the order of k, ``weight_step`` apart (0: packed, one vector after the other), the
     bias in the order of the output vectors. ``valid`` lanes of the last vector exist in memory (0: all). Steps of one body must
-    not meet the same element through different pixels: LLVM would hold every broadcast in a register and spill.
+    not meet the same element through different pixels: LLVM would hold every broadcast in a register and spill. ``ahead``: while
+    the weights are read, a 2^-ahead of as many bytes is fetched into the cache from where the caller says.
     """
 
     pixels: tuple[int, ...]
@@ -55,18 +59,37 @@ class Tile:
     weight_step: int = 0
     valid: int = 0
     bias: bool = True
+    ahead: int | None = None
 
     def registers(self) -> int:
         """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
         return len(self.pixels) * len(self.vectors) + len(self.vectors) + 1
 
 
-def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
+def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value, ahead: Value | None = None) -> None:
     """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
     carried = [w, *first_sums(e, tile, b)]
+
+    def inner(x: Value, values: list[Value]) -> list[Value]:
+        if ahead is not None and tile.ahead is not None:
+            _fetch(e, tile, w, values[0], ahead)
+        return accumulate(e, tile, tile.steps, x, values)
+
     if tile.loops:
-        carried = nest(e, tile.loops, x, carried, lambda x, values: accumulate(e, tile, tile.steps, x, values))
+        carried = nest(e, tile.loops, x, carried, inner)
     emit_results(e, tile, accumulate(e, tile, tile.tail, x, carried)[1:], r, y)
+
+
+def _fetch(e: Emitter, tile: Tile, start: Value, here: Value, ahead: Value) -> None:
+    """Fetch a share of what comes next, as far behind ``ahead`` as that share of the way from ``start`` to ``here``."""
+    assert tile.ahead is not None
+    b = e.builder
+    word = ir.IntType(8 * e.target.pointer_bytes)
+    done = b.lshr(b.sub(b.ptrtoint(here, word), b.ptrtoint(start, word)), ir.Constant(word, tile.ahead))
+    place = b.gep(b.bitcast(ahead, ir.IntType(8).as_pointer()), [done])
+    lines = (4 * e.lanes * len(tile.steps) * len(tile.vectors) >> tile.ahead) // LINE
+    for line in range(max(1, lines)):
+        e.fetch(e.at(place, line * LINE))
 
 
 def first_sums(e: Emitter, tile: Tile, b: Value) -> list[Value]:
@@ -163,11 +186,11 @@ def tile_function(target: Target, tile: Tile) -> Any:
 
 
 def open_tile_function(target: Target, tile: Tile) -> Any:
-    """The tile as a function ``(x, w, b, r, y, count)``, one for all tiles that differ in the count of the outermost loop."""
+    """The tile as a function ``(x, w, b, r, y, ahead, count)``, one for all that differ in the count of the outermost loop."""
     first, inner = replace(tile.loops[0], count=0), tile.loops[1:]
     rest = replace(tile, loops=inner)
 
-    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value, count: Value) -> None:
-        emit_tile(e, replace(rest, loops=(replace(first, count=count), *inner)), x, w, b, r, y)
+    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value, ahead: Value, count: Value) -> None:
+        emit_tile(e, replace(rest, loops=(replace(first, count=count), *inner)), x, w, b, r, y, ahead)
 
-    return vector_function(target, 6, emit)
+    return vector_function(target, 7, emit)
