@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,14 @@ from edgeopt.errors import EdgeoptError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edgeopt.serve.ray_tier import Load
+    from edgeopt.serve.security import Security
     from edgeopt.serve.served import Served
     from edgeopt.serve.server import Server
 
 TIER = "Serve this tier of a plan that 'edgeopt partition -o' wrote."
 NEXT = "A server of the next tier, over HTTP or as grpc://HOST:PORT; several are tried in turn."
+RAY = "Serve from so many processes on Ray Serve (needs edgeopt[ray])."
 GRPC = "Serve over gRPC on this port, too (needs edgeopt[serve])."
 INSECURE = "Allow other machines without token and TLS, in a network you trust."
 
@@ -37,6 +42,7 @@ INSECURE = "Allow other machines without token and TLS, in a network you trust."
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any that is free."
 )
 @click.option("--grpc-port", type=click.IntRange(0, 65535), metavar="PORT", help=GRPC)
+@click.option("--ray", "replicas", type=click.IntRange(min=1), metavar="REPLICAS", help=RAY)
 @click.option(
     "--token-file",
     type=options.EXISTING_FILE,
@@ -63,6 +69,7 @@ def serve(
     host: str,
     port: int,
     grpc_port: int | None,
+    replicas: int | None,
     token_file: Path | None,
     certificate: Path | None,
     certificate_key: Path | None,
@@ -79,8 +86,12 @@ def serve(
     from edgeopt.serve.server import Server
 
     token = _token(token_file)
-    models = _models(directory, tier, following, token, authority, threads, key)
+    load = partial(_models, directory, tier, following, token, authority, threads, key)
     security = Security(token, certificate, certificate_key, insecure)
+    if replicas is not None:
+        _serve_on_ray(load, host, port, security, replicas)
+        return
+    models = load()
     server = Server(models, host, port, security)
     if grpc_port is not None:
         _serve_grpc(server, host, grpc_port)
@@ -91,6 +102,20 @@ def serve(
         note("stopped")
     finally:
         server.server_close()
+
+
+def _serve_on_ray(load: Load, host: str, port: int, security: Security, replicas: int) -> None:
+    from edgeopt.serve import ray_tier
+
+    load()  # says what is wrong here, and not in every replica
+    try:
+        ray_tier.start(load, host, port, security, replicas)
+        note(f"serving from {replicas} processes at http://{host}:{port}/v2")
+        signal.pause()
+    except KeyboardInterrupt:
+        note("stopped")
+    finally:
+        ray_tier.stop()
 
 
 def _serve_grpc(server: Server, host: str, port: int) -> None:

@@ -22,7 +22,7 @@ class Security:
 
     def require_enough(self, host: str) -> None:
         """Raise EdgeoptError when ``host`` can be reached from other machines and token or certificate are missing."""
-        if not (self.insecure or _is_loopback(host) or (self.token and self.certificate)):
+        if not (self.insecure or is_loopback(host) or (self.token and self.certificate)):
             raise EdgeoptError(
                 f"'{host}' can be reached from other machines: give --token-file and --certificate, "
                 "or --insecure in a network you trust"
@@ -45,7 +45,8 @@ class Security:
         return context
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine, for itself alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

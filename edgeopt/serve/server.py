@@ -14,6 +14,7 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.serve.answers import Answers
 from edgeopt.serve.handler import Handler, Limits
 from edgeopt.serve.metrics import Metrics
 from edgeopt.serve.security import Security
@@ -36,6 +37,7 @@ class Server(ThreadingHTTPServer):
     ) -> None:
         self.models, self.security, self.limits = dict(models), security or Security(), limits or Limits()
         self.metrics = Metrics()
+        self.answers = Answers(self.models, self.limits.batches, self.metrics)
         self.security.require_enough(host)
         self._context = self.security.wrapped()
         self._open: set[socket.socket] = set()
