@@ -3,13 +3,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint coverage digits clean
+.PHONY: demo test test-tune lint coverage digits clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# training by gradients, in an environment of its own with the extra
+test-tune: $(VENV)-tune/.ready
+	$(VENV)-tune/bin/python -m pytest -n 2 --dist loadfile tests/edgeopt/training
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -27,5 +31,10 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	touch $@
 
+$(VENV)-tune/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-tune
+	$(VENV)-tune/bin/python -m pip install -q -e '.[dev,tune]'
+	touch $@
+
 clean:
-	rm -rf build dist $(VENV)
+	rm -rf build dist $(VENV) $(VENV)-tune

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgeopt.options import Debug, Options
     from edgeopt.runtime.artifact import load
     from edgeopt.runtime.model import CompiledModel
+    from edgeopt.tuning import tune
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "gains",
     "inspect",
     "load",
+    "tune",
     "verify",
     "why",
 ]
@@ -50,6 +52,7 @@ _HOMES = {
     "bench": "edgeopt.examine.speed",
     "gains": "edgeopt.examine.gains",
     "inspect": "edgeopt.examine.inspection",
+    "tune": "edgeopt.tuning",
     "verify": "edgeopt.examine.verification",
     "why": "edgeopt.examine.losses",
 }

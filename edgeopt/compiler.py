@@ -60,7 +60,7 @@ def compile(
     options = options if options is not None else Options()
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
-    source = _source_bytes(model)
+    source = source_bytes_of(model)
     stage("reading and optimising")
     graph = _graph(model, shapes, options)
     refuse_nan(graph)
@@ -73,15 +73,23 @@ def compile(
     budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance, recipe=recipe)
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
+    made = finished(graph, found, facts, level, context, options, symbol_of(model))
+    made.manifest["source_bytes"] = source
+    if recipe is not None and found is not None:
+        made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
+    return made
+
+
+def finished(
+    graph: Graph, found: Decision | None, facts: Target, level: int, context: Context, options: Options, symbol: str
+) -> CompiledModel:
+    """The rest of a compilation, after ``graph`` was optimised, and approximated as ``found`` says."""
     if level >= 2 and options.debug.only is None:
         sparsify(graph, facts, context, options.objective)
     stage("generating code")
-    made = _assembled(graph, facts, level, context, options, _library_name(model))
-    made.manifest["source_bytes"] = source
+    made = _assembled(graph, facts, level, context, options, symbol)
     if found is not None:
         _describe(made, found)
-    if recipe is not None and found is not None:
-        made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
     return made
 
 
@@ -138,7 +146,7 @@ def _describe(made: CompiledModel, found: Decision) -> None:
     made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
 
 
-def _source_bytes(model: str | Path | ModelProto | Graph) -> int | None:
+def source_bytes_of(model: str | Path | ModelProto | Graph) -> int | None:
     """Bytes of the model, with the tensors that lie beside it; None for a Graph."""
     if isinstance(model, Graph):
         return None
@@ -147,7 +155,7 @@ def _source_bytes(model: str | Path | ModelProto | Graph) -> int | None:
     return source_bytes(read_model(Path(model)), Path(model).parent)
 
 
-def _library_name(model: str | Path | ModelProto | Graph) -> str:
+def symbol_of(model: str | Path | ModelProto | Graph) -> str:
     """The prefix of the C functions, from the model's file name."""
     stem = Path(model).stem if isinstance(model, (str, Path)) else model.name if isinstance(model, Graph) else model.graph.name
     return library_name(stem)

@@ -25,6 +25,7 @@ from edgeopt.cli.run import run
 from edgeopt.cli.serve import serve
 from edgeopt.cli.sign import sign
 from edgeopt.cli.targets import targets
+from edgeopt.cli.tune import tune
 from edgeopt.cli.verify import verify
 from edgeopt.cli.why import why
 from edgeopt.errors import EdgeoptError
@@ -71,6 +72,7 @@ def main(debug: bool) -> None:
 for command in (
     compile_,
     compress,
+    tune,
     run,
     bench,
     inspect,

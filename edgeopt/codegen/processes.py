@@ -12,11 +12,13 @@ import os
 import selectors
 import signal
 import struct
+import sys
 import threading
 from collections.abc import Callable, Sequence
 
 FEWEST = 4  # tasks that are worth a fork, which takes as long as a small one
 _INDEX, _HEAD = struct.Struct("<I"), struct.Struct("<IQ")
+THREADED = ("jax",)  # libraries with threads that Python does not count
 MOST = 8192  # tasks whose numbers fit into a pipe
 
 Task = Callable[[], str]
@@ -34,7 +36,7 @@ def _cores() -> int:
 
 
 def _may_fork() -> bool:
-    return hasattr(os, "fork") and threading.active_count() == 1
+    return hasattr(os, "fork") and threading.active_count() == 1 and not any(name in sys.modules for name in THREADED)
 
 
 def _forked(tasks: Sequence[Task], count: int) -> dict[int, str]:

@@ -142,7 +142,7 @@ def _stage(
         graph, found = _attempt(original, everything, budget, context, target, output, print_after, known)
     lines = [line for name in first for line in techniques()[name].left(graph)]
     if found is not None:
-        graph = _carried_out(graph, found, context, output, print_after)
+        graph = carried_out(graph, found, context, output, print_after)
     for line in lines:
         add_note(graph, line)
     return graph, found
@@ -221,7 +221,9 @@ def opened(evidence: Evidence, keys: Keys) -> list[Session]:
     return [technique.open(evidence, keys[technique.name]) for technique in able]
 
 
-def _carried_out(graph: Graph, found: Decision, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
+def carried_out(
+    graph: Graph, found: Decision, context: Context, output: Output = "integer", print_after: PrintAfter | None = None
+) -> Graph:
     """What was found, in the form that is wanted, with what there is to say about it."""
     make = readable if output == "standard" else applied
     made = make(graph, found.solved, context, print_after)

@@ -77,6 +77,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
     "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),
     "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.examine.samples", "edgeopt.serve"),
+    "edgeopt.training": UPPER,
+    "edgeopt.tuning": (*UPPER, "edgeopt.compiler", "edgeopt.options", "edgeopt.training"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),
     "edgeopt.cli": ("edgeopt",),
     "edgeopt": ("edgeopt",),  # the public names, loaded on first use

@@ -1,0 +1,89 @@
+"""``edgeopt tune``: train a network in the forms it will have, and compile it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeopt.cli import options
+from edgeopt.cli.console import note, print_table, say
+
+if TYPE_CHECKING:
+    from edgeopt.runtime.model import CompiledModel
+
+RECIPE = "How it is trained: the name of a recipe that is shipped, or a TOML file of one's own."
+TRAIN = "Samples to train on (npz): arrays named like the inputs, and labels when there are any."
+CHECKPOINTS = "Folder of checkpoints, from which a training that was stopped goes on."
+
+
+@click.command()
+@click.argument("model", type=options.EXISTING_FILE)
+@click.option("--train", "train", type=options.EXISTING_FILE, required=True, metavar="FILE.npz", help=TRAIN)
+@click.option("--recipe", default="finetune", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
+@options.data
+@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="In place of those of the recipe.")
+@click.option("--batch", type=click.IntRange(min=1), help="Samples of a step, in place of those of the recipe.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of samples and of what is held out."
+)
+@click.option("--checkpoints", type=options.NEW, help=CHECKPOINTS)
+@click.option("-o", "--output", type=options.NEW, help="Directory to write.  [default: MODEL.edgeopt]")
+@click.option("-O", "level", type=click.IntRange(1, 2), default=1, show_default=True, help="Optimization.")
+@options.target
+@options.shapes
+@options.as_json
+def tune(
+    model: Path,
+    train: Path,
+    recipe: str,
+    data: Path | None,
+    epochs: float | None,
+    batch: int | None,
+    seed: int,
+    checkpoints: Path | None,
+    output: Path | None,
+    level: int,
+    target: str,
+    shapes: dict[str, tuple[int, ...]],
+    as_json: bool,
+) -> None:
+    """Train MODEL.onnx on FILE.npz, pruned, shared or quantized on the way, and compile it."""
+    from edgeopt.cli.training import shown
+    from edgeopt.runtime.folder import refuse_foreign
+    from edgeopt.tuning import tune as tune_model
+
+    directory = output or Path(f"{model.stem}.edgeopt")
+    refuse_foreign(directory)  # before the work, not after it
+    with shown() as listener:
+        made = tune_model(
+            model,
+            train,
+            recipe,
+            data=data,
+            level=level,
+            target=target,
+            shapes=shapes,
+            epochs=epochs,
+            batch=batch,
+            seed=seed,
+            checkpoints=checkpoints,
+            listener=listener,
+        )
+    made.save(directory)
+    _show(made, as_json)
+    note(f"wrote {directory}: weights.bin {len(made.files.get('weights.bin', b'')):,} bytes")
+
+
+def _show(made: CompiledModel, as_json: bool) -> None:
+    from edgeopt.report.compression import COLUMNS, NUMBERS, rows, summary
+
+    for line in made.manifest["notes"]:
+        note(f"note: {line}")
+    record = made.manifest["compression"]
+    if as_json:
+        options.print_json(record)
+    else:
+        print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
+        say(summary(record))

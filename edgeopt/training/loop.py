@@ -1,0 +1,138 @@
+"""The steps of one phase: gradients of the loss on a batch, Adam with a cosine schedule, and what the phase changes in between.
+
+Adam's epsilon is large and the rate rises at first, since a network that follows itself starts with gradients near zero, which
+Adam would scale up (Kingma and Ba, Adam, 2015; Loshchilov and Hutter, SGDR, 2017). A loop over a jitted step: XLA's convolutions
+inside a scan are many times slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import Array, Graph
+from edgeopt.training import batch_norm
+from edgeopt.training.batches import Batches, calls
+from edgeopt.training.forward import feeds, forward, mean_statistics
+from edgeopt.training.layers import Layers
+from edgeopt.training.losses import Loss
+from edgeopt.training.network import Hooks, run
+from edgeopt.training.operators.definition import Traced
+from edgeopt.training.phase import Phase, State
+
+WARM_UP = 0.05  # of the steps
+LAST_RATE = 0.01  # of the highest
+EPSILON, CLIP = 1e-6, 1.0
+STATISTIC_PARTS = 16
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all phases of a training share. ``teacher`` holds the values of the ``original`` network for all training samples,
+
+    None where inputs are changed at random, so that it has to run with them.
+    """
+
+    original: Graph
+    batches: Batches
+    loss: Loss
+    teacher: Array | None
+
+
+class Loop:
+    """``phase`` at work on ``layers`` for ``steps`` steps, of which ``done`` are behind it."""
+
+    def __init__(self, phase: Phase, layers: Layers, task: Task, steps: int) -> None:
+        self._phase, self._layers, self._task, self.steps, self.done = phase, layers, task, steps, 0
+        self.kind = phase.kind
+        state = phase.begin(layers)
+        nodes = batch_norm.normalizable(layers) if phase.normalized else []
+        if nodes:
+            state = replace(state, trained=batch_norm.put_back(state.trained, layers, self._observed(state)))
+        self.state = State(*({k: jnp.asarray(a) for k, a in part.items()} for part in (state.trained, state.bound)))
+        warm = max(1, int(WARM_UP * steps))
+        rates = optax.warmup_cosine_decay_schedule(0.0, phase.rate, warm, max(steps, warm + 1), phase.rate * LAST_RATE)
+        self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rates, eps=EPSILON))
+        self._adam = self._optimizer.init(self.state.trained)
+        self._stepped = jax.jit(self._step)
+        self._teacher = jax.jit(jax.vmap(lambda feed: run(task.original, feed, [task.loss.value], Hooks({}))[0]))
+
+    def step(self, number: int) -> float:
+        """One step, on the batch ``number``; the loss before it. Raises EdgeoptError when that is not finite."""
+        batches, graph = self._task.batches, self._layers.graph
+        index, feed = batches.indices(number), calls(batches.arrays(number), graph)
+        labels = batches.training.labels
+        rows = None if labels is None else jnp.asarray(labels[index], jnp.int32)
+        wanted = self._teacher(feed) if self._task.teacher is None else self._task.teacher[index]
+        trained, self._adam, loss = self._stepped(self.state.trained, self.state.bound, self._adam, feed, wanted, rows)
+        if not np.isfinite(loss):
+            raise EdgeoptError(
+                f"the loss is {loss} in step {self.done} of '{self._phase.kind}'; give a smaller rate in the recipe"
+            )
+        self.done += 1
+        moments = optax.tree_utils.tree_get(self._adam, "nu")
+        self.state = self._phase.adapted(replace(self.state, trained=trained), moments, self.done / self.steps)
+        return float(loss)
+
+    def _step(self, trained: Any, bound: Any, adam: Any, feed: Any, wanted: Any, labels: Any) -> tuple[Any, Any, Traced]:
+        loss, slopes = jax.value_and_grad(self._loss)(trained, bound, feed, wanted, labels)
+        updates, adam = self._optimizer.update(slopes, adam, trained)
+        return optax.apply_updates(trained, updates), adam, loss
+
+    def _loss(self, trained: Any, bound: Any, feed: Any, wanted: Any, labels: Any) -> Traced:
+        state = State(trained, bound)
+        made, _ = forward(self._layers.graph, self._task.loss.value, self._phase, state, feed)
+        return self._task.loss.of(made, wanted, labels) + self._phase.penalty(state)
+
+    def finish(self) -> None:
+        """Leave in the layers what was trained; batch normalisation is folded by statistics of the training samples."""
+        if not any(key[0] == "scale" for key in self.state.trained):
+            self._phase.end(self.state, self._layers)
+            return
+        made = jax.jit(lambda feed: forward(self._layers.graph, self._task.loss.value, self._phase, self.state, feed)[1])
+        statistics = mean_statistics(made, self._some())
+        self._phase.end(self.state, self._layers)
+        batch_norm.folded(self.state.trained, self._layers, statistics)
+
+    def _observed(self, state: State) -> dict[str, tuple[Array, Array]]:
+        """Statistics of the products of the layers as they are before the phase."""
+        nodes, graph, name = batch_norm.normalizable(self._layers), self._layers.graph, self._task.loss.value
+
+        def observed(feed: Mapping[str, Any]) -> batch_norm.Statistics:
+            seen: batch_norm.Statistics = {}
+            hooks = Hooks(self._phase.constants(state), None, batch_norm.observing(seen, nodes))
+
+            def one(arrays: Mapping[str, Any]) -> batch_norm.Statistics:
+                run(graph, arrays, [name], hooks)
+                return dict(seen)
+
+            return jax.vmap(one, out_axes=None, axis_name=batch_norm.CALLS)(feed)  # type: ignore[no-any-return]
+
+        return mean_statistics(jax.jit(observed), self._some())
+
+    def _some(self) -> list[dict[str, Array]]:
+        """Training samples enough for statistics, in their own order, in parts of one size."""
+        parts = list(feeds(self._task.batches.training, self._layers.graph, STATISTIC_PARTS))
+        return parts[:-1] if len(parts) > 1 and len(parts) < STATISTIC_PARTS else parts
+
+    def saved(self) -> list[Array]:
+        """All that has changed since the start."""
+        return [np.asarray(leaf) for leaf in jax.tree.leaves(self._changing())]
+
+    def restore(self, arrays: Sequence[Array], done: int) -> None:
+        """Go on behind step ``done`` with what was ``saved`` there."""
+        structure = jax.tree.structure(self._changing())
+        if structure.num_leaves != len(arrays):
+            raise EdgeoptError("the checkpoint holds another number of arrays than this training has; remove it to start anew")
+        trained, bound, self._adam = jax.tree.unflatten(structure, [jnp.asarray(a) for a in arrays])
+        self.state, self.done = State(trained, bound), done
+
+    def _changing(self) -> tuple[Any, ...]:
+        return self.state.trained, self.state.bound, self._adam

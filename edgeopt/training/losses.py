@@ -1,0 +1,53 @@
+"""What is to be small: the distance to the outputs of the original network, and to the labels where there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.judge import judged
+from edgeopt.ir import Graph
+from edgeopt.training.operators.definition import Traced
+
+TEMPERATURE = 4.0
+TEACHER = 0.9  # weight of the original network beside labels (Hinton et al., Distilling the Knowledge, 2015)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """``value`` names what is compared: the logits in front of a last softmax, else the output that is judged.
+
+    ``classes``: it is compared as a distribution over its last axis, else number by number.
+    """
+
+    value: str
+    classes: bool
+    teacher: float
+
+    def of(self, made: Traced, wanted: Traced, labels: Traced | None) -> Traced:
+        """The mean over a batch: ``made`` by the network in training, ``wanted`` by the original one, both [batch, ...]."""
+        if not self.classes:
+            return jnp.mean(jnp.square(made - wanted)) / (jnp.mean(jnp.square(wanted)) + 1e-12)
+        made, wanted = (a.reshape(len(a), -1) for a in (made, wanted))
+        soft = jax.nn.softmax(wanted / TEMPERATURE)
+        distance = jnp.sum(soft * (jax.nn.log_softmax(wanted / TEMPERATURE) - jax.nn.log_softmax(made / TEMPERATURE)), 1)
+        total = self.teacher * TEMPERATURE**2 * jnp.mean(distance)
+        if labels is None:
+            return total
+        right = jnp.take_along_axis(jax.nn.log_softmax(made), labels[:, None], 1)
+        return total - (1 - self.teacher) * jnp.mean(right)
+
+
+def loss_of(graph: Graph, data: DataSet, teacher: float = TEACHER) -> Loss:
+    """The loss for ``data``; without labels only the original network is followed."""
+    name = judged(graph, data)
+    value = next(v for v in graph.outputs if v.name == name)
+    softmax = value.producer is not None and value.producer.is_op("Softmax")
+    dims = value.type.dims if value.type is not None else ()
+    vector = len([d for d in dims if d != 1]) == 1
+    if softmax and value.producer is not None and value.producer.input(0) is not None:
+        name = value.producer.inputs[0].name  # type: ignore[union-attr]
+    return Loss(name, (softmax or data.labels is not None) and vector, 1.0 if data.labels is None else teacher)

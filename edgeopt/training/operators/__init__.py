@@ -1,0 +1,1 @@
+"""What the operators of a float graph compute, in JAX: differentiable, one call at a time."""

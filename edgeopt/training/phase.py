@@ -1,0 +1,69 @@
+"""What a phase of training is: how parameters become the constants of the network, and what binds them on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edgeopt.ir import Array
+from edgeopt.training.layers import Layers
+from edgeopt.training.network import Parameters, Place, Rounding
+from edgeopt.training.operators.definition import Traced
+
+Key = tuple[str, ...]  # of a parameter: what it is, and of which layer or value
+
+
+@dataclass(frozen=True)
+class State:
+    """``trained``: what follows gradients, by key. ``bound``: arrays that a phase may change between the steps."""
+
+    trained: dict[Key, Traced] = field(default_factory=dict)
+    bound: dict[Key, Traced] = field(default_factory=dict)
+
+
+class Phase(Protocol):
+    """One way to train. Phases follow each other and find in ``Layers`` what those before them left."""
+
+    kind: str
+    normalized: bool  # whether batch normalisation may stand in for biases meanwhile
+    share: float  # of all steps
+    rate: float  # of learning, at its highest
+
+    def begin(self, layers: Layers) -> State:
+        """What there is to train."""
+
+    def constants(self, state: State) -> Parameters:
+        """Weights and biases of the network."""
+
+    def rounded(self, state: State) -> Rounding | None:
+        """What is done to values on the way."""
+
+    def penalty(self, state: State) -> Traced:
+        """What is added to the loss."""
+
+    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
+        """The state after a step; ``moments`` are Adam's second ones, ``progress`` goes from 0 to 1."""
+
+    def end(self, state: State, layers: Layers) -> None:
+        """Leave in ``layers`` what was trained."""
+
+
+def weights(layers: Layers) -> dict[Key, Traced]:
+    """All weights and biases, as parameters."""
+    return {key_of(place): array for place, array in layers.constants.items()}
+
+
+def key_of(place: Place) -> Key:
+    """The parameter that stands for a constant."""
+    return ("weight" if place[1] == 1 else "bias", place[0])
+
+
+def place_of(key: Key) -> Place:
+    """The constant that a parameter stands for."""
+    return key[1], 1 if key[0] == "weight" else 2
+
+
+def as_constants(trained: Mapping[Key, Any]) -> dict[Place, Any]:
+    """Weights and biases among the parameters, by place."""
+    return {place_of(key): array for key, array in trained.items() if key[0] in ("weight", "bias")}

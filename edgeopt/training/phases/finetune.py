@@ -1,0 +1,74 @@
+"""Training of weights and biases as they are, with what keeps them small or sparse added to the loss.
+
+``l1`` and ``l2`` are the usual norms, ``group_lasso`` the sum of the norms of output channels (Wen et al., Learning structured
+sparsity, 2016, equation 1), each times its factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import jax.numpy as jnp
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.ops.grids import weight_axis
+from edgeopt.training.layers import Layers
+from edgeopt.training.network import Parameters, Rounding
+from edgeopt.training.operators.definition import Traced
+from edgeopt.training.phase import Key, State, as_constants, weights
+
+SMALL = 1e-12  # under a root, whose slope at zero is infinite
+
+
+@dataclass
+class Finetune:
+    """Plain training, from where the network is; weights that were pruned stay zero."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+    group_lasso: float = 0.0
+    share: float = 1.0
+    rate: float = 3e-4
+    kind: str = "finetune"
+    normalized: bool = True
+    _axes: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, layers: Layers) -> State:
+        """All weights and biases."""
+        self._axes = {n.name: weight_axis(n) for n in layers.nodes}
+        return State(weights(layers), {("mask", name): mask.astype(np.float32) for name, mask in layers.masks.items()})
+
+    def constants(self, state: State) -> Parameters:
+        """As they are trained."""
+        made = as_constants(state.trained)
+        return {**made, **{(name, 1): made[name, 1] * mask for (_, name), mask in state.bound.items()}}
+
+    def rounded(self, state: State) -> Rounding | None:
+        """Nothing."""
+        return None
+
+    def penalty(self, state: State) -> Traced:
+        """The norms of all weights."""
+        total: Traced = 0.0
+        for (kind, name), array in state.trained.items():
+            if kind != "weight":
+                continue
+            total += self.l1 * jnp.abs(array).sum() if self.l1 else 0.0
+            total += self.l2 * jnp.square(array).sum() if self.l2 else 0.0
+            total += self.group_lasso * _group_norms(array, self._axes[name]).sum() if self.group_lasso else 0.0
+        return total
+
+    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
+        """Nothing changes."""
+        return state
+
+    def end(self, state: State, layers: Layers) -> None:
+        """The weights as they are."""
+        layers.constants.update({place: np.asarray(a) for place, a in self.constants(state).items()})
+
+
+def _group_norms(weight: Traced, axis: int) -> Traced:
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    return jnp.sqrt(jnp.square(weight).sum(others) + SMALL)

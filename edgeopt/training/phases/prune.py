@@ -1,0 +1,90 @@
+"""Pruning while training: what is worth least goes, a little more at a time, and the rest makes up for it.
+
+A weight is worth w^2 v, v being Adam's second moment of its gradient, which stands for the diagonal of the Fisher information; by
+``speed`` this is divided by the multiply-accumulates that the weight costs. The share that stays falls cubically (Zhu and Gupta,
+To prune, or not to prune, 2017, equation 1) until half of the phase; from ``FIXED`` on the same weights stay. What went gets no
+gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgeopt.evaluate.support import Units
+from edgeopt.forms.prune.patterns import BLOCKS, WINDOWS
+from edgeopt.ir import Array, Node
+from edgeopt.ops.macs import macs
+from edgeopt.training.layers import Layers
+from edgeopt.training.network import Parameters, Rounding
+from edgeopt.training.operators.definition import Traced
+from edgeopt.training.phase import Key, State, as_constants, weights
+from edgeopt.training.selection import fits, selected
+
+FALLS, FIXED = 0.5, 0.7  # progress: the share that stays falls until the first; what stays may change until the second
+CHOICES = 64  # of what stays, until it is fixed
+PATTERNS = {"unstructured": Units(), **BLOCKS, **{f"N:{size}": Units(window=size) for size in WINDOWS}}
+
+
+@dataclass
+class Prune:
+    """``keep`` is the share of all weights that stays, in units of ``pattern``; worth is divided by the work ** ``speed``."""
+
+    keep: float
+    pattern: str = "unstructured"
+    speed: float = 0.0
+    share: float = 1.0
+    rate: float = 1e-3
+    kind: str = "prune"
+    normalized: bool = True
+    _nodes: list[Node] = field(default_factory=list)
+    _work: dict[str, float] = field(default_factory=dict)
+    _chosen: int = -1
+
+    def begin(self, layers: Layers) -> State:
+        """Weights and biases, all of which stay at first."""
+        self._nodes = [n for n in layers.nodes if fits(n, PATTERNS[self.pattern])]
+        self._work = {n.name: max(1.0, float(macs(n) or 1) / layers.constants[n.name, 1].size) for n in self._nodes}
+        self._chosen = -1
+        return State(weights(layers), {("mask", n.name): layers.kept(n.name).astype(np.float32) for n in self._nodes})
+
+    def constants(self, state: State) -> Parameters:
+        """Weights that went are zero."""
+        made = as_constants(state.trained)
+        return {**made, **{(name, 1): made[name, 1] * mask for (_, name), mask in state.bound.items()}}
+
+    def rounded(self, state: State) -> Rounding | None:
+        """Nothing."""
+        return None
+
+    def penalty(self, state: State) -> Traced:
+        """None."""
+        return 0.0
+
+    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
+        """A new choice of what stays, every now and then."""
+        turn = int(min(progress, FIXED) * CHOICES / FIXED)
+        if turn == self._chosen:
+            return state
+        self._chosen = turn
+        worth = {n.name: self._worth(n.name, state, moments) for n in self._nodes}
+        masks = selected(self._nodes, worth, PATTERNS[self.pattern], self._staying(progress))
+        return replace(state, bound={("mask", name): mask.astype(np.float32) for name, mask in masks.items()})
+
+    def _staying(self, progress: float) -> float:
+        left = 1.0 - min(1.0, progress / FALLS)
+        return self.keep + (1.0 - self.keep) * left**3
+
+    def _worth(self, name: str, state: State, moments: Mapping[Key, Array]) -> Array:
+        """What went is worth nothing: its moment has faded."""
+        weight, moment = (np.asarray(a[("weight", name)], np.float64) for a in (state.trained, moments))
+        return np.asarray(np.square(weight) * moment * np.asarray(state.bound[("mask", name)]) / self._work[name] ** self.speed)
+
+    def end(self, state: State, layers: Layers) -> None:
+        """Weights with zeros."""
+        layers.constants.update({place: np.asarray(a) for place, a in self.constants(state).items()})
+        for (_, name), mask in state.bound.items():
+            layers.masks[name] = np.asarray(mask) != 0
+            layers.forms[name].append(f"{self.pattern} {100 * layers.masks[name].mean():.3g} % kept")

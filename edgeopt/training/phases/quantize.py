@@ -1,0 +1,128 @@
+"""Quantisation-aware training: weights and what layers read are rounded on the way, and the steps of the grids are trained.
+
+Rounding passes the gradient on as it is (straight-through), so that the gradient of a step is that of Esser et al., Learned Step
+Size Quantization, 2020, equation 3; the logarithms of steps are trained, so that they stay positive. Grids start from the plan
+that the technique makes without training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from edgeopt.forms.quantize.plan import bias_in_range
+from edgeopt.ir import Array
+from edgeopt.ops.grid import Quantizer
+from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight
+from edgeopt.training.layers import Layers
+from edgeopt.training.network import Parameters, Place, Rounding
+from edgeopt.training.operators.definition import Traced
+from edgeopt.training.phase import Key, State, as_constants, weights
+
+
+@dataclass
+class Quantize:
+    """Grids as in the plan that ``layers`` find."""
+
+    share: float = 1.0
+    rate: float = 1e-3
+    kind: str = "quantize"
+    normalized: bool = False
+    _plan: QuantizationPlan = field(default_factory=QuantizationPlan)
+    _shared: dict[str, Key] = field(default_factory=dict)  # the step of each rounded value
+
+    def begin(self, layers: Layers) -> State:
+        """Weights, biases, and a step for each channel and for each grid of values."""
+        assert layers.planner is not None
+        self._plan, trained = layers.planner(layers), weights(layers)
+        for name, made in self._plan.weights.items():
+            trained["step", name] = np.log(made.grid.scale).astype(np.float32)
+            if made.bias is not None:
+                trained["bias", name] = made.bias.astype(np.float32)
+        keys: dict[int, Key] = {}
+        for value, grid in self._plan.activations.items():
+            key = keys.setdefault(id(grid), ("grid", value))
+            self._shared[value] = key
+            trained.setdefault(key, np.log(grid.scale).astype(np.float32))
+        bound: dict[Key, Traced] = {("mask", name): mask.astype(np.float32) for name, mask in layers.masks.items()}
+        return State(trained, bound)
+
+    def constants(self, state: State) -> Parameters:
+        """Weights rounded to their grids."""
+        made: dict[Place, Traced] = as_constants(state.trained)
+        for (_, name), mask in state.bound.items():
+            made[name, 1] = made[name, 1] * mask
+        for name, weight in self._plan.weights.items():
+            step = jnp.exp(_shaped(state.trained["step", name], weight.grid, made[name, 1].ndim))
+            made[name, 1] = (_signed if _is_binary(weight) else _on_grid)(made[name, 1], step, weight.grid)
+        return made
+
+    def rounded(self, state: State) -> Rounding | None:
+        """Values that the plan rounds."""
+
+        def rounded(name: str, array: Traced) -> Traced:
+            grid = self._plan.activations.get(name)
+            return array if grid is None else _on_grid(array, jnp.exp(state.trained[self._shared[name]]), grid)
+
+        return rounded
+
+    def penalty(self, state: State) -> Traced:
+        """None."""
+        return 0.0
+
+    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
+        """Nothing changes."""
+        return state
+
+    def end(self, state: State, layers: Layers) -> None:
+        """A plan with the codes and grids that were trained."""
+        trained = {key: np.asarray(array) for key, array in state.trained.items()}
+        layers.constants.update(as_constants(trained))
+        grids = {v: replace(g, scale=np.exp(trained[self._shared[v]])) for v, g in self._plan.activations.items()}
+        plan = replace(self._plan, activations=grids, weights={}, errors={})
+        for node in layers.nodes:
+            old = self._plan.weights.get(node.name)
+            if old is not None:
+                plan.weights[node.name] = _weight(old, layers, node.name, np.exp(trained["step", node.name]))
+                source = node.input(0)
+                x = grids.get(source.name) if source is not None else None
+                plan.weights[node.name] = (
+                    plan.weights[node.name] if x is None else bias_in_range(plan.weights[node.name], None, x)
+                )
+        layers.plan = plan
+
+
+def _weight(old: QuantizedWeight, layers: Layers, name: str, scale: Array) -> QuantizedWeight:
+    grid = replace(old.grid, scale=scale.astype(np.float32))
+    weight = layers.constants[name, 1] * layers.kept(name)
+    codes = np.where(weight < 0, -1, 1).astype(np.int32) if _is_binary(old) else grid.quantize(weight)
+    return QuantizedWeight(codes, grid, layers.constants.get((name, 2)))
+
+
+def _is_binary(weight: QuantizedWeight) -> bool:
+    """True for codes that are never zero: two values."""
+    return bool(np.all(np.abs(weight.codes) == 1))
+
+
+def _shaped(vector: Traced, grid: Quantizer, rank: int) -> Traced:
+    if grid.axis is None or jnp.ndim(vector) == 0:
+        return vector
+    return vector.reshape([-1 if i == grid.axis else 1 for i in range(rank)])
+
+
+def _on_grid(array: Traced, step: Traced, grid: Quantizer) -> Traced:
+    """Rounded to the grid; the gradient goes through where codes are not cut off."""
+    zero = float(np.asarray(grid.zero).reshape(-1)[0])
+    codes: Any = jnp.clip(array / step, grid.low - zero, grid.high - zero)
+    return (codes + lax.stop_gradient(jnp.rint(codes) - codes)) * step
+
+
+def _signed(array: Traced, step: Traced, grid: Quantizer) -> Traced:
+    """One of two values; the gradient goes through between them (Courbariaux et al., BinaryConnect, 2015)."""
+    clipped = jnp.clip(array / step, -1.0, 1.0)
+    return (clipped + lax.stop_gradient(jnp.where(clipped < 0, -1.0, 1.0) - clipped)) * step

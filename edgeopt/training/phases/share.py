@@ -1,0 +1,77 @@
+"""Weight sharing while training: the weights of a layer take the values of a table, and the values are trained.
+
+Tables start by k-means whose centroids start evenly over the range (Han, Mao, Dally, Deep Compression, 2016, section 3); which
+value a weight takes stays as it is then. The gradient of a value is the sum over the weights that take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import jax.numpy as jnp
+import numpy as np
+
+from edgeopt.evaluate.codebook import shared
+from edgeopt.ir import Array
+from edgeopt.training.layers import NONE, Layers
+from edgeopt.training.network import Parameters, Place, Rounding
+from edgeopt.training.operators.definition import Traced
+from edgeopt.training.phase import Key, State, as_constants, key_of
+
+
+@dataclass
+class Share:
+    """``bits`` of a code, the first of those whose pattern fits the name of the layer."""
+
+    bits: Sequence[tuple[str, int]] = (("*", 5),)
+    share: float = 1.0
+    rate: float = 1e-4
+    kind: str = "share"
+    normalized: bool = False
+
+    def begin(self, layers: Layers) -> State:
+        """A table for each layer that has more weights than that; biases, and the weights of the others."""
+        trained: dict[Key, Traced] = {key_of(place): array for place, array in layers.constants.items()}
+        bound: dict[Key, Traced] = {}
+        for node in layers.nodes:
+            weight, kept = layers.constants[node.name, 1], layers.kept(node.name)
+            count = 2 ** self._bits(node.name) - (0 if kept.all() else 1)
+            if kept.sum() <= 2 * count:
+                continue
+            book = shared(weight.reshape(1, 1, -1).astype(np.float64), None, kept.reshape(1, 1, -1), count)
+            del trained["weight", node.name]
+            trained["table", node.name] = book.centroids.astype(np.float32)
+            bound["codes", node.name] = book.codes.reshape(weight.shape).astype(np.int32)
+        return State(trained, bound)
+
+    def _bits(self, name: str) -> int:
+        return next((bits for pattern, bits in self.bits if fnmatchcase(name, pattern)), 8)
+
+    def constants(self, state: State) -> Parameters:
+        """Weights are looked up in their tables, at whose end there is a zero."""
+        made: dict[Place, Traced] = as_constants(state.trained)
+        for (_, name), codes in state.bound.items():
+            table = jnp.append(state.trained["table", name], 0.0)
+            made[name, 1] = table[jnp.where(codes == NONE, len(table) - 1, codes)]
+        return made
+
+    def rounded(self, state: State) -> Rounding | None:
+        """Nothing."""
+        return None
+
+    def penalty(self, state: State) -> Traced:
+        """None."""
+        return 0.0
+
+    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
+        """Codes stay."""
+        return state
+
+    def end(self, state: State, layers: Layers) -> None:
+        """Weights of few values."""
+        layers.constants.update({place: np.asarray(a) for place, a in self.constants(state).items()})
+        for (_, name), codes in state.bound.items():
+            layers.codes[name] = np.asarray(codes)
+            layers.forms[name].append(f"{len(state.trained['table', name])} values")

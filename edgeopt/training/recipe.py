@@ -1,0 +1,135 @@
+"""Recipes of training, as data.
+
+A TOML file holds ``about``, ``epochs``, ``batch``, ``augmentation``, ``teacher`` and tables ``[[phase]]`` with the ``kind`` of a
+phase and what it is told: the fields of the class of that kind in ``phases/``. ``forms`` are those of the technique ``quantize``
+for patterns of names of layers, the first that fits holds; layers that none fits stay in float.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.files import read_regular
+from edgeopt.ops.grid import SCHEMES
+from edgeopt.training.batches import CHANGES
+from edgeopt.training.losses import TEACHER
+from edgeopt.training.phase import Phase
+from edgeopt.training.phases.finetune import Finetune
+from edgeopt.training.phases.prune import PATTERNS, Prune
+from edgeopt.training.phases.quantize import Quantize
+from edgeopt.training.phases.share import Share
+
+FOLDER = Path(__file__).parent / "recipes"
+LIMIT = 1 << 20
+KINDS: dict[str, type[Any]] = {"finetune": Finetune, "prune": Prune, "quantize": Quantize, "share": Share}
+KEYS = ("about", "epochs", "batch", "augmentation", "teacher", "forms", "ends", "phase")
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """``phases`` share ``epochs``. ``forms``: pattern -> form of quantization; ``ends``: that of the first and last layer.
+
+    ``teacher`` is the weight of the outputs of the original network beside labels, from 0 to 1.
+    """
+
+    name: str
+    about: str
+    phases: tuple[Phase, ...]
+    epochs: float = 20.0
+    batch: int = 128
+    augmentation: tuple[str, ...] = ()
+    forms: tuple[tuple[str, str], ...] = ()
+    ends: str = ""
+    teacher: float = TEACHER
+
+    def form(self, layer: str) -> str | None:
+        """The form of quantization that a layer takes; None for float."""
+        return next((form for pattern, form in self.forms if fnmatchcase(layer, pattern)), None)
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with edgeopt, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def read_recipe(name: str | Path) -> TrainingRecipe:
+    """The recipe called ``name``, or that of a file. Raises EdgeoptError for one that is not there or says something odd."""
+    known = shipped()
+    path = known.get(str(name), Path(name))
+    if path.suffix != ".toml":
+        raise EdgeoptError(f"unknown recipe '{name}'; there are {', '.join(known)}, or give a FILE.toml")
+    try:
+        content = tomllib.loads(bytes(read_regular(path, LIMIT)).decode())
+    except ValueError as error:
+        raise EdgeoptError(f"recipe '{name}' is no TOML: {error}") from error
+    return _recipe(str(name), content)
+
+
+def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
+    where = f"recipe '{name}'"
+    _known(where, content, KEYS)
+    tables = content.get("phase", [])
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
+        raise EdgeoptError(f"{where}: there is no table [[phase]]")
+    phases = tuple(_phase(f"{where}, phase {i}", table) for i, table in enumerate(tables, 1))
+    made = TrainingRecipe(
+        name,
+        str(content.get("about", "")),
+        phases,
+        _number(where, content, "epochs", 20.0),
+        int(_number(where, content, "batch", 128)),
+        tuple(_word(where, "augmentation", word, CHANGES) for word in content.get("augmentation", [])),
+        tuple((str(k), _word(where, "forms", v, tuple(SCHEMES))) for k, v in content.get("forms", {}).items()),
+        _word(where, "ends", content["ends"], tuple(SCHEMES)) if "ends" in content else "",
+        min(1.0, _number(where, content, "teacher", TEACHER)),
+    )
+    if any(phase.kind == "quantize" for phase in phases) and not made.forms:
+        raise EdgeoptError(f"{where}: a phase quantizes, but no table [forms] says to what")
+    return made
+
+
+def _phase(where: str, table: Mapping[str, Any]) -> Phase:
+    kind = KINDS.get(str(table.get("kind")))
+    if kind is None:
+        raise EdgeoptError(f"{where}: unknown kind '{table.get('kind')}'; known are {', '.join(KINDS)}")
+    told = [f for f in fields(kind) if not f.name.startswith("_") and f.name not in ("kind", "normalized")]
+    _known(where, table, ("kind", *(f.name for f in told)))
+    missing = [f.name for f in told if f.default is MISSING and f.default_factory is MISSING and f.name not in table]
+    if missing:
+        raise EdgeoptError(f"{where}: '{missing[0]}' is missing")
+    values = {f.name: _value(where, f.name, table[f.name]) for f in told if f.name in table}
+    return kind(**values)  # type: ignore[no-any-return]
+
+
+def _value(where: str, name: str, value: Any) -> Any:
+    if name == "pattern":
+        return _word(where, name, value, tuple(PATTERNS))
+    if name == "bits":
+        bits = value if isinstance(value, dict) else {"*": value}
+        return tuple((str(k), int(_number(where, {name: v}, name, 0))) for k, v in bits.items())
+    return _number(where, {name: value}, name, 0.0)
+
+
+def _number(where: str, table: Mapping[str, Any], key: str, otherwise: float) -> float:
+    value = table.get(key, otherwise)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise EdgeoptError(f"{where}: {key} = {value!r} is no number from 0 on")
+    return float(value)
+
+
+def _word(where: str, key: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise EdgeoptError(f"{where}: {key} has no '{value}'; known are {', '.join(known)}")
+    return str(value)
+
+
+def _known(where: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    unknown = sorted(set(table) - set(keys))
+    if unknown:
+        raise EdgeoptError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(keys)}")

@@ -1,0 +1,71 @@
+"""``edgeopt.tune``: training of a network in the forms it will have, where what is found without gradients loses too much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onnx import ModelProto
+
+from edgeopt import arguments
+from edgeopt.compiler import finished, source_bytes_of, symbol_of
+from edgeopt.frontend import load
+from edgeopt.ir import Graph
+from edgeopt.options import Options
+from edgeopt.rewrite import Context
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.search.run import Data, carried_out
+from edgeopt.search.stored import constants_size
+from edgeopt.search.stored import record as stored_record
+from edgeopt.target import Target
+from edgeopt.target import target as find_target
+from edgeopt.training.extra import require_extra
+
+if TYPE_CHECKING:
+    from edgeopt.training.train import Listener
+
+DEFAULT = "finetune"
+
+
+def tune(
+    model: str | Path | ModelProto | Graph,
+    train: Data,
+    recipe: str | Path = DEFAULT,
+    *,
+    data: Data | None = None,
+    level: int = 1,
+    target: str | Target = "host",
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    epochs: float | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    checkpoints: Path | None = None,
+    listener: Listener | None = None,
+) -> CompiledModel:
+    """Train ``model`` on ``train`` as ``recipe`` says, and compile what comes out for ``target``.
+
+    ``recipe`` names one that is shipped, or a TOML file. Labels in ``train`` are followed beside the outputs of the model;
+    without any, these alone are. A tenth of the samples is held out. ``data`` is for measuring alone. ``epochs`` and ``batch``
+    stand in for those of the recipe. In ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
+    ``listener`` is told of steps. Raises EdgeoptError for data that does not fit, a graph that cannot be trained, and without
+    the extra ``edgeopt[tune]``.
+    """
+    require_extra()
+    from edgeopt.training.recipe import read_recipe
+    from edgeopt.training.session import Asked, trained
+
+    arguments.whole("level", level, 1, 3)
+    arguments.whole("seed", seed, 0)
+    facts = target if isinstance(target, Target) else find_target(target)
+    context = Context(level=level)
+    graph = model if isinstance(model, Graph) else load(model, shapes, None, None)
+    size = constants_size(graph)
+    wanted = read_recipe(recipe)
+    wanted = replace(wanted, epochs=wanted.epochs if epochs is None else epochs, batch=batch or wanted.batch)
+    graph, found = trained(graph, Asked(wanted, train, data, facts, context, seed, checkpoints, listener))
+    made = finished(carried_out(graph, found, context), found, facts, level, context, Options(), symbol_of(model))
+    made.manifest["source_bytes"] = source_bytes_of(model)
+    made.manifest["compression"] = stored_record(found.stored, graph, found.scheme, size)
+    return made

@@ -1,0 +1,156 @@
+"""Phases of training do what they promise, and a training that was stopped gives the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeopt
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet
+from edgeopt.ir import Array
+from edgeopt.runtime.model import CompiledModel
+from tests.edgeopt.training.stripes import network, samples
+
+pytest.importorskip("jax", reason="the extra 'tune' is not installed")
+
+from edgeopt.training.train import Progress
+
+TRAIN, TEST = samples(600), samples(200, seed=1)
+
+
+def accuracy(made: CompiledModel) -> float:
+    """On samples that were not trained on, by compiled code."""
+    outputs = np.concatenate([made.run({"x": x[None]})["y"] for x in TEST.arrays["x"]])
+    assert TEST.labels is not None
+    return metrics.accuracy(outputs, TEST.labels)
+
+
+def recipe(folder: Path, text: str) -> Path:
+    """A recipe in a file."""
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def weights(made: CompiledModel) -> list[Array]:
+    """All constants of the exported model of two and more axes."""
+    from onnx import numpy_helper
+
+    arrays = [numpy_helper.to_array(t) for t in made.onnx().graph.initializer]
+    return [a for a in arrays if a.ndim >= 2]
+
+
+FINETUNE = 'epochs = 8\nbatch = 32\nteacher = 0\n[[phase]]\nkind = "finetune"\nrate = 0.01\n'
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> CompiledModel:
+    """The network trained in float, by labels alone."""
+    return edgeopt.tune(network(), TRAIN, recipe(tmp_path_factory.mktemp("r"), FINETUNE), level=1)
+
+
+def test_training_in_float_learns(learned: CompiledModel) -> None:
+    assert accuracy(learned) >= 85
+    assert accuracy(learned) > accuracy(edgeopt.compile(network())) + 10
+
+
+def test_the_same_seed_gives_the_same_bits(learned: CompiledModel, tmp_path: Path) -> None:
+    again = edgeopt.tune(network(), TRAIN, recipe(tmp_path, FINETUNE), level=1)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(learned), weights(again), strict=True))
+
+
+def test_pruned_weights_are_zero_and_as_many_as_asked_for(tmp_path: Path) -> None:
+    made = edgeopt.tune(
+        network(), TRAIN, recipe(tmp_path, 'epochs = 4\nbatch = 32\n[[phase]]\nkind = "prune"\nkeep = 0.25\n'), level=1
+    )
+    record = made.manifest["compression"]["layers"]
+    kept, total = sum(layer["kept"] for layer in record), sum(layer["weights"] for layer in record)
+    assert abs(kept / total - 0.25) < 0.02
+
+
+def test_windows_keep_two_of_four(tmp_path: Path) -> None:
+    text = 'epochs = 2\nbatch = 32\n[[phase]]\nkind = "prune"\nkeep = 0.5\npattern = "N:4"\n'
+    made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), level=1)
+    layer = next(entry for entry in made.manifest["compression"]["layers"] if entry["weights"] == 576)
+    assert layer["kept"] == 288
+
+
+def test_shared_weights_take_few_values_and_zeros_stay_zero(tmp_path: Path) -> None:
+    text = 'epochs = 4\nbatch = 32\n[[phase]]\nkind = "prune"\nkeep = 0.5\n[[phase]]\nkind = "share"\nbits = 2\n'
+    made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), level=1)
+    large = [w for w in weights(made) if w.size > 500]
+    assert large and all(len(np.unique(w)) <= 4 and (w == 0).any() for w in large)
+
+
+def test_quantized_layers_are_integers_in_the_compiled_model(tmp_path: Path) -> None:
+    text = 'epochs = 2\nbatch = 32\n[forms]\n"*" = "w8a8"\n[[phase]]\nkind = "quantize"\n'
+    made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), data=TEST, level=1)
+    record = made.manifest["quantization"]
+    assert [layer["form"] for layer in record["layers"]] == ["w8a8"] * 3
+    assert record["after"] == pytest.approx(accuracy(made), abs=1e-9)
+
+
+def test_normalisation_is_folded_again(tmp_path: Path) -> None:
+    deep = network(convolutions=5)
+    text = 'epochs = 3\nbatch = 32\n[[phase]]\nkind = "finetune"\nrate = 0.003\n'
+    made = edgeopt.tune(deep, TRAIN, recipe(tmp_path, text), data=TEST, level=1)
+    assert made.manifest["quantization"]["after"] == pytest.approx(accuracy(made), abs=1e-9)
+    assert not any(node.op_type == "BatchNormalization" for node in made.onnx().graph.node)
+
+
+class Stopped(Exception):
+    """What stands for a process that is killed."""
+
+
+def test_a_training_that_was_stopped_ends_in_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'epochs = 3\nbatch = 64\n[[phase]]\nkind = "prune"\nkeep = 0.5\n[[phase]]\nkind = "share"\nbits = 3\n'
+    path = recipe(tmp_path, text)
+    whole = edgeopt.tune(network(), TRAIN, path, level=1)
+    monkeypatch.setattr("edgeopt.training.session.SAVE_SECONDS", 0.0)
+
+    for stop in (5, 18):
+
+        def listen(made: Progress, stop: int = stop) -> None:
+            if made.step == stop:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c", listener=listen)
+    again = edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+    assert all(np.array_equal(a, b) for a, b in zip(weights(whole), weights(again), strict=True))
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    text = 'epochs = 1\nbatch = 64\n[[phase]]\nkind = "finetune"\n'
+    path = recipe(tmp_path, text)
+    edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+    with pytest.raises(EdgeoptError, match="of another model, data or recipe"):
+        edgeopt.tune(network(1), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+    (tmp_path / "c" / "phase-0.npz").write_bytes(b"PK broken")
+    with pytest.raises(EdgeoptError, match="cannot be read"):
+        edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+
+
+def test_data_that_cannot_be_trained_on_is_refused() -> None:
+    x, labels = TRAIN.arrays["x"], TRAIN.labels
+    assert labels is not None
+    nan = x.copy()
+    nan[3, 0, 0, 0] = np.nan
+    for data, text in (
+        (DataSet({"x": x[:40]}, labels[:40]), "a batch takes 128"),
+        (DataSet({"x": nan}, labels), "NaN or infinite"),
+        (DataSet({"x": x}, np.zeros_like(labels)), "a single class"),
+        (DataSet({"x": x[:, :, :4]}, labels), "has shape"),
+    ):
+        with pytest.raises(EdgeoptError, match=text):
+            edgeopt.tune(network(), data)
+
+
+def test_samples_that_were_trained_on_are_noticed(tmp_path: Path) -> None:
+    text = 'epochs = 1\nbatch = 64\n[[phase]]\nkind = "finetune"\n'
+    made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), data=TRAIN.take(slice(0, 50)), level=1)
+    assert any("50 of 50 samples to measure on are among those trained on" in line for line in made.manifest["notes"])
