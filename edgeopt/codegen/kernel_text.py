@@ -19,6 +19,7 @@ from edgeopt.kernels.emit.vector_function import VectorFunction
 from edgeopt.lower.program import Step
 
 _CAPTURED: dict[str, str] = {}
+_SHAPED = 0.55  # of a kernel's text in its parts; below, loops of the outline do arithmetic of their own, which would get slower
 
 
 def constants(step: Step) -> tuple[int | float, ...]:
@@ -29,6 +30,12 @@ def constants(step: Step) -> tuple[int | float, ...]:
 def is_walk(step: Step) -> bool:
     """True for a kernel whose inner loops are functions of the vector emitter: what it adds is arithmetic on addresses."""
     return bool(outline(step.call.function).parts)
+
+
+def is_shaped(step: Step, parts: Mapping[str, str]) -> bool:
+    """True for a captured kernel that is nearly all vector code, which LLVM need not look for."""
+    written = sum(len(parts[name]) for name, _, _ in _parts(step))
+    return written > _SHAPED * (written + len(_CAPTURED[_outline_name(step)]))
 
 
 def kernel_name(step: Step) -> str:

@@ -9,22 +9,48 @@ import llvmlite.binding as llvm
 
 from edgeopt.target import Target
 
+_SHAPED = (
+    "global_dead_code_eliminate sroa simplify_cfg instruction_combine simplify_cfg "
+    "loop_rotate loop_simplify lcssa reassociate simplify_cfg sroa new_gvn instruction_combine "
+    "loop_unroll sroa instruction_combine new_gvn simplify_cfg dead_store_elimination aggressive_dce"
+).split()
+
 
 def linked(
-    module: llvm.ModuleRef, texts: Iterable[str], public: set[str], target: Target, linkage: str = "internal"
+    module: llvm.ModuleRef,
+    texts: Iterable[str],
+    public: set[str],
+    target: Target,
+    linkage: str = "internal",
+    shaped: bool = False,
 ) -> llvm.ModuleRef:
-    """``module`` with the functions of ``texts``, optimised for ``target``; nothing but ``public`` is visible from outside."""
+    """``module`` with the functions of ``texts``, optimised for ``target``; nothing but ``public`` is visible from outside.
+
+    ``shaped``: nearly all of it is vector code in the shape it is to have, so that little but arithmetic on addresses is left.
+    """
     for text in texts:
         module.link_in(parse(text, target))
     _internalise(module, public, linkage)
     module.verify()
     machine = target_machine(target)
     _specialise(module, machine)
+    (_fold if shaped else _optimise)(module, machine)
+    return module
+
+
+def _fold(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
+    """What shaped code needs of LLVM's pipeline, in a third of its time: it looks over and over for what is not there."""
+    passes = llvm.create_new_module_pass_manager()
+    for name in _SHAPED:
+        getattr(passes, f"add_{name}_pass")()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3)))
+
+
+def _optimise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    return module
 
 
 def _specialise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:

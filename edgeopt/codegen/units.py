@@ -14,7 +14,7 @@ import llvmlite.binding as llvm
 
 from edgeopt.codegen.decoding import decoder_texts
 from edgeopt.codegen.driver import Unit, driver_ir, units
-from edgeopt.codegen.kernel_text import kernel_texts, parts_of
+from edgeopt.codegen.kernel_text import is_shaped, kernel_texts, parts_of
 from edgeopt.codegen.optimise import linked, parse, target_machine
 from edgeopt.codegen.processes import shared
 from edgeopt.lower.program import Program
@@ -39,7 +39,8 @@ def emit_units(program: Program, target: Target, library: bool, public: set[str]
 
 def _assembly(unit: Unit, parts: Mapping[str, str], target: Target, number: int) -> str:
     """The code of a unit, whose local names begin with its number, and which is local to the object itself."""
-    module = linked(parse(unit.text, target), kernel_texts([unit.step], parts), {unit.name}, target, "private")
+    texts, shaped = kernel_texts([unit.step], parts), is_shaped(unit.step, parts)
+    module = linked(parse(unit.text, target), texts, {unit.name}, target, "private", shaped)
     text = str(target_machine(target).emit_assembly(module))
     return text.replace(".L", f".Lu{number}_").replace(f"\t.globl\t{unit.name}\n", "")
 
