@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,15 @@ from edgeopt.cli import options
 from edgeopt.cli.console import print_table, say, working
 
 if TYPE_CHECKING:
+    from edgeopt.partition.coded import Coding
+    from edgeopt.partition.codes.choose import Chosen
     from edgeopt.partition.plan import Plan, Row
     from edgeopt.partition.prices import Objective
 
 TIERS = "A file that describes tiers and links, or a sample: 3g, 4g, wifi, ethernet."
 OBJECTIVES = click.Choice(("latency", "energy", "throughput"))
 OBJECTIVE = "What is to be least: seconds of an inference, joule of the tiers with a battery, or the busiest stage."
+MAX_DROP = "Percentage points that coding tensors on links may cost, measured on --data."
 VARIANTS = "Placements to compile, for links and loads that change."
 
 
@@ -26,6 +30,9 @@ VARIANTS = "Placements to compile, for links and loads that change."
 @click.option("--objective", type=OBJECTIVES, default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--deadline", type=click.FloatRange(min=0, min_open=True), metavar="MS", help="Milliseconds an inference may take.")
 @options.shapes
+@options.data
+@options.calibration
+@click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")
 @click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
 @options.as_json
@@ -35,6 +42,9 @@ def partition(
     objective: Objective,
     deadline: float | None,
     shapes: dict[str, tuple[int, ...]],
+    data: Path | None,
+    calibration: Path | None,
+    max_drop: float,
     output: Path | None,
     variants: int,
     as_json: bool,
@@ -46,7 +56,17 @@ def partition(
 
     tiers, folder = load_tiers(source), Path(source).parent
     with working(f"planning {model.name}"):
-        found = plan(model, tiers, objective, deadline and deadline / 1e3, shapes=shapes, folder=folder)
+        found = plan(
+            model,
+            tiers,
+            objective,
+            deadline and deadline / 1e3,
+            shapes=shapes,
+            folder=folder,
+            data=data,
+            calibration=calibration,
+            max_drop=max_drop,
+        )
     if as_json:
         options.print_json(_record(found))
     else:
@@ -70,10 +90,25 @@ def _record(found: Plan) -> dict[str, Any]:
         "price": asdict(found.cut.price),
         "baselines": {name: asdict(price) for name, price in found.baselines.items()},
         "origins": dict(zip(names, found.origins, strict=True)),
+        "coding": None if found.coding is None else _coding(found.coding),
     }
 
 
-def _sent(found: Plan) -> list[tuple[str, dict[str, int]]]:
+def _coding(coding: Coding) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    def row(chosen: Chosen) -> dict[str, Any]:
+        return {"code": chosen.code.name, "bytes": chosen.bytes, "chosen_by": asdict(chosen.loss)}
+
+    return {
+        "tensors": {name: row(chosen) for name, chosen in coding.chosen.items()},
+        "uploads": {name: row(chosen) for name, chosen in coding.uploads.items()},
+        "loss": asdict(coding.loss),
+        "samples": coding.samples,
+    }
+
+
+def _sent(found: Plan) -> list[tuple[str, dict[str, float]]]:
     """What goes up over each link, with its bytes."""
     from edgeopt.partition.prices import crossing
 
@@ -94,9 +129,25 @@ def _print(found: Plan) -> None:
         say(f"{tier.name} ({origin}): {layers}")
         if index < len(found.tiers.links):
             link = found.tiers.links[index].name
-            what = ", ".join(f"{name} ({size:,} bytes)" for name, size in sent[link].items())
+            what = ", ".join(_as_sent(found, name, size) for name, size in sent[link].items())
             say(f"  {link}: {what or 'nothing'}")
+    if found.coding is not None:
+        loss, samples = found.coding.loss, found.coding.samples
+        equal = f"{loss.agreement:.2f} % equal decisions"
+        say(f"coded: {loss.points:.2f} points lost, {equal} on {samples} samples that chose nothing")
     _print_table(found)
+
+
+def _as_sent(found: Plan, name: str, size: float) -> str:
+    chosen = None if found.coding is None else found.coding.chosen.get(name)
+    if chosen is None or chosen.bytes != size:
+        return f"{name} ({size:,.0f} bytes)"
+    plain = 4 * math.prod(next(v for v in _values(found) if v.name == name).type.dims)
+    return f"{name} as {chosen.code.name} ({size:,.0f} bytes, {plain / size:.1f} times fewer than {plain:,})"
+
+
+def _values(found: Plan) -> list[Any]:
+    return [*found.graph.inputs, *(out for node in found.graph.nodes for out in node.outputs)]
 
 
 def _figures(found: Plan, row: Row) -> tuple[str, str, str]:

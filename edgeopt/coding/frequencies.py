@@ -26,7 +26,7 @@ def shares(counts: Array) -> tuple[int, Array]:
     if len(counts) == 1:
         return 0, np.ones(1, np.int64)
     least = max(_SMALLEST_LOG, int(np.ceil(np.log2(len(counts)))))
-    tried = [(log, _rounded(counts, log)) for log in range(least, LARGEST_LOG + 1)]
+    tried = [(log, rounded(counts, log)) for log in range(least, LARGEST_LOG + 1)]
     return min(tried, key=lambda model: _bits(counts, *model))
 
 
@@ -34,7 +34,7 @@ def _bits(counts: Array, log: int, frequencies: Array) -> float:
     return float(np.sum(counts * (log - np.log2(frequencies))) + 8 * len(varints(frequencies)))
 
 
-def _rounded(counts: Array, log: int) -> Array:
+def rounded(counts: Array, log: int) -> Array:
     """Frequencies near ``counts``: steps that cost least, one by one, until they sum to 2**log."""
     size, counts = 1 << log, counts.astype(np.float64)
     found: Array = np.maximum(1, np.round(counts * size / counts.sum())).astype(np.int64)

@@ -98,9 +98,8 @@ class Client:
         known = dict(inputs)
         if part is not None:
             known |= _run(part, known)
-        reply, where = self._neighbours.infer(
-            name(variant), {s.name: known[s.name] for s in shipped.up[0]}, shipped.down[0], until
-        )
+        sent = self._plan.wire.sent({s.name: known[s.name] for s in shipped.up[0]})
+        reply, where = self._neighbours.infer(name(variant), sent, shipped.down[0], until)
         self._watch.answered(reply, variant)
         known |= reply.outputs
         outputs = {port.name: known[port.name] for port in self._local.outputs}

@@ -121,7 +121,7 @@ class _Model:
 
     def _up(self, rates: Rates, link: int) -> tuple[Terms, float]:
         pairs = zip(self.network.tensors, self.up, strict=True)
-        return [(v, rates.up[link] * t.size * share) for t, levels in pairs for share, v in levels[link]], 0.0
+        return [(v, rates.crossing(t, link) * share) for t, levels in pairs for share, v in levels[link]], 0.0
 
     def _down(self, rates: Rates, link: int) -> tuple[Terms, float]:
         terms, constant = [], 0.0

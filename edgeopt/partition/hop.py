@@ -28,7 +28,8 @@ class Hop:
 
     def __init__(self, plan: Shipped, variant: int, tier: str, beyond: Neighbours | None, key: Path | None = None) -> None:
         shipped, place = plan.variants[variant], plan.place(tier)
-        self.inputs: Sequence[Signature] = shipped.up[place - 1]
+        self._wire = plan.wire
+        self.inputs: Sequence[Signature] = [plan.wire.signature(s) for s in shipped.up[place - 1]]
         self.outputs: Sequence[Signature] = shipped.down[place - 1]
         self._name, self._part, self._beyond = name(variant), plan.part(variant, tier, key), beyond
         if self._part is not None:
@@ -42,13 +43,17 @@ class Hop:
             )
 
     def run(self, inputs: Mapping[str, Array], deadline: float | None) -> dict[str, Array]:
-        """The results of this tier and of those behind it. Raises Unreachable when the next tier does not answer in time."""
-        known = dict(inputs)
+        """The results of this tier and of those behind it.
+
+        Raises Unreachable when the next tier does not answer in time, and WireError for a coded tensor that is damaged.
+        """
+        known = self._wire.received(inputs)
         if self._part is not None:
             known |= self._part.run({port.name: known[port.name] for port in self._part.inputs})
         if self._sends and self._beyond is not None:
             until = deadline if deadline is not None else time.monotonic() + PATIENCE
-            reply, _ = self._beyond.infer(self._name, {s.name: known[s.name] for s in self._sends}, self._back, until)
+            sent = self._wire.sent({s.name: known[s.name] for s in self._sends})
+            reply, _ = self._beyond.infer(self._name, sent, self._back, until)
             known |= reply.outputs
         return {port.name: known[port.name] for port in self.outputs}
 

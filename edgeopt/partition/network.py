@@ -24,13 +24,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """``size`` bytes from the stage ``producer`` (or INPUT) to ``consumers``; an ``output`` goes back to the first tier."""
+    """``size`` bytes from the stage ``producer`` (or INPUT) to ``consumers``; an ``output`` goes back to the first tier.
+
+    ``coding`` are the seconds on each tier for making those bytes of the tensor, or the tensor of them; empty for none.
+    """
 
     name: str
-    size: int
+    size: float
     producer: int
     consumers: tuple[int, ...] = ()
     output: bool = False
+    coding: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from edgeopt.assembly import SYMBOL, assemble
 from edgeopt.codegen.identifiers import library_name
 from edgeopt.files import replacing
+from edgeopt.partition.codes.wire import write_codes
 from edgeopt.partition.parts import Parts, parts
 from edgeopt.partition.plan import Plan, changed
 from edgeopt.partition.prices import crossing, latency_rates, price, returning
@@ -46,8 +47,11 @@ def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1) -> list[V
         _variant(plan, placement, _compiled(plan, parts(plan.graph, placement, names), folder, compiled, level))
         for placement in placements(plan, most)
     ]
+    codes = {} if plan.coding is None else {name: found.code for name, found in plan.coding.chosen.items()}
+    sent = {name for variant in variants for link in variant.up for name in link}
+    written = write_codes(folder, {name: code for name, code in codes.items() if name in sent})
     with replacing(folder / FILE) as stream:
-        stream.write(json.dumps(_record(plan, variants, most), indent=1).encode())
+        stream.write(json.dumps({**_record(plan, variants, most), "codes": written}, indent=1).encode())
     return variants
 
 

@@ -9,6 +9,7 @@ the tiers and of the two directions of each link.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from edgeopt.partition.network import Network, Placement, Tensor
@@ -19,12 +20,22 @@ Objective = Literal["latency", "energy", "throughput"]
 
 @dataclass(frozen=True)
 class Rates:
-    """Prices of a sum: ``stages[s][t]`` of a stage on a tier, a byte up and down each link, and a round trip over it."""
+    """Prices of a sum: ``stages[s][t]`` of a stage on a tier, a byte up and down each link, and a round trip over it.
+
+    ``coding`` are those of a second of coding in front of and behind each link.
+    """
 
     stages: tuple[tuple[float, ...], ...]
     up: tuple[float, ...]
     down: tuple[float, ...]
     round_trip: tuple[float, ...]
+    coding: tuple[tuple[float, float], ...]
+
+    def crossing(self, tensor: Tensor, link: int) -> float:
+        """What ``tensor`` costs on its way up over ``link``."""
+        near, far = self.coding[link]
+        coded = near * tensor.coding[link] + far * tensor.coding[link + 1] if tensor.coding else 0.0
+        return self.up[link] * tensor.size + coded
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ def latency_rates(network: Network, tiers: Tiers) -> Rates:
         tuple(1 / (link.up * link.availability) for link in tiers.links),
         tuple(1 / (link.down * link.availability) for link in tiers.links),
         tuple(link.round_trip / link.availability for link in tiers.links),
+        tuple((near.load, far.load) for near, far in pairwise(tiers.tiers)),
     )
 
 
@@ -55,6 +67,10 @@ def energy_rates(network: Network, tiers: Tiers) -> Rates:
     seconds = latency_rates(network, tiers)
     waiting = [tier.idle_watts if tier.battery else 0.0 for tier in tiers.tiers]
     idle = sum(waiting)
+
+    def own(place: int) -> float:
+        tier = tiers.tiers[place]
+        return (tier.watts if tier.battery else 0.0) + idle - waiting[place]
 
     def stage(index: int, place: int) -> float:
         tier, time = tiers.tiers[place], seconds.stages[index][place]
@@ -68,6 +84,7 @@ def energy_rates(network: Network, tiers: Tiers) -> Rates:
         tuple((up + idle) * s for (up, _), s in zip(radios, seconds.up, strict=True)),
         tuple((down + idle) * s for (_, down), s in zip(radios, seconds.down, strict=True)),
         tuple(idle * s for s in seconds.round_trip),
+        tuple((own(k) * near, own(k + 1) * far) for k, (near, far) in enumerate(seconds.coding)),
     )
 
 
@@ -102,10 +119,10 @@ def _parts(network: Network, rates: Rates, placement: Placement) -> tuple[list[f
     for stage, prices, place in zip(network.stages, rates.stages, placement, strict=True):
         tiers[place] += stage.reach * prices[place]
     ups, downs, trips = [], [], []
-    for link, (up, down, trip) in enumerate(zip(rates.up, rates.down, rates.round_trip, strict=True)):
-        there = [(t.size, crossing(network, t, placement, link)) for t in network.tensors]
+    for link, (down, trip) in enumerate(zip(rates.down, rates.round_trip, strict=True)):
+        there = [(rates.crossing(t, link), crossing(network, t, placement, link)) for t in network.tensors]
         back = [(t.size, returning(network, t, placement, link)) for t in network.tensors]
-        ups.append(up * sum(size * share for size, share in there))
+        ups.append(sum(paid * share for paid, share in there))
         downs.append(down * sum(size * share for size, share in back))
         trips.append(trip * max([share for _, share in (*there, *back)], default=0.0))
     return tiers, ups, downs, trips

@@ -10,6 +10,7 @@ from typing import Any
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
 from edgeopt.ir import VerificationError, numpy_dtype
+from edgeopt.partition.codes.wire import Wire, read_codes
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.served import Signature
@@ -41,7 +42,7 @@ class Decision:
 class Shipped:
     """The plan in ``folder``: ``tiers`` by name from the device outwards.
 
-    ``up`` and ``down`` bytes per second and ``round_trip`` seconds are planned of the first link.
+    ``up`` and ``down`` bytes per second and ``round_trip`` seconds are planned of the first link. ``wire`` codes what goes up.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Shipped:
     round_trip: float
     variants: tuple[ShippedVariant, ...]
     table: tuple[Decision, ...]
+    wire: Wire = Wire()
 
     def place(self, tier: str) -> int:
         """The position of ``tier``. Raises EdgeoptError for one the plan has not."""
@@ -86,7 +88,8 @@ def _shipped(folder: Path, record: dict[str, Any]) -> Shipped:
         raise ValueError("its table names variants that it does not have")
     link = record["links"][0] if record["links"] else {"up": 1.0, "down": 1.0, "round_trip": 0.0}
     rates = (float(link["up"]), float(link["down"]), float(link["round_trip"]))
-    return Shipped(folder, tuple(str(tier["name"]) for tier in record["tiers"]), *rates, variants, table)
+    wire = read_codes(folder, record.get("codes", {}))
+    return Shipped(folder, tuple(str(tier["name"]) for tier in record["tiers"]), *rates, variants, table, wire)
 
 
 def _variant(row: dict[str, Any], types: dict[str, Signature], links: int) -> ShippedVariant:

@@ -20,11 +20,15 @@ TEXT = 24  # bytes of a number in JSON, at most
 
 @dataclass(frozen=True)
 class Signature:
-    """A tensor that goes in or comes out; a leading axis of a multiple of ``shape[0]`` holds several batches."""
+    """A tensor that goes in or comes out; a leading axis of a multiple of ``shape[0]`` holds several batches.
+
+    With ``most`` it is a message instead, a vector of 1 to so many bytes, whose shape is (-1,).
+    """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    most: int = 0
 
     def described(self) -> dict[str, object]:
         """As the protocol's metadata lists it."""
@@ -32,8 +36,8 @@ class Signature:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of one batch."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        """Bytes of one batch, or the most of a message."""
+        return self.most or int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
 
 class Served(Protocol):
@@ -65,9 +69,9 @@ class ServedModel:
 
 
 def largest_request(models: Iterable[Served], batches: int) -> int:
-    """The most bytes of a request for one of ``models``: its inputs as numbers in JSON, in the largest batch."""
-    sizes = (sum(port.nbytes // port.dtype.itemsize * TEXT for port in model.inputs) for model in models)
-    return JSON_LIMIT + batches * max(sizes, default=0)
+    """The most bytes of a request for one of ``models``: its inputs as numbers in JSON, in the largest batch, or as messages."""
+    sizes = (sum(port.most or batches * (port.nbytes // port.dtype.itemsize) * TEXT for port in m.inputs) for m in models)
+    return JSON_LIMIT + max(sizes, default=0)
 
 
 def warm(model: CompiledModel) -> None:
@@ -82,6 +86,11 @@ def require_fits(found: Mapping[str, Array], wanted: Sequence[Signature], batche
         raise WireError(f"the tensors are {sorted(found)}, wanted are {sorted(port.name for port in wanted)}")
     for port in wanted:
         array = found[port.name]
+        if port.most:
+            if array.dtype != np.uint8 or array.ndim != 1 or not 1 <= len(array) <= port.most:
+                wanted_bytes = f"a message of 1 to {port.most} bytes"
+                raise WireError(f"'{port.name}' is {array.dtype}{list(array.shape)}, wanted is {wanted_bytes}")
+            continue
         counts = {array.shape[0] // port.shape[0]} if port.shape and port.shape[0] and array.shape else {1}
         whole = (next(iter(counts)) * port.shape[0], *port.shape[1:]) if port.shape else ()
         if array.dtype != port.dtype or array.shape != whole or not 1 <= min(counts) <= batches:

@@ -1,0 +1,143 @@
+"""A tensor as a short message: rotated or projected, rounded to one step, coded by tables that both ends have.
+
+x -> forward (x - mean) -> symbols of step -> bits -> symbols -> means of what they stood for -> backward + mean -> x
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from edgeopt.coding.contexts import LOG, Tables
+from edgeopt.ir import Array
+from edgeopt.partition.codes.layout import Layout
+
+
+class BoundaryCode(Protocol):
+    """How a float32 tensor of one call travels."""
+
+    @property
+    def name(self) -> str:
+        """What a plan calls it."""
+
+    @property
+    def most(self) -> int:
+        """The most bytes of a tensor."""
+
+    def encode(self, array: Array) -> bytes:
+        """The tensor of one call."""
+
+    def decode(self, data: bytes | memoryview) -> Array | None:
+        """The tensor of one call; None for data that is damaged."""
+
+    def round_trip(self, array: Array) -> Array:
+        """What arrives of ``array`` [samples, ...]."""
+
+    def sizes(self, array: Array) -> Sequence[int]:
+        """The bytes of each sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class Transform:
+    """``forward`` float32 [components, channels] and ``backward`` [channels, components], None for as it is; ``mean`` [channels].
+
+    ``name`` says what it is.
+    """
+
+    name: str
+    layout: Layout
+    mean: Array
+    forward: Array | None = None
+    backward: Array | None = None
+
+    def apply(self, array: Array) -> Array:
+        """Components [samples, components, rows, columns] of ``array`` [samples, ...]."""
+        x = self.layout.opened(np.asarray(array, np.float32)) - self.mean[:, None, None]
+        if self.forward is None:
+            return np.asarray(x)
+        flat = x.reshape(*x.shape[:2], -1)
+        return np.asarray((self.forward @ flat).reshape(len(x), -1, *x.shape[2:]))
+
+    def undo(self, components: Array) -> Array:
+        """The array, as far as the components tell it."""
+        x = components
+        if self.backward is not None:
+            x = (self.backward @ components.reshape(*components.shape[:2], -1)).reshape(len(x), -1, *components.shape[2:])
+        return np.ascontiguousarray(self.layout.closed(x + self.mean[:, None, None]), np.float32)
+
+    @property
+    def components(self) -> int:
+        """How many there are."""
+        return self.layout.channels if self.forward is None else len(self.forward)
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """``transform``, then multiples of ``step``; ``low`` int64 [groups] is the multiple that symbol 0 of a group stands for.
+
+    ``values`` float32 [groups, symbols] are the numbers that symbols become again, ``tables`` how they are coded.
+    """
+
+    transform: Transform
+    step_name: str
+    step: float
+    low: Array
+    values: Array
+    tables: Tables
+
+    @property
+    def name(self) -> str:
+        """The transform and the step."""
+        return f"{self.transform.name} {self.step_name}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Components, rows and columns of a tensor's symbols."""
+        return self.transform.components, *self.transform.layout.maps
+
+    def symbols(self, array: Array) -> Array:
+        """uint8 [samples, components, rows, columns]; what lies outside of the range that was seen becomes its end."""
+        low, counts = self._of_components()
+        return symbols_of(self.transform.apply(array), self.step, low, counts)
+
+    def numbers(self, symbols: Array) -> Array:
+        """float32 [samples, ...] of symbols."""
+        groups = self.tables.groups
+        return self.transform.undo(self.values[groups[:, None, None], symbols])
+
+    def encode(self, array: Array) -> bytes:
+        """The tensor of one call."""
+        return self.tables.encode(self.symbols(array)[0])
+
+    def decode(self, data: bytes | memoryview) -> Array | None:
+        """The tensor of one call, float32; None for data that is damaged."""
+        symbols = self.tables.decode(data, self.shape)
+        return None if symbols is None else self.numbers(symbols[None])
+
+    def round_trip(self, array: Array) -> Array:
+        """What arrives of ``array`` [samples, ...]."""
+        return self.numbers(self.symbols(array))
+
+    @property
+    def most(self) -> int:
+        """The most bytes of a tensor."""
+        return -(-LOG * (int(np.prod(self.shape)) + 1) // 8)
+
+    def sizes(self, array: Array) -> Sequence[int]:
+        """The bytes of each sample."""
+        return [len(self.tables.encode(sample)) for sample in self.symbols(array)]
+
+    def _of_components(self) -> tuple[Array, Array]:
+        counts = np.count_nonzero(self.tables.frequencies[:, 0], axis=1)
+        return self.low[self.tables.groups], counts[self.tables.groups]
+
+
+def symbols_of(components: Array, step: float, low: Array, counts: Array) -> Array:
+    """Multiples of ``step``, counted from ``low`` [components], at most ``counts`` [components] of them; NaN is the lowest."""
+    with np.errstate(invalid="ignore"):
+        multiples = np.rint(components / np.float32(step)) - low[:, None, None]
+        inside = np.minimum(np.maximum(np.nan_to_num(multiples), 0), counts[:, None, None] - 1)
+    return np.asarray(inside, np.uint8)

@@ -1,0 +1,70 @@
+"""What a network decides when values that cross its cuts were coded: its parts as native code, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeopt.assembly import assemble
+from edgeopt.evaluate.data import DataSet, fitted
+from edgeopt.evaluate.judge import judged
+from edgeopt.evaluate.metrics import decisions
+from edgeopt.ir import Array, Graph
+from edgeopt.partition.parts import parts
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.target import host
+
+CARE = 1.0  # standard errors that are added to a loss before it is held against a budget: few samples are often lucky
+Change = Callable[[Array], Array]  # of the values of all samples
+
+
+@dataclass(frozen=True)
+class Loss:
+    """``points`` of accuracy lost (of equal decisions without labels), ``careful`` with its error; ``agreement`` in percent."""
+
+    points: float
+    careful: float
+    agreement: float
+
+
+def compiled_parts(graph: Graph, placement: Sequence[int]) -> list[CompiledModel]:
+    """The parts of ``graph`` for this machine, in the order of their tiers."""
+    names = [str(tier) for tier in range(max(placement, default=0) + 1)]
+    return [assemble(part, host()) for part in parts(graph, placement, names).graphs.values()]
+
+
+class Judge:
+    """The ``models`` that are the parts of ``graph``, on ``data``."""
+
+    def __init__(self, graph: Graph, models: Sequence[CompiledModel], data: DataSet) -> None:
+        data = fitted(data, graph)
+        self._models, self._output = models, judged(graph, data)
+        self._inputs = {v.name: data.arrays[v.name] for v in graph.inputs}
+        self.values: Mapping[str, Array] = self._run({})
+        self.before = decisions(self.values[self._output])
+        self.labels = self.before if data.labels is None else data.labels
+
+    def loss(self, changes: Mapping[str, Change]) -> Loss:
+        """What is lost when values are changed on their way."""
+        after = decisions(self._run(changes)[self._output])
+        lost = (self.before == self.labels).astype(np.float64) - (after == self.labels)
+        points = 100 * float(lost.mean())
+        error = 100 * float(lost.std()) / np.sqrt(len(lost))
+        return Loss(points, max(points, 0.0) + CARE * float(error), 100 * float(np.mean(after == self.before)))
+
+    def _run(self, changes: Mapping[str, Change]) -> dict[str, Array]:
+        """All values between the parts. A part whose inputs nothing changes is not computed again."""
+        known = {name: changes[name](a) if name in changes else a for name, a in self._inputs.items()}
+        touched = set(changes) & set(known) if changes else set(known)
+        for model in self._models:
+            names = [port.name for port in model.inputs]
+            if touched.isdisjoint(names):
+                made: Mapping[str, Array] = {port.name: self.values[port.name] for port in model.outputs}
+            else:
+                made = model.run({name: known[name] for name in names})
+                touched |= set(made)
+            known |= {name: changes[name](a) if name in changes else a for name, a in made.items()}
+            touched |= set(changes) & set(made)
+        return known
