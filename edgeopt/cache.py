@@ -66,7 +66,7 @@ def _read(path: Path, name: str) -> bytes | None:
     head, content = entry[:_LINE], entry[_LINE:]
     if head == _head(name, content):
         return content
-    _remove(path)
+    remove(path)
     return None
 
 
@@ -92,7 +92,8 @@ def _length(head: bytes) -> int:
     return int(digits) if digits.isdigit() else -1
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove what lies at ``path``, whatever it is, where that can be done."""
     with contextlib.suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -104,7 +105,7 @@ def _write(place: Path, name: str, entry: bytes) -> None:
     """Aside, to the disk, then in place: whoever reads meanwhile, or after a crash, finds the whole entry or none."""
     path = place / name
     if path.parent != place and not path.parent.is_dir():
-        _remove(path.parent)
+        remove(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     try:
@@ -113,10 +114,10 @@ def _write(place: Path, name: str, entry: bytes) -> None:
             file.flush()
             os.fsync(handle)
         if path.is_dir():
-            _remove(path)
+            remove(path)
         os.replace(aside, path)
     except BaseException:
-        _remove(Path(aside))
+        remove(Path(aside))
         raise
 
 

@@ -12,7 +12,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import note, say, working
-from edgeopt.examine.difference import TOLERANCE, compare
+from edgeopt.examine.tolerance import TOLERANCE
 
 if TYPE_CHECKING:
     from edgeopt.ir import Array, Graph
@@ -92,6 +92,7 @@ class Search:
     def wrong(self, count: int) -> bool:
         """Whether the outputs differ after ``count`` rewrites; a graph that no longer runs differs too."""
         from edgeopt.errors import EdgeoptError
+        from edgeopt.examine.difference import compare
         from edgeopt.interpret import interpret
 
         graph, _ = self.rewritten(count)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import note, print_table, progressing
+from edgeopt.repeated import give, keep, key
+from edgeopt.runtime.folder import refuse_foreign
+from edgeopt.runtime.marks import MANIFEST
 
 if TYPE_CHECKING:
     from edgeopt.ir import Graph
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
     from edgeopt.runtime.manifest import Manifest
-    from edgeopt.runtime.model import CompiledModel
     from edgeopt.search.goal import Objective
     from edgeopt.search.run import Budget
 
@@ -66,6 +69,11 @@ class Request:
     portable: bool
     weights: str
     no_onnx: bool
+
+    @property
+    def directory(self) -> Path:
+        """Where the artifact is written."""
+        return self.output or Path(f"{self.model.stem}.edgeopt")
 
     @property
     def onnx(self) -> bool:
@@ -123,14 +131,20 @@ class Request:
 @options.no_onnx
 def compile_(**given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
-    from edgeopt.rewrite import Context
-
     asked = Request(**given)
     asked.check()
+    name = _name_of_result(asked)
+    if name is not None and _given_again(name, asked.directory):
+        return
+    from edgeopt.rewrite import Context
+
     context = Context(level=asked.level, stop_after=asked.stop_after)
     shown = _printer(asked.print_after)
     with progressing(f"compiling {asked.model.name}"):
-        (_write_onnx if asked.emit == "onnx" else _write_artifact)(asked, context, shown)
+        if asked.emit == "onnx":
+            _write_onnx(asked, context, shown)
+        else:
+            _write_artifact(asked, context, shown, name)
     _report(context, asked.explain, asked.time_passes)
 
 
@@ -162,12 +176,30 @@ def _budget(asked: Request) -> Budget:
     return Budget(*limits, asked.objective, asked.method, asked.profile, asked.accept_chance)
 
 
-def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None) -> None:
+def _name_of_result(asked: Request) -> str | None:
+    """What names the artifact among those of the cache; None for a request that also asks for what is not in it."""
+    looks = asked.passes or asked.stop_after is not None or asked.print_after or asked.explain or asked.time_passes
+    if looks or asked.tune or asked.emit is not None or asked.target != "host":
+        return None
+    files = [path for path in (asked.model, asked.data, asked.calibration) if path is not None]
+    data, calibration = (None if path is None else Path() for path in (asked.data, asked.calibration))
+    return key(replace(asked, model=Path(), output=None, data=data, calibration=calibration), files)
+
+
+def _given_again(name: str, directory: Path) -> bool:
+    """Write the artifact of the cache called ``name`` and tell of it; False when there is none."""
+    about = give(name, directory)
+    if about is not None:
+        _summarise(json.loads((directory / MANIFEST).read_bytes()), about["nodes"], directory)
+        note("compiled before: this is the artifact of that time")
+    return about is not None
+
+
+def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None, name: str | None) -> None:
     from edgeopt.compiler import compile as compile_model
     from edgeopt.options import Debug
-    from edgeopt.runtime.folder import refuse_foreign
 
-    directory = asked.output or Path(f"{asked.model.stem}.edgeopt")
+    directory = asked.directory
     refuse_foreign(directory)  # before the work, not after it
     compiled = compile_model(
         asked.model,
@@ -180,7 +212,10 @@ def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None) 
         options=_options(asked, Debug(context, asked.passes or None, shown)),
     )
     compiled.save(directory)
-    _summarise(compiled, directory)
+    nodes = len(compiled.graph.nodes)
+    if name is not None:
+        keep(name, directory, {"nodes": nodes})
+    _summarise(compiled.manifest, nodes, directory)
 
 
 def _options(asked: Request, debug: Debug) -> Options:
@@ -222,8 +257,7 @@ def _print_notes(lines: Iterable[str]) -> None:
         note(f"note: {line}")
 
 
-def _summarise(compiled: CompiledModel, directory: Path) -> None:
-    manifest = compiled.manifest
+def _summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
     _print_notes(manifest["notes"])
     for fallback in manifest["fallbacks"]:
         note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
@@ -236,7 +270,7 @@ def _summarise(compiled: CompiledModel, directory: Path) -> None:
 
         print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
         print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
-    note(f"wrote {directory}: {len(compiled.graph.nodes)} nodes, {_sizes(manifest, directory)}")
+    note(f"wrote {directory}: {nodes} nodes, {_sizes(manifest, directory)}")
 
 
 def _sizes(manifest: Manifest, directory: Path) -> str:

@@ -10,7 +10,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import note, print_table, working
-from edgeopt.examine.difference import TOLERANCE
+from edgeopt.examine.tolerance import TOLERANCE
 
 ENGINE = "What runs the original.  [default: onnxruntime where installed, else the slow onnx.reference]"
 

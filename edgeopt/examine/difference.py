@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeopt.ir import Array
-
-TOLERANCE = 1e-4
+if TYPE_CHECKING:
+    from edgeopt.ir import Array
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.runtime.artifact import load
-from edgeopt.runtime.manifest import MANIFEST, REPORT, SIGNATURE
+from edgeopt.runtime.marks import MANIFEST, REPORT, SIGNATURE
 from edgeopt.runtime.model import CODE
 from edgeopt.runtime.reading import MODEL, WEIGHTS
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from edgeopt import arguments, npz
 from edgeopt.errors import EdgeoptError
-from edgeopt.examine.difference import TOLERANCE, Difference, compare
+from edgeopt.examine.difference import Difference, compare
 from edgeopt.examine.execution import Execute, execution
 from edgeopt.examine.originals import ORIGINALS, Runner, original_runner
 from edgeopt.examine.samples import random_inputs, read_test_data
+from edgeopt.examine.tolerance import TOLERANCE
 from edgeopt.ir import Array, TensorType
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel

@@ -19,8 +19,9 @@ from edgeopt.files import open_regular, read_regular
 from edgeopt.lower.memory import aligned
 from edgeopt.report.page import page
 from edgeopt.runtime.folder import put
-from edgeopt.runtime.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, REPORT, Manifest
+from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.manifest_sense import check_manifest
+from edgeopt.runtime.marks import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, REPORT
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import WEIGHTS
 

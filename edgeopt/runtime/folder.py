@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
-from edgeopt.runtime.manifest import MANIFEST, MANIFEST_LIMIT, MARK, OWN_FILES
+from edgeopt.runtime.marks import MANIFEST, MANIFEST_LIMIT, MARK, OWN_FILES
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV}

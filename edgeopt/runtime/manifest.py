@@ -13,12 +13,6 @@ from edgeopt.target import Target
 
 Manifest = dict[str, Any]
 
-MANIFEST, SIGNATURE, REPORT = "manifest.json", "manifest.sig", "report.html"
-OWN_FILES = (MANIFEST, SIGNATURE, REPORT)
-MANIFEST_LIMIT = 256 << 20  # bytes; a hundred thousand steps take a tenth of it
-MARK = "edgeopt"  # what "artifact" says in a manifest of ours
-FORMAT = 3
-
 
 def describe(graph: Graph, program: Program, target: Target, level: int, fired: Mapping[str, int]) -> Manifest:
     """The manifest of a program: inputs and outputs, memory, parts to run in order, kernels, passes that ``fired``, notes."""

@@ -14,7 +14,8 @@ from typing import Any
 from edgeopt.codegen.identifiers import is_identifier
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import numpy_dtype
-from edgeopt.runtime.manifest import OWN_FILES, Manifest
+from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.marks import OWN_FILES
 from edgeopt.target import Target
 
 LARGEST, RANK, CORES = 1 << 46, 64, 4096  # bytes of a block, dimensions numpy can have, threads

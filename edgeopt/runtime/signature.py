@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular, replacing
 from edgeopt.runtime.artifact import load
-from edgeopt.runtime.manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE
+from edgeopt.runtime.marks import MANIFEST, MANIFEST_LIMIT, SIGNATURE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

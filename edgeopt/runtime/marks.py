@@ -1,0 +1,9 @@
+"""What an artifact is known by on disk; nothing else, so that a folder of one can be written without loading the compiler."""
+
+from __future__ import annotations
+
+MANIFEST, SIGNATURE, REPORT = "manifest.json", "manifest.sig", "report.html"
+OWN_FILES = (MANIFEST, SIGNATURE, REPORT)
+MANIFEST_LIMIT = 256 << 20  # bytes; a hundred thousand steps take a tenth of it
+MARK = "edgeopt"  # what "artifact" says in a manifest of ours
+FORMAT = 3
