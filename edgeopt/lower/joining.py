@@ -21,8 +21,7 @@ def blocked_layout(table: Sequence[Kernel], value: Value, target: Target) -> Lay
     The inputs of a concatenation that is made in place share the layout of its output, as do channels that are read in place.
     """
     whole = joined(table, value, target)
-    parts = whole.producer.inputs if whole is not None and whole.producer is not None else []
-    members = [whole or value, *(p for p in parts if p is not None and joined(table, p, target) is whole)]
+    members = [value] if whole is None else _members(table, whole, whole, target)
     halo, fill = NO_HALO, 0
     for kernel, node in [reader for m in members for v in within(m) for reader in _readers(table, v)]:
         wanted = kernel.halo(node)
@@ -52,11 +51,53 @@ def joined(table: Sequence[Kernel], value: Value, target: Target) -> Value | Non
 
     A concatenation is made in place for one image and parts of whole blocks, of which one at least is a product's. A part is
     written there by a node that may write blocked maps, into the first concatenation that reads it; other parts are copied.
+    One that another begins with lies in that: all concatenations of a dense block are the first channels of its last.
     """
-    if value.producer is None or value.producer.is_op("Concat"):
-        return value if value.producer is not None and _in_place(value.producer, target) else None
+    if value.producer is None:
+        return None
+    if value.producer.is_op("Concat"):
+        return _outermost(value, target) if _in_place(value.producer, target) else None
     node = next((n for n in value.users if n.is_op("Concat") and _in_place(n, target)), None)
-    return node.output if node is not None and _placed(table, value.producer) else None
+    return _outermost(node.output, target) if node is not None and _placed(table, value.producer) else None
+
+
+def first_channel(value: Value, whole: Value) -> int:
+    """The channel of ``whole``, which ``value`` is joined into, that it begins with."""
+    parts = _parts(whole)
+    if value in parts:
+        return sum(dims[1] for dims in map(shape_of, parts[: parts.index(value)]) if dims is not None)
+    made_of_first = value.producer is not None and value.producer.is_op("Concat")
+    return 0 if made_of_first else first_channel(value, parts[0])
+
+
+def _outermost(whole: Value, target: Target) -> Value:
+    """The largest concatenation in place that begins with ``whole``: with it, or with the parts it is made of."""
+    parts = _parts(whole)
+    nested = [n for n in whole.users if n.is_op("Concat") and n.inputs[0] is whole]
+    longer = [n for n in _beside(whole) if len(n.inputs) > len(parts) and list(n.inputs[: len(parts)]) == parts]
+    ordered = [*nested, *sorted(longer, key=lambda n: -len(n.inputs))]
+    node = next((n for n in ordered if _in_place(n, target)), None)
+    return whole if node is None else _outermost(node.output, target)
+
+
+def _members(table: Sequence[Kernel], value: Value, whole: Value, target: Target) -> list[Value]:
+    """``value``, which is joined into ``whole``, and the parts and shorter concatenations of it that are."""
+    if value.producer is None or not value.producer.is_op("Concat"):
+        return [value]
+    parts = _parts(value)
+    inside = [p for p in parts if joined(table, p, target) is whole]
+    shorter = [n for n in _beside(value) if len(n.inputs) < len(parts) and list(n.inputs) == parts[: len(n.inputs)]]
+    begun = [n.output for n in shorter if _in_place(n, target) and n.output is not value]
+    return [value, *begun, *(m for p in inside for m in _members(table, p, whole, target))]
+
+
+def _parts(whole: Value) -> list[Value]:
+    return [v for v in whole.producer.inputs if v is not None] if whole.producer is not None else []
+
+
+def _beside(whole: Value) -> list[Node]:
+    """The concatenations that read the first part of ``whole``."""
+    return [n for n in _parts(whole)[0].users if n.is_op("Concat")]
 
 
 def _placed(table: Sequence[Kernel], node: Node) -> bool:

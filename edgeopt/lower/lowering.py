@@ -12,7 +12,7 @@ from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Layout, Si
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
-from edgeopt.lower.joining import blocked_layout, joined
+from edgeopt.lower.joining import blocked_layout, first_channel, joined
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.regions import Region, regions
 from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked
@@ -52,6 +52,7 @@ class _Lowering:
         self.emission, self.store, self.depth = Emission(), Store(graph), 0
         self.notes: list[str] = []
         self.layouts: dict[Value, Layout] = {}
+        self.brought: set[tuple[Value, Value]] = set()  # values that were copied into a concatenation
 
     def program(self, name: str) -> Program:
         """Lower every node, then plan the memory."""
@@ -130,22 +131,25 @@ class _Lowering:
 
     def _joined(self, node: Node) -> bool:
         """A concatenation whose parts lie in their channels of its output already needs no code; others are brought there."""
-        whole = self.store.get(node.output, plain=False) if node.is_op("Concat") else None
-        if whole is None:
+        outer = joined(self.table, node.output, self.target) if node.is_op("Concat") else None
+        whole = self.store.get(outer, plain=False) if outer is not None else None
+        if outer is None or whole is None:
             return False
-        away = [v for v in node.inputs if v is not None and not self._lies_in(v, whole)]
+        places = {v: self._part(v, outer, whole.tensor.layout) for v in node.inputs if v is not None}
+        away = [v for v, place in places.items() if (v, outer) not in self.brought and not place.holds(self.store.get(v, False))]
         if len(away) == len(node.inputs):
-            self.store.forget_blocked(node.output)  # no part lies there, so that nothing is gained
+            if outer is node.output:
+                self.store.forget_blocked(outer)  # no part lies there, so that nothing is gained
             return False
         for value in away:
-            self._bring(node, value, self.store.part(value, node.output, whole.tensor.layout))
+            self._bring(node, value, places[value])
+        self.brought |= {(v, outer) for v in away if not self.depth}  # a branch may not run
+        if outer is not node.output:
+            self.store.put(node.output, whole.part(node.output, 0))
         return True
 
-    def _lies_in(self, value: Value, whole: Storage) -> bool:
-        part = self.store.get(value, plain=False)
-        if part is None or part.buffer is not whole.buffer:
-            return False
-        return part.delta == self.store.part(value, whole.value, whole.tensor.layout).delta
+    def _part(self, value: Value, whole: Value, layout: Layout) -> Storage:
+        return self.store.part(value, whole, layout, first_channel(value, whole))
 
     def _bring(self, node: Node, value: Value, made: Storage) -> None:
         """Copy a value to a blocked storage, as it lies where it has the same layout."""
@@ -196,7 +200,7 @@ class _Lowering:
         layout = self._blocked(value) if blocked else PLAIN
         whole = joined(self.table, value, self.target) if blocked else None
         if whole is not None and whole is not value:
-            return self.store.part(value, whole, layout)
+            return self._part(value, whole, layout)
         return self.store.new(value, layout)
 
     def _read(self, value: Value, node: Node, plain: bool) -> Storage:

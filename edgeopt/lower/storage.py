@@ -38,6 +38,10 @@ class Storage:
         delta = self.delta + skipped * numpy_dtype(value.type.dtype).itemsize
         return Storage(value, Tensor(value.type, self.tensor.layout), self.place, self.buffer, delta)
 
+    def holds(self, other: Storage | None) -> bool:
+        """Whether ``other``, storage of the same value in the same layout, is this memory."""
+        return other is not None and other.buffer is self.buffer and other.delta == self.delta
+
     def located(self) -> Place | None:
         """The final place; None before the plan or for constants, which the weight block places."""
         return Place("arena", self.buffer.offset + self.delta) if self.buffer is not None else self.place
@@ -105,16 +109,15 @@ class Store:
         size = tensor.elements * max(1, numpy_dtype(type_.dtype).itemsize)
         return Storage(value, tensor, None, Buffer(size, -1, -1))
 
-    def part(self, value: Value, whole: Value, layout: Layout) -> Storage:
-        """Storage of one input of a channel concatenation inside its output, which is made at the first request."""
+    def part(self, value: Value, whole: Value, layout: Layout, channel: int) -> Storage:
+        """Storage of a value from ``channel`` on inside the concatenation ``whole``, which is made at the first request."""
         storage = self.get(whole, plain=False)
         if storage is None:
             storage = self.new(whole, layout)
             self.put(whole, storage)
-        assert value.type is not None and whole.producer is not None
-        tensor, parts = Tensor(value.type, layout), whole.producer.inputs
-        before = [v.type.dims[1] for v in parts[: parts.index(value)] if v is not None and v.type is not None]
-        delta = storage.delta + sum(before) * tensor.plane * numpy_dtype(value.type.dtype).itemsize
+        assert value.type is not None
+        tensor = Tensor(value.type, layout)
+        delta = storage.delta + channel * tensor.plane * numpy_dtype(value.type.dtype).itemsize
         return Storage(value, tensor, None, storage.buffer, delta)
 
     def at(self, value: Value, place: Place) -> Storage:
