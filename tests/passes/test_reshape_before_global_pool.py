@@ -19,3 +19,12 @@ def test_leaves_moved_channels() -> None:
     draft, x = sketch()
     y = draft.op("GlobalAveragePool", draft.op("Reshape", x, draft.ints(1, 6, 3, 5)))
     assert any("changes batch or channels" in reason for reason in reasons(closed(draft, y), NAME))
+
+
+def test_leaves_a_sequence_lifted_to_a_map() -> None:
+    """Pools of sequences are lifted again, and the passes would never come to rest."""
+    draft, x = sketch()
+    sequence = draft.op("Reshape", x, draft.ints(1, 3, 30))
+    y = draft.op("GlobalAveragePool", draft.op("Reshape", sequence, draft.ints(1, 3, 1, 30)))
+    graph = closed(draft, y)
+    assert any("sequence" in reason for reason in reasons(graph, NAME))
