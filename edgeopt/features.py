@@ -26,6 +26,14 @@ def architecture(triple: str) -> str:
     return triple.split("-")[0]
 
 
+def normalised(triple: str) -> str:
+    """``triple`` with a vendor: ``thumbv7em-none-eabihf`` would be read as an environment in place of a system, and silently
+
+    compiled for another ABI of floats."""
+    parts = triple.split("-")
+    return "-".join([parts[0], "unknown", *parts[1:]]) if len(parts) == 3 and parts[1] == "none" else triple
+
+
 def lacking(triple: str, cpu: str, features: str) -> tuple[str, ...]:
     """The features that code for this processor may use and this machine lacks.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.features import architecture, lacking
+from edgeopt.features import architecture, lacking, normalised
 from edgeopt.files import read_regular
 from edgeopt.target_check import check
 
@@ -26,7 +26,9 @@ class Target:
 
     ``vector_bytes`` and ``vector_registers`` describe the widest register file; ``dot4`` names the 8-bit dot product
     (``vpdpbusd``, ``sdot`` or empty) and ``lookup`` the byte table look-up (``vpermb``, ``pshufb``, ``tbl``, ``vtbl``);
-    caches are bytes per core (``l3`` shared), ``bandwidth`` is bytes/s from memory to one core, ``frequency`` Hz.
+    caches are bytes per core (``l3`` shared), ``bandwidth`` is bytes/s from memory to one core, ``frequency`` Hz. Of
+    microcontrollers ``dsp`` tells of products of 16-bit pairs, ``mve`` of Helium, ``fpu`` of single precision in hardware;
+    ``flash`` and ``ram`` are bytes, 0 where it is no board's business.
     """
 
     name: str
@@ -45,6 +47,11 @@ class Target:
     frequency: float = 1.5e9
     bandwidth: float = 4e9
     pointer_bytes: int = 8
+    dsp: bool = False
+    mve: bool = False
+    fpu: bool = True
+    flash: int = 0
+    ram: int = 0
     description: str = ""
 
     @property
@@ -60,7 +67,22 @@ class Target:
     @property
     def signed_bytes(self) -> bool:
         """True when the 8-bit products take signed activations (Arm); x86 multiplies unsigned by signed bytes."""
-        return self.dot4 == "sdot" or self.lookup in ("tbl", "vtbl")
+        return self.dot4 == "sdot" or self.lookup in ("tbl", "vtbl") or self.channels_last
+
+    @property
+    def channels_last(self) -> bool:
+        """True when maps of bytes lie with their channels last and without a border (microcontrollers)."""
+        return self.mve or self.vector_bytes == 4
+
+    @property
+    def bare(self) -> bool:
+        """True when no operating system loads the code: it is linked to where it lies."""
+        return "-none" in self.triple
+
+    @property
+    def rounds_scalars(self) -> bool:
+        """True when one instruction rounds a float to the nearest integer, half to even, in a scalar register (VFP)."""
+        return self.fpu and self.architecture.startswith("thumb")
 
     @property
     def widens_half(self) -> str:
@@ -125,7 +147,7 @@ def _from_table(name: str, facts: Mapping[str, object]) -> Target:
     for key in ("triple", "cpu"):
         if key not in facts:
             raise EdgeoptError(f"target '{name}': the fact '{key}' is missing")
-    return Target(name=name, **facts)  # type: ignore[arg-type]
+    return Target(name=name, **{**facts, "triple": normalised(str(facts["triple"]))})  # type: ignore[arg-type]
 
 
 @cache

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgeopt.target import Target
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
-    "vector_bytes": (16, 32, 64),
+    "vector_bytes": (4, 16, 32, 64),
     "pointer_bytes": (4, 8),
     "dot4": ("", "vpdpbusd", "sdot"),
     "lookup": ("", "vpermb", "pshufb", "tbl", "vtbl"),
@@ -62,8 +62,15 @@ def _facts(target: Target) -> Iterator[str]:
         yield f"l3 is {target.l3}, it must not be negative"
     if target.cores > MOST_CORES:
         yield f"cores is {target.cores}, at most {MOST_CORES} are supported"
-    if not re.fullmatch("x86_64|aarch64|arm|armv[0-9].*", target.architecture):
-        yield f"there is no code generation for '{target.triple}'; known architectures are x86_64, aarch64 and arm"
+    if not re.fullmatch("x86_64|aarch64|arm|armv[0-9].*|thumbv[678].*|riscv32", target.architecture):
+        known = "x86_64, aarch64, arm, thumbv6m to thumbv8.1m.main and riscv32"
+        yield f"there is no code generation for '{target.triple}'; known architectures are {known}"
+    if target.cpu.startswith("cortex-m") and not target.architecture.startswith("thumb"):
+        yield f"'{target.cpu}' executes Thumb code only, '{target.triple}' is another architecture; thumbv7em-none-eabihf is one"
+    if target.triple.endswith("eabihf") and not target.fpu:
+        yield f"'{target.triple}' passes floats in registers of an FPU, which fpu = false denies; use ...-eabi"
+    if min(target.flash, target.ram) < 0:
+        yield f"flash is {target.flash} and ram {target.ram}; 0 stands for unknown"
 
 
 def _processor(target: Target) -> Iterator[str]:
@@ -113,9 +120,11 @@ def _instructions(target: Target) -> Iterator[str]:
 
 def _needed(target: Target) -> Iterator[tuple[str, str]]:
     x86 = target.architecture == "x86_64"
-    wide: Mapping[Any, tuple[str, ...]] = {32: ("avx2",), 64: ("avx512f", "avx512bw")} if x86 else {16: ("neon",)}
+    neon: tuple[str, ...] = ("mve", "mve.fp") if target.mve else ("neon",)
+    wide: Mapping[Any, tuple[str, ...]] = {32: ("avx2",), 64: ("avx512f", "avx512bw")} if x86 else {16: neon}
     dots = {"vpdpbusd": ("avx512vnni",) if target.vector_bytes == 64 else ("avx512vnni", "avx512vl"), "sdot": ("dotprod",)}
     looks = {"vpermb": ("avx512vbmi",), "pshufb": ("ssse3",), "tbl": ("neon",), "vtbl": ("neon",)}
-    for fact, table in (("vector_bytes", wide), ("dot4", dots), ("lookup", looks)):
+    words: Mapping[Any, tuple[str, ...]] = {True: ("dsp",)}
+    for fact, table in (("vector_bytes", wide), ("dot4", dots), ("lookup", looks), ("dsp", words)):
         for feature in table.get(getattr(target, fact), ()):
             yield fact, feature

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from edgeopt.coding.block import Transform
 from edgeopt.ir import Array, Node, TensorType
@@ -238,6 +238,7 @@ class Kernel:
     ``level`` is the optimisation level from which the kernel is used: 2 where its rounding is gated by measurement.
     ``by_definition`` kernels compute products of any form, far below the rate of the processor; a node left to one is noted
     with the reasons of the others.
+    ``last``: it reads maps of bytes that lie channels last, ``only`` such or ``also``; others never meet them.
     """
 
     name: str
@@ -250,3 +251,4 @@ class Kernel:
     choices: Choices | None = None
     level: int = 0
     by_definition: bool = False
+    last: Literal["", "also", "only"] = ""

@@ -66,10 +66,10 @@ def _specialise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
 
 
 def target_machine(target: Target) -> llvm.TargetMachine:
-    """LLVM's code generator for ``target``: position independent, full optimisation."""
+    """LLVM's code generator for ``target``: position independent but where code is linked to its place, full optimisation."""
     _initialise()
-    machine = llvm.Target.from_triple(target.triple)
-    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default")
+    machine, reloc = llvm.Target.from_triple(target.triple), "static" if target.bare else "pic"
+    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc=reloc, codemodel="default")
 
 
 @cache

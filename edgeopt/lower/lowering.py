@@ -12,10 +12,14 @@ from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Layout, Si
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
+<<<<<<< HEAD
 from edgeopt.lower.joining import blocked_layout, first_channel, joined
+=======
+from edgeopt.lower.joining import blocked_layout, in_one_order, joined, last_layout
+>>>>>>> f81340d (kernels: integer maps of microcontrollers lie channels last; targets cortex-m0plus to m55 and rv32imc)
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.regions import Region, regions
-from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked
+from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked, suits
 from edgeopt.lower.storage import Storage, Store, on_host_only
 from edgeopt.lower.table import TABLE
 from edgeopt.ops.contracts import misfit, require_fit
@@ -24,6 +28,7 @@ from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
 NOTED = 100_000  # multiply-accumulates from which a slow product is worth a note
+CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
@@ -90,18 +95,39 @@ class _Lowering:
         """What may serve a node, by name, in order; each raises Declined before anything is emitted."""
         if node.op in CONTROL and not node.domain:
             return [("steps with jumps", partial(lower_control, self, node))]
-        return [(k.name, partial(self._serve, node, k)) for k in candidates(self.table, node)]
+        return [(k.name, partial(self._serve, node, k)) for k in candidates(self.table, node) if suits(k, node, self.target)]
 
     def _view(self, node: Node) -> bool:
         """A reshaping of plain storage needs no code: the output is another name of the input."""
         source = node.input(0)
         others_used = any(out.uses or self.graph.is_output(out) for out in node.outputs[1:])
+        if self._transposed_view(node):
+            return True
         if not node.is_op(*VIEWS) or source is None or others_used or self.graph.is_output(node.output):
             return False
         storage = self._read(source, node, plain=True)
         assert node.output.type is not None
         self.store.put(node.output, storage.viewed(node.output.type))
         return True
+
+    def _transposed_view(self, node: Node) -> bool:
+        """Channels that are moved to where they lie in memory anyway need no code."""
+        source = node.input(0)
+        if not node.is_op("Transpose") or source is None or source.is_constant or self.graph.is_output(node.output):
+            return False
+        turn, made = node.integers("perm", ()), self._last(node.output)
+        if turn == CHANNELS_FIRST and made is not None:
+            self.store.put(node.output, self._read(source, node, plain=True).viewed(node.output.type).laid(made))
+            return True
+        found = self.store.get(source, plain=False)
+        if turn != CHANNELS_LAST or found is None or found.tensor.layout != self._last(source):
+            return False
+        self.store.put(node.output, found.viewed(node.output.type))
+        return True
+
+    def _last(self, value: Value) -> Layout | None:
+        """The layout of a map that lies channels last, which is plain memory of another order of axes."""
+        return last_layout(value, self.target)
 
     def _nothing(self, node: Node) -> bool:
         """A node whose results have no elements needs no code: a batch of none, a window larger than its input."""
@@ -211,12 +237,20 @@ class _Lowering:
         source = self.store.get(value, not plain)
         if source is None:
             raise EdgeoptError(f"{node!r} reads '{value.name}', which only exists on the host")
-        made = self.store.new(value, PLAIN if plain else self._blocked(value))
+        layout = PLAIN if plain else self._blocked(value)
+        if in_one_order(source.tensor, layout):
+            return self._also(value, source.laid(layout))
+        made = self.store.new(value, layout)
         call = to_plain(source.tensor, made.tensor, self.target) if plain else to_blocked(source.tensor, made.tensor, self.target)
         self.emission.calls(node, (call,), [source], [made])
         self._fill(node, made)
         self.store.put(value, made)
         return made
+
+    def _also(self, value: Value, storage: Storage) -> Storage:
+        """Another name of memory that holds ``value`` already."""
+        self.store.put(value, storage)
+        return storage
 
     # -- what control flow asks for
 

@@ -21,6 +21,15 @@ def candidates(table: Sequence[Kernel], node: Node) -> list[Kernel]:
     return [k for k in table if node.op in k.ops] if node.domain in ("", OWN_DOMAIN) else []
 
 
+def suits(kernel: Kernel, node: Node, target: Target) -> bool:
+    """Whether ``kernel`` knows the layout in which ``target`` has the maps of ``node``."""
+    if not target.channels_last:
+        return kernel.last != "only"
+    types = [v.type for v in (*node.inputs, *node.outputs) if v is not None and not v.is_constant]
+    maps = any(can_block(t) and t is not None and t.dtype in BYTES for t in types)
+    return bool(kernel.last) or kernel.layout == "plain" or not maps
+
+
 def writes_maps(node: Node) -> bool:
     """Whether a node is a product that makes maps, blocked from the start."""
     return node.is_op("Conv", "ConvTranspose") or (node.domain == OWN_DOMAIN and OWN_OPS[node.op].maps)

@@ -32,6 +32,10 @@ class Storage:
         reshaped = None if array is None else array.reshape(type_.dims)
         return Storage(self.value, Tensor(type_, PLAIN, reshaped), self.place, self.buffer, self.delta)
 
+    def laid(self, layout: Layout) -> Storage:
+        """The same memory said to be in another layout."""
+        return Storage(self.value, Tensor(self.tensor.type, layout), self.place, self.buffer, self.delta)
+
     def part(self, value: Value, skipped: int) -> Storage:
         """Where ``value`` lies in this storage, in the same layout, ``skipped`` elements after its beginning."""
         assert value.type is not None

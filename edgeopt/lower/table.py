@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgeopt.kernels import attention, conv, gemm, integer, lookup, move, packed, pointwise, pool, recurrent, reduce, sparse
+from edgeopt.kernels import attention, channels_last, conv, gemm, integer, lookup, move, packed, pointwise, pool, recurrent, reduce, sparse
 from edgeopt.kernels.call import Kernel
 
-FAMILIES = (sparse, conv, packed, integer, lookup, pool, gemm, attention, pointwise, reduce, move, recurrent)
+FAMILIES = (sparse, conv, packed, channels_last, integer, lookup, pool, gemm, attention, pointwise, reduce, move, recurrent)
 TABLE: tuple[Kernel, ...] = tuple(kernel for family in FAMILIES for kernel in family.KERNELS)
 
 

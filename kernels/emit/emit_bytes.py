@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from edgeopt.kernels.emit.emitter import I8, I32, Emitter, Value
+from edgeopt.kernels.emit.emitter import F32, I8, I32, Emitter, Value
 from edgeopt.target import Target
 
 _X86 = {16: "llvm.x86.avx512.{}.512", 8: "llvm.x86.avx2.{}"}
@@ -37,6 +37,10 @@ def round_to_int(e: Emitter, value: Value) -> Value:
     if _is_x86(e):
         kind = ir.FunctionType(e.int_vector, [e.vector])
         return e.builder.call(e.declare(f"llvm.lrint.v{e.lanes}i32.v{e.lanes}f32", kind), [value])
+    if e.target.rounds_scalars and e.lanes == 1:  # LLVM would call a function for rint
+        single = e.builder.bitcast(value, F32)
+        rounded = e.builder.call(e.declare("llvm.arm.vcvtr.f32", ir.FunctionType(F32, [F32])), [single])
+        return e.builder.bitcast(rounded, e.int_vector)
     return e.builder.fptosi(e.call("rint", value), e.int_vector)
 
 

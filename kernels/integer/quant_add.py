@@ -33,7 +33,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if y.layout.block and (a.shape != y.shape or b.shape != y.shape):
         raise Declined("an operand is broadcast")
     rows = rows_of(a, b, y) if y.layout.block else spread_rows(a, b, y)
-    if y.layout.block % max(8, target.lanes):  # blocks of four nowhere, so that every target rounds alike
+    if y.layout.block % max(8, target.lanes) and not target.channels_last:  # blocks of four nowhere, so that every target rounds alike
         raise Declined("a block is no whole vector")
     ratios, signed = bool(site.node.integer("ratios", 0)), (a.type.dtype == "int8", b.type.dtype == "int8")
     how, numbers = _ending(site, ratios)
@@ -101,6 +101,6 @@ def _ending(site: Site, ratios: bool) -> tuple[Requantize, Numbers]:
 
 
 KERNELS = (
-    Kernel("quant_add", ("QuantAdd",), select, layout="blocked"),
+    Kernel("quant_add", ("QuantAdd",), select, layout="blocked", last="also"),
     Kernel("quant_add_flat", ("QuantAdd",), select),
 )

@@ -107,7 +107,7 @@ def rescaling(source: str, result: str, old: tuple[float, int], new: tuple[float
 
 
 KERNELS = (
-    Kernel("quant_lookup", ("QuantLookup",), _select_lookup, layout="blocked"),
+    Kernel("quant_lookup", ("QuantLookup",), _select_lookup, layout="blocked", last="also"),
     Kernel("quant_lookup_flat", ("QuantLookup",), _select_lookup),
     Kernel("quant_concat", ("QuantConcat",), _select_concat, layout="blocked"),
 )

@@ -13,7 +13,7 @@ from edgeopt.kernels.call import Input, KernelCall, Output, Tensor
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.move import relayout_bytes
+from edgeopt.kernels.move import channels_order, relayout_bytes
 from edgeopt.target import Target
 
 CHUNKS, CRUMB = 16, 32  # chunks of a call, about; tiles below which a chunk is not worth a claim
@@ -43,6 +43,8 @@ class Exchange:
 
 def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
     """Plain N, C, H, W to blocked; lanes beyond C are set to zero, the halo is left to ``fill_halo``."""
+    if target.channels_last and source.type.dtype in ("int8", "uint8"):
+        return channels_order.exchange(made, True)
     if source.type.dtype != "float32":
         return relayout_bytes.to_blocked(made, target)
     return _call(target, _exchange(made, True), source.shape[0])
@@ -50,6 +52,8 @@ def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
 
 def to_plain(source: Tensor, made: Tensor, target: Target) -> KernelCall:
     """Blocked to plain N, C, H, W."""
+    if target.channels_last and source.type.dtype in ("int8", "uint8"):
+        return channels_order.exchange(source, False)
     if source.type.dtype != "float32":
         return relayout_bytes.to_plain(source, target)
     return _call(target, _exchange(source, False), made.shape[0])
