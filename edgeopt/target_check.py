@@ -63,8 +63,8 @@ def _facts(target: Target) -> Iterator[str]:
     if target.cores > MOST_CORES:
         yield f"cores is {target.cores}, at most {MOST_CORES} are supported"
     if not re.fullmatch("x86_64|aarch64|arm|armv[0-9].*|thumbv[678].*|riscv32", target.architecture):
-        known = "x86_64, aarch64, arm, thumbv6m to thumbv8.1m.main and riscv32"
-        yield f"there is no code generation for '{target.triple}'; known architectures are {known}"
+        names = "x86_64, aarch64, arm, thumbv6m to thumbv8.1m.main and riscv32"
+        yield f"there is no code generation for '{target.triple}'; known architectures are {names}"
     if target.cpu.startswith("cortex-m") and not target.architecture.startswith("thumb"):
         yield f"'{target.cpu}' executes Thumb code only, '{target.triple}' is another architecture; thumbv7em-none-eabihf is one"
     if target.triple.endswith("eabihf") and not target.fpu:

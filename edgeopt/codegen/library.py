@@ -29,4 +29,4 @@ def library_files(program: Program, target: Target) -> tuple[dict[str, bytes], l
     shared = shared_library(code, target)
     if shared is not None:
         return {**files, "libmodel.so": shared}, []
-    return files, [f"libmodel.so was not linked: {missing(target)}"] if compiler(target) is None else []
+    return files, [f"libmodel.so was not linked: {missing(target)}"] if compiler(target) is None and not target.bare else []

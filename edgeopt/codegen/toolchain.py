@@ -14,13 +14,26 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.target import Target, host
 
 _NAMES = {"aarch64": "aarch64-linux-gnu", "armv7": "arm-linux-gnueabihf", "x86_64": "x86_64-linux-gnu"}  # GNU and zig
+_BARE = {"thumb": "arm-none-eabi", "riscv32": "riscv64-unknown-elf"}  # GNU names; one RISC-V compiler serves both widths
 TIMEOUT = 600  # seconds; ziglang builds its C library at the first link
 
 
 def prefix(target: Target) -> str:
     """The GNU name of the target's architecture, such as ``aarch64-linux-gnu``."""
-    architecture = target.triple.split("-")[0]
-    return _NAMES.get(architecture, architecture)
+    architecture = target.architecture
+    bare = next((name for start, name in _BARE.items() if architecture.startswith(start)), architecture)
+    return _NAMES.get(architecture, bare)
+
+
+def bare_flags(target: Target) -> list[str]:
+    """What a GNU compiler has to be told of a microcontroller: processor and ABI of floats; nothing of other targets."""
+    if target.architecture.startswith("thumb"):
+        floats = "hard" if target.triple.endswith("eabihf") else "soft"
+        return ["-mthumb", f"-mcpu={target.cpu}", f"-mfloat-abi={floats}"]
+    if target.architecture == "riscv32":
+        letters = "".join(letter for letter in "imafdc" if letter == "i" or f"+{letter}" in target.features.split(","))
+        return [f"-march=rv32{letters}", "-mabi=ilp32", "--specs=picolibc.specs"]
+    return []
 
 
 def is_native(target: Target) -> bool:
@@ -36,6 +49,8 @@ def compiler(target: Target) -> list[str] | None:
     native = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if is_native(target) and native:
         return [native]
+    if target.bare:
+        return None
     if shutil.which("clang") and shutil.which("ld.lld"):
         return ["clang", f"--target={target.triple}", "-fuse-ld=lld"]
     if importlib.util.find_spec("ziglang"):
@@ -46,13 +61,16 @@ def compiler(target: Target) -> list[str] | None:
 def missing(target: Target) -> str:
     """What to install when ``compiler`` finds nothing."""
     package = f"gcc-{prefix(target)}"
+    if target.bare:
+        library = {"arm-none-eabi": "libnewlib-arm-none-eabi", "riscv64-unknown-elf": "picolibc-riscv64-unknown-elf"}
+        return f"no C compiler for {target.triple} was found; install Debian's {package} and {library.get(prefix(target), '')}"
     return f"no C compiler for {target.triple} was found; install Debian's {package}, or clang and lld, or pip's ziglang"
 
 
 def shared_library(code: bytes, target: Target) -> bytes | None:
     """The object file ``code`` linked to a shared library, or None when no compiler for ``target`` is installed."""
     command = compiler(target)
-    if command is None:
+    if command is None or target.bare:
         return None
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         made, given = Path(folder) / "libmodel.so", Path(folder) / "model.o"

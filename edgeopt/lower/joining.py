@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from edgeopt.ir import Node, Value
 from edgeopt.ir.match import shape_of
-from edgeopt.kernels.call import Kernel, Layout, Tensor
+from edgeopt.kernels.call import Kernel, Layout
+from edgeopt.lower.last import last_layout
 from edgeopt.lower.regions import within
 from edgeopt.lower.select import BYTES, WORDS, block_size, can_block, candidates, writes_maps
 from edgeopt.target import Target
@@ -29,21 +30,6 @@ def blocked_layout(table: Sequence[Kernel], value: Value, target: Target) -> Lay
         wanted = kernel.halo(node)
         halo, fill = _largest(halo, wanted), kernel.fill(node) if any(wanted) else fill
     return Layout(_block(value, target), halo, fill)
-
-
-def last_layout(value: Value, target: Target) -> Layout | None:
-    """The layout of a map of bytes on a target that has their channels last: one block of all channels."""
-    if not target.channels_last or value.type is None or not can_block(value.type) or value.type.dtype not in BYTES:
-        return None
-    return Layout(value.type.dims[1])
-
-
-def in_one_order(tensor: Tensor, layout: Layout) -> bool:
-    """Whether a map in another ``layout`` is the same memory: of one channel or one position, all in one block, no border."""
-    block = max(tensor.layout.block, layout.block)
-    if len(tensor.shape) != 4 or any(tensor.layout.halo) or any(layout.halo) or block != tensor.shape[1]:
-        return False
-    return tensor.type.dtype in BYTES and (block == 1 or tensor.shape[2] * tensor.shape[3] == 1)
 
 
 def _readers(table: Sequence[Kernel], value: Value) -> list[tuple[Kernel, Node]]:
@@ -123,7 +109,12 @@ def _placed(table: Sequence[Kernel], node: Node) -> bool:
 
 def _in_place(node: Node, target: Target) -> bool:
     parts, whole = node.inputs, node.output
-    if last_layout(whole, target) is not None or not can_block(whole.type) or node.integer("axis", 1) not in (1, -3) or len(set(parts)) < len(parts):
+    if (
+        last_layout(whole, target) is not None
+        or not can_block(whole.type)
+        or node.integer("axis", 1) not in (1, -3)
+        or len(set(parts)) < len(parts)
+    ):
         return False
     dims = [shape_of(v) if v is not None and can_block(v.type) else None for v in parts]
     return all(d is not None and d[0] == 1 and d[1] % block_size(target) == 0 for d in dims) and any(map(_is_product, parts))

@@ -13,10 +13,15 @@ from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
 <<<<<<< HEAD
+<<<<<<< HEAD
 from edgeopt.lower.joining import blocked_layout, first_channel, joined
 =======
 from edgeopt.lower.joining import blocked_layout, in_one_order, joined, last_layout
 >>>>>>> f81340d (kernels: integer maps of microcontrollers lie channels last; targets cortex-m0plus to m55 and rv32imc)
+=======
+from edgeopt.lower.joining import blocked_layout, joined
+from edgeopt.lower.last import in_one_order, turned_storage
+>>>>>>> b68de73 (microcontrollers: kernels by pairs, Helium and single products; emulated boards run many samples in one process)
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.regions import Region, regions
 from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked, suits
@@ -28,7 +33,6 @@ from edgeopt.target import Target
 
 Selection = Callable[[Kernel, Site], tuple[KernelCall, ...]]
 NOTED = 100_000  # multiply-accumulates from which a slow product is worth a note
-CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
@@ -68,7 +72,7 @@ class _Lowering:
         program = self.emission.finish(name, self.store)
         program.notes.extend(self.notes)
         if program.fallbacks and not self.target.runs_here:
-            raise EdgeoptError(_missing(program, self.target))
+            raise EdgeoptError(program.missing(self.target.name))
         return program
 
     def _node(self, node: Node) -> None:
@@ -101,7 +105,8 @@ class _Lowering:
         """A reshaping of plain storage needs no code: the output is another name of the input."""
         source = node.input(0)
         others_used = any(out.uses or self.graph.is_output(out) for out in node.outputs[1:])
-        if self._transposed_view(node):
+        if (turned := turned_storage(node, self.store, self.target, self._read)) is not None:
+            self.store.put(node.output, turned)
             return True
         if not node.is_op(*VIEWS) or source is None or others_used or self.graph.is_output(node.output):
             return False
@@ -109,25 +114,6 @@ class _Lowering:
         assert node.output.type is not None
         self.store.put(node.output, storage.viewed(node.output.type))
         return True
-
-    def _transposed_view(self, node: Node) -> bool:
-        """Channels that are moved to where they lie in memory anyway need no code."""
-        source = node.input(0)
-        if not node.is_op("Transpose") or source is None or source.is_constant or self.graph.is_output(node.output):
-            return False
-        turn, made = node.integers("perm", ()), self._last(node.output)
-        if turn == CHANNELS_FIRST and made is not None:
-            self.store.put(node.output, self._read(source, node, plain=True).viewed(node.output.type).laid(made))
-            return True
-        found = self.store.get(source, plain=False)
-        if turn != CHANNELS_LAST or found is None or found.tensor.layout != self._last(source):
-            return False
-        self.store.put(node.output, found.viewed(node.output.type))
-        return True
-
-    def _last(self, value: Value) -> Layout | None:
-        """The layout of a map that lies channels last, which is plain memory of another order of axes."""
-        return last_layout(value, self.target)
 
     def _nothing(self, node: Node) -> bool:
         """A node whose results have no elements needs no code: a batch of none, a window larger than its input."""
@@ -239,18 +225,14 @@ class _Lowering:
             raise EdgeoptError(f"{node!r} reads '{value.name}', which only exists on the host")
         layout = PLAIN if plain else self._blocked(value)
         if in_one_order(source.tensor, layout):
-            return self._also(value, source.laid(layout))
+            self.store.put(value, source.laid(layout))
+            return source.laid(layout)
         made = self.store.new(value, layout)
         call = to_plain(source.tensor, made.tensor, self.target) if plain else to_blocked(source.tensor, made.tensor, self.target)
         self.emission.calls(node, (call,), [source], [made])
         self._fill(node, made)
         self.store.put(value, made)
         return made
-
-    def _also(self, value: Value, storage: Storage) -> Storage:
-        """Another name of memory that holds ``value`` already."""
-        self.store.put(value, storage)
-        return storage
 
     # -- what control flow asks for
 
@@ -326,8 +308,3 @@ def _servable(value: Value | None) -> bool:
 
 def _pairs(node: Node, storages: Sequence[Storage | None]) -> list[tuple[Value | None, Storage]]:
     return [(v, s) for v, s in zip(node.inputs, storages, strict=True)]  # type: ignore[misc]
-
-
-def _missing(program: Program, target: Target) -> str:
-    lines = [f"  {step.node!r}: {step.reason}" for step in program.fallbacks]
-    return f"target '{target.name}' has no kernel for {len(lines)} node(s):\n" + "\n".join(lines)

@@ -108,6 +108,11 @@ class Program:
         """The steps that are kernel calls."""
         return [step for step in self.steps if isinstance(step, Step)]
 
+    def missing(self, target: str) -> str:
+        """What ``target`` has no kernel for, in words."""
+        lines = [f"  {step.node!r}: {step.reason}" for step in self.fallbacks]
+        return f"target '{target}' has no kernel for {len(lines)} node(s):\n" + "\n".join(lines)
+
     @property
     def fallbacks(self) -> list[HostStep]:
         """The steps that run on the host through the reference implementation."""

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from edgeopt.kernels import attention, channels_last, conv, gemm, integer, lookup, move, packed, pointwise, pool, recurrent, reduce, sparse
+from edgeopt.kernels import (
+    attention,
+    channels_last,
+    conv,
+    gemm,
+    integer,
+    lookup,
+    move,
+    packed,
+    pointwise,
+    pool,
+    recurrent,
+    reduce,
+    sparse,
+)
 from edgeopt.kernels.call import Kernel
 
 FAMILIES = (sparse, conv, packed, channels_last, integer, lookup, pool, gemm, attention, pointwise, reduce, move, recurrent)

@@ -1,7 +1,8 @@
 """Gathering: the codes under the window of an output pixel, side by side in scratch memory (im2col), borders filled in.
 
-What an inner product reads lies in the order of window row, window column, channel. ``pairs`` are widened to 16 bits on the way; each
-row of a window then begins a word of four codes. Results may be written over a pixel's input as soon as it is gathered.
+What an inner product reads lies in the order of window row, window column, channel. ``pairs`` are widened to 16 bits on the way;
+each row of a window then begins a word of four codes. For ``vectors`` unsigned codes become signed, 128 less. Results may be
+written over a pixel's input as soon as it is gathered.
 """
 
 from __future__ import annotations
@@ -35,6 +36,16 @@ class Columns:
     zero: int
 
     @property
+    def flipped(self) -> bool:
+        """True when codes change sign on the way: vectors are multiplied by signed codes only."""
+        return self.form == "vectors" and not self.signed
+
+    @property
+    def gathered_zero(self) -> int:
+        """The zero point among the codes that are gathered."""
+        return self.zero - 128 if self.flipped else self.zero
+
+    @property
     def line(self) -> int:
         """Codes of a window row."""
         return self.window.kernel[1] * self.channels
@@ -64,7 +75,7 @@ class Columns:
 
 def gather(w: Words, g: Columns, x: Value, made: Value, row: Value, column: Value) -> None:
     """Gather the window of output pixel (``row``, ``column``) at ``made``."""
-    (height, width), (down, right), (top, left) = g.window.kernel, g.window.strides, g.window.pads[:2]
+    height, (down, right), (top, left) = g.window.kernel[0], g.window.strides, g.window.pads[:2]
     first = w.add(w.mul(column, right), -left)
     start = w.add(w.mul(row, down), -top)
 
@@ -145,28 +156,47 @@ def copy(w: Words, g: Columns, source: Value, made: Value, count: int) -> None:
             whole = count // 4
             _widen(w, g, _rest(w, source, 4 * whole, count % 4), made, whole)
     elif g.form == "vectors":
-        copy_vectors(w, source, made, count)
+        copy_vectors(w, source, made, count, g.flipped)
     else:
+        copy_bytes(w, source, made, count)
+
+
+def copy_bytes(w: Words, source: Value, made: Value, count: int) -> None:
+    """``count`` bytes, by words where both ends are aligned to them."""
+
+    def by_bytes() -> None:
         _by(w, count, 1, 1, source, made, lambda s, m, k: w.store(w.load(I8, s, k), m, k))
 
+    if count % 4 or count < 16:
+        return by_bytes()
+    bits = [w.builder.ptrtoint(p, I32) for p in (source, made)]
+    odd = w.builder.and_(w.builder.or_(*bits), word(3))
+    aligned = w.builder.icmp_unsigned("==", odd, word(0))
+    words = lambda s, m, k: w.store(w.load(I32, s, 4 * k, 4), m, 4 * k, 4)  # noqa: E731
+    return w.when(aligned, lambda: _by(w, count // 4, 4, 4, source, made, words), by_bytes)
 
-def copy_vectors(w: Words, source: Value, made: Value, count: int) -> None:
-    """``count`` bytes, sixteen at a time, the last ones by a mask."""
+
+def copy_vectors(w: Words, source: Value, made: Value, count: int, flipped: bool) -> None:
+    """``count`` bytes, sixteen at a time, the last ones by a mask; ``flipped``: 128 less each."""
     whole, left = divmod(count, 16)
     kind = ir.VectorType(I8, 16)
-    _by(w, whole, 16, 16, source, made, lambda s, m, k: w.store(w.load(kind, s, 16 * k), m, 16 * k))
+
+    def moved(codes: Value) -> Value:
+        return w.builder.xor(codes, ir.Constant(kind, [-128] * 16)) if flipped else codes
+
+    _by(w, whole, 16, 16, source, made, lambda s, m, k: w.store(moved(w.load(kind, s, 16 * k)), m, 16 * k))
     if left:
         flags = ir.Constant(ir.VectorType(ir.IntType(1), 16), [int(i < left) for i in range(16)])
         here, there = (w.builder.bitcast(w.at(p, 16 * whole), kind.as_pointer()) for p in (source, made))
         nothing = ir.Constant(kind, [0] * 16)
-        value = w.call("llvm.masked.load.v16i8.p0", kind, here, word(1), flags, nothing)
+        value = moved(w.call("llvm.masked.load.v16i8.p0", kind, here, word(1), flags, nothing))
         w.call("llvm.masked.store.v16i8.p0", ir.VoidType(), value, there, word(1), flags)
 
 
 def fill(w: Words, g: Columns, made: Value, count: int) -> None:
     """``count`` codes of the zero point."""
     if g.form == "pairs":
-        pair = word((g.zero & 0xFFFF) * 0x10001 - (1 << 32 if (g.zero & 0x8000) else 0))
+        pair = word((g.gathered_zero & 0xFFFF) * 0x10001 - (1 << 32 if (g.gathered_zero & 0x8000) else 0))
 
         def both(s: Value, m: Value, k: int) -> None:
             w.store(pair, m, 8 * k, 4)
@@ -175,11 +205,11 @@ def fill(w: Words, g: Columns, made: Value, count: int) -> None:
         return _by(w, -(-count // 4), 0, 8, made, made, both)
     if g.form == "vectors":
         kind = ir.VectorType(I8, 16)
-        whole = ir.Constant(kind, [g.zero] * 16)
+        whole = ir.Constant(kind, [g.gathered_zero] * 16)
         _by(w, count // 16, 0, 16, made, made, lambda s, m, k: w.store(whole, m, 16 * k))
         rest = w.at(made, count // 16 * 16)
-        return _by(w, count % 16, 0, 1, rest, rest, lambda s, m, k: w.store(ir.Constant(I8, g.zero), m, k))
-    return _by(w, count, 0, 1, made, made, lambda s, m, k: w.store(ir.Constant(I8, g.zero), m, k))
+        return _by(w, count % 16, 0, 1, rest, rest, lambda s, m, k: w.store(ir.Constant(I8, g.gathered_zero), m, k))
+    return _by(w, count, 0, 1, made, made, lambda s, m, k: w.store(ir.Constant(I8, g.gathered_zero), m, k))
 
 
 def _by(

@@ -33,7 +33,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 def product_call(site: Site, columns: Columns, weight: Array, size: tuple[int, int], axis: int) -> KernelCall:
     """The call of a product with ``weight`` [O, K], whose outputs lie along ``axis`` in the node's own, for ``size`` pixels."""
     x, y, target = site.given(0), site.outputs[0], site.target
-    how, numbers = ending(site, centred(site, axis), axis, per_tensor(site, 1)[1])
+    how, numbers = ending(site, centred(site, axis), axis, columns.gathered_zero)
     end, words = endings(target, how, numbers, weight.shape[0])
     product = product_of(target, columns.depth, weight.shape[0], size[0] * size[1])
     tiles = Tiles(columns, product, end, *size)

@@ -1,7 +1,6 @@
 """Integer depthwise convolution of maps that lie channels last, over a ring of gathered rows, so that it may be done in place.
 
-The rows under a window lie in scratch memory, widened by the border; for each row of results the oldest are replaced. On processors
-without vectors four channels are summed side by side, of which two fill a word (DSP), or one after the other.
+The rows under a window lie in scratch memory, widened by the border; for each row of results the oldest are replaced.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("its rows are dilated")
     _, channels, height, width = x.shape
     columns = Columns("vectors" if target.mve else "single", window, height, width, channels, x.type.dtype == "int8", zero)
-    how, numbers = ending(site, weight, 0, zero)
+    how, numbers = ending(site, weight, 0, columns.gathered_zero)
     form: Form = "pairs" if target.dsp and channels >= 4 else "single"
-    if target.mve and serves(how, columns.signed, weight):
+    if target.mve and serves(how, weight):
         form, numbers = "vectors", ordered(numbers)
     end, words = ending_of(target, how, numbers, len(numbers.bias))
     taps = taps_of(form, columns, y.shape[3], target.vector_registers < 20)

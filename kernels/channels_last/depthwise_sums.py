@@ -58,7 +58,9 @@ def taps_of(form: Form, g: Columns, across: int, few: bool) -> Taps:
     """The taps of a layer with rows of ``across`` results; ``few``: registers do not hold the weights of a channel."""
     window = g.window
     pixels = 2 if form == "pairs" and across % 2 == 0 and window.strides[1] == 1 else 1
-    return Taps(form, window.kernel, window.strides[1], window.dilations[1], g.channels, across, pixels, g.signed, few)
+    return Taps(
+        form, window.kernel, window.strides[1], window.dilations[1], g.channels, across, pixels, g.signed or g.flipped, few
+    )
 
 
 def arranged(taps: Taps, weight: Array) -> Array:
@@ -79,9 +81,7 @@ def group_starts(taps: Taps) -> list[int]:
     return [min(first, taps.channels - 4) for first in range(0, taps.channels, 4)]
 
 
-def emit_pixels(
-    w: Words, taps: Taps, end: Ending, lines: Sequence[Value], weights: Value, b: Value, y: Value, r: Value
-) -> None:
+def emit_pixels(w: Words, taps: Taps, end: Ending, lines: Sequence[Value], weights: Value, b: Value, y: Value, r: Value) -> None:
     """One row of results at y from the rows of a window, ``lines``; r is the row of the residual."""
     if taps.form == "vectors":
         return emit_vectors(w, taps, end, lines, weights, b, y)
@@ -102,18 +102,23 @@ def _along(
     w: Words, taps: Taps, end: Ending, lines: Sequence[Value], weights: Value, b: Value, channel: Value, out: tuple[Value, Value]
 ) -> None:
     """A group of channels along the row."""
-    size, step = 4 if taps.form == "pairs" else 1, taps.pixels * taps.stride * taps.channels
+    step = taps.pixels * taps.stride * taps.channels
     held = _held(w, taps, weights)
     y, r = w.at(out[0], w.mul(channel, end.result_bytes)), w.at(out[1], channel)
 
     def tile(index: Value, y: Value, r: Value, *here: Value) -> list[Value]:
-        start = [s for c in range(size) for s in [bias(w, b, channel, c)] * taps.pixels]
-        totals = (_pairs if taps.form == "pairs" else _single)(w, taps, here, weights, held, start)
-        for c in range(size):
-            places = [
-                (w.at(y, (p * taps.channels + c) * end.result_bytes), w.at(r, p * taps.channels + c)) for p in range(taps.pixels)
-            ]
-            store_sums(w, end, totals[c * taps.pixels : (c + 1) * taps.pixels], b, channel, c, places)
+        for chosen in ((0, 2), (1, 3)) if taps.form == "pairs" else ((0,),):
+            start = [s for c in chosen for s in [bias(w, b, channel, c)] * taps.pixels]
+            if taps.form == "pairs":
+                totals = _pairs(w, taps, here, weights, chosen[0], start)
+            else:
+                totals = _single(w, taps, here, weights, held, start)
+            for i, c in enumerate(chosen):
+                places = [
+                    (w.at(y, (p * taps.channels + c) * end.result_bytes), w.at(r, p * taps.channels + c))
+                    for p in range(taps.pixels)
+                ]
+                store_sums(w, end, totals[i * taps.pixels : (i + 1) * taps.pixels], b, channel, c, places)
         further = taps.pixels * taps.channels
         return [w.at(y, further * end.result_bytes), w.at(r, further), *(w.at(line, step) for line in here)]
 
@@ -139,28 +144,18 @@ def _single(
     return [total]
 
 
-def _pairs(
-    w: Words, taps: Taps, lines: Sequence[Value], weights: Value, held: Sequence[Value], start: Sequence[Value]
-) -> list[Value]:
-    totals = list(start)
+def _pairs(w: Words, taps: Taps, lines: Sequence[Value], weights: Value, half: int, start: Sequence[Value]) -> list[Value]:
+    """Sums of channels ``half`` and ``half + 2``, of each all pixels: more at a time would not stay in registers."""
+    totals, load = list(start), w.ordered if taps.channels % 4 == 0 else lambda p, at: w.load(I32, p, at)
     for i, line in enumerate(lines):
         for column in range(taps.reach):
             users = [(p, column - p * taps.stride) for p in range(taps.pixels)]
             users = [(p, k // taps.dilation) for p, k in users if k >= 0 and not k % taps.dilation]
             users = [(p, k) for p, k in users if k < taps.kernel[1]]
             if users:
-                codes = w.widened(w.load(I32, line, column * taps.channels), taps.signed)
+                codes = w.widened_half(load(line, column * taps.channels), taps.signed, half)
             for p, k in users:
-                _multiplied(w, taps, totals, p, codes, weights, 8 * (i * taps.kernel[1] + k))
+                factors = w.ordered(weights, 8 * (i * taps.kernel[1] + k) + 4 * half)
+                for name, at in (("bb", p), ("tt", taps.pixels + p)):
+                    totals[at] = w.call(f"llvm.arm.smla{name}", I32, codes, factors, totals[at])
     return totals
-
-
-def _multiplied(
-    w: Words, taps: Taps, totals: list[Value], pixel: int, codes: tuple[Value, Value], weights: Value, at: int
-) -> None:
-    """Add the products of four channels of a pixel, whose codes lie as even and odd ones."""
-    for half in range(2):
-        factors = w.integer(weights, at + 4 * half)
-        for name, channel in (("bb", half), ("tt", half + 2)):
-            place = channel * taps.pixels + pixel
-            totals[place] = w.call(f"llvm.arm.smla{name}", I32, codes[half], factors, totals[place])

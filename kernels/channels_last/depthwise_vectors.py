@@ -21,10 +21,10 @@ BYTES, HALVES, WHOLE = ir.VectorType(I8, 16), ir.VectorType(I16, 8), ir.VectorTy
 ORDER = np.array([0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15])  # channels of the lanes of four vectors of sums
 
 
-def serves(how: Requantize, signed: bool, weight: Array) -> bool:
+def serves(how: Requantize, weight: Array) -> bool:
     """Whether pairs of products fit 16 bits, and the results are codes that no float function comes before."""
     plain = how.result in ("int8", "uint8") and not how.added and not how.activation.kind
-    return plain and signed and int(weight.min(initial=0)) >= -127
+    return plain and int(weight.min(initial=0)) >= -127
 
 
 def ordered(numbers: Numbers) -> Numbers:

@@ -4,9 +4,9 @@
 
 An FPU computes that as it stands. Without one the product is taken in integers: with multiplier = factor 2^-(32 + shift), where
 factor holds all 24 bits of the multiplier, round(v) is (high word of sum factor + 2^(shift - 1)) >> shift, unless v lies so close
-to halfway between two codes that the roundings of ``float(sum)`` and of the float product may decide. Both together move v by less
-than 2^-15 where |v| < 2^9, beyond which every code saturates; what is as close as that, one sum of hundreds, is computed again as
-it stands. So codes are the same with and without an FPU.
+to halfway between two codes that the roundings of ``float(sum)`` and of the float product may decide. Both together move v by
+at most 2^-15 where |v| <= 2^8, beyond which every code saturates; what is as close as that, one sum of hundreds, is computed again
+as it stands. So codes are the same with and without an FPU.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ MOST_SHIFT, MOST_BITS = 15, 30  # a shift of 15 tells what is within 2^-15 of ha
 
 @dataclass(frozen=True)
 class Ending:
-    """How sums of ``outputs`` channels end. ``form``: ``real`` (FPU), ``fixed`` (integers), or ``general``, by the vector emitter,
+    """How sums of ``outputs`` channels end.
 
-    for activations in float, residuals and float32 results.
+    ``form``: ``real`` (FPU), ``fixed`` (integers), or ``general``, by the vector emitter, for activations in float, residuals and
+    float32 results.
     """
 
     how: Requantize
@@ -131,9 +132,7 @@ def high_product(w: Words, a: Value, b: Value) -> Value:
     if w.target.architecture != "thumbv6m":
         wide = builder.mul(builder.sext(a, I64), builder.sext(b, I64))
         return builder.trunc(builder.ashr(wide, ir.Constant(I64, 32)), I32)
-    (a0, a1), (b0, b1) = (
-        (builder.and_(v, word(0xFFFF)), builder.ashr(v, word(16))) for v in (a, b)
-    )
+    (a0, a1), (b0, b1) = ((builder.and_(v, word(0xFFFF)), builder.ashr(v, word(16))) for v in (a, b))
     middle = builder.add(builder.mul(a1, b0), builder.lshr(builder.mul(a0, b0), word(16)))
     other = builder.add(builder.mul(a0, b1), builder.and_(middle, word(0xFFFF)))
     high = builder.add(builder.mul(a1, b1), builder.ashr(middle, word(16)))

@@ -21,8 +21,8 @@ from edgeopt.target import Target
 
 Form = Literal["pairs", "vectors", "single"]
 UNITS = {"pairs": 4, "vectors": 16, "single": 1}  # codes in a step, to whose multiples rows of weights are filled up with zeros
-UNROLLED = {"pairs": 9, "vectors": 4, "single": 8}  # steps in a loop body, at most; one of pairs takes 80 bytes of code
-SHORT = {"pairs": 16, "vectors": 8, "single": 9}  # steps without a loop; both counted in code by hand
+UNROLLED = {"pairs": 9, "vectors": 4}  # steps in a loop body, at most; one of pairs takes 80 bytes of code
+SHORT = {"pairs": 16, "vectors": 8}  # steps without a loop; both counted in code by hand
 
 
 def form_of(target: Target) -> Form:
@@ -81,6 +81,8 @@ def packed(product: Product, weight: Array) -> Array:
 def sums(w: Words, p: Product, x: Value, weights: Value, start: Sequence[Value], signed: bool) -> list[Value]:
     """``start`` (channel by channel, of each all pixels) plus the products of the pixels gathered at x."""
     steps = p.padded // UNITS[p.form]
+    if p.form == "single":
+        return _one_by_one(w, p, x, weights, start, signed)
     several = max(range(1, UNROLLED[p.form] + 1), key=lambda n: (-(steps // n) - steps % n, n))
     if steps <= SHORT[p.form]:
         return _steps(w, p, x, weights, list(start), range(steps), signed)
@@ -95,8 +97,17 @@ def sums(w: Words, p: Product, x: Value, weights: Value, start: Sequence[Value],
     return _steps(w, p, x, weights, total, range(steps % several), signed)
 
 
+def _one_by_one(w: Words, p: Product, x: Value, weights: Value, start: Sequence[Value], signed: bool) -> list[Value]:
+    """A loop of one step in its body: of several LLVM would keep all products to add them in pairs, and spill them."""
+
+    def body(index: Value, here: Value, there: Value, *total: Value) -> list[Value]:
+        return [w.at(here, 1), w.at(there, 1), *_single(w, p, here, there, list(total), 0, signed)]
+
+    return w.loop(p.padded, [x, weights, *start], body)[2:]
+
+
 def _steps(w: Words, p: Product, x: Value, weights: Value, total: list[Value], steps: range, signed: bool) -> list[Value]:
-    step = {"pairs": _pairs, "vectors": _vectors, "single": _single}[p.form]
+    step = _pairs if p.form == "pairs" else _vectors
     for k in steps:
         total = step(w, p, x, weights, total, k, signed)
     return total
@@ -126,13 +137,12 @@ def _single(w: Words, p: Product, x: Value, weights: Value, total: list[Value], 
 
 
 def _vectors(w: Words, p: Product, x: Value, weights: Value, total: list[Value], k: int, signed: bool) -> list[Value]:
-    bytes_, wide = ir.VectorType(I8, 16), ir.VectorType(I32, 16)
-    codes = w.load(bytes_, x, 16 * k)
-    codes = w.builder.sext(codes, wide) if signed else w.builder.zext(codes, wide)
-    made = []
+    bytes_ = ir.VectorType(I8, 16)
+    codes, made = w.load(bytes_, x, 16 * k), []
     for c in range(4):
-        factor = w.builder.sext(w.load(bytes_, weights, 64 * k + 16 * c), wide)
-        made.append(w.add(total[c], w.call("llvm.vector.reduce.add.v16i32", I32, w.builder.mul(codes, factor))))
+        factors = w.load(bytes_, weights, 64 * k + 16 * c)
+        how = (word(0), word(0), word(0))  # signed, added, in order
+        made.append(w.call("llvm.arm.mve.vmldava.v16i8", I32, *how, total[c], codes, factors))
     return made
 
 

@@ -124,9 +124,7 @@ def _places(w: Words, t: Tiles, scratch: Value, out: Value, added: Value, left: 
     return found
 
 
-def _finish(
-    w: Words, t: Tiles, totals: Sequence[Value], b: Value, channel: Value, places: Sequence[tuple[Value, Value]]
-) -> None:
+def _finish(w: Words, t: Tiles, totals: Sequence[Value], b: Value, channel: Value, places: Sequence[tuple[Value, Value]]) -> None:
     p, size = t.product, t.end.result_bytes
     moved = [(w.at(y, w.mul(channel, size)), w.at(r, channel)) for y, r in places]
     for c in range(p.channels):

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from edgeopt.kernels.channels_last.ending import Ending
 from edgeopt.kernels.channels_last.words import Words, word
-from edgeopt.kernels.emit.emitter import F32, I8, I32, Emitter, Value
+from edgeopt.kernels.emit.emitter import F32, I8, I32, Value
 from edgeopt.kernels.integer.quant_operands import LIMITS
 from edgeopt.kernels.integer.requantize import HEADER, WIDE_HIGH, WIDE_LOW, WIDE_ZERO, emit_end
 
@@ -44,7 +44,8 @@ def _each(w: Words, end: Ending, channel: Value, y: Value, store: Any, place: Va
     """Store four results; of the last group only those that exist, by way of the stack."""
     left = end.outputs % LANES
     if not left:
-        return store(place)
+        store(place)
+        return None
 
     def part() -> None:
         kind = ir.ArrayType(place.type.pointee, LANES)

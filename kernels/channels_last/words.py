@@ -81,7 +81,7 @@ class Words:
         return self.builder.call(declared(self.builder.module, name, kind), arguments)
 
     def ordered(self, pointer: Value, offset: int) -> Value:
-        """The aligned i32 there, loaded where it is written: neither kept from an earlier time nor moved ahead, which would spill."""
+        """The aligned i32 there, neither kept from an earlier load nor loaded ahead, both of which would spill."""
         place = self.builder.bitcast(self.at(pointer, offset), I32.as_pointer())
         return self.builder.load_atomic(place, "monotonic", 4)
 

@@ -22,6 +22,7 @@ from edgeopt.kernels.emit.quotient import quotient
 from edgeopt.kernels.integer.quant_operands import LIMITS, limits_of, per_tensor
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
 from edgeopt.kernels.walk.byte_rows import rows_function, rows_of, spread_rows
+from edgeopt.target import Target
 
 A, B, RESULT = 0, 3, 6
 ZEROS, SCALES, STEP, INVERSE, WORDS = 0, 2, 4, 5, 6  # words after the parameters: of a, of b; y_scale, 1 / y_scale
@@ -33,7 +34,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if y.layout.block and (a.shape != y.shape or b.shape != y.shape):
         raise Declined("an operand is broadcast")
     rows = rows_of(a, b, y) if y.layout.block else spread_rows(a, b, y)
-    if y.layout.block % max(8, target.lanes) and not target.channels_last:  # blocks of four nowhere, so that every target rounds alike
+    if y.layout.block % whole_block(target):  # blocks of four nowhere, so that every target rounds alike
         raise Declined("a block is no whole vector")
     ratios, signed = bool(site.node.integer("ratios", 0)), (a.type.dtype == "int8", b.type.dtype == "int8")
     how, numbers = _ending(site, ratios)
@@ -53,6 +54,11 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     words = np.concatenate([parameters(numbers, [0], target.lanes).reshape(-1), _exact(site)])
     operands = (Input(A), Input(B), Packed(words), Output())
     return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes),)
+
+
+def whole_block(target: Target) -> int:
+    """Channels of which a block is a multiple: any are a block that lies channels last."""
+    return 1 if target.channels_last else max(8, target.lanes)
 
 
 def _quotient(e: Emitter, how: Requantize, exact: Value, codes: tuple[Value, Value]) -> Value:

@@ -23,7 +23,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantGlobalAveragePool. Raises Declined for other layouts."""
     x, y, target = site.given(0), site.outputs[0], site.target
     require_bytes(x, y)
-    if not x.layout.block or x.layout.block % (target.lanes if target.channels_last else max(8, target.lanes)) or y.layout.block != x.layout.block:
+    whole = target.lanes if target.channels_last else max(8, target.lanes)
+    if not x.layout.block or x.layout.block % whole or y.layout.block != x.layout.block:
         raise Declined("its operands do not lie blocked")
     (x_scale, x_zero), (y_scale, y_zero) = per_tensor(site, 1), per_tensor(site, 3)
     _, _, height, width = x.shape

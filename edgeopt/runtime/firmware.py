@@ -1,0 +1,137 @@
+"""Runs a model compiled for a microcontroller on an emulated board: one program that computes all samples of a file.
+
+The weights lie in flash and are read from there; inputs and outputs pass through semihosting. The program also paints its stack,
+to tell how much of it an inference takes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from edgeopt.codegen.toolchain import bare_flags, compiler, invoke, missing
+from edgeopt.errors import EdgeoptError
+from edgeopt.runtime.manifest import Manifest
+from edgeopt.target import Target
+
+SOURCES, HOSTED = ("semihost.h", "start.c", "link.ld"), ("hosted.h",)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A machine of qemu, and where its memory lies."""
+
+    emulator: str
+    machine: str
+    flash: tuple[int, int]
+    ram: tuple[int, int]
+
+
+# An M3 executes what is compiled for an M0+.
+_BOARDS = {
+    "cortex-m0plus": Board("qemu-system-arm", "mps2-an385", (0, 4 << 20), (0x20000000, 4 << 20)),
+    "cortex-m0": Board("qemu-system-arm", "mps2-an385", (0, 4 << 20), (0x20000000, 4 << 20)),
+    "cortex-m3": Board("qemu-system-arm", "mps2-an385", (0, 4 << 20), (0x20000000, 4 << 20)),
+    "cortex-m4": Board("qemu-system-arm", "mps2-an386", (0, 4 << 20), (0x20000000, 4 << 20)),
+    "cortex-m7": Board("qemu-system-arm", "mps2-an500", (0, 4 << 20), (0x20000000, 4 << 20)),
+    "cortex-m33": Board("qemu-system-arm", "mps2-an505", (0x10000000, 4 << 20), (0x38000000, 4 << 20)),
+    "cortex-m55": Board("qemu-system-arm", "mps3-an547", (0, 512 << 10), (0x21000000, 2 << 20)),
+}
+_RISCV = Board("qemu-system-riscv32", "virt", (0x80000000, 8 << 20), (0x80800000, 64 << 20))
+
+
+def board(target: Target) -> Board:
+    """The machine that runs the target's code. Raises EdgeoptError where there is none, or no emulator."""
+    found = _RISCV if target.architecture.startswith("riscv32") else _BOARDS.get(target.cpu)
+    if found is None:
+        raise EdgeoptError(f"no emulated board has a '{target.cpu}'; known are {', '.join(_BOARDS)} and riscv32")
+    if shutil.which(found.emulator) is None:
+        package = "qemu-system-arm" if found.emulator.endswith("arm") else "qemu-system-misc"
+        raise EdgeoptError(f"no emulator for {target.triple}; install Debian's {package}")
+    return found
+
+
+def build(files: Mapping[str, bytes | memoryview], manifest: Manifest, target: Target, folder: Path) -> Path:
+    """The program in ``folder`` that runs the model of an artifact's ``files``. Raises EdgeoptError without a compiler."""
+    command = compiler(target)
+    if command is None:
+        raise EdgeoptError(missing(target))
+    root = resources.files("edgeopt") / "runtime" / "board"
+    for name in SOURCES if target.bare else HOSTED:
+        text = (root / name).read_text()
+        (folder / name).write_text(_placed(text, board(target)) if target.bare else text)
+    for name in ("libmodel.a", "model.h", "weights.bin"):
+        (folder / name).write_bytes(files[name])
+    (folder / "main.c").write_text(main_c(manifest, SOURCES[0] if target.bare else HOSTED[0]))
+    bare = [*bare_flags(target), "-nostartfiles", "-static", "-Wl,--gc-sections", "-T", "link.ld", "start.c"]
+    flags = ["-O2", "-std=gnu11", *(bare if target.bare else [])]
+    invoke([*command, *flags, "main.c", "libmodel.a", "-lm", "-o", "program.elf"], folder)
+    return folder / "program.elf"
+
+
+def command(target: Target, program: Path, options: Sequence[str] = ()) -> list[str]:
+    """The command that executes ``program`` on an emulated board."""
+    known = board(target)
+    made = [known.emulator, "-M", known.machine, "-nographic", "-monitor", "none", "-serial", "null"]
+    made += ["-semihosting-config", "enable=on,target=native", *(["-bios", "none"] if known is _RISCV else [])]
+    return [*made, *options, "-kernel", program.name]
+
+
+def _placed(text: str, known: Board) -> str:
+    values = {"@FLASH_BYTES": known.flash[1], "@RAM_BYTES": known.ram[1], "@FLASH": known.flash[0], "@RAM": known.ram[0]}
+    for name, value in values.items():
+        text = text.replace(name, hex(value))
+    return text
+
+
+def main_c(manifest: Manifest, host: str) -> str:
+    """The main program: ``NAME_run`` on every sample of ``in.bin``; the stack it took goes to ``stack.bin``."""
+    name, upper = manifest["name"], manifest["name"].upper()
+    ins, outs = (_arrays(upper, kind, manifest[f"{kind.lower()}s"]) for kind in ("INPUT", "OUTPUT"))
+    given, made = (", ".join(n for n, _ in arrays) or "0" for arrays in (ins, outs))
+    reads = " || ".join(f"host_read(from, {n}, {size})" for n, size in ins) or "sample"
+    writes = "\n    ".join(f"if (host_write(to, {n}, {size})) return 4;" for n, size in outs)
+    declared = "\n".join(f"static _Alignas(16) unsigned char {n}[{size}];" for n, size in (*ins, *outs))
+    return f"""#include "model.h"
+#include "{host}"
+{declared}
+static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
+extern const unsigned char stored[];
+__asm__(".section .rodata.stored,\\"a\\"\\n.balign 64\\n.global stored\\nstored:\\n.incbin \\"weights.bin\\"\\n.byte 0\\n.text");
+
+#if {upper}_FILE_BYTES == {upper}_WEIGHTS_BYTES /* kept as they are read, in flash */
+static const void *weights(void) {{ return stored; }}
+#else
+static const void *weights(void) {{
+  static _Alignas({upper}_ALIGNMENT) unsigned char decoded[{upper}_WEIGHTS_BYTES];
+  return {name}_init(stored, {upper}_FILE_BYTES, decoded) ? 0 : decoded;
+}}
+#endif
+
+int main(void) {{
+  const void *inputs[] = {{{given}}};
+  void *outputs[] = {{{made}}};
+  int from = host_open("in.bin", READ_BYTES), to = host_open("out.bin", WRITE_BYTES), count = host_open("stack.bin", WRITE_BYTES);
+  const void *constants = weights();
+  if (from < 0 || to < 0 || !constants) return 2;
+  uint32_t *here = (uint32_t *)__builtin_frame_address(0) - 64;
+  for (int i = 0; i < 4096; i++) *(volatile uint32_t *)(here - i) = 0xA5A5A5A5u;
+  for (int sample = 0; ; sample++) {{
+    if ({reads}) break;
+    int code = {name}_run(inputs, outputs, arena, constants);
+    if (code) return 10 + code;
+    {writes}
+  }}
+  int untouched = 0;
+  while (untouched < 4096 && *(volatile uint32_t *)(here - 4095 + untouched) == 0xA5A5A5A5u) untouched++;
+  uint32_t used = (uint32_t)(4096 - untouched + 64) * 4;
+  return host_write(count, &used, sizeof used) ? 5 : 0;
+}}
+"""
+
+
+def _arrays(upper: str, kind: str, bindings: Sequence[Manifest]) -> list[tuple[str, str]]:
+    return [(f"{kind.lower()}_{i}", f"{upper}_{kind}_{i}_BYTES") for i, _ in enumerate(bindings)]

@@ -1,0 +1,73 @@
+"""Code for microcontrollers computes on emulated boards the codes that this machine computes."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from edgeopt.assembly import assemble
+from edgeopt.codegen.build import build
+from edgeopt.codegen.elf import Elf
+from edgeopt.codegen.toolchain import compiler
+from edgeopt.errors import EdgeoptError
+from edgeopt.lower.lowering import lower
+from edgeopt.runtime.emulate import Emulator
+from edgeopt.runtime.firmware import board
+from edgeopt.target import host, target
+from tests.kernels.channels_last.networks import LAYERS, Layer, depthwise, network
+
+
+def needs_board(name: str) -> None:
+    """Skip where the compiler or the emulator of a microcontroller is not installed."""
+    try:
+        board(target(name))
+    except EdgeoptError as error:
+        pytest.skip(str(error))
+    if compiler(target(name)) is None:
+        pytest.skip(f"no C compiler for {name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "dtype"),
+    [
+        ("cortex-m4", 6, "int8"),
+        ("cortex-m4", 4, "uint8"),
+        ("cortex-m55", 20, "int8"),
+        ("cortex-m55", 3, "uint8"),
+        ("rv32imc", 5, "int8"),
+    ],
+)
+def test_boards_compute_the_codes_of_this_machine(name: str, channels: int, dtype: str) -> None:
+    needs_board(name)
+    layers = [*LAYERS[:5], *depthwise(channels)[:3]] if dtype == "int8" else [LAYERS[3], depthwise(channels)[1]]
+    graph, x = network(layers, (1, channels, 7, 6), dtype)
+    model = assemble(graph, target(name), symbol="layers", library=True)
+    assert model.manifest["kernels"][-1]["kernel"].startswith(("depthwise", "channels_order"))
+    with Emulator(model) as emulator:
+        made = emulator.run({"x": np.concatenate([x, x[..., ::-1].copy()])})
+    right = assemble(graph, host()).run({"x": np.concatenate([x, x[..., ::-1].copy()])})
+    for key, codes in right.items():
+        np.testing.assert_array_equal(made[key], codes)
+
+
+def test_a_processor_without_products_of_64_bits() -> None:
+    needs_board("cortex-m0plus")
+    graph, x = network([Layer(7, (3, 3), pads=(1, 1, 1, 1))], (1, 4, 5, 6))
+    with Emulator(assemble(graph, target("cortex-m0plus"), symbol="layers", library=True)) as emulator:
+        (made,) = emulator.run({"x": x}).values()
+    np.testing.assert_array_equal(made, next(iter(assemble(graph, host()).run({"x": x}).values())))
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m55"])
+def test_integer_layers_call_no_functions(name: str) -> None:
+    graph, _ = network([LAYERS[0], *depthwise(16)[:1]], (1, 16, 7, 6))
+    code = Elf(build(lower(graph, target(name), "layers"), target(name), library=True))
+    assert code.undefined() <= {"memset", "memcpy", "memmove", "__aeabi_memcpy", "__aeabi_memset", "__aeabi_memclr"}
+
+
+def test_an_emulator_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(EdgeoptError, match="qemu-system-arm"):
+        board(target("cortex-m4"))
