@@ -5,8 +5,8 @@
 An FPU computes that as it stands. Without one the product is taken in integers: with multiplier = factor 2^-(32 + shift), where
 factor holds all 24 bits of the multiplier, round(v) is (high word of sum factor + 2^(shift - 1)) >> shift, unless v lies so close
 to halfway between two codes that the roundings of ``float(sum)`` and of the float product may decide. Both together move v by
-at most 2^-15 where |v| <= 2^8, beyond which every code saturates; what is as close as that, one sum of hundreds, is computed again
-as it stands. So codes are the same with and without an FPU.
+at most 2^-15 where |v| <= 2^8, beyond which every code saturates; what is as close as that, one sum of hundreds, is computed
+again as it stands. So codes are the same with and without an FPU.
 """
 
 from __future__ import annotations
