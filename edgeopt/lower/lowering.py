@@ -12,16 +12,8 @@ from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Layout, Si
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
-<<<<<<< HEAD
-<<<<<<< HEAD
 from edgeopt.lower.joining import blocked_layout, first_channel, joined
-=======
-from edgeopt.lower.joining import blocked_layout, in_one_order, joined, last_layout
->>>>>>> f81340d (kernels: integer maps of microcontrollers lie channels last; targets cortex-m0plus to m55 and rv32imc)
-=======
-from edgeopt.lower.joining import blocked_layout, joined
 from edgeopt.lower.last import in_one_order, turned_storage
->>>>>>> b68de73 (microcontrollers: kernels by pairs, Helium and single products; emulated boards run many samples in one process)
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.regions import Region, regions
 from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked, suits
