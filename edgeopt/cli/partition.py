@@ -10,6 +10,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import print_table, say, working
+from edgeopt.cli.split import Tiles, split_model, split_options
 
 if TYPE_CHECKING:
     from edgeopt.partition.coded import Coding
@@ -26,7 +27,7 @@ VARIANTS = "Placements to compile, for links and loads that change."
 
 @click.command()
 @click.argument("model", type=options.EXISTING_FILE)
-@click.option("--tiers", "source", required=True, metavar="FILE.toml|SAMPLE", help=TIERS)
+@click.option("--tiers", "source", metavar="FILE.toml|SAMPLE", help=TIERS)
 @click.option("--objective", type=OBJECTIVES, default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--deadline", type=click.FloatRange(min=0, min_open=True), metavar="MS", help="Milliseconds an inference may take.")
 @options.shapes
@@ -35,10 +36,11 @@ VARIANTS = "Placements to compile, for links and loads that change."
 @click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")
 @click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
+@split_options
 @options.as_json
 def partition(
     model: Path,
-    source: str,
+    source: str | None,
     objective: Objective,
     deadline: float | None,
     shapes: dict[str, tuple[int, ...]],
@@ -47,9 +49,15 @@ def partition(
     max_drop: float,
     output: Path | None,
     variants: int,
+    tiles: Tiles,
     as_json: bool,
 ) -> None:
     """Cut MODEL.onnx where it pays, and show what that costs beside running it all on the device or sending the input away."""
+    if tiles.wanted:
+        split_model(model, tiles, shapes, output, as_json)
+        return
+    if source is None:
+        raise click.UsageError("give --tiers, or --split grid")
     from edgeopt.partition.package import save_plan
     from edgeopt.partition.plan import plan
     from edgeopt.partition.tiers import load_tiers

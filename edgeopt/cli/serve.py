@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgeopt.serve.served import Served
     from edgeopt.serve.server import Server
 
-TIER = "Serve this tier of a plan that 'edgeopt partition -o' wrote."
+TIER = "Serve this tier of a plan, or tile of a split, that 'edgeopt partition -o' wrote."
 NEXT = "A server of the next tier, over HTTP or as grpc://HOST:PORT; several are tried in turn."
 RAY = "Serve from so many processes on Ray Serve (needs edgeopt[ray])."
 GRPC = "Serve over gRPC on this port, too (needs edgeopt[serve])."
@@ -150,6 +150,8 @@ def _models(
     threads: int,
     key: Path | None,
 ) -> Mapping[str, Served]:
+    from edgeopt.partition.grid.shipped import FILE as SPLIT
+    from edgeopt.partition.grid.shipped import tiles_served
     from edgeopt.partition.hop import hops
     from edgeopt.partition.shipped import load_plan
     from edgeopt.runtime.artifact import load
@@ -157,6 +159,8 @@ def _models(
     from edgeopt.serve.remotes import remote
     from edgeopt.serve.served import ServedModel
 
+    if (directory / SPLIT).is_file():
+        return tiles_served(directory, tier, threads, key)
     if tier is not None:
         beyond = Neighbours([remote(address, token, authority) for address in following]) if following else None
         return hops(load_plan(directory), tier, beyond, key)
