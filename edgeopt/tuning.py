@@ -43,14 +43,16 @@ def tune(
     seed: int = 0,
     checkpoints: Path | None = None,
     listener: Listener | None = None,
+    teacher: str | Path | ModelProto | Graph | None = None,
 ) -> CompiledModel:
     """Train ``model`` on ``train`` as ``recipe`` says, and compile what comes out for ``target``.
 
     ``recipe`` names one that is shipped, or a TOML file. Labels in ``train`` are followed beside the outputs of the model;
     without any, these alone are. A tenth of the samples is held out. ``data`` is for measuring alone. ``epochs`` and ``batch``
     stand in for those of the recipe. In ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
-    ``listener`` is told of steps. Raises EdgeoptError for data that does not fit, a graph that cannot be trained, and without
-    the extra ``edgeopt[tune]``.
+    ``listener`` is told of steps. ``teacher`` is a network that is followed in place of the model itself, with the same inputs
+    and outputs, as where the model is a smaller student. Raises EdgeoptError for data that does not fit, a graph that cannot be
+    trained, and without the extra ``edgeopt[tune]``.
     """
     require_extra()
     from edgeopt.training.recipe import read_recipe
@@ -64,7 +66,8 @@ def tune(
     size = constants_size(graph)
     wanted = read_recipe(recipe)
     wanted = replace(wanted, epochs=wanted.epochs if epochs is None else epochs, batch=batch or wanted.batch)
-    graph, found = trained(graph, Asked(wanted, train, data, facts, context, seed, checkpoints, listener))
+    followed = teacher if teacher is None or isinstance(teacher, Graph) else load(teacher, shapes, None, None)
+    graph, found = trained(graph, Asked(wanted, train, data, facts, context, seed, checkpoints, listener, followed))
     made = finished(carried_out(graph, found, context), found, facts, level, context, Options(), symbol_of(model))
     made.manifest["source_bytes"] = source_bytes_of(model)
     made.manifest["compression"] = stored_record(found.stored, graph, found.scheme, size)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 RECIPE = "How it is trained: the name of a recipe that is shipped, or a TOML file of one's own."
 TRAIN = "Samples to train on (npz): arrays named like the inputs, and labels when there are any."
 CHECKPOINTS = "Folder of checkpoints, from which a training that was stopped goes on."
+TEACHER = "A network to follow in place of MODEL itself, which is then a smaller student with the same inputs and outputs."
 
 
 @click.command()
@@ -29,6 +30,7 @@ CHECKPOINTS = "Folder of checkpoints, from which a training that was stopped goe
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of samples and of what is held out."
 )
 @click.option("--checkpoints", type=options.NEW, help=CHECKPOINTS)
+@click.option("--teacher", type=options.EXISTING_FILE, metavar="FILE.onnx", help=TEACHER)
 @click.option("-o", "--output", type=options.NEW, help="Directory to write.  [default: MODEL.edgeopt]")
 @click.option("-O", "level", type=click.IntRange(1, 2), default=1, show_default=True, help="Optimization.")
 @options.target
@@ -43,6 +45,7 @@ def tune(
     batch: int | None,
     seed: int,
     checkpoints: Path | None,
+    teacher: Path | None,
     output: Path | None,
     level: int,
     target: str,
@@ -70,6 +73,7 @@ def tune(
             seed=seed,
             checkpoints=checkpoints,
             listener=listener,
+            teacher=teacher,
         )
     made.save(directory)
     _show(made, as_json)

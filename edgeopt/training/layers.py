@@ -19,7 +19,7 @@ class Layers:
     """The weights and biases of ``graph`` by place, and what binds them.
 
     ``masks`` are True where a weight stays. ``codes`` say which value of its table each weight takes, ``NONE`` for zeros.
-    ``plan`` holds grids, which ``planner`` finds for the weights as they are. ``forms`` are the words for what became of each layer.
+    ``plan`` holds grids, which ``planner`` finds for the weights as they are. ``forms`` are words for each layer.
     """
 
     graph: Graph

@@ -35,12 +35,13 @@ STATISTIC_PARTS = 16
 
 @dataclass(frozen=True)
 class Task:
-    """What all phases of a training share. ``teacher`` holds the values of the ``original`` network for all training samples,
+    """What all phases of a training share. ``wanted`` names the value of the ``original`` network that is followed; ``teacher``
 
-    None where inputs are changed at random, so that it has to run with them.
+    holds it for all training samples, None where inputs are changed at random, so that the network has to run with them.
     """
 
     original: Graph
+    wanted: str
     batches: Batches
     loss: Loss
     teacher: Array | None
@@ -62,7 +63,7 @@ class Loop:
         self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rates, eps=EPSILON))
         self._adam = self._optimizer.init(self.state.trained)
         self._stepped = jax.jit(self._step)
-        self._teacher = jax.jit(jax.vmap(lambda feed: run(task.original, feed, [task.loss.value], Hooks({}))[0]))
+        self._teacher = jax.jit(jax.vmap(lambda feed: run(task.original, feed, [task.wanted], Hooks({}))[0]))
 
     def step(self, number: int) -> float:
         """One step, on the batch ``number``; the loss before it. Raises EdgeoptError when that is not finite."""

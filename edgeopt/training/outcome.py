@@ -50,14 +50,14 @@ def _changed(layers: Layers, name: str) -> Changed:
     return Changed(np.asarray(layers.constants[name, 1], np.float32), None if bias is None else np.asarray(bias, np.float32))
 
 
-def decided(layers: Layers, found: Solved, data: DataSet, target: Target, level: int, recipe: str) -> Decision:
-    """The same record as a search leaves, measured on ``data``."""
+def decided(layers: Layers, original: Graph, found: Solved, data: DataSet, target: Target, level: int, recipe: str) -> Decision:
+    """The same record as a search leaves, measured on ``data``, against the network that was followed."""
     graph, made = layers.graph, applied(layers.graph, found, Context(level=level))
-    costs = stored_profiles({FLOAT: graph, "result": made}, target, level)
+    costs = stored_profiles({FLOAT: original, "result": made}, target, level)
     forms = {name: " + ".join(words) or "trained" for name, words in layers.forms.items()}
     stored = layer_bytes(graph, list(forms), merged(found))
     decision = Decision(found, f"trained by {recipe}", recipe, forms, costs=costs, stored=stored)
-    return _measured(decision, graph, made, data, target, level)
+    return _measured(decision, original, made, data, target, level)
 
 
 def _measured(decision: Decision, graph: Graph, made: Graph, data: DataSet, target: Target, level: int) -> Decision:

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
+from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.training.batches import CHANGES
 from edgeopt.training.losses import TEACHER
@@ -28,7 +29,7 @@ from edgeopt.training.phases.share import Share
 FOLDER = Path(__file__).parent / "recipes"
 LIMIT = 1 << 20
 KINDS: dict[str, type[Any]] = {"finetune": Finetune, "prune": Prune, "quantize": Quantize, "share": Share}
-KEYS = ("about", "epochs", "batch", "augmentation", "teacher", "forms", "ends", "phase")
+KEYS = ("about", "epochs", "batch", "augmentation", "teacher", "structure", "forms", "ends", "phase")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class TrainingRecipe:
     """``phases`` share ``epochs``. ``forms``: pattern -> form of quantization; ``ends``: that of the first and last layer.
 
     ``teacher`` is the weight of the outputs of the original network beside labels, from 0 to 1.
+    ``structure`` lists forms of techniques that replace layers before anything is trained, as for ``--forms``.
     """
 
     name: str
@@ -47,6 +49,7 @@ class TrainingRecipe:
     forms: tuple[tuple[str, str], ...] = ()
     ends: str = ""
     teacher: float = TEACHER
+    structure: str = ""
 
     def form(self, layer: str) -> str | None:
         """The form of quantization that a layer takes; None for float."""
@@ -88,10 +91,18 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
         tuple((str(k), _word(where, "forms", v, tuple(SCHEMES))) for k, v in content.get("forms", {}).items()),
         _word(where, "ends", content["ends"], tuple(SCHEMES)) if "ends" in content else "",
         min(1.0, _number(where, content, "teacher", TEACHER)),
+        _structure(where, str(content.get("structure", ""))),
     )
     if any(phase.kind == "quantize" for phase in phases) and not made.forms:
         raise EdgeoptError(f"{where}: a phase quantizes, but no table [forms] says to what")
     return made
+
+
+def _structure(where: str, text: str) -> str:
+    odd = [name for name in wanted(text) if techniques()[name].axis != "structure"] if text else []
+    if odd:
+        raise EdgeoptError(f"{where}: {odd[0]} replaces no layers; give it as a phase, or among [forms]")
+    return text
 
 
 def _phase(where: str, table: Mapping[str, Any]) -> Phase:

@@ -102,6 +102,28 @@ def test_normalisation_is_folded_again(tmp_path: Path) -> None:
     assert not any(node.op_type == "BatchNormalization" for node in made.onnx().graph.node)
 
 
+def test_a_student_follows_its_teacher(learned: CompiledModel, tmp_path: Path) -> None:
+    unlabelled = DataSet(TRAIN.arrays)
+    text = 'epochs = 16\nbatch = 32\n[[phase]]\nkind = "finetune"\nrate = 0.01\n'
+    made = edgeopt.tune(network(3, width=4), unlabelled, recipe(tmp_path, text), data=TEST, level=1, teacher=learned.onnx())
+    record = made.manifest["quantization"]
+    assert record["before"] == pytest.approx(accuracy(learned), abs=1e-9)
+    assert record["after"] >= record["before"] - 15
+
+
+def test_a_teacher_of_another_kind_is_refused(tmp_path: Path) -> None:
+    other = network(width=4)
+    other.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 12
+    with pytest.raises(EdgeoptError, match="the teacher has 'x'"):
+        edgeopt.tune(network(), TRAIN, recipe(tmp_path, FINETUNE), teacher=other)
+
+
+def test_structures_are_replaced_before_training(tmp_path: Path) -> None:
+    text = 'epochs = 1\nbatch = 64\nstructure = "prune_channels"\n[[phase]]\nkind = "finetune"\n'
+    made = edgeopt.tune(network(width=16), TRAIN, recipe(tmp_path, text), level=1)
+    assert max(w.shape[0] for w in weights(made)) < 16
+
+
 class Stopped(Exception):
     """What stands for a process that is killed."""
 
