@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+SPARE = 256  # deadlines of blocks that have ended, which are kept until there are more
+
 
 class Watchdog:
     """One thread that shuts sockets down at their deadlines; the timeout of a socket counts from its last byte anew."""
@@ -38,6 +40,8 @@ class Watchdog:
         finally:
             with self._changed:
                 self._sockets.pop(serial, None)
+                if len(self._watched) > 2 * len(self._sockets) + SPARE:  # those that ended in time, long before their deadlines
+                    self._watched = sorted(entry for entry in self._watched if entry[1] in self._sockets)
 
     def _watch(self) -> None:
         while True:
