@@ -6,6 +6,7 @@ import json
 import random
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -58,8 +59,14 @@ def nested(rng: random.Random) -> bytes:
 
 def fields(rng: random.Random) -> bytes:
     """Well-formed JSON whose fields have values that they cannot have."""
-    strange = [None, -1, 2**70, 1e300, "x" * 1000, [], [[]], {}, True, [2**31] * 20, ["a"]]
-    row = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1.0] * 4, "parameters": {"binary_data_size": 16}}
+    strange: list[Any] = [None, -1, 2**70, 1e300, "x" * 1000, [], [[]], {}, True, [2**31] * 20, ["a"]]
+    row: dict[str, Any] = {
+        "name": "x",
+        "shape": [1, 4],
+        "datatype": "FP32",
+        "data": [1.0] * 4,
+        "parameters": {"binary_data_size": 16},
+    }
     row[rng.choice(list(row))] = rng.choice(strange)
     record = {"inputs": rng.choice([[row], [row, row], row, rng.choice(strange)]), "outputs": rng.choice(strange)}
     record["parameters"] = rng.choice(strange)
