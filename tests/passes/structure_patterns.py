@@ -217,6 +217,17 @@ def dead_code(draft: Draft, x: Value) -> Value:
     return draft.op("Neg", x)
 
 
+def separate_volume_pool(draft: Draft, x: Value) -> Value:
+    n, c, h, w = shape(x)
+    volume = draft.op("Reshape", x, draft.ints(n, 1, c, h, w))
+    strides = [draft.choice.integer(1, 2) for _ in range(3)]
+    kernel, pads = (3, 3, 3), (1, 2, 1, 2, 1, 1)
+    if draft.choice.integer(0, 1):
+        return draft.op("MaxPool", volume, kernel_shape=kernel, strides=strides, pads=pads)
+    counted = draft.choice.integer(0, 1)
+    return draft.op("AveragePool", volume, kernel_shape=kernel, strides=strides, pads=pads, count_include_pad=counted)
+
+
 def lift_window(draft: Draft, x: Value) -> Value:
     n, c, h, w = shape(x)
     if draft.choice.integer(0, 1):
