@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edgeopt.compression import compress
     from edgeopt.errors import EdgeoptError
     from edgeopt.evaluate.data import DataSet
+    from edgeopt.examine.evaluation import eval
     from edgeopt.examine.gains import gains
     from edgeopt.examine.inspection import inspect
     from edgeopt.examine.losses import why
@@ -32,6 +33,7 @@ __all__ = [
     "bench",
     "compile",
     "compress",
+    "eval",
     "gains",
     "inspect",
     "load",
@@ -50,6 +52,7 @@ _HOMES = {
     "EdgeoptError": "edgeopt.errors",
     "Options": "edgeopt.options",
     "bench": "edgeopt.examine.speed",
+    "eval": "edgeopt.examine.evaluation",
     "gains": "edgeopt.examine.gains",
     "inspect": "edgeopt.examine.inspection",
     "tune": "edgeopt.tuning",

@@ -14,14 +14,14 @@ from edgeopt.codegen.tuned import Tuner
 from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
 from edgeopt.frontend.bounds import source_bytes
-from edgeopt.frontend.model_file import read_model
+from edgeopt.frontend.model_file import file_digest, read_model
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
 from edgeopt.ops.finite import refuse_nan
 from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
-from edgeopt.progress import stage
+from edgeopt.progress import listening, stage
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import CODED
@@ -60,7 +60,25 @@ def compile(
     options = options if options is not None else Options()
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
-    source = source_bytes_of(model)
+    wanted = (options.wanted, options.objective, options.method)
+    recipe = None if options.recipe is None else read_recipe(options.recipe)
+    budget = Budget(
+        data, calibration, max_drop, *wanted, accept_chance=options.accept_chance, recipe=recipe, pins=options.pins(level)
+    )
+    with listening(options.progress):
+        return _compiled(model, level, target, shapes, budget, options)
+
+
+def _compiled(
+    model: str | Path | ModelProto | Graph,
+    level: int,
+    target: str | Target,
+    shapes: Mapping[str, Sequence[int]] | None,
+    budget: Budget,
+    options: Options,
+) -> CompiledModel:
+    """``compile`` with arguments that are right."""
+    source, digest, recipe = source_bytes_of(model), _source_digest(model), budget.recipe
     stage("reading and optimising")
     graph = _graph(model, shapes, options)
     refuse_nan(graph)
@@ -68,13 +86,10 @@ def compile(
         check_target(target)  # one by its name, or a file of the user's, was checked when it was read
     facts = target if isinstance(target, Target) else find_target(target)
     context = options.debug.context or Context(level=level)
-    wanted = (options.wanted, options.objective, options.method)
-    recipe = None if options.recipe is None else read_recipe(options.recipe)
-    budget = Budget(data, calibration, max_drop, *wanted, accept_chance=options.accept_chance, recipe=recipe)
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     made = finished(graph, found, facts, level, context, options, symbol_of(model))
-    made.manifest["source_bytes"] = source
+    made.manifest |= {"source_bytes": source, "source_digest": digest}
     if recipe is not None and found is not None:
         made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
     return made
@@ -98,7 +113,7 @@ def _rewritten(
 ) -> tuple[Graph, Decision | None]:
     """The optimised graph, and what was decided where it may be approximated."""
     debug = options.debug
-    if options.wanted is not None or options.recipe is not None or (level >= 3 and debug.only is None):
+    if options.approximates(level):
         return approximate(graph, budget, context, facts, "integer", debug.print_after)
     note_unused(graph, budget.data, budget.calibration)
     if level > 0:
@@ -153,6 +168,11 @@ def source_bytes_of(model: str | Path | ModelProto | Graph) -> int | None:
     if isinstance(model, ModelProto):
         return source_bytes(model, None)
     return source_bytes(read_model(Path(model)), Path(model).parent)
+
+
+def _source_digest(model: str | Path | ModelProto | Graph) -> str | None:
+    """What the file is known by; None for a model that is none."""
+    return file_digest(Path(model)) if isinstance(model, (str, Path)) else None
 
 
 def symbol_of(model: str | Path | ModelProto | Graph) -> str:

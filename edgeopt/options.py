@@ -15,9 +15,11 @@ from edgeopt.forms.quantize.recipe import AUTO
 from edgeopt.forms.registry import wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.pipeline import PIPELINE, PrintAfter
+from edgeopt.progress import Listener
 from edgeopt.rewrite import Context
 from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.search.goal import OBJECTIVES, Objective
+from edgeopt.search.pins import Pins
 
 C_LIBRARY = "c-library"
 
@@ -57,6 +59,9 @@ class Options:
     ``recipe`` names one that is shipped, or a TOML file, which says what is tried in their place (``edgeopt.compress``).
     ``bind`` makes inputs constants, as in ``{"sr": 16000}``. ``weights``: ``coded`` stores them entropy-coded and each once,
     ``raw`` as the kernels read them, to be run from flash. ``onnx``: the optimized model lies in the artifact.
+    ``keep_float`` names layers that stay in float, ``layer_forms`` forms that single layers get where the budget allows it, as
+    in ``{"conv_0": "w8a16"}``; below level 3 and without other forms they alone change. Names are those that ``why`` shows.
+    ``progress(stage, share)`` is called as the work goes on, with a share from 0 to 1; the logger "edgeopt" tells more.
     Raises EdgeoptError for a value that is not known.
     """
 
@@ -73,6 +78,9 @@ class Options:
     recipe: str | Path | None = None
     weights: str = CODED
     onnx: bool = True
+    progress: Listener | None = None
+    keep_float: Sequence[str] = ()
+    layer_forms: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -85,6 +93,10 @@ class Options:
         arguments.instance("recipe", self.recipe, (str, Path, type(None)))
         if self.recipe is not None and self.wanted is not None:
             raise EdgeoptError("a recipe says which forms are tried; give it alone, without forms and quantize")
+        if isinstance(self.keep_float, str):
+            raise EdgeoptError(f"keep_float={self.keep_float!r}: expected is a list of layers, as in ['{self.keep_float}']")
+        arguments.instance("layer_forms", self.layer_forms, (Mapping,))
+        Pins(self.keep_float, self.layer_forms)
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
@@ -94,8 +106,20 @@ class Options:
         if self.max_memory is not None:
             arguments.whole("max_memory", self.max_memory, 1)
         arguments.instance("debug", self.debug, (Debug,))
+        if self.progress is not None and not callable(self.progress):
+            raise EdgeoptError(f"progress={self.progress!r}: expected is a function of a stage and a share from 0 to 1")
 
     @property
     def wanted(self) -> str | None:
         """The forms that are wanted in any case."""
         return self.forms if self.forms is not None else self.quantize
+
+    def pins(self, level: int) -> Pins:
+        """What is asked of single layers, of a model compiled at ``level``."""
+        alone = level < 3 and self.wanted is None and self.recipe is None
+        return Pins(tuple(self.keep_float), dict(self.layer_forms), alone)
+
+    def approximates(self, level: int) -> bool:
+        """Whether layers may change their form at ``level``."""
+        asked = self.wanted is not None or self.recipe is not None or bool(self.layer_forms)
+        return asked or (level >= 3 and self.debug.only is None)

@@ -6,6 +6,7 @@ what they take of -O3 on a network of some size; a stage that comes again, as wh
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Listener = Callable[[str, float], None]  # a stage, and the share from 0 to 1
 
+LOGGER = logging.getLogger("edgeopt")
 STAGES = {  # percent of the time, about; chosen by hand
     "reading and optimising": 3,
     "running the float network": 7,
@@ -44,8 +46,11 @@ _LISTENED: ContextVar[_Work | None] = ContextVar("listened", default=None)
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """``listener`` is told of all that is worked on in this context and this thread."""
+def listening(listener: Listener | None) -> Iterator[None]:
+    """``listener`` is told of all that is worked on in this context and this thread; None leaves it to who listens already."""
+    if listener is None:
+        yield
+        return
     token = _LISTENED.set(_Work(listener))
     try:
         yield
@@ -54,7 +59,8 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def stage(name: str) -> None:
-    """One of ``STAGES`` begins."""
+    """One of ``STAGES`` begins; the logger "edgeopt" says so, too."""
+    LOGGER.info(name)
     work = _LISTENED.get()
     if work is not None:
         names = list(STAGES)

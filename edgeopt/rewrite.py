@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from edgeopt.ir import Graph, Journal, Node, verify
 PROVENANCE = "edgeopt.pass"
 ORIGIN = "edgeopt.from"
 MAX_SWEEPS = 100
+LOGGER = logging.getLogger("edgeopt")
 
 
 class PassError(RuntimeError):
@@ -101,6 +103,7 @@ def run_pass(graph: Graph, pass_: Pass, context: Context) -> int:
         raise PassError(f"pass '{pass_.name}' still rewrites after {MAX_SWEEPS} sweeps")
     fired = context.count - before
     if fired:
+        LOGGER.debug("pass %s: %d rewrites", pass_.name, fired)
         verify(graph)
     context.end(pass_.name, fired, time.perf_counter() - started)
     return fired

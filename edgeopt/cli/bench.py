@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import print_table, working
+from edgeopt.cli.answer import answer
+from edgeopt.cli.console import print_table, say, working
 
+if TYPE_CHECKING:
+    from edgeopt.examine.speed import Comparison, LayerTime
+
+LAYERS = "Time each layer, too, by its name; of a model without host steps."
+COLUMNS = ("layer", "operator", "kernels", "µs", "%", "GMAC/s")
 QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, instead of timing engines."
 
 
@@ -21,6 +28,7 @@ QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, inste
 @options.threads
 @click.option("--seconds", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Measuring time per engine.")
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
+@click.option("--layers", is_flag=True, help=LAYERS)
 @options.target
 @options.key
 @options.as_json
@@ -32,6 +40,7 @@ def bench(
     threads: int,
     seconds: float,
     quantize: str | None,
+    layers: bool,
     target: str,
     key: Path | None,
     as_json: bool,
@@ -56,12 +65,26 @@ def bench(
 
     with working(f"measuring {model.name}"):
         subject = load(model, key) if model.is_dir() else model
-        found = examine(subject, level, shapes=shapes, against=against, threads=threads, seconds=seconds)
-    if as_json:
-        options.print_json(asdict(found))
-        return
+        found = examine(subject, level, shapes=shapes, against=against, threads=threads, seconds=seconds, layers=layers)
+    answer(asdict(found))
+    _print(found)
+
+
+def _print(found: Comparison) -> None:
     cells = [
-        (name, f"{t.minimum_ms:.3f}", f"{t.median_ms:.3f}", t.runs, f"{t.edgeopt_is_faster_by:.2f}x")
+        (name, f"{t.minimum_ms:.3f}", f"{t.median_ms:.3f}", t.runs, "" if name == "edgeopt" else f"{t.edgeopt_is_faster_by:.2f}x")
         for name, t in found.engines.items()
     ]
-    print_table(("engine", "minimum ms", "median ms", "runs", "edgeopt is faster by"), cells, numbers=(1, 2, 3, 4))
+    print_table(("engine, called from Python", "minimum ms", "median ms", "runs", "faster by"), cells, numbers=(1, 2, 3, 4))
+    if found.layers:
+        print_table(COLUMNS, [_cells(layer, found) for layer in found.layers], title="layers, on one thread", numbers=(3, 4, 5))
+        say(f"{1e6 * sum(layer.seconds for layer in found.layers):,.1f} µs in {len(found.layers)} layers")
+    say(f"edgeopt in native code, without the call: {1e3 * found.native_ms:,.1f} µs")
+
+
+def _cells(layer: LayerTime, found: Comparison) -> tuple[str, ...]:
+    whole = sum(other.seconds for other in found.layers) or 1.0
+    rate = "-" if not layer.macs or not layer.seconds else f"{1e-9 * layer.macs / layer.seconds:,.1f}"
+    share = f"{100 * layer.seconds / whole:.1f}"
+    kernels = dict.fromkeys(kernel.split(".")[0] for kernel in layer.kernels)
+    return layer.name, layer.op, ", ".join(kernels), f"{1e6 * layer.seconds:,.2f}", share, rate

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, say, working
 from edgeopt.examine.tolerance import TOLERANCE
 
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @options.level
 @options.shapes
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--input", "source", type=options.EXISTING_FILE, help="npz file with one array per input.  [default: random]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
 @click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
+@options.as_json
 def bisect(
     model: Path,
     level: int,
@@ -35,6 +37,7 @@ def bisect(
     source: Path | None,
     seed: int,
     tolerance: float,
+    as_json: bool,
 ) -> None:
     """Find the first single rewrite after which MODEL.onnx gives other numbers; exit code 1 when there is one.
 
@@ -44,6 +47,7 @@ def bisect(
     search = Search(model, level, shapes, passes, source, seed, tolerance)
     with working(f"bisecting {model.name}"):
         culprit = search.first_wrong()
+    answer({"rewrites": search.total, "tolerance": tolerance, "culprit": search.record(culprit)})
     if culprit is None:
         say(f"no rewrite changes the outputs ({search.total} rewrites, tolerance {tolerance:g})")
         return
@@ -109,10 +113,19 @@ class Search:
         """The number of the first rewrite that changes the outputs, counted from 1; None when all keep them."""
         return first_true(self.wrong, self.total) if self.wrong(self.total) else None
 
+    def record(self, number: int | None) -> dict[str, Any] | None:
+        """The same for machines; None where there is no such rewrite."""
+        return None if number is None else {"number": number, "pass": self._pass(number)}
+
+    def _pass(self, number: int) -> str:
+        """The pass that rewrite ``number`` belongs to."""
+        (_, old), (_, new) = self.rewritten(number - 1), self.rewritten(number)
+        return next(n for n, fired in new.fired.items() if fired > old.fired.get(n, 0))
+
     def describe(self, number: int) -> str:
         """The pass of rewrite ``number`` and what it changed."""
-        (before, old), (after, new) = self.rewritten(number - 1), self.rewritten(number)
-        name = next(n for n, fired in new.fired.items() if fired > old.fired.get(n, 0))
+        (before, _), (after, _) = self.rewritten(number - 1), self.rewritten(number)
+        name = self._pass(number)
         lines = unified_diff(str(before).splitlines(), str(after).splitlines(), "before", "after", lineterm="", n=1)
         head = f"rewrite {number} of {self.total}, by the pass '{name}', changes the outputs (--stop-after {number} shows it)"
         return "\n".join([head, *lines])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
 
 
@@ -36,7 +37,7 @@ def calibrate(as_json: bool) -> None:
         "median error of a step, %": 100 * error,
     }
     if as_json:
-        options.print_json({"file": str(path), "rates": rows})
+        answer({"file": str(path), "rates": rows})
         return
     print_table(("rate", "value"), [(name, f"{value:,.1f}") for name, value in rows.items()], numbers=(1,))
     note(f"wrote {path}")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import note, print_table, progressing
+from edgeopt.cli.answer import answer
+from edgeopt.cli.console import note, print_table, progressing, warn
 from edgeopt.repeated import give, keep, key
 from edgeopt.runtime.folder import refuse_foreign
 from edgeopt.runtime.marks import MANIFEST
@@ -54,6 +55,8 @@ class Request:
     max_drop: float
     quantize: str | None
     forms: str | None
+    keep_float: tuple[str, ...]
+    layer_forms: dict[str, str]
     objective: Objective
     method: str
     accept_chance: bool
@@ -88,7 +91,7 @@ class Request:
     @property
     def approximate(self) -> bool:
         """True where layers may change their form."""
-        return self.wanted is not None or self.level >= 3
+        return self.wanted is not None or self.level >= 3 or bool(self.layer_forms)
 
     def check(self) -> None:
         """Raises UsageError for options that do not go together."""
@@ -103,7 +106,7 @@ class Request:
 
 
 @click.command("compile")
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @options.level
 @options.target
 @click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
@@ -114,6 +117,8 @@ class Request:
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--forms", metavar="A,B", help=FORMS)
+@options.keep_float
+@options.layer_forms
 @click.option("--objective", type=click.Choice(["latency", "size"]), default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True, help=METHOD)
 @options.accept_chance
@@ -129,7 +134,8 @@ class Request:
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
 @click.option("--weights", type=click.Choice(["coded", "raw"]), default="coded", show_default=True, help=WEIGHTS)
 @options.no_onnx
-def compile_(**given: Any) -> None:
+@options.as_json
+def compile_(as_json: bool, **given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
     asked = Request(**given)
     asked.check()
@@ -166,14 +172,17 @@ def _write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> N
         optimize(graph, asked.level, context, asked.passes or None, shown)
     save(graph, path, portable=asked.portable or asked.approximate)
     _print_notes(notes(graph))
+    answer({"output": path, "nodes": len(graph.nodes)})
     note(f"wrote {path}: {len(graph.nodes)} nodes")
 
 
 def _budget(asked: Request) -> Budget:
+    from edgeopt.search.pins import Pins
     from edgeopt.search.run import Budget
 
     limits = (asked.data, asked.calibration, asked.max_drop, asked.wanted)
-    return Budget(*limits, asked.objective, asked.method, asked.profile, asked.accept_chance)
+    pins = Pins(asked.keep_float, asked.layer_forms, asked.wanted is None and asked.level < 3)
+    return Budget(*limits, asked.objective, asked.method, asked.profile, asked.accept_chance, pins=pins)
 
 
 def _name_of_result(asked: Request) -> str | None:
@@ -221,7 +230,21 @@ def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None, 
 def _options(asked: Request, debug: Debug) -> Options:
     from edgeopt.options import Options
 
-    same = ("quantize", "objective", "method", "accept_chance", "tune", "emit", "max_memory", "forms", "bind", "weights", "onnx")
+    same: tuple[str, ...] = (
+        "keep_float",
+        "layer_forms",
+        "quantize",
+        "objective",
+        "method",
+        "accept_chance",
+        "tune",
+        "emit",
+        "max_memory",
+        "forms",
+        "bind",
+        "weights",
+        "onnx",
+    )
     return Options(debug=debug, **{name: getattr(asked, name) for name in same})
 
 
@@ -260,7 +283,7 @@ def _print_notes(lines: Iterable[str]) -> None:
 def _summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
     _print_notes(manifest["notes"])
     for fallback in manifest["fallbacks"]:
-        note(f"warning: {fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
+        warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
     if islands := manifest["islands"]:
         print_table(("left in float", "operator", "because"), [(i["node"], i["op"], i["reason"]) for i in islands])
     if tuning := manifest.get("tuning"):
@@ -270,7 +293,17 @@ def _summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
 
         print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
         print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
+    answer({"output": directory, "nodes": nodes, **_figures(manifest, directory)})
     note(f"wrote {directory}: {nodes} nodes, {_sizes(manifest, directory)}")
+
+
+def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:
+    """What the answer says of an artifact."""
+    sizes = ("source_bytes", "weights_bytes", "arena_bytes", "scratch_bytes")
+    kept = ("notes", "fallbacks", "islands", "passes")
+    about = {"target": manifest["target"]["name"], "quantization": manifest.get("quantization"), "tuning": manifest.get("tuning")}
+    disk = sum(path.stat().st_size for path in directory.iterdir())
+    return {**about, "disk_bytes": disk, **{key: manifest[key] for key in (*sizes, *kept)}}
 
 
 def _sizes(manifest: Manifest, directory: Path) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
-from edgeopt.cli.console import note, print_table, say, working
+from edgeopt.cli.answer import answer
+from edgeopt.cli.console import note, print_table, progressing, say
 
 if TYPE_CHECKING:
     from edgeopt.runtime.model import CompiledModel
@@ -18,7 +19,7 @@ MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) t
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @click.option("--recipe", default="deep-compression", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
 @options.data
 @options.calibration
@@ -49,10 +50,13 @@ def compress(
     directory = output or Path(f"{model.stem}.edgeopt")
     refuse_foreign(directory)  # before the work, not after it
     given = {"data": data, "calibration": calibration, "max_drop": max_drop, "level": level, "target": target, "shapes": shapes}
-    with working(f"compressing {model.name}"):
+    with progressing(f"compressing {model.name}"):
         made = compress_model(model, recipe, onnx=not no_onnx, **given)  # type: ignore[arg-type]
         made.save(directory)
-    _show(made, as_json)
+    _show(made)
+    answer(
+        {"output": directory, "weights_file_bytes": _bytes(made, "weights.bin"), "compression": made.manifest.get("compression")}
+    )
     note(f"wrote {directory}: weights.bin {_bytes(made, 'weights.bin'):,} bytes")
 
 
@@ -60,16 +64,14 @@ def _bytes(made: CompiledModel, name: str) -> int:
     return len(made.files.get(name, b""))
 
 
-def _show(made: CompiledModel, as_json: bool) -> None:
+def _show(made: CompiledModel) -> None:
     from edgeopt.report.compression import COLUMNS, NUMBERS, onnx_share, rows, summary
     from edgeopt.runtime.reading import MODEL, WEIGHTS
 
     for line in made.manifest["notes"]:
         note(f"note: {line}")
     record = made.manifest.get("compression")
-    if as_json:
-        options.print_json(record or {})
-    elif record:
+    if record:
         print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
         say(summary(record))
         if hint := onnx_share(made.manifest["storage"]["tensors"], _bytes(made, MODEL), _bytes(made, WEIGHTS)):

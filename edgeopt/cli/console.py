@@ -9,14 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from edgeopt.cli.mode import mode
 from edgeopt.errors import EdgeoptError
 from edgeopt.progress import listening
 
+WIDTH = 80  # columns of a table that no terminal shows
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
 
 
@@ -31,14 +34,33 @@ def visible(text: str, kept: str = "\n\t") -> str:
     return "".join(shown)
 
 
-def say(text: str) -> None:
-    """A result on stdout."""
+def write(text: str) -> None:
+    """``text`` on stdout, whatever the mode."""
     with _standard_output():
         click.echo(visible(text))
 
 
+def say(text: str) -> None:
+    """A result on stdout; with --json it is part of the answer instead."""
+    if not mode().json:
+        write(text)
+
+
 def note(text: str) -> None:
-    """One line on stderr; when nobody can read it, the work goes on."""
+    """One line on stderr, which --quiet leaves out; when nobody can read it, the work goes on."""
+    mode().notes.append(text)
+    if not mode().quiet:
+        complain(text)
+
+
+def warn(text: str) -> None:
+    """One line on stderr that --quiet does not leave out."""
+    mode().notes.append(f"warning: {text}")
+    complain(f"warning: {text}")
+
+
+def complain(text: str) -> None:
+    """One line on stderr, whatever the mode."""
     with suppress(OSError):
         click.echo(visible(text), err=True)
 
@@ -47,7 +69,7 @@ def note(text: str) -> None:
 def working(text: str) -> Iterator[None]:
     """A spinner on stderr, when it is a terminal, for work that may take over a second."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or mode().quiet:
         yield
         return
     with console.status(Text(visible(text, kept=""))):
@@ -61,7 +83,7 @@ def progressing(text: str) -> Iterator[None]:
     It is drawn when there is news, by no thread of its own: the compiler forks, which a process with threads does not.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or mode().quiet:
         yield
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
@@ -76,15 +98,28 @@ def progressing(text: str) -> Iterator[None]:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: Sequence[int] = ()) -> None:
-    """Print a table on stdout; ``numbers`` are the columns to align right. Text is folded, never cut."""
-    table = Table(title=Text(visible(title)) if title else None, title_justify="left")
+    """Print a table on stdout, not with --json; ``numbers`` are the columns to align right.
+
+    It is as wide as the terminal, or as ``WIDTH`` where there is none. Text is folded, never cut; numbers keep to one line.
+    """
+    if mode().json:
+        return
+    table = Table(
+        title=Text(visible(title)) if title else None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for index, column in enumerate(columns):
-        table.add_column(Text(visible(column)), justify="right" if index in numbers else "left", overflow="fold")
+        right = index in numbers
+        table.add_column(Text(visible(column)), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(visible(str(cell), kept="")) for cell in row))
+        cells = [Text(visible(str(cell), kept=""), no_wrap=index in numbers) for index, cell in enumerate(row)]
+        table.add_row(*cells)
     terminal = Console()
     with _standard_output():
-        (terminal if terminal.is_terminal else Console(width=160)).print(table)
+        (terminal if terminal.is_terminal else Console(width=WIDTH)).print(table)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from edgeopt.cli import options
-from edgeopt.cli.console import note, print_table, say
+from edgeopt.cli.answer import answer
+from edgeopt.cli.console import note, print_table, say, warn
 
 if TYPE_CHECKING:
     from edgeopt.cost import Estimate
@@ -18,10 +18,10 @@ def show_costs(found: Inspection, costs: Estimate, as_json: bool) -> None:
     if not found.calibrated:
         note("note: this machine is not calibrated, so rates of its family are used; 'edgeopt calibrate' measures it")
     for op, node in found.host_steps:
-        note(f"warning: {op} '{node}' would run on the host and is not in the estimate")
+        warn(f"{op} '{node}' would run on the host and is not in the estimate")
     if as_json:
         sums = {"seconds": costs.seconds, "joule": costs.joule, "ram": costs.ram, "flash": costs.flash}
-        options.print_json({"target": costs.target, "layers": [asdict(layer) for layer in costs.layers], "totals": sums})
+        answer({"target": costs.target, "layers": [asdict(layer) for layer in costs.layers], "totals": sums})
     else:
         _print(costs)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say, working
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on 
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @options.level
 @options.target
 @options.shapes
@@ -51,10 +52,8 @@ def exits(
     if found is None or compiled is None:
         note(f"no exit saves anything within {max_drop:g} percentage points")
         raise click.exceptions.Exit(1)
-    if as_json:
-        options.print_json(_record(found))
-    else:
-        _print(found)
+    answer(_record(found))
+    _print(found)
     if output is not None:
         compiled.save(output)
         note(f"wrote {output}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def forms(as_json: bool) -> None:
         for t in techniques().values()
     ]
     if as_json:
-        options.print_json({"techniques": rows})
+        answer({"techniques": rows})
         return
     print_table(("technique", "changes", "forms", "what it does"), [_row(t) for t in techniques().values()])
 

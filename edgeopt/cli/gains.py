@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
+from edgeopt.report.quantization import microseconds
 
 if TYPE_CHECKING:
     from edgeopt.examine.gains import Gains, LayerGain
@@ -24,7 +25,7 @@ def show_gains(model: Path, level: int, shapes: dict[str, tuple[int, ...]], targ
     if as_json:
         layers = [asdict(g) | {"pays": g.pays} for g in found.layers]
         sums = {"float_seconds": found.total.float_seconds, "seconds": found.total.seconds, "pays": found.total.pays}
-        options.print_json({"target": target, "scheme": quantize, "measured": found.measured, "layers": layers, "totals": sums})
+        answer({"target": target, "scheme": quantize, "measured": found.measured, "layers": layers, "totals": sums})
         return
     how = "measured" if found.measured else "estimated"
     print_table(COLUMNS, [_cells(gain) for gain in found.layers], title=f"{quantize} on {target}, {how}", numbers=(1, 2, 3))
@@ -34,11 +35,11 @@ def show_gains(model: Path, level: int, shapes: dict[str, tuple[int, ...]], targ
 def _cells(gain: LayerGain) -> tuple[str, ...]:
     before, after = gain.float_seconds, gain.seconds
     ratio = f"{before / after:.2f}x" if after else "-"
-    return gain.layer, f"{1e6 * before:,.1f}", f"{1e6 * after:,.1f}", ratio, "yes" if gain.pays else "no"
+    return gain.layer, microseconds(before), microseconds(after), ratio, "yes" if gain.pays else "no"
 
 
 def _verdict(found: Gains) -> str:
     paying, total = sum(g.pays for g in found.layers), found.total
-    whole = f"the network takes {1e3 * total.seconds:.3f} ms instead of {1e3 * total.float_seconds:.3f}"
+    whole = f"the network takes {1e3 * total.seconds:.4g} ms instead of {1e3 * total.float_seconds:.4g}"
     advice = "-O3 quantises it" if total.pays else "-O3 quantises what pays, or leaves it in float"
     return f"{found.scheme} pays in {paying} of {len(found.layers)} layers; {whole}: {advice}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
 from edgeopt.cli.costs import show_costs
 from edgeopt.cli.stored import show_bytes
@@ -46,7 +47,7 @@ def inspect(
     if found.costs is not None:
         show_costs(found, found.costs, as_json)
     elif as_json:
-        options.print_json({"layers": [asdict(r) for r in found.layers], "totals": asdict(found.totals), **found.sizes})
+        answer({"layers": [asdict(r) for r in found.layers], "totals": asdict(found.totals), **found.sizes})
     else:
         _print(found.layers, found.totals, found.sizes)
     return None

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from edgeopt import __version__
+from edgeopt.cli import options
+from edgeopt.cli.answer import FAILURE, INTERNAL, USAGE, finish
 from edgeopt.cli.bench import bench
 from edgeopt.cli.bisect import bisect
 from edgeopt.cli.calibrate import calibrate
 from edgeopt.cli.compile import compile_
 from edgeopt.cli.compress import compress
-from edgeopt.cli.console import note, visible
+from edgeopt.cli.console import complain, visible, warn
+from edgeopt.cli.eval import eval_
 from edgeopt.cli.exits import exits
 from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
+from edgeopt.cli.mode import mode
+from edgeopt.cli.ops import ops
 from edgeopt.cli.partition import partition
 from edgeopt.cli.passes import passes
 from edgeopt.cli.profile import profile
 from edgeopt.cli.run import run
+from edgeopt.cli.schema import schema
 from edgeopt.cli.serve import serve
 from edgeopt.cli.sign import sign
 from edgeopt.cli.targets import targets
@@ -30,50 +38,74 @@ from edgeopt.cli.verify import verify
 from edgeopt.cli.why import why
 from edgeopt.errors import EdgeoptError
 
+EXIT_CODES = {"eval": 3}  # of commands that could not do their work, where 1 is an answer
+
 
 class Commands(click.Group):
-    """A group that turns a failure into one message on stderr and exit code 1; ``--debug`` shows the traceback too."""
+    """A group that turns a failure into one message on stderr, and with --json one object on stdout, and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        mode().json = "--json" in (args[: args.index("--")] if "--" in args else args)
+        with _reported(ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with warnings.catch_warnings():
-                warnings.showwarning = _show_warning
-                return super().invoke(ctx)
-        except click.ClickException as error:
-            vars(error)["message"] = visible(error.message)  # the attribute is declared final
-            raise
-        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except Exception as error:
-            raise _failure(error, bool(ctx.params.get("debug"))) from error
+        with _reported(ctx), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            result = super().invoke(ctx)
+            finish(0)
+            return result
 
 
-def _failure(error: Exception, debug: bool) -> click.ClickException:
-    """What the user reads of ``error``; with ``debug`` the traceback goes before it."""
-    if debug:
-        note("".join(traceback.format_exception(error)))
-    if isinstance(error, EdgeoptError):
-        return click.ClickException(visible(str(error)))
-    text = f"internal error, {type(error).__name__}: {error} ('edgeopt --debug ...' shows the traceback)"
-    return click.ClickException(visible(text))
+@contextmanager
+def _reported(ctx: click.Context) -> Iterator[None]:
+    """Whatever ends the block is said, and raised again as something that click ends with."""
+    try:
+        yield
+    except click.exceptions.Exit as end:
+        if end.exit_code:
+            finish(end.exit_code)
+        raise
+    except click.ClickException as error:
+        vars(error)["message"] = visible(error.message)  # the attribute is declared final
+        finish(error.exit_code, USAGE, error.message)
+        raise
+    except (click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise _failure(error, ctx) from error
+
+
+def _failure(error: Exception, ctx: click.Context) -> click.ClickException:
+    """What the user reads of ``error``; with --debug the traceback goes before it."""
+    if ctx.params.get("debug"):
+        complain("".join(traceback.format_exception(error)))
+    known = isinstance(error, EdgeoptError)
+    text = str(error) if known else f"internal error, {type(error).__name__}: {error} ('edgeopt --debug ...' shows the traceback)"
+    made = click.ClickException(visible(text))
+    vars(made)["exit_code"] = EXIT_CODES.get(ctx.invoked_subcommand or "", 1)  # declared as one of the class
+    finish(made.exit_code, FAILURE if known else INTERNAL, made.message)
+    return made
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
-    note(f"warning: {message}")
+    warn(str(message))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@options.quiet_and_verbose
 @click.version_option(__version__)
 def main(debug: bool) -> None:
     """Compile ONNX neural networks to verified native code for the edge."""
 
 
-for command in (
+COMMANDS: tuple[click.Command, ...] = (
     compile_,
     compress,
     tune,
     run,
+    eval_,
     bench,
     inspect,
     calibrate,
@@ -83,13 +115,16 @@ for command in (
     targets,
     passes,
     forms,
+    ops,
+    schema,
     why,
     partition,
     profile,
     serve,
     exits,
-):
-    main.add_command(command)
+)
+for command in COMMANDS:
+    main.add_command(options.quiet_and_verbose(command))
 
 
 if __name__ == "__main__":

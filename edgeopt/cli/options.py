@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from edgeopt.cli.console import say
+from edgeopt.cli.log import log_to_stderr
+from edgeopt.cli.mode import mode
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+MODEL = click.Path(exists=True, path_type=Path)  # an ONNX file; what else it may be, its reader says
 EXISTING_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW = click.Path(path_type=Path)
+DATA = "Evaluation data: one array per input, leading axis = samples, optional 'labels'."
 
 
 def parse_shapes(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -66,6 +68,36 @@ def parse_bindings(ctx: click.Context, parameter: click.Parameter, values: Seque
     return bound
 
 
+def parse_layers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    """``("a,b", "c")`` as ("a", "b", "c")."""
+    return tuple(name for text in values for name in parse_names(ctx, parameter, text))
+
+
+def keep_float(command: Command) -> Command:
+    """``--keep-float A,B``."""
+    text = "Layers that stay in float, by the names that 'edgeopt why' shows. May be given several times."
+    return click.option("--keep-float", multiple=True, callback=parse_layers, metavar="LAYER[,..]", help=text)(command)
+
+
+def parse_layer_forms(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """``("conv=w8a16", ...)`` as {"conv": "w8a16"}; wrong text is a usage error."""
+    found = {}
+    for text in values:
+        layer, equals, form = text.rpartition("=")
+        if not equals or not layer or not form:
+            raise click.BadParameter(f"'{text}' does not read LAYER=FORM", ctx, parameter)
+        found[layer] = form
+    return found
+
+
+def layer_forms(command: Command) -> Command:
+    """``--form LAYER=w8a16``, several times."""
+    text = "The form of one layer where --max-drop allows it, even if it is slower; `edgeopt forms` lists forms. May be repeated."
+    return click.option("--form", "layer_forms", multiple=True, callback=parse_layer_forms, metavar="LAYER=w8a16", help=text)(
+        command
+    )
+
+
 def bind(command: Command) -> Command:
     """``--bind NAME=NUMBER``, several times."""
     text = "Make an input of one element a constant, as in sr=16000; what depends on it folds. May be given once per input."
@@ -107,8 +139,7 @@ def emulate(command: Command) -> Command:
 
 def data(command: Command) -> Command:
     """``--data FILE.npz``."""
-    text = "Evaluation data: one array per input, leading axis = samples, optional 'labels'."
-    return click.option("--data", type=EXISTING_FILE, metavar="FILE.npz", help=text)(command)
+    return click.option("--data", type=EXISTING_FILE, metavar="FILE.npz", help=DATA)(command)
 
 
 def calibration(command: Command) -> Command:
@@ -131,9 +162,23 @@ def key(command: Command) -> Command:
 
 def as_json(command: Command) -> Command:
     """``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(command)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, also on failure (docs/json.md)."
+    )(command)
 
 
-def print_json(record: Mapping[str, Any]) -> None:
-    """Print ``record`` on stdout for machines."""
-    say(json.dumps(record, indent=2))
+def quiet_and_verbose(command: Command) -> Command:
+    """``-q`` and ``-v``, which every command has."""
+    quiet = click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_quieted, help="No progress and no notes.")
+    text = "Log on stderr what the library does."
+    return quiet(click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_verbose, help=text)(command))
+
+
+def _quieted(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    mode().quiet |= value
+
+
+def _verbose(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not mode().verbose:
+        mode().verbose = True
+        log_to_stderr()

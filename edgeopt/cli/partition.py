@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
 from edgeopt.cli.split import Tiles, split_model, split_options
 
@@ -26,7 +27,7 @@ VARIANTS = "Placements to compile, for links and loads that change."
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @click.option("--tiers", "source", metavar="FILE.toml|SAMPLE", help=TIERS)
 @click.option("--objective", type=OBJECTIVES, default="latency", show_default=True, help=OBJECTIVE)
 @click.option("--deadline", type=click.FloatRange(min=0, min_open=True), metavar="MS", help="Milliseconds an inference may take.")
@@ -76,7 +77,7 @@ def partition(
             max_drop=max_drop,
         )
     if as_json:
-        options.print_json(_record(found))
+        answer(_record(found))
     else:
         _print(found)
     if output is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table
 
 
@@ -16,6 +17,6 @@ def passes(as_json: bool) -> None:
 
     rows = [{"name": s.pass_.name, "contract": s.pass_.contract, "why": s.why} for s in PIPELINE]
     if as_json:
-        options.print_json({"passes": rows})
+        answer({"passes": rows})
         return
     print_table(("pass", "contract", "why"), [(r["name"], r["contract"], r["why"]) for r in rows])

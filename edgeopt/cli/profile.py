@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @options.shapes
 @click.option("--seconds", type=click.FloatRange(0.1, 600), default=2.0, show_default=True, help="Measuring time.")
 @click.option("-o", "output", type=options.NEW, required=True, metavar="FILE.json", help="Where the times are written.")
@@ -31,7 +32,7 @@ def profile(model: Path, shapes: dict[str, tuple[int, ...]], seconds: float, out
         layers = measure(graph, seconds=seconds)
     write_profile(output, f"{platform.node()} ({host().cpu})", layers)
     if as_json:
-        options.print_json({"file": str(output), "layers": {layer.name: layer.seconds for layer in layers}})
+        answer({"file": str(output), "layers": {layer.name: layer.seconds for layer in layers}})
         return
     cells = [(layer.name, layer.op, f"{layer.macs:,}", f"{layer.bytes:,}", f"{1e6 * layer.seconds:,.1f}") for layer in layers]
     print_table(("layer", "operator", "MACs", "bytes", "µs"), cells, numbers=(2, 3, 4))

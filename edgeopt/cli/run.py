@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, working
 
 
@@ -17,7 +18,8 @@ from edgeopt.cli.console import note, working
 @options.threads
 @options.emulate
 @options.key
-def run(directory: Path, source: Path, destination: Path, threads: int, emulate: bool, key: Path | None) -> None:
+@options.as_json
+def run(directory: Path, source: Path, destination: Path, threads: int, emulate: bool, key: Path | None, as_json: bool) -> None:
     """Run the compiled model in DIRECTORY; the leading axis of the arrays counts samples.
 
     It holds native code: run only what you trust, or give --key.
@@ -31,5 +33,7 @@ def run(directory: Path, source: Path, destination: Path, threads: int, emulate:
     with working(f"running {directory.name}"), execution(model, emulate, threads) as execute:
         outputs = execute(inputs)
     npz.write(destination, outputs)
+    ports = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in outputs.items()}
+    answer({"output": destination, "outputs": ports})
     shown = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in outputs.items())
     note(f"wrote {destination}: {shown}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note
 from edgeopt.errors import EdgeoptError
 
@@ -62,6 +63,7 @@ INSECURE = "Allow other machines without token and TLS, in a network you trust."
 @click.option("--insecure", is_flag=True, help=INSECURE)
 @options.threads
 @options.key
+@options.as_json
 def serve(
     directory: Path,
     tier: str | None,
@@ -77,6 +79,7 @@ def serve(
     insecure: bool,
     threads: int,
     key: Path | None,
+    as_json: bool,
 ) -> None:
     """Serve the compiled model in DIRECTORY, or a tier of a plan, by the Open Inference Protocol (V2) until interrupted.
 
@@ -95,7 +98,9 @@ def serve(
     server = Server(models, host, port, security)
     if grpc_port is not None:
         _serve_grpc(server, host, grpc_port)
-    note(f"serving {', '.join(models)} at {'https' if certificate else 'http'}://{server.address[0]}:{server.address[1]}/v2")
+    address = f"{'https' if certificate else 'http'}://{server.address[0]}:{server.address[1]}/v2"
+    answer({"address": address, "models": list(models)}, now=True)
+    note(f"serving {', '.join(models)} at {address}")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
-from edgeopt.cli.options import print_json
 
 
 def show_bytes(model: Path, as_json: bool) -> None:
@@ -16,7 +16,7 @@ def show_bytes(model: Path, as_json: bool) -> None:
     with working(f"reading {model.name}"):
         found = stored_bytes(model)
     if as_json:
-        return print_json({**asdict(found), "total": found.total})
+        return answer({**asdict(found), "total": found.total})
     columns = ("weights.bin", "elements", "bytes", "stored", "bits", "in memory", "coding")
     sizes = [[f"{n:,}" for n in (t.elements, t.bytes, t.stored, t.loaded)] for t in found.tensors]
     cells = [

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table
 
 
@@ -18,7 +19,7 @@ def targets(as_json: bool) -> None:
 
     known = [host(), *builtin().values()]
     if as_json:
-        options.print_json({t.name: asdict(t) for t in known})
+        answer({t.name: asdict(t) for t in known})
         return
     columns = ("name", "cpu", "vector bytes", "8-bit dot", "look-up", "L1 kB", "L2 kB", "cores", "description")
     rows = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ TEACHER = "A network to follow in place of MODEL itself, which is then a smaller
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @click.option("--train", "train", type=options.EXISTING_FILE, required=True, metavar="FILE.npz", help=TRAIN)
 @click.option("--recipe", default="finetune", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
 @options.data
@@ -76,18 +77,16 @@ def tune(
             teacher=teacher,
         )
     made.save(directory)
-    _show(made, as_json)
+    answer({"output": directory, "compression": made.manifest["compression"]})
+    _show(made)
     note(f"wrote {directory}: weights.bin {len(made.files.get('weights.bin', b'')):,} bytes")
 
 
-def _show(made: CompiledModel, as_json: bool) -> None:
+def _show(made: CompiledModel) -> None:
     from edgeopt.report.compression import COLUMNS, NUMBERS, rows, summary
 
     for line in made.manifest["notes"]:
         note(f"note: {line}")
     record = made.manifest["compression"]
-    if as_json:
-        options.print_json(record)
-    else:
-        print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
-        say(summary(record))
+    print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
+    say(summary(record))

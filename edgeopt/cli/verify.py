@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from math import isfinite
 from pathlib import Path
 
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
 from edgeopt.examine.tolerance import TOLERANCE
 
+TOLERATED = f"Largest error, as a share of the range.  [default: {TOLERANCE:g}; of approximate layers the budget counts]"
+MAX_DROP = "Percentage points that approximate layers may lose.  [default: what the model was compiled for]"
 ENGINE = "What runs the original.  [default: onnxruntime where installed, else the slow onnx.reference]"
 
 
 @click.command()
-@click.argument("original", type=options.EXISTING_FILE)
+@click.argument("original", type=options.MODEL)
 @click.argument("directory", type=options.EXISTING_DIRECTORY)
 @click.option("--input", "source", type=options.EXISTING, help="npz file, or a test_data_set_N folder with expected outputs.")
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Random samples, without --input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random samples.")
-@click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
+@click.option("--tolerance", type=click.FloatRange(min=0), metavar="SHARE", help=TOLERATED)
+@click.option("--max-drop", type=click.FloatRange(min=0), metavar="PP", help=MAX_DROP)
 @click.option("--engine", type=click.Choice(["onnxruntime", "onnx.reference"]), help=ENGINE)
 @options.emulate
 @options.key
@@ -32,7 +35,8 @@ def verify(
     source: Path | None,
     samples: int,
     seed: int,
-    tolerance: float,
+    tolerance: float | None,
+    max_drop: float | None,
     engine: str | None,
     emulate: bool,
     key: Path | None,
@@ -40,6 +44,8 @@ def verify(
 ) -> None:
     """Compare ORIGINAL.onnx with the compiled model in DIRECTORY; exit code 0 when they agree, 1 when not.
 
+    A model with approximate layers is held to the budget it was compiled for: on the samples of --input, whose labels count, or
+    on the record of its compilation; its code must give the numbers of the approximate model inside the artifact.
     The samples are run one by one, and all in one call where the model takes several.
     onnxruntime runs with its optimizations off. Where it disagrees on very small numbers, onnx.reference is the better judge.
     """
@@ -54,17 +60,18 @@ def verify(
             samples=samples,
             seed=seed,
             tolerance=tolerance,
+            max_drop=max_drop,
             engine=engine,
             emulate=emulate,
         )
-    if as_json:
-        records = [asdict(row) | {"error": row.error if isfinite(row.error) else None} for row in found.outputs]
-        options.print_json(asdict(found) | {"outputs": records})
-    else:
-        cells = [
-            (r.output, f"{r.error:.2e}", "-" if r.decisions is None else f"{100 * r.decisions:.2f} %") for r in found.outputs
-        ]
-        print_table(("output", "error / range", "same decision"), cells, numbers=(1, 2))
-        note(f"{'agrees' if found.passed else 'DIFFERS'}: tolerance {tolerance:g}, against {found.engine}")
+    answer(asdict(found))
+    cells = [(r.output, f"{r.error:.2e}", "-" if r.decisions is None else f"{100 * r.decisions:.2f} %") for r in found.outputs]
+    print_table(("output", "error / range", "same decision"), cells, numbers=(1, 2))
+    if found.drop is not None:
+        when = "as measured" if source else "when compiled"
+        note(f"{found.drop:.2f} percentage points lost of {found.max_drop:g} allowed, {when}")
+    held = "" if found.tolerance is None else f"tolerance {found.tolerance:g}, "
+    against = "the model" if found.against == "original" else "the approximate model inside"
+    note(f"{'agrees' if found.passed else 'DIFFERS'}: {held}{against} by {found.engine}")
     if not found.passed:
         raise click.exceptions.Exit(1)

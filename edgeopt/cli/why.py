@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say, working
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ COLUMNS = (
 
 
 @click.command()
-@click.argument("model", type=options.EXISTING_FILE)
+@click.argument("model", type=options.MODEL)
 @options.data
 @options.calibration
 @options.shapes
@@ -70,7 +71,7 @@ def why(
             accept_chance=accept_chance,
         )
     if as_json:
-        options.print_json(asdict(found))
+        answer(asdict(found))
         return
     print_table(COLUMNS, [_cells(r) for r in found.layers], numbers=range(1, len(COLUMNS)))
     if data is None:

@@ -15,12 +15,16 @@ from edgeopt.compiler import compile
 from edgeopt.errors import EdgeoptError
 from edgeopt.examine.engines import ENGINES, engine
 from edgeopt.examine.samples import random_inputs
-from edgeopt.ir import TensorType
+from edgeopt.ir import Array, TensorType
+from edgeopt.ops.macs import macs
 from edgeopt.runtime.artifact import load
+from edgeopt.runtime.clock import Clock
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.search.timing import layer_name
 
 SELF = "edgeopt"
 FEWEST = 5
+ROUNDS = 50  # of inferences in native code, whose least is taken
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,29 @@ class EngineTime:
 
 
 @dataclass(frozen=True)
+class LayerTime:
+    """The least seconds of one layer on one thread, all its ``kernels`` together. ``macs`` is None where it is not known."""
+
+    name: str
+    op: str
+    kernels: tuple[str, ...]
+    macs: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """What ``bench`` measured: the ``model``'s name, the ``threads`` of each engine, and its EngineTime by name."""
+    """What ``bench`` measured: the ``model``'s name, the ``threads`` of each engine, and its EngineTime by name.
+
+    Engines are called from Python, each inference for itself; ``native_ms`` is the least of edgeopt in native code, of several
+    inferences in one call where they are short. ``layers`` are given where they were asked for.
+    """
 
     model: str
     threads: int
     engines: dict[str, EngineTime]
+    native_ms: float
+    layers: tuple[LayerTime, ...] = ()
 
 
 def bench(
@@ -50,12 +71,14 @@ def bench(
     against: Sequence[str] = (),
     threads: int = 1,
     seconds: float = 2.0,
+    layers: bool = False,
 ) -> Comparison:
     """Time single inferences of an ONNX file (compiled first, at ``level``) or a compiled model on random inputs.
 
     ``against`` names other engines (``ort``, ``openvino``), which take turns with edgeopt in this process, so that a busy moment
     of the machine hits all of them; of a compiled model they get the optimized ONNX model inside it. ``seconds`` is the measuring
-    time per engine. Raises EdgeoptError for wrong arguments, and an engine that is absent or refuses the model.
+    time per engine. ``layers`` times each layer, too, on one thread.
+    Raises EdgeoptError for wrong arguments, and an engine that is absent or refuses the model.
     """
     arguments.instance("model", model, (str, Path, CompiledModel))
     arguments.whole("threads", threads, 1)
@@ -70,7 +93,34 @@ def bench(
     engines: dict[str, Callable[[], object]] = {SELF: lambda: compiled.run(inputs, threads=threads)}
     with _onnx_file(model) as source:
         engines |= {name: engine(name, source, inputs, threads) for name in against}
-        return _summary(compiled, measure(engines, seconds), threads)
+        times = measure(engines, seconds)
+    rows = layer_times(compiled, inputs) if layers else ()
+    return _summary(compiled, times, threads, _native(compiled, inputs, threads), rows)
+
+
+def _native(compiled: CompiledModel, inputs: Mapping[str, Array], threads: int) -> float:
+    """Milliseconds."""
+    clock = Clock(compiled, inputs, threads)
+    return 1e3 * min(clock() for _ in range(ROUNDS))
+
+
+def layer_times(compiled: CompiledModel, inputs: Mapping[str, Array]) -> tuple[LayerTime, ...]:
+    """Every layer in the order of execution. Raises EdgeoptError for a model with host steps."""
+    steps = zip(compiled.manifest["kernels"], compiled.profile(inputs, ROUNDS), strict=True)
+    works = {layer_name(node): macs(node) for node in compiled.graph.nodes}
+    found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+    for kernel, seconds in steps:
+        found.setdefault(layer_name(kernel["node"]), []).append((kernel, seconds))
+    return tuple(
+        LayerTime(
+            name=name,
+            op=parts[-1][0]["op"],
+            kernels=tuple(dict.fromkeys(kernel["kernel"] for kernel, _ in parts)),
+            macs=works.get(name),
+            seconds=sum(seconds for _, seconds in parts),
+        )
+        for name, parts in found.items()
+    )
 
 
 def _compiled(model: str | Path | CompiledModel, level: int, shapes: Mapping[str, Sequence[int]] | None) -> CompiledModel:
@@ -106,7 +156,9 @@ def measure(engines: Mapping[str, Callable[[], object]], seconds: float) -> dict
     return times
 
 
-def _summary(compiled: CompiledModel, times: Mapping[str, list[float]], threads: int) -> Comparison:
+def _summary(
+    compiled: CompiledModel, times: Mapping[str, list[float]], threads: int, native: float, layers: tuple[LayerTime, ...]
+) -> Comparison:
     best = {name: min(values) for name, values in times.items()}
     rows = {n: EngineTime(1e3 * best[n], 1e3 * median(v), len(v), best[n] / best[SELF]) for n, v in times.items()}
-    return Comparison(compiled.manifest["model"], threads, rows)
+    return Comparison(compiled.manifest["model"], threads, rows, native, layers)

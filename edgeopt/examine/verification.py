@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeopt import arguments, npz
 from edgeopt.errors import EdgeoptError
+from edgeopt.examine.approximation import Kept, approximation, inside, measured, recorded
 from edgeopt.examine.difference import Difference, compare
 from edgeopt.examine.execution import Execute, execution
 from edgeopt.examine.originals import ORIGINALS, Runner, original_runner
@@ -24,10 +26,18 @@ Sample = dict[str, Array]
 
 @dataclass(frozen=True)
 class Verification:
-    """What ``verify`` found: the ``engine`` that ran the original, the ``tolerance``, and one Difference per output."""
+    """What ``verify`` found: the ``engine`` that ran what is compared with, and one Difference per output.
+
+    ``against`` is ``original``, or ``inside``: the model in an artifact with approximate layers, whose numbers its code must
+    give. Of one of these ``drop`` percentage points are lost against the original, of ``max_drop`` that may be: on the data that
+    were given, else on those that it was compiled with. ``tolerance`` is None where nothing was held to it.
+    """
 
     engine: str
-    tolerance: float
+    against: str
+    tolerance: float | None
+    drop: float | None
+    max_drop: float | None
     passed: bool
     outputs: tuple[Difference, ...]
 
@@ -39,7 +49,8 @@ def verify(
     data: str | Path | None = None,
     samples: int = 4,
     seed: int = 0,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
+    max_drop: float | None = None,
     engine: str | None = None,
     emulate: bool = False,
 ) -> Verification:
@@ -47,7 +58,8 @@ def verify(
 
     ``data`` is an npz file with one array per input or a folder ``test_data_set_N`` with expected outputs; without it ``samples``
     random inputs are drawn from ``seed``. Samples are run one by one, and all in one call where the model takes several.
-    ``tolerance`` is the largest error that passes, as a share of an output's range.
+    ``tolerance`` is the largest error that passes, as a share of an output's range; left out, it is ``TOLERANCE``, and a model
+    with approximate layers is held to its budget instead, or to ``max_drop`` percentage points (``examine.approximation``).
     ``engine`` runs the original: ``onnxruntime`` with its optimizations off, where it is installed, else ``onnx.reference``.
     ``emulate`` runs a model of another processor under qemu.
     Raises EdgeoptError for wrong arguments and files, and a model that one side cannot run.
@@ -59,16 +71,58 @@ def verify(
         arguments.file(name, path)
     arguments.whole("samples", samples, 1)
     arguments.whole("seed", seed, 0)
-    arguments.share("tolerance", tolerance)
+    for name, value in (("tolerance", tolerance), ("max_drop", max_drop)):
+        if value is not None:
+            arguments.share(name, value)
     arguments.choice("engine", engine, ORIGINALS, "onnxruntime where it is installed")
     model = compiled if isinstance(compiled, CompiledModel) else load(compiled)
-    name, runner = original_runner(Path(original), engine)
+    folder = data is not None and Path(data).is_dir()
+    if tolerance is not None or folder or approximation(model.manifest) is None:
+        found = _compared(Path(original), model, data, samples, seed, engine, emulate)
+        return _held(found, "original", TOLERANCE if tolerance is None else tolerance)
+    if data is not None:
+        found = _compared(Path(original), model, data, samples, seed, engine, emulate)
+        return _within(found, measured(Path(original), model, Path(data), max_drop, engine, emulate))
+    return _as_recorded(Path(original), model, samples, seed, engine, emulate, max_drop)
+
+
+Compared = tuple[str, tuple[Difference, ...]]  # the engine, and a row for each output
+
+
+def _held(found: Compared, against: str, tolerance: float) -> Verification:
+    """The numbers are held to ``tolerance``."""
+    engine, rows = found
+    return Verification(engine, against, tolerance, None, None, all(row.error <= tolerance for row in rows), rows)
+
+
+def _within(found: Compared, kept: Kept) -> Verification:
+    """The loss is held to its budget, the numbers to nothing."""
+    engine, rows = found
+    return Verification(engine, "original", None, kept.drop, kept.max_drop, kept.passed, rows)
+
+
+def _as_recorded(
+    original: Path, model: CompiledModel, samples: int, seed: int, engine: str | None, emulate: bool, max_drop: float | None
+) -> Verification:
+    """Without data: the loss is what was measured once, and the code gives the numbers of the model that it was measured for."""
+    kept = recorded(original, model, max_drop)
+    with tempfile.TemporaryDirectory(prefix="edgeopt-verify-") as folder:
+        made = inside(model, Path(folder))
+        if made is None:
+            raise EdgeoptError("the model was compiled without model.onnx (--no-onnx); give --input with samples to compare")
+        found = _held(_compared(made, model, None, samples, seed, engine, emulate), "inside", TOLERANCE)
+    return replace(found, drop=kept.drop, max_drop=kept.max_drop, passed=found.passed and kept.passed)
+
+
+def _compared(
+    original: Path, model: CompiledModel, data: str | Path | None, samples: int, seed: int, engine: str | None, emulate: bool
+) -> Compared:
+    name, runner = original_runner(original, engine)
     with execution(model, emulate) as execute:
         inputs, expected = _samples(model, runner, data, samples, seed)
         actual = [execute(sample) for sample in inputs]
         together = _in_one_call(model, execute, inputs)
-    rows = compare([*expected, *expected[: len(together)]], [*actual, *together])
-    return Verification(name, tolerance, all(row.error <= tolerance for row in rows), tuple(rows))
+    return name, tuple(compare([*expected, *expected[: len(together)]], [*actual, *together]))
 
 
 def _in_one_call(model: CompiledModel, execute: Execute, inputs: list[Sample]) -> list[Sample]:

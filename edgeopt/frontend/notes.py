@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from edgeopt.ir import Graph
 
 NOTES = "edgeopt.notes"
+LOGGER = logging.getLogger("edgeopt")
 
 
 def notes(graph: Graph) -> list[str]:
@@ -16,4 +19,5 @@ def add_note(graph: Graph, text: str) -> None:
     """Append a note of one line, once."""
     known, line = notes(graph), " ".join(text.split())
     if line not in known:
+        LOGGER.info(line)
         graph.metadata[NOTES] = "\n".join([*known, line])

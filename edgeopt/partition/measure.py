@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from time import perf_counter
 
-import numpy as np
-
 from edgeopt.assembly import assemble
 from edgeopt.errors import EdgeoptError
 from edgeopt.examine.samples import random_inputs
 from edgeopt.ir import Graph
 from edgeopt.partition.profile import LayerTime, work
+from edgeopt.runtime.step_clock import StepClock
 from edgeopt.target import host
 
 FEWEST = 5  # runs, however long they take
@@ -26,11 +25,12 @@ def measure(graph: Graph, level: int = 1, seconds: float = 2.0) -> list[LayerTim
         first = model.manifest["fallbacks"][0]
         raise EdgeoptError(f"{first['op']} '{first['node']}' has no kernel here, so layers cannot be timed one by one")
     types = {value.name: value.type for value in graph.inputs if value.type is not None}
-    runs: list[list[float]] = []
-    inputs, end = random_inputs(types, 1, seed=0)[0], perf_counter() + seconds
-    while len(runs) < FEWEST or perf_counter() < end:
-        runs.append(model.profile(inputs, 1))
+    clock, end = StepClock(model, random_inputs(types, 1, seed=0)[0]), perf_counter() + seconds
+    runs = 0
+    while runs < FEWEST or perf_counter() < end:
+        clock.sample()
+        runs += 1
     least: dict[str, float] = {}
-    for kernel, time in zip(model.manifest["kernels"], np.min(runs, axis=0), strict=True):
-        least[kernel["node"]] = least.get(kernel["node"], 0.0) + float(time)
+    for kernel, time in zip(model.manifest["kernels"], clock.seconds(), strict=True):
+        least[kernel["node"]] = least.get(kernel["node"], 0.0) + time
     return [LayerTime(node.name, node.op, *work(node), least[node.name]) for node in graph.nodes if node.name in least]

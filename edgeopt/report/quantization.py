@@ -19,10 +19,16 @@ def summary_rows(record: Mapping[str, Any]) -> list[Row]:
         rows.append((f"{record['metric']} %", f"{record['before']:.2f}", f"{record['after']:.2f}", f"{change:+.2f}"))
         rows.append(("decisions as in float %", "100.00", f"{record['agreement']:.2f}", ""))
     how = "measured" if after["measured"] else "estimated"
-    rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.3f}", faster=True)))
-    rows.append(("weights kB", *_pair(before["weights"], after["weights"], 1e-3, "{:,.1f}")))
+    rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.4g}", faster=True)))
+    rows.append(_weights(before["weights"], after["weights"], record["source_weights"]))
     rows.append(("activations kB", *_pair(before["ram"], after["ram"], 1e-3, "{:,.1f}")))
     return rows
+
+
+def _weights(before: int, after: int, source: int) -> Row:
+    """In memory; the ratio is to the constants of the model, since Winograd makes those of a float network larger."""
+    ratio = f"{after / source:.3f}x" if source else "-"
+    return f"weights kB, model {1e-3 * source:,.1f}", f"{1e-3 * before:,.1f}", f"{1e-3 * after:,.1f}", ratio
 
 
 def layer_rows(record: Mapping[str, Any]) -> list[Row]:
@@ -31,8 +37,8 @@ def layer_rows(record: Mapping[str, Any]) -> list[Row]:
         (
             layer["layer"],
             layer["form"],
-            _micros(layer["float_seconds"]),
-            _micros(layer["seconds"]),
+            microseconds(layer["float_seconds"]),
+            microseconds(layer["seconds"]),
             f"{layer['float_seconds'] / layer['seconds']:.2f}x" if layer["float_seconds"] and layer["seconds"] else "-",
             "-" if layer["error"] is None else f"{100 * layer['error']:.2f} %",
             layer["reason"],
@@ -46,5 +52,6 @@ def _pair(before: float, after: float, factor: float, form: str, faster: bool = 
     return form.format(factor * before), form.format(factor * after), ratio if before and after else "-"
 
 
-def _micros(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{1e6 * seconds:,.1f}"
+def microseconds(seconds: float | None) -> str:
+    """Two digits after the point below 10 µs, where a layer may take less than one."""
+    return "-" if seconds is None else f"{1e6 * seconds:,.{2 if seconds < 1e-5 else 1}f}"

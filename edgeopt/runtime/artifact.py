@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edgeopt import arguments
+from edgeopt import __version__, arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import open_regular, read_regular
 from edgeopt.lower.memory import aligned
@@ -30,7 +30,7 @@ def save(compiled: CompiledModel, directory: Path) -> None:
     """Write the artifact aside and put it into place; see ``edgeopt.runtime.folder``. Raises EdgeoptError when that fails."""
     report = compiled.files.get(REPORT) or page(compiled.manifest).encode()
     files = dict(sorted({**compiled.files, REPORT: report}.items()))
-    manifest = {**strict(compiled.manifest), "artifact": MARK, "format": FORMAT}
+    manifest = {**strict(compiled.manifest), "artifact": MARK, "format": FORMAT, "edgeopt": __version__}
     manifest["checksums"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     manifest["sizes"] = {name: len(data) for name, data in files.items()}
     manifest["digest"] = _digest(manifest)
@@ -77,7 +77,10 @@ def _manifest(directory: Path, content: bytes) -> Manifest:
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise EdgeoptError(f"'{directory}' is not a compiled model: '{path}' says no format")
     if manifest["format"] != FORMAT:
-        raise EdgeoptError(f"'{directory}' has format {manifest['format']}, this edgeopt reads {FORMAT}; compile it again")
+        made = f", written by edgeopt {manifest['edgeopt']}" if "edgeopt" in manifest else ""
+        raise EdgeoptError(
+            f"'{directory}' has format {manifest['format']}{made}; edgeopt {__version__} reads {FORMAT}: compile it again"
+        )
     if manifest.get("digest") != _digest(manifest):
         raise EdgeoptError(f"'{path}' is damaged (its checksum differs from its content); compile the model again")
     try:

@@ -6,7 +6,8 @@ import ctypes
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -132,21 +133,23 @@ class CompiledModel:
     def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[float]:
         """The least seconds each native step took on one thread over ``repeats`` runs, in the order of manifest["kernels"].
 
-        A call from Python costs about a microsecond, which is measured on an empty range and subtracted. Raises EdgeoptError for
-        a model with host steps or for inputs that hold more than one batch.
+        Raises EdgeoptError as ``edgeopt.runtime.step_clock`` does, for host steps and inputs that hold more than one batch.
         """
-        arrays = checked(inputs, self.inputs)
-        if not self._only_native or sample_count(arrays, self.inputs, self.outputs) != 1:
-            raise EdgeoptError("only a model without host steps can be profiled, on one batch")
+        from edgeopt.runtime.step_clock import StepClock
+
+        clock = StepClock(self, inputs)
+        for _ in range(repeats):
+            clock.sample()
+        return clock.seconds()
+
+    @contextmanager
+    def held(self, arrays: list[Array], outputs: list[Array]) -> Iterator[tuple[NativeModule, Any]]:
+        """The native code and its context, bound to ``arrays`` and ``outputs``, while nobody else runs the model."""
         with self._lock:
             self._prepare()
             assert self._native is not None
-            outputs = [empty(port, 1) for port in self.outputs]
             self._bind(arrays, outputs)
-            steps, count = self._native.steps, len(self.manifest["kernels"])
-            overhead = min(_seconds(steps, self._context, 0, 0) for _ in range(200))
-            rounds = [[_seconds(steps, self._context, i, i + 1) for i in range(count)] for _ in range(repeats)]
-        return [max(min(times) - overhead, 0.0) for times in zip(*rounds, strict=True)]
+            yield self._native, self._context
 
     def save(self, directory: str | Path) -> None:
         """Write the artifact directory; see ``edgeopt.runtime.artifact``."""
@@ -298,9 +301,3 @@ def _named(found: Iterable[_Named], name: str) -> _Named:
         if one.name == name:
             return one
     raise EdgeoptError(f"the compiled model needs '{name}', which is not in its {MODEL}; compile it again")
-
-
-def _seconds(steps: Any, context: Any, first: int, last: int) -> float:
-    started = time.perf_counter()
-    steps(context, first, last)
-    return time.perf_counter() - started

@@ -15,8 +15,9 @@ from edgeopt.search.candidates import candidates
 from edgeopt.search.exchange import exchange
 from edgeopt.search.goal import Goal
 from edgeopt.search.ladders import FAR
+from edgeopt.search.pins import Allowance
 from edgeopt.search.result import Decision
-from edgeopt.search.space import Allowed, Space, merged
+from edgeopt.search.space import Space, merged
 from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.start import Start, rejection, start
 from edgeopt.search.stored import layer_bytes
@@ -33,7 +34,7 @@ def decide_within(
     goal: Goal,
     sessions: Open,
     known: Array | None = None,
-    allowed: Allowed | None = None,
+    allowed: Allowance | None = None,
 ) -> Decision:
     """Most layers changed whose drop on ``evaluation`` is at most ``goal.max_drop`` percentage points.
 
@@ -93,7 +94,7 @@ def _structures(space: Space, trials: Trials, first: Start, asked: Candidates) -
     return replace(choice, given_back=tuple(layer for layer in changed if choice.forms[layer] == EXACT))
 
 
-def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allowed | None = None) -> Decision:
+def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allowance | None = None) -> Decision:
     """All layers that pay, with nothing to verify them on."""
     space = Space(graph, goal, sessions(), allowed)
     first = start(space)
@@ -104,7 +105,7 @@ def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ..
     """The Decision for ``forms``; all exact when giving layers back made the network slower than that."""
     goal, slow, solved = space.goal, first.slow, space.solve(forms)
     costs = first.rejected or stored_profiles({FLOAT: space.graph, "result": space.carried_out(solved)}, goal.target, goal.level)
-    if goal.objective == "latency" and costs["result"].seconds > costs[FLOAT].seconds:
+    if goal.objective == "latency" and not space.pinned and costs["result"].seconds > costs[FLOAT].seconds:
         costs = rejection(costs[FLOAT], costs["result"])
         forms, slow, given_back, solved = dict.fromkeys(space.layers, EXACT), tuple(space.layers), (), []
     errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}

@@ -24,8 +24,8 @@ class Decision:
     was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement``
     is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile
     of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
-    those at the outputs of the layers, ``stored`` what they take where size was asked for. ``reference`` are the results that
-    the drop is counted from.
+    those at the outputs of the layers, ``stored`` what they take where size was asked for. ``source`` are the bytes of the
+    constants of the network that all began with. ``reference`` are the results that the drop is counted from.
     """
 
     solved: Solved
@@ -44,6 +44,7 @@ class Decision:
     errors: Mapping[str, float] = field(default_factory=dict)
     max_drop: float = 0.0
     stored: Sequence[LayerBytes] = ()
+    source: int = 0
     reference: Array | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -60,7 +61,7 @@ class Decision:
         before, after = self.costs[FLOAT], self.costs["result"]
         if rejected := self.costs.get("rejected"):
             slower = f"{self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
-            return f"left in float: {slower}; with --objective size it is taken, the weights being {_share(rejected, before)}"
+            return f"left in float: {slower}; --objective size takes it, weights {_share(rejected.weights, self.source)}"
         if not self.changed:
             return self._nothing()
         speed = f"{_milliseconds(before)} -> {_milliseconds(after)} {'measured' if after.measured else 'estimated'}"
@@ -90,6 +91,8 @@ def record(found: Decision) -> dict[str, Any]:
         "after": found.after if measured else None,
         "agreement": found.agreement if measured else None,
         "samples": found.samples,
+        "max_drop": found.max_drop if measured else None,
+        "source_weights": found.source,
         "totals": {name: _totals(profile) for name, profile in found.costs.items()},
         "layers": [_layer(found, name) for name in found.forms],
     }
@@ -121,5 +124,5 @@ def _milliseconds(profile: Profile) -> str:
     return f"{1e3 * profile.seconds:.3g} ms"
 
 
-def _share(after: Profile, before: Profile) -> str:
-    return f"{after.weights / max(before.weights, 1):.2f} times as large"
+def _share(after: int, source: int) -> str:
+    return f"{after / max(source, 1):.2f} times as large as the model's"

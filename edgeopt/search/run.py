@@ -26,9 +26,11 @@ from edgeopt.search.decide import decide_within, decide_without_data
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import Keys, ladders, names
 from edgeopt.search.newer_opset import can_have, raised, with_opset
+from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Space, merged
+from edgeopt.search.stored import constants_size
 from edgeopt.search.timing import slower_than
 from edgeopt.search.together import together
 from edgeopt.target import Target
@@ -45,7 +47,8 @@ class Budget:
     target does not get slower by it; or everywhere, and with data what makes weights smallest, when ``objective`` is ``size``.
     Without data techniques whose first forms go far start with their mildest. ``method`` is the rule of ranges. ``profile``
     names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
-    guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``.
+    guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``. ``pins``
+    say what is asked of single layers.
     """
 
     data: Data | None = None
@@ -57,12 +60,14 @@ class Budget:
     profile: str | None = None
     accept_chance: bool = False
     recipe: Recipe | None = None
+    pins: Pins = field(default_factory=Pins)
     names: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         arguments.share("max_drop", self.max_drop)
         with_data = self.data is not None or self.calibration is not None
-        object.__setattr__(self, "names", names(self.forms, self.objective, self.recipe, with_data))
+        found = names(self.forms, self.objective, self.recipe, with_data)
+        object.__setattr__(self, "names", self.pins.names(found))
 
 
 def approximate(
@@ -142,6 +147,7 @@ def _stage(
         graph, found = _attempt(original, everything, budget, context, target, output, print_after, known)
     lines = [line for name in first for line in techniques()[name].left(graph)]
     if found is not None:
+        found = replace(found, source=constants_size(original))
         graph = carried_out(graph, found, context, output, print_after)
     for line in lines:
         add_note(graph, line)
@@ -166,7 +172,9 @@ def _attempt(
     known: Array | None,
 ) -> tuple[Graph, Decision | None]:
     """``graph`` optimised, and what the search finds with the forms ``keys``."""
+    own, keys = keys, budget.pins.keys(keys)
     graph, statistics = exact_graph(graph, keys, context, print_after)
+    budget.pins.check(graph)
     if output == "standard":
         make_readable(graph, context)
     reasons = [techniques()[name].obstacle(graph) for name in keys]
@@ -179,7 +187,7 @@ def _attempt(
     calibration, evaluation = _data(graph, budget)
     reading = Reading(budget.profile or "") if output == "standard" else None
     evidence = Evidence(graph, calibration, statistics, target.signed_bytes, budget.method, reading)
-    allowed = None if budget.recipe is None else budget.recipe.forms if calibration is not None else budget.recipe.mildest
+    allowed = budget.pins.allowed(own, budget.recipe, calibration is not None)
     if calibration is None:
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged = evaluation or calibration

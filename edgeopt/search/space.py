@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 from edgeopt.evaluate.data import DataSet
@@ -12,14 +12,16 @@ from edgeopt.forms.form import AXES, EXACT, Choice, Form, Forms, Session, Soluti
 from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
-
-Allowed = Callable[[str, str], Sequence[str]]  # technique, layer -> its forms, the first first
+from edgeopt.search.pins import AS_ASKED, Allowance
 
 
 class Space:
-    """The layers of the exact ``graph`` that ``sessions``, in the order of their axes, can change; ``allowed`` says how."""
+    """The layers of the exact ``graph`` that ``sessions``, in the order of their axes, can change; ``allowed`` says how.
 
-    def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session], allowed: Allowed | None = None) -> None:
+    ``refused`` are those that stay exact, with the reason; ``pinned`` have a form that was asked for, whatever it costs.
+    """
+
+    def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session], allowed: Allowance | None = None) -> None:
         self.graph, self.goal, self.sessions = graph, goal, tuple(sessions)
         self._offers = _by_axis(self.sessions, allowed)
         self._choices: dict[str, list[Choice]] = {}
@@ -27,6 +29,9 @@ class Space:
         offered = {layer for offers in self._offers for layer in offers}
         self.layers = [node.name for node in graph.nodes if node.name in offered]
         self.refused = {layer: why for session in sessions for layer, why in session.refusals().items() if layer not in offered}
+        self.pinned = {layer for layer in self.layers if allowed is not None and allowed.is_pinned(layer)}
+        asked = [n for s in sessions for n in s.offers() if allowed is not None and allowed.is_float(n)]
+        self.refused |= dict.fromkeys(asked, AS_ASKED)
 
     @property
     def inputs(self) -> DataSet:
@@ -102,7 +107,7 @@ class Space:
         return applied(self.graph, solved, Context(level=self.goal.level))
 
 
-def _by_axis(sessions: Sequence[Session], allowed: Allowed | None) -> list[dict[str, list[Form]]]:
+def _by_axis(sessions: Sequence[Session], allowed: Allowance | None) -> list[dict[str, list[Form]]]:
     """For each axis the forms of each layer, those of the session that comes first in front."""
     found: dict[str, dict[str, list[Form]]] = {axis: {} for axis in AXES}
     for session in sessions:
@@ -111,7 +116,7 @@ def _by_axis(sessions: Sequence[Session], allowed: Allowed | None) -> list[dict[
     return [offers for offers in found.values() if offers]
 
 
-def _offers(session: Session, allowed: Allowed | None) -> Mapping[str, Sequence[Form]]:
+def _offers(session: Session, allowed: Allowance | None) -> Mapping[str, Sequence[Form]]:
     """What a session offers each layer, as far and in the order in which it is allowed."""
     offers, name = session.offers(), session.technique.name
     if allowed is None:

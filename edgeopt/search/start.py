@@ -33,7 +33,7 @@ def start(space: Space) -> Start:
     if space.goal.objective == "size":
         return Start(first)
     costs = rough_costs(space, {"all": first})
-    slow = {n for n in space.layers if costs["all"].layer(n).seconds > costs[FLOAT].layer(n).seconds}
+    slow = {n for n in space.layers if costs["all"].layer(n).seconds > costs[FLOAT].layer(n).seconds} - space.pinned
     options = {"all": first}
     if slow and len(slow) < len(space.layers):
         options["part"] = {**first, **dict.fromkeys(slow, EXACT)}
@@ -41,6 +41,9 @@ def start(space: Space) -> Start:
     best = min(options, key=lambda name: costs[name].seconds)
     if costs[best].seconds <= costs[FLOAT].seconds:
         return Start(options[best], tuple(slow if best == "part" else ()))
+    if space.pinned:
+        forms = {n: choice if n in space.pinned else EXACT for n, choice in first.items()}
+        return Start(forms, tuple(n for n in space.layers if n not in space.pinned))
     return Start(dict.fromkeys(space.layers, EXACT), tuple(space.layers), rejection(costs[FLOAT], costs["all"]))
 
 

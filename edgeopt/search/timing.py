@@ -15,7 +15,9 @@ from edgeopt.ir import Array, Graph, Node, numpy_dtype
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.table import kernels_for
+from edgeopt.runtime.clock import Clock
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.step_clock import StepClock
 from edgeopt.target import Target
 
 ROUNDS = 7  # at least, and for SECONDS for each candidate
@@ -68,15 +70,18 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
         return {name: _estimated(graph, target, level) for name, graph in graphs.items()}
     models = {name: assemble(graph, target, level) for name, graph in graphs.items()}
     runs: dict[str, list[float]] = {name: [] for name in models}
-    steps: dict[str, list[list[float]]] = {name: [] for name in models}
     inputs = {name: _inputs(graph) for name, graph in graphs.items()}
+    clocks = {name: Clock(model, inputs[name]) for name, model in models.items()}
+    native = [name for name, model in models.items() if not model.manifest["fallbacks"]]
+    steps = {name: StepClock(models[name], inputs[name]) for name in native}
     end = time.perf_counter() + SECONDS * len(models)
     while len(next(iter(runs.values()))) < ROUNDS or (time.perf_counter() < end and len(next(iter(runs.values()))) < MOST_ROUNDS):
-        for name, model in models.items():
-            runs[name].append(_seconds(model, inputs[name]))
-            if not model.manifest["fallbacks"]:
-                steps[name].append(model.profile(inputs[name], 1))
-    return {name: _measured(graphs[name], model, runs[name], steps[name], target, level) for name, model in models.items()}
+        for name in models:
+            runs[name].append(clocks[name]())
+            if name in steps:
+                steps[name].sample()
+    times = {name: steps[name].seconds() if name in steps else [] for name in models}
+    return {name: _measured(graphs[name], model, runs[name], times[name], target, level) for name, model in models.items()}
 
 
 def slower_than(simple: Graph, graph: Graph, target: Target, level: int) -> str:
@@ -86,19 +91,11 @@ def slower_than(simple: Graph, graph: Graph, target: Target, level: int) -> str:
     return f"{1e3 * after:.3g} ms against {1e3 * before:.3g} ms without" if after > before else ""
 
 
-def _seconds(model: CompiledModel, inputs: dict[str, Array]) -> float:
-    started = time.perf_counter()
-    model.run(inputs)
-    return time.perf_counter() - started
-
-
-def _measured(
-    graph: Graph, model: CompiledModel, runs: list[float], steps: list[list[float]], target: Target, level: int
-) -> Profile:
+def _measured(graph: Graph, model: CompiledModel, runs: list[float], steps: list[float], target: Target, level: int) -> Profile:
     seconds: dict[str, float] = {}
-    for kernel, times in zip(model.manifest["kernels"], zip(*steps, strict=True), strict=bool(steps)):
+    for kernel, took in zip(model.manifest["kernels"], steps, strict=bool(steps)):
         name = layer_name(kernel["node"])
-        seconds[name] = seconds.get(name, 0.0) + min(times)
+        seconds[name] = seconds.get(name, 0.0) + took
     sizes = _sizes(lower(graph, target, SYMBOL, kernels_for(level))) if steps else {}
     layers = {name: replace(sizes.get(name, LayerCost()), seconds=time) for name, time in seconds.items()}
     return Profile(min(runs), model.manifest["weights_bytes"], model.manifest["arena_bytes"], True, layers)

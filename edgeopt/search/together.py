@@ -27,6 +27,7 @@ def together(first: Decision | None, second: Decision | None) -> Decision | None
         forms=forms,
         given_back=tuple(given_back),
         slow=tuple(slow),
+        source=first.source,
         before=first.before if first.samples else second.before,
         costs={FLOAT: first.costs[FLOAT], "result": second.costs["result"]},
         refused={layer_name(name): why for name, why in second.refused.items()},

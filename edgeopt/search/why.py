@@ -111,6 +111,6 @@ def _worst(whole: float, row: LayerBlame) -> str:
         return f"no single layer is to blame: '{row.layer}' in float gains only {max(gain, 0.0):.1f} dB over {whole:.1f}"
     cost = 1e6 * (row.seconds_before - row.seconds_after)
     return (
-        f"leave '{row.layer}' in float: the network's signal to noise rises from {whole:.1f} to {whole + gain:.1f} dB "
-        f"for {cost:+,.1f} µs and {row.bytes_before - row.bytes_after:+,} bytes"
+        f"leave '{row.layer}' in float (--keep-float): the network's signal to noise rises from {whole:.1f} "
+        f"to {whole + gain:.1f} dB for {cost:+,.1f} µs and {row.bytes_before - row.bytes_after:+,} bytes"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES, edgeopt
+from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES, answered, edgeopt
 
 CALIBRATION = EXAMPLES / "digits.cal.npz"
 
@@ -48,7 +48,7 @@ def test_data_of_another_shape_is_refused(tmp_path: Path) -> None:
 def test_why_names_every_layer() -> None:
     result = edgeopt("why", DIGITS, "--data", EVALUATION, "--calibration", CALIBRATION, "--samples", "16", "--json")
     assert result.exit_code == 0, result.stderr
-    record = json.loads(result.stdout)
+    record = answered(result)
     assert len(record["layers"]) >= 4 and record["suggestion"]
     assert all(row["bytes_after"] * 4 == row["bytes_before"] for row in record["layers"])
     assert record["layers"] == sorted(record["layers"], key=lambda row: -row["without_ratio"])
@@ -58,7 +58,7 @@ def test_why_names_every_layer() -> None:
 def test_bench_says_which_layers_pay(target: str) -> None:
     result = edgeopt("bench", DIGITS, "--quantize", "w8a8", "--target", target, "-O3", "--json")
     assert result.exit_code == 0, result.stderr
-    record = json.loads(result.stdout)
+    record = answered(result)
     assert record["measured"] == (target == "host") and len(record["layers"]) >= 5
     assert all(row["pays"] == (row["seconds"] < row["float_seconds"]) for row in [*record["layers"], record["totals"]])
     table = edgeopt("bench", DIGITS, "--quantize", "w8a8", "--target", target, "-O3")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from edgeopt.pipeline import PIPELINE
-from tests.edgeopt.command_line import DIGITS, compiled, edgeopt
+from tests.edgeopt.command_line import DIGITS, answered, compiled, edgeopt
 
 # 3x3 from 1 to 16, depthwise 3x3 of 16, 1x1 from 16 to 32 on 8x8; twice 3x3 from 32 to 32 on 4x4; 32 to 10.
 DIGITS_MACS = 64 * 9 * 16 + 64 * 9 * 16 + 64 * 16 * 32 + 2 * 16 * 9 * 32 * 32 + 32 * 10
 
 
 def test_inspect_counts_the_original() -> None:
-    report = json.loads(edgeopt("inspect", DIGITS, "--json").stdout)
+    report = answered(edgeopt("inspect", DIGITS, "--json"))
     assert report["totals"]["macs"] == DIGITS_MACS
     assert report["totals"]["ops"]["Conv"] == 5
     assert report["layers"][0] == {
@@ -28,14 +27,14 @@ def test_inspect_counts_the_original() -> None:
 
 
 def test_inspect_counts_the_compiled_model(tmp_path: Path) -> None:
-    report = json.loads(edgeopt("inspect", compiled(tmp_path), "--json").stdout)
+    report = answered(edgeopt("inspect", compiled(tmp_path), "--json"))
     assert report["totals"]["macs"] == DIGITS_MACS
     assert report["totals"]["nodes"] < 20
     assert report["arena_bytes"] >= report["arena_lower_bound"] > 0
 
 
 def test_inspect_follows_the_shape() -> None:
-    report = json.loads(edgeopt("inspect", DIGITS, "--shape", "image=3,1,8,8", "--json").stdout)
+    report = answered(edgeopt("inspect", DIGITS, "--shape", "image=3,1,8,8", "--json"))
     assert report["totals"]["macs"] == 3 * DIGITS_MACS
 
 
@@ -45,21 +44,21 @@ def test_inspect_prints_a_table() -> None:
 
 
 def test_targets_lists_facts() -> None:
-    report = json.loads(edgeopt("targets", "--json").stdout)
+    report = answered(edgeopt("targets", "--json"))
     assert {"host", "arm", "cortex-a76"} <= set(report)
     assert report["arm"]["triple"].startswith("aarch64")
     assert "cortex-a76" in edgeopt("targets").stdout
 
 
 def test_passes_lists_the_pipeline_in_order() -> None:
-    report = json.loads(edgeopt("passes", "--json").stdout)
+    report = answered(edgeopt("passes", "--json"))
     assert [row["name"] for row in report["passes"]] == [stage.pass_.name for stage in PIPELINE]
     assert PIPELINE[0].why in edgeopt("passes").stdout
 
 
 def test_bench_measures_a_model_and_an_artifact(tmp_path: Path) -> None:
     for model in (DIGITS, compiled(tmp_path)):
-        report = json.loads(edgeopt("bench", model, "--seconds", "0.05", "--json").stdout)
+        report = answered(edgeopt("bench", model, "--seconds", "0.05", "--json"))
         row = report["engines"]["edgeopt"]
         assert row["runs"] >= 5 and 0 < row["minimum_ms"] <= row["median_ms"]
 
@@ -67,7 +66,7 @@ def test_bench_measures_a_model_and_an_artifact(tmp_path: Path) -> None:
 def test_bench_against_onnxruntime(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     result = edgeopt("bench", DIGITS, "--against", "ort", "--threads", "1", "--seconds", "0.05", "--json")
-    engines = json.loads(result.stdout)["engines"]
+    engines = answered(result)["engines"]
     assert engines["ort"]["runs"] == engines["edgeopt"]["runs"]
     assert engines["ort"]["edgeopt_is_faster_by"] == pytest.approx(
         engines["ort"]["minimum_ms"] / engines["edgeopt"]["minimum_ms"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
 from edgeopt.runtime.model import CompiledModel
-from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled, edgeopt
+from tests.edgeopt.command_line import DIGITS, EVALUATION, answered, compiled, edgeopt
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def test_the_compiled_model_agrees(directory: Path) -> None:
 
 def test_another_model_does_not(directory: Path, other: Path) -> None:
     result = edgeopt("verify", other, directory, "--json")
-    report = json.loads(result.stdout)
+    report = answered(result)
     assert result.exit_code == 1 and report["passed"] is False
     assert report["outputs"][0]["error"] > 1e-4
 
@@ -68,7 +67,7 @@ def test_the_reference_evaluator_serves_without_onnxruntime(
 ) -> None:
     monkeypatch.setattr(originals, "find_spec", lambda name: None)
     result = edgeopt("verify", DIGITS, directory, "--samples", "1", "--json")
-    assert result.exit_code == 0 and json.loads(result.stdout)["engine"] == "onnx.reference"
+    assert result.exit_code == 0 and answered(result)["engine"] == "onnx.reference"
     assert edgeopt("verify", other, directory, "--samples", "1").exit_code == 1
     refused = edgeopt("verify", DIGITS, directory, "--engine", "onnxruntime")
     assert refused.exit_code == 1 and "not installed" in refused.stderr
@@ -76,7 +75,7 @@ def test_the_reference_evaluator_serves_without_onnxruntime(
 
 def test_the_engine_can_be_chosen(directory: Path) -> None:
     result = edgeopt("verify", DIGITS, directory, "--samples", "1", "--engine", "onnx.reference", "--json")
-    assert result.exit_code == 0 and json.loads(result.stdout)["engine"] == "onnx.reference"
+    assert result.exit_code == 0 and answered(result)["engine"] == "onnx.reference"
 
 
 def test_given_inputs_are_used(directory: Path) -> None:

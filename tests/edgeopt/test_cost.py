@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from edgeopt.frontend import load as read
 from edgeopt.ir import Graph
 from edgeopt.pipeline import optimize
 from edgeopt.target import builtin, host, target
-from tests.edgeopt.command_line import DIGITS, edgeopt
+from tests.edgeopt.command_line import DIGITS, answered, edgeopt
 
 TARGETS = ["arm", "cortex-a53", "cortex-a76", "armv7", "x86-64-v3"]
 
@@ -190,7 +189,7 @@ def test_inspect_estimates_a_model_and_an_artifact_alike(tmp_path: Path) -> None
     for model in (DIGITS, tmp_path / "d.edgeopt"):
         result = edgeopt("inspect", model, "--target", "cortex-a53", "--json")
         assert result.exit_code == 0, result.stderr
-        totals.append(json.loads(result.stdout)["totals"])
+        totals.append(answered(result)["totals"])
     assert totals[0] == pytest.approx(totals[1], rel=0.02) and min(totals[0].values()) > 0
 
 

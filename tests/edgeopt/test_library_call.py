@@ -17,7 +17,7 @@ import pytest
 import edgeopt
 from edgeopt.rewrite import Context
 from tests.edgeopt import small_models
-from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES, compiled
+from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES, answered, compiled
 from tests.edgeopt.command_line import edgeopt as command
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -117,7 +117,7 @@ def printed(*arguments: str | Path) -> dict[str, Any]:
     """What a command prints with --json."""
     result = command(*arguments, "--json")
     assert result.exit_code == 0, result.stderr
-    return dict(json.loads(result.stdout))
+    return dict(answered(result))
 
 
 def test_verify_is_the_command(artifact: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.examine.stored_bytes import stored_bytes
 from edgeopt.runtime.model import CompiledModel
 from tests.edgeopt import small_models
+from tests.edgeopt.command_line import answered
 from tests.edgeopt.command_line import edgeopt as command
 
 RNG = np.random.default_rng(11)
@@ -157,7 +157,7 @@ def test_a_damaged_file_of_weights_is_one_message(saved: Path) -> None:
 
 
 def test_the_command_says_where_bytes_go(saved: Path) -> None:
-    found = json.loads(command("inspect", saved, "--bytes", "--json").stdout)
+    found = answered(command("inspect", saved, "--bytes", "--json"))
     assert found["total"] == sum(path.stat().st_size for path in saved.iterdir())
     shown = command("inspect", saved, "--bytes").stdout
     assert "w3" in shown and "model.o" in shown and f"{found['total']:,} bytes" in shown

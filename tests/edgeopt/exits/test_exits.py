@@ -103,6 +103,6 @@ def test_the_command_reports_and_writes(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "blobs.edgeopt")])
     assert result.exit_code == 0, result.output
     assert "threshold" in result.stdout and "the end" in result.stdout
-    record = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+    record = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)["result"]
     assert record["reported"]["macs"] < 1 and len(record["curve"]) > 10
     assert [port.name for port in edgeopt.load(tmp_path / "blobs.edgeopt").outputs] == ["y", "y.exit"]

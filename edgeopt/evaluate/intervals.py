@@ -1,0 +1,35 @@
+"""Confidence intervals of shares of samples, and of the difference of two shares on the same samples; 95 %, in percent."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from edgeopt.ir import Array
+
+Z = 1.959963985  # the quantile of the normal distribution that leaves 2.5 % above it
+
+
+def share_interval(right: int, samples: int) -> tuple[float, float]:
+    """Of ``right`` out of ``samples`` (Wilson, Probable Inference, 1927). Raises ValueError for no samples."""
+    if samples < 1:
+        raise ValueError("there are no samples")
+    share, weight = right / samples, Z * Z / samples
+    middle = (share + weight / 2) / (1 + weight)
+    half = Z * sqrt(share * (1 - share) / samples + weight / (4 * samples)) / (1 + weight)
+    return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
+
+
+def drop_interval(before: Array, after: Array) -> tuple[float, float]:
+    """Of the percentage points by which ``after`` is right less often than ``before``, truth values of the same samples.
+
+    Samples are paired: those that both get right or wrong say little (Agresti, Min, Simple improved confidence intervals for
+    comparing matched proportions, 2005).
+    """
+    lost = float(np.sum(before & ~after)) + 0.5
+    won = float(np.sum(after & ~before)) + 0.5
+    samples = len(before) + 2
+    middle = (lost - won) / samples
+    half = Z * sqrt(max(0.0, lost + won - (lost - won) ** 2 / samples)) / samples
+    return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)

@@ -1,0 +1,98 @@
+"""What the user says of single layers: those that stay in float, and forms that layers start in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.forms.registry import wanted
+from edgeopt.ir import Graph
+from edgeopt.search.recipe import Recipe
+from edgeopt.search.timing import layer_name
+
+AS_ASKED = "kept in float, as asked"
+LISTED = 12
+
+
+@dataclass(frozen=True)
+class Pins:
+    """``floats`` names layers that stay exact, ``forms`` the one form that a layer may have.
+
+    ``alone``: nothing else is changed. Layers are known by their names before the ~, as tables and ``why`` show them.
+    Raises EdgeoptError for a form that is none, and for a layer that is named in both.
+    """
+
+    floats: Sequence[str] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
+
+    def __post_init__(self) -> None:
+        for layer, form in self.forms.items():
+            self.technique(layer)
+            if layer in self.floats:
+                raise EdgeoptError(f"layer '{layer}' is to stay in float and to become '{form}'; say one of them")
+
+    def technique(self, layer: str) -> tuple[str, str]:
+        """(technique, form) of a layer that has one."""
+        ((technique, key),) = wanted(self.forms[layer]).items()
+        return technique, key
+
+    def names(self, names: Mapping[str, str]) -> dict[str, str]:
+        """``names`` of techniques with the forms they start with, and the techniques of pinned layers besides."""
+        mine = dict(self.technique(layer) for layer in self.forms)
+        return mine if self.alone else {**mine, **names}
+
+    def keys(self, keys: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """The forms of techniques, with those of pinned layers behind them."""
+        found = {name: list(forms) for name, forms in keys.items()}
+        for layer in self.forms:
+            technique, key = self.technique(layer)
+            if technique in found and key not in found[technique]:
+                found[technique].append(key)
+        return found
+
+    def allowed(self, keys: Mapping[str, Sequence[str]], recipe: Recipe | None, with_data: bool) -> Allowance:
+        """What each layer may become, of techniques whose own forms are ``keys``."""
+        return Allowance(self, keys, recipe, with_data)
+
+    def check(self, graph: Graph) -> None:
+        """Raise EdgeoptError for a name that no layer of the exact ``graph`` has."""
+        known = list(dict.fromkeys(layer_name(node) for node in graph.nodes))
+        for name in [*self.floats, *self.forms]:
+            if name not in known:
+                near = get_close_matches(name, known, 3) or known[:LISTED]
+                shown = ", ".join(f"'{other}'" for other in near)
+                raise EdgeoptError(f"there is no layer '{name}'; there are {shown} ('edgeopt why MODEL' lists those that matter)")
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The forms of each layer by technique: those of its pin, of the ``recipe``, or the technique's own ``keys``."""
+
+    pins: Pins
+    keys: Mapping[str, Sequence[str]]
+    recipe: Recipe | None
+    with_data: bool
+
+    def __call__(self, technique: str, layer: str) -> Sequence[str]:
+        stem = layer_name(layer)
+        if stem in self.pins.floats:
+            return ()
+        if stem in self.pins.forms:
+            name, key = self.pins.technique(stem)
+            return (key,) if name == technique else ()
+        if self.pins.alone:
+            return ()
+        if self.recipe is None:
+            return self.keys.get(technique, ())
+        return self.recipe.forms(technique, layer) if self.with_data else self.recipe.mildest(technique, layer)
+
+    def is_float(self, layer: str) -> bool:
+        """Whether the layer was asked to stay exact."""
+        return layer_name(layer) in self.pins.floats
+
+    def is_pinned(self, layer: str) -> bool:
+        """Whether the layer has a form that was asked for."""
+        return layer_name(layer) in self.pins.forms

@@ -1,0 +1,54 @@
+"""What is said of single layers: they stay in float, or have the form that was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import edgeopt
+from edgeopt.evaluate.data import DataSet
+from edgeopt.search.pins import Pins
+from tests.edgeopt import small_models
+from tests.edgeopt.command_line import DIGITS
+from tests.edgeopt.command_line import edgeopt as command
+
+DATA = DataSet({"x": np.random.default_rng(0).standard_normal((16, 3, 8, 8)).astype(np.float32)})
+
+
+def forms(level: int, **options: object) -> dict[str, tuple[str, str]]:
+    """Layer -> (form, reason) of a small network."""
+    given = edgeopt.Options(**options)  # type: ignore[arg-type]
+    made = edgeopt.compile(small_models.convolution(), level, data=DATA, max_drop=100, options=given)
+    return {row["layer"]: (row["form"], row["reason"]) for row in made.manifest["quantization"]["layers"]}
+
+
+def test_every_layer_that_why_names_can_stay_in_float(tmp_path: object) -> None:
+    import onnx
+
+    path = f"{tmp_path}/small.onnx"
+    onnx.save(small_models.convolution(), path)
+    names = [row.layer for row in edgeopt.why(path, DATA, samples=4).layers]
+    assert len(names) == 2
+    for name in names:
+        found = forms(1, quantize="w8a8", keep_float=[name])
+        assert found[name] == ("float32", "kept in float, as asked")
+        assert all(form == "w8a8" for other, (form, _) in found.items() if other != name)
+
+
+def test_one_layer_has_the_form_that_was_asked_for() -> None:
+    assert forms(1, quantize="w8a8", layer_forms={"gemm": "w8a16"}) == {"conv": ("w8a8", ""), "gemm": ("w8a16", "")}
+    alone = forms(1, layer_forms={"gemm": "w8a16"})
+    assert alone["gemm"] == ("w8a16", "") and alone.get("conv", ("float32", ""))[0] == "float32"
+    assert forms(3, layer_forms={"gemm": "w4a8"})["gemm"][0] == "w4a8"  # even where it is slower
+
+
+def test_names_and_forms_that_are_none() -> None:
+    with pytest.raises(edgeopt.EdgeoptError, match="there is no layer 'cnov'; there are 'conv'"):
+        forms(1, quantize="w8a8", keep_float=["cnov"])
+    with pytest.raises(edgeopt.EdgeoptError, match="unknown form 'w9'"):
+        edgeopt.Options(layer_forms={"conv": "w9"})
+    with pytest.raises(edgeopt.EdgeoptError, match="say one of them"):
+        Pins(("conv",), {"conv": "w8a8"})
+    with pytest.raises(edgeopt.EdgeoptError, match="expected is a list"):
+        edgeopt.Options(keep_float="conv")
+    assert command("compile", DIGITS, "--form", "w8a16").exit_code == 2
