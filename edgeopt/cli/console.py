@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from textwrap import wrap
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -19,7 +20,7 @@ from edgeopt.cli.mode import mode
 from edgeopt.errors import EdgeoptError
 from edgeopt.progress import listening
 
-WIDTH = 80  # columns of a table that no terminal shows
+WIDTH, NAME = 80, 30  # columns of a table that no terminal shows, and of a name in it
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
 
 
@@ -100,7 +101,8 @@ def progressing(text: str) -> Iterator[None]:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: Sequence[int] = ()) -> None:
     """Print a table on stdout, not with --json; ``numbers`` are the columns to align right.
 
-    It is as wide as the terminal, or as ``WIDTH`` where there is none. Text is folded, never cut; numbers keep to one line.
+    It is as wide as the terminal, or as ``WIDTH`` where there is none. Text is folded, never cut; numbers, and names in the first
+    column that are no longer than ``NAME``, keep to one line.
     """
     if mode().json:
         return
@@ -111,15 +113,22 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
+    cells = [[visible(str(cell), kept="") for cell in row] for row in rows]
+    named = bool(cells) and max(len(row[0]) for row in cells) <= NAME
     for index, column in enumerate(columns):
-        right = index in numbers
-        table.add_column(Text(visible(column)), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        cells = [Text(visible(str(cell), kept=""), no_wrap=index in numbers) for index, cell in enumerate(row)]
-        table.add_row(*cells)
+        whole, right = named and index == 0, index in numbers
+        head = _folded(visible(column), [row[index] for row in cells]) if right else visible(column)
+        table.add_column(Text(head), justify="right" if right else "left", overflow="fold", no_wrap=whole or right)
+    for row in cells:
+        table.add_row(*map(Text, row))
     terminal = Console()
     with _standard_output():
         (terminal if terminal.is_terminal else Console(width=WIDTH)).print(table)
+
+
+def _folded(head: str, cells: Sequence[str]) -> str:
+    """The head of a column in lines no wider than its cells, where its words let it."""
+    return "\n".join(wrap(head, max(map(len, [*cells, *head.split(), " "])), break_long_words=False))
 
 
 @contextmanager

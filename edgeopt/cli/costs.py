@@ -28,7 +28,7 @@ def show_costs(found: Inspection, costs: Estimate, as_json: bool) -> None:
 
 def _print(found: Estimate) -> None:
     cells = [
-        (c.name, c.op, ", ".join(dict.fromkeys(c.kernels)), "?" if c.macs is None else f"{c.macs:,}",
+        (c.name, c.op, ", ".join(dict.fromkeys(kernel.split(".")[0] for kernel in c.kernels)), "?" if c.macs is None else f"{c.macs:,}",
          f"{1e6 * c.seconds:,.1f}", f"{1e6 * c.joule:,.2f}", f"{c.ram:,}", f"{c.flash:,}")
         for c in found.layers
     ]  # fmt: skip

@@ -21,9 +21,8 @@ def targets(as_json: bool) -> None:
     if as_json:
         answer({t.name: asdict(t) for t in known})
         return
-    columns = ("name", "cpu", "vector bytes", "8-bit dot", "look-up", "L1 kB", "L2 kB", "cores", "description")
+    columns = ("name", "vector bytes", "8-bit dot", "look-up", "L1 kB", "L2 kB", "cores", "description")
     rows = [
-        (t.name, t.cpu, t.vector_bytes, t.dot4 or "-", t.lookup or "-", t.l1 >> 10, t.l2 >> 10, t.cores, t.description)
-        for t in known
+        (t.name, t.vector_bytes, t.dot4 or "-", t.lookup or "-", t.l1 >> 10, t.l2 >> 10, t.cores, t.description) for t in known
     ]
-    print_table(columns, rows, numbers=(2, 5, 6, 7))
+    print_table(columns, rows, numbers=(1, 4, 5, 6))

@@ -11,23 +11,13 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say, working
+from edgeopt.report.quantization import microseconds
 
 if TYPE_CHECKING:
     from edgeopt.search.why import LayerBlame
 
-COLUMNS = (
-    "layer",
-    "own dB",
-    "alone dB",
-    "alone pp",
-    "others dB",
-    "others pp",
-    "MACs",
-    "bytes",
-    "quantised",
-    "µs",
-    "quantised µs",
-)
+ERRORS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp")
+COSTS = ("layer", "MACs", "bytes", "quantised", "µs", "quantised µs")
 
 
 @click.command()
@@ -70,18 +60,19 @@ def why(
             samples=samples,
             accept_chance=accept_chance,
         )
-    if as_json:
-        answer(asdict(found))
-        return
-    print_table(COLUMNS, [_cells(r) for r in found.layers], numbers=range(1, len(COLUMNS)))
+    answer(asdict(found))
+    print_table(ERRORS, [_errors(row) for row in found.layers], title="what quantising costs", numbers=range(1, 6))
+    print_table(COSTS, [_costs(row) for row in found.layers], title="what it saves", numbers=range(1, 6))
     if data is None:
         note("note: without --data the figures are those of generated inputs")
     say(f"whole network {found.signal_to_noise:.1f} dB; {found.suggestion}")
 
 
-def _cells(row: LayerBlame) -> tuple[str, ...]:
-    ratios = [f"{v:.1f}" for v in (row.own, row.alone_ratio, row.without_ratio)]
-    points = [f"{v:+.2f}" for v in (row.alone, row.without)]
+def _errors(row: LayerBlame) -> tuple[str, ...]:
+    own, alone, without = (f"{v:.1f}" for v in (row.own, row.alone_ratio, row.without_ratio))
+    return row.layer, own, alone, f"{row.alone:+.2f}", without, f"{row.without:+.2f}"
+
+
+def _costs(row: LayerBlame) -> tuple[str, ...]:
     sizes = [f"{v:,}" for v in (row.macs, row.bytes_before, row.bytes_after)]
-    times = [f"{1e6 * v:,.1f}" for v in (row.seconds_before, row.seconds_after)]
-    return (row.layer, ratios[0], ratios[1], points[0], ratios[2], points[1], *sizes, *times)
+    return row.layer, *sizes, microseconds(row.seconds_before), microseconds(row.seconds_after)
