@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def show_costs(found: Inspection, costs: Estimate, as_json: bool) -> None:
 
 def _print(found: Estimate) -> None:
     cells = [
-        (c.name, c.op, ", ".join(dict.fromkeys(kernel.split(".")[0] for kernel in c.kernels)), "?" if c.macs is None else f"{c.macs:,}",
+        (c.name, c.op, _families(c.kernels), "?" if c.macs is None else f"{c.macs:,}",
          f"{1e6 * c.seconds:,.1f}", f"{1e6 * c.joule:,.2f}", f"{c.ram:,}", f"{c.flash:,}")
         for c in found.layers
     ]  # fmt: skip
@@ -38,3 +39,8 @@ def _print(found: Estimate) -> None:
         f"{1e3 * found.seconds:,.3f} ms, {1e6 * found.joule:,.1f} µJ, RAM {found.ram:,} bytes, flash {found.flash:,} bytes "
         "(weights and code; energy of arithmetic and memory at 45 nm)"
     )
+
+
+def _families(kernels: Sequence[str]) -> str:
+    """The files that the kernels are in."""
+    return ", ".join(dict.fromkeys(kernel.split(".")[0] for kernel in kernels))
