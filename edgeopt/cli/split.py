@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeopt.cli import options
+from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def split_model(model: Path, tiles: Tiles, shapes: dict[str, tuple[int, ...]], o
     with working(f"cutting {model.name}"):
         found = split(model, tiles.rows, tiles.columns, target, tiles.until, shapes)
     if as_json:
-        options.print_json(_record(found))
+        answer(_record(found))
     else:
         _print(found)
     if output is not None:
