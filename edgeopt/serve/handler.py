@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "edgeopt", ""
-    wbufsize = 1 << 16
+    wbufsize = 1 << 18  # an answer of that size leaves at once
     error_content_type = "application/json"
     error_message_format = '{"error": "%(code)d %(message)s"}'
 

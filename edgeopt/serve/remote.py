@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
@@ -47,9 +48,9 @@ class Remote:
     def __init__(self, address: str, token: str = "", certificate: Path | None = None, binary: bool = True) -> None:
         self.address, self._token, self._binary = address, token, binary
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise EdgeoptError(f"'{address}' is no address of a server; write HOST:PORT")
-        self._host, self._port = host.strip("[]"), int(port)
+        if not host or not port.isdigit() or not (address + token).isascii() or not (address + token).isprintable():
+            raise EdgeoptError(f"{address!r} is no address of a server, or its token is none; write HOST:PORT and ASCII")
+        self._host, self._port, self._authority = host.strip("[]"), int(port), address
         self._context = ssl.create_default_context(cafile=str(certificate)) if certificate is not None else None
         self._local = threading.local()
         self._seal = Seal()
@@ -91,41 +92,50 @@ class Remote:
         kept = getattr(self._local, "connection", None) is not None
         try:
             return self._once(path, head, data, deadline)
-        except (ConnectionError, http.client.RemoteDisconnected, http.client.CannotSendRequest):
+        except ConnectionError:  # which what http.client raises for an end without an answer is, too
             self.close()
             if not kept or time.monotonic() >= deadline:
                 raise
             return self._once(path, head, data, deadline)
 
     def _once(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
-        connection = self._connection(deadline)
-        headers = {"Content-Type": "application/json"}
-        if self._binary:
-            headers = {HEADER: str(len(head)), "Content-Type": "application/octet-stream"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        connection.sock.settimeout(self._left(deadline))
-        with WATCHDOG.until(deadline, connection.sock):
-            connection.request("POST", path, head + data, headers)
-            reply = connection.getresponse()
+        kept = self._kept(deadline)
+        kept.settimeout(self._left(deadline))
+        with WATCHDOG.until(deadline, kept):
+            kept.sendall(self._request(path, len(head), len(data)) + head + data)  # at once, so that the server wakes up once
+            reply = http.client.HTTPResponse(kept, method="POST")
+            reply.begin()
             body = self._read(reply)
+        if reply.will_close:
+            self.close()
         if reply.status != 200:
             raise Unreachable(f"{self.address} answers {reply.status}: {_reason(body)}")
         return body, reply.getheader(HEADER)
 
-    def _connection(self, deadline: float) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            limit = self._left(deadline)
-            connection = (
-                http.client.HTTPConnection(self._host, self._port, timeout=limit)
-                if self._context is None
-                else http.client.HTTPSConnection(self._host, self._port, timeout=limit, context=self._context)
-            )
-            connection.connect()
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._local.connection = connection
-        return connection
+    def _request(self, path: str, head: int, data: int) -> bytes:
+        """The request line and headers of a body of ``head`` bytes of JSON and ``data`` behind it."""
+        lines = [f"POST {quote(path)} HTTP/1.1", f"Host: {self._authority}", f"Content-Length: {head + data}"]
+        if self._binary:
+            lines += [f"{HEADER}: {head}", "Content-Type: application/octet-stream"]
+        else:
+            lines.append("Content-Type: application/json")
+        if self._token:
+            lines.append(f"Authorization: Bearer {self._token}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    def _kept(self, deadline: float) -> socket.socket:
+        """This thread's connection, opened when there is none, with TLS agreed on before ``deadline``."""
+        kept: socket.socket | None = getattr(self._local, "connection", None)
+        if kept is None:
+            kept = socket.create_connection((self._host, self._port), self._left(deadline))
+            self._local.connection = kept
+            kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is not None:
+                secure = self._context.wrap_socket(kept, server_hostname=self._host, do_handshake_on_connect=False)
+                self._local.connection = kept = secure
+                with WATCHDOG.until(deadline, secure):  # its timeout counts from each byte anew
+                    secure.do_handshake()
+        return kept
 
     def _read(self, reply: http.client.HTTPResponse) -> bytes:
         if reply.length is None or reply.length > LARGEST:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from http.server import ThreadingHTTPServer
@@ -19,6 +20,7 @@ from edgeopt.serve.handler import Handler, Limits
 from edgeopt.serve.metrics import Metrics
 from edgeopt.serve.security import Security
 from edgeopt.serve.served import Served, largest_request
+from edgeopt.serve.watchdog import WATCHDOG
 
 
 class Server(ThreadingHTTPServer):
@@ -72,7 +74,9 @@ class Server(ThreadingHTTPServer):
             request.settimeout(self.limits.request)
             request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
-                request = self._context.wrap_socket(request, server_side=True)
+                request = self._context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+                with WATCHDOG.until(time.monotonic() + self.limits.request, request):
+                    request.do_handshake()
             self._open.add(request)
             super().process_request_thread(request, client_address)
         except OSError:
