@@ -107,11 +107,10 @@ def test_a_handshake_that_trickles_is_given_up_at_the_deadline(security: Securit
 
         def trickle() -> None:
             connection, _ = listener.accept()
-            with connection:
-                with suppress(OSError):
-                    for byte in HELLO:
-                        connection.sendall(bytes([byte]))
-                        time.sleep(0.1)
+            with connection, suppress(OSError):
+                for byte in HELLO:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.1)
 
         threading.Thread(target=trickle, daemon=True).start()
         started = time.monotonic()
