@@ -1,13 +1,14 @@
 """What follows a value runs only where a small classifier on that value is not sure.
 
-    y = rest(v)   ->   p = head(v);  y, leaves = If(max softmax(p) >= t) {p, k} else {rest(v), last}
+    y = rest(v)   ->   p = head(v);  y, leaves = If(sure(softmax(p)) >= t) {p, k} else {rest(v), last}
 
 head(v) = Gemm(flatten(average pool(v))), k the number of the exit, counted from the input; the last is the network's own end
-(Teerapittayanon et al., BranchyNet, 2016; exits on a frozen network, with the maximum of the softmax for confidence). Where the
-network ends in a Softmax, the head gives probabilities too. Several exits nest, the one nearest to the input outermost.
-``leaves`` is a second output, named after the first. Approximate: what leaves early gets the head's answer. Not where anything
-but the value itself is needed behind it, where the network has several outputs, or where a batch is not a single sample, since If
-decides for all of it.
+(Teerapittayanon et al., BranchyNet, 2016; here on a frozen network). A head is as sure as its largest probability, as far as
+that lies above the second (``margin``), or by how little entropy there is (``entropy``: 1 - H / log classes). Where the network
+ends in a Softmax, the head gives probabilities too. Several exits nest, the one nearest to the input outermost. ``leaves`` is a
+second output, named after the first. Approximate: what leaves early gets the head's answer. Not where anything but the value
+itself is needed behind it, where the network has several outputs, or where a batch is not a single sample, since If decides for
+all of it.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ LEAVES = "exit"  # the second output is NAME.exit
 class Exit:
     """A head on ``value``: pooled to ``grid`` (rows, columns; None: not pooled), weight [features, classes], bias [classes].
 
-    A sample leaves where the largest probability is at least ``threshold``. ``number`` counts the exits from the input.
+    A sample leaves where the ``confidence`` is at least ``threshold``. ``number`` counts the exits from the input.
     """
 
     value: str
@@ -37,6 +38,7 @@ class Exit:
     bias: Array
     threshold: float
     probabilities: bool
+    confidence: str = "probability"
 
 
 def make(exits: Sequence[Exit]) -> Pass:
@@ -114,19 +116,42 @@ def _head(graph: Graph, value: Value, chosen: Exit, before: Node) -> tuple[Value
     ]
     logits = graph.make("Gemm", [flat, *constants], [_floats(1, classes)], before, name=stem).output
     shares = graph.make("Softmax", [logits], [_floats(1, classes)], before, name=stem, attributes={"axis": 1}).output
-    most = _largest(graph, shares, stem, before)
+    most = _confidence(graph, shares, chosen, before)
     limit = graph.constant(f"{stem}.threshold", np.array(chosen.threshold, np.float32))
     below = graph.make("Less", [most, limit], [TensorType("bool", (1,))], before, name=stem).output
     sure = graph.make("Not", [below], [TensorType("bool", (1,))], before, name=stem).output
     return (shares if chosen.probabilities else logits), sure
 
 
-def _largest(graph: Graph, shares: Value, stem: str, before: Node) -> Value:
-    """ReduceMax over the classes, whose axes are an input from opset 18 on."""
-    if graph.opset >= 18:
+def _confidence(graph: Graph, shares: Value, chosen: Exit, before: Node) -> Value:
+    """How sure the head is, [1]."""
+    stem, classes = f"exit{chosen.number}", chosen.weight.shape[1]
+
+    def make(op: str, inputs: list[Value], *dims: int, dtype: str = "float32") -> Value:
+        return graph.make(op, list(inputs), [TensorType(dtype, dims)], before, name=stem).output
+
+    def number(name: str, value: float) -> Value:
+        return graph.constant(f"{stem}.{name}", np.array(value, np.float32))
+
+    if chosen.confidence == "entropy":
+        logarithms = make("Log", [make("Max", [shares, number("smallest", 1e-30)], 1, classes)], 1, classes)
+        total = _reduced(graph, "ReduceSum", make("Mul", [shares, logarithms], 1, classes), stem, before, 13)
+        scaled = make("Mul", [total, number("scale", 1 / np.log(classes))], 1)
+        return make("Add", [scaled, number("one", 1.0)], 1)
+    most = _reduced(graph, "ReduceMax", shares, stem, before, 18)
+    if chosen.confidence == "margin":
+        below = make("Less", [shares, most], 1, classes, dtype="bool")
+        others = make("Where", [below, shares, number("none", 0.0)], 1, classes)
+        return make("Sub", [most, _reduced(graph, "ReduceMax", others, stem, before, 18)], 1)
+    return most
+
+
+def _reduced(graph: Graph, op: str, values: Value, stem: str, before: Node, since: int) -> Value:
+    """Over the classes, whose axes are an input from opset ``since`` on."""
+    if graph.opset >= since:
         axes = graph.constant(f"{stem}.axes", np.array([1], np.int64))
-        return graph.make("ReduceMax", [shares, axes], [_floats(1)], before, name=stem, attributes={"keepdims": 0}).output
-    return graph.make("ReduceMax", [shares], [_floats(1)], before, name=stem, attributes={"axes": (1,), "keepdims": 0}).output
+        return graph.make(op, [values, axes], [_floats(1)], before, name=stem, attributes={"keepdims": 0}).output
+    return graph.make(op, [values], [_floats(1)], before, name=stem, attributes={"axes": (1,), "keepdims": 0}).output
 
 
 def _early(graph: Graph, answer: Value, chosen: Exit) -> Graph:

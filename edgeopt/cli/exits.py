@@ -15,6 +15,7 @@ from edgeopt.cli.console import note, print_table, say, working
 if TYPE_CHECKING:
     from edgeopt.forms.exit.fitted import Exits
 
+MEAN_COST = "In place of --max-drop: the share of the multiply-accumulates that an inference may take on average."
 MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on held-out samples."
 
 
@@ -28,6 +29,7 @@ MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on 
 )
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
+@click.option("--mean-cost", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE", help=MEAN_COST)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Write the compiled model here.")
 @options.as_json
 def exits(
@@ -38,6 +40,7 @@ def exits(
     data: Path,
     calibration: Path | None,
     max_drop: float,
+    mean_cost: float | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -46,11 +49,13 @@ def exits(
     The compiled model has a second output, NAME.exit: where each sample left.
     """
     from edgeopt.examine.exits import with_exits
+    from edgeopt.forms.exit.threshold import Goal
 
     with working(f"fitting exits of {model.name}"):
-        found, compiled = with_exits(model, data, calibration, max_drop, level, target, shapes)
+        found, compiled = with_exits(model, data, calibration, Goal(max_drop, mean_cost), level, target, shapes)
     if found is None or compiled is None:
-        note(f"no exit saves anything within {max_drop:g} percentage points")
+        within = f"{max_drop:g} percentage points" if mean_cost is None else f"{mean_cost:g} of the multiply-accumulates"
+        note(f"no exit saves anything within {within}")
         raise click.exceptions.Exit(1)
     answer(_record(found))
     _print(found)
@@ -62,6 +67,7 @@ def exits(
 def _record(found: Exits) -> dict[str, Any]:
     return {
         "exits": [{"value": e.value, "depth": d, "pooling": e.grid} for e, d in zip(found.exits, found.depths, strict=False)],
+        "confidence": found.confidence,
         "threshold": found.chosen.threshold,
         "before": found.before,
         "chosen": asdict(found.chosen),
@@ -75,8 +81,8 @@ def _print(found: Exits) -> None:
     rows = zip(names, found.depths, found.reported.shares, found.reported.accuracies, strict=True)
     cells = [(name, f"{100 * depth:.1f}", f"{100 * share:.1f}", f"{right:.2f}") for name, depth, share, right in rows]
     print_table(("leaves at", "MACs %", "samples %", "right %"), cells, numbers=(1, 2, 3))
-    seen = found.reported
+    seen, limit = found.reported, f"{found.confidence}, threshold {found.chosen.threshold:.4f}"
     say(
-        f"threshold {found.chosen.threshold:.4f}: {found.before:.2f} % -> {seen.accuracy:.2f} % on samples that chose nothing "
+        f"{limit}: {found.before:.2f} % -> {seen.accuracy:.2f} % on samples that chose nothing "
         f"(bound where it was chosen: {found.chosen.bound:.2f} points), {100 * seen.macs:.1f} % of the multiply-accumulates"
     )

@@ -16,6 +16,7 @@ from edgeopt.cli.split import Tiles, split_model, split_options
 if TYPE_CHECKING:
     from edgeopt.partition.coded import Coding
     from edgeopt.partition.codes.choose import Chosen
+    from edgeopt.partition.leaving import Leaving
     from edgeopt.partition.plan import Plan, Row
     from edgeopt.partition.prices import Objective
 
@@ -23,6 +24,7 @@ TIERS = "A file that describes tiers and links, or a sample: 3g, 4g, wifi, ether
 OBJECTIVES = click.Choice(("latency", "energy", "throughput"))
 OBJECTIVE = "What is to be least: seconds of an inference, joule of the tiers with a battery, or the busiest stage."
 MAX_DROP = "Percentage points that coding tensors on links may cost, measured on --data."
+EXITS = "Let samples leave the network early; half of --max-drop is for that."
 VARIANTS = "Placements to compile, for links and loads that change."
 
 
@@ -35,6 +37,7 @@ VARIANTS = "Placements to compile, for links and loads that change."
 @options.data
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
+@click.option("--exits", is_flag=True, help=EXITS)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")
 @click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
 @split_options
@@ -48,6 +51,7 @@ def partition(
     data: Path | None,
     calibration: Path | None,
     max_drop: float,
+    exits: bool,
     output: Path | None,
     variants: int,
     tiles: Tiles,
@@ -59,10 +63,14 @@ def partition(
         return
     if source is None:
         raise click.UsageError("give --tiers, or --split grid")
+    from edgeopt.files import replacing
     from edgeopt.partition.package import save_plan
+    from edgeopt.partition.pictures import report
     from edgeopt.partition.plan import plan
     from edgeopt.partition.tiers import load_tiers
 
+    if exits and output is not None:
+        raise click.UsageError("parts with exits are not compiled yet: plan with --exits, and write with -o without it")
     tiers, folder = load_tiers(source), Path(source).parent
     with working(f"planning {model.name}"):
         found = plan(
@@ -75,6 +83,7 @@ def partition(
             data=data,
             calibration=calibration,
             max_drop=max_drop,
+            exits=exits,
         )
     if as_json:
         answer(_record(found))
@@ -83,6 +92,8 @@ def partition(
     if output is not None:
         with working(f"compiling the parts into {output}"):
             made = save_plan(found, output, variants)
+            with replacing(output / "report.html") as stream:
+                stream.write(report(found, model.stem).encode())
         if not as_json:
             say(f"{len({part for v in made for part in v.parts.values()})} parts for {len(made)} placements in {output}")
 
@@ -99,7 +110,21 @@ def _record(found: Plan) -> dict[str, Any]:
         "price": asdict(found.cut.price),
         "baselines": {name: asdict(price) for name, price in found.baselines.items()},
         "origins": dict(zip(names, found.origins, strict=True)),
+        "leaving": None if found.leaving is None else _leaving(found.leaving),
         "coding": None if found.coding is None else _coding(found.coding),
+    }
+
+
+def _leaving(leaving: Leaving) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    exits = leaving.exits
+    return {
+        "exits": [e.value for e in exits.exits],
+        "confidence": exits.confidence,
+        "ends": leaving.ends or None,
+        "before": leaving.before,
+        "reported": asdict(exits.reported),
     }
 
 
@@ -140,11 +165,23 @@ def _print(found: Plan) -> None:
             link = found.tiers.links[index].name
             what = ", ".join(_as_sent(found, name, size) for name, size in sent[link].items())
             say(f"  {link}: {what or 'nothing'}")
+    if found.leaving is not None:
+        _print_leaving(found.leaving)
     if found.coding is not None:
         loss, samples = found.coding.loss, found.coding.samples
         equal = f"{loss.agreement:.2f} % equal decisions"
         say(f"coded: {loss.points:.2f} points lost, {equal} on {samples} samples that chose nothing")
     _print_table(found)
+
+
+def _print_leaving(leaving: Leaving) -> None:
+    exits, seen = leaving.exits, leaving.exits.reported
+    if leaving.ends:
+        say(f"cut short behind {leaving.ends}, to keep the deadline: {leaving.before:.2f} % -> {leaving.accuracy:.2f} % right")
+        return
+    for exit_, share, right in zip(exits.exits, seen.shares, seen.accuracies, strict=False):
+        say(f"exit behind {exit_.value}: {100 * share:.1f} % of the samples leave, {right:.2f} % of them right")
+    say(f"with exits {leaving.before:.2f} % -> {leaving.accuracy:.2f} % right on samples that chose nothing")
 
 
 def _as_sent(found: Plan, name: str, size: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, read
 from edgeopt.forms.exit.fitted import Exits, fit_exits, insert
+from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.pipeline import optimize
@@ -16,17 +17,19 @@ from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
+WITHIN_A_POINT = Goal()
+
 
 def with_exits(
     model: str | Path | Graph,
     data: str | Path | DataSet,
     calibration: str | Path | DataSet | None = None,
-    max_drop: float = 1.0,
+    goal: Goal = WITHIN_A_POINT,
     level: int = 1,
     target: str | Target = "host",
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Exits | None, CompiledModel | None]:
-    """Exits within ``max_drop`` percentage points, and the model compiled with them; None twice where no exit saves anything.
+    """Exits within ``goal``, and the model compiled with them; None twice where no exit saves anything.
 
     Heads are fitted on ``calibration`` (half of ``data`` when it is left out). Raises EdgeoptError as ``fit_exits`` does.
     """
@@ -36,7 +39,7 @@ def with_exits(
     optimize(graph, level, context)
     known = _read(data, graph)
     first, second = known.split() if calibration is None else (_read(calibration, graph), known)
-    found = fit_exits(graph, first, second, max_drop)
+    found = fit_exits(graph, first, second, goal)
     if found is None:
         return None, None
     insert(graph, found, context)

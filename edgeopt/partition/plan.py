@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onnx import ModelProto
@@ -12,6 +12,8 @@ from onnx import ModelProto
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet, read
+from edgeopt.forms.exit.fitted import Candidates
+from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.ir.match import shape_of
@@ -20,6 +22,7 @@ from edgeopt.partition.codes.coder import Coder
 from edgeopt.partition.codes.picture import picture_layout
 from edgeopt.partition.cut import Cut, best_cut
 from edgeopt.partition.layer_costs import LayerCosts, estimated
+from edgeopt.partition.leaving import Leaving, leaving, right_sized
 from edgeopt.partition.network import INPUT, Network
 from edgeopt.partition.prices import Objective, Price, price
 from edgeopt.partition.profile import read_profile
@@ -45,7 +48,8 @@ class Row:
 class Plan:
     """The optimised ``graph``, its best ``cut``, the ``baselines`` by name, and the ``table`` over rates and loads.
 
-    ``origins`` says for each tier where its costs come from; ``coding`` how tensors are coded, if they are.
+    ``origins`` says for each tier where its costs come from; ``coding`` how tensors are coded, if they are; ``uploads`` the bytes
+    of the input as others send it. ``leaving`` are its early exits, without which ``plain`` is the network of the baselines.
     """
 
     graph: Graph
@@ -57,6 +61,9 @@ class Plan:
     table: tuple[Row, ...]
     origins: tuple[str, ...]
     coding: Coding | None = None
+    uploads: Mapping[str, float] = field(default_factory=dict)
+    leaving: Leaving | None = None
+    plain: Network = Network((), ())
 
 
 def plan(
@@ -70,22 +77,36 @@ def plan(
     data: str | Path | DataSet | None = None,
     calibration: str | Path | DataSet | None = None,
     max_drop: float = 1.0,
+    exits: bool = False,
 ) -> Plan:
     """Place the layers of ``model`` on ``tiers`` so that ``objective`` is least and the latency at most ``deadline`` seconds.
 
     Profiles that tiers name are looked for in ``folder``. The model is optimised exactly first. With ``data`` what crosses a link
     is coded, at a loss of at most ``max_drop`` percentage points; codes are fitted on ``calibration`` (half of ``data`` without
     it). Raises EdgeoptError for a model that cannot be read or has a shape that is not known, for data that do not fit it, and
-    when no placement keeps the deadline.
+    when no placement keeps the deadline. With ``exits`` samples leave early where that pays, and a network that is too slow for
+    the deadline is cut short where it is right most often.
     """
     arguments.instance("model", model, (str, Path, ModelProto, Graph))
     graph = model if isinstance(model, Graph) else load(model, shapes)
     optimize(graph)
     costs = [_costs(graph, tier, folder) for tier in tiers.tiers]
-    made, coder = network(graph, costs), _coder(graph, data, calibration, max_drop)
-    cut = best_cut(made, tiers, objective, deadline) if coder is None else None
+    samples = None if data is None else _samples(graph, data, calibration)
+    if exits and samples is None:
+        raise EdgeoptError("exits are fitted to data; give --data")
+
+    def cutting(some: Network) -> Cut | None:
+        return best_cut(some, tiers, objective, deadline)
+
+    plain = made = network(graph, costs)
+    left = None
+    if exits and samples is not None:
+        left = _leaving(made, tiers, Candidates(graph, *samples), max_drop, objective, deadline)
+    made = made if left is None else left[0]
+    coder = None if samples is None else Coder(graph, *samples, max_drop / 2 if exits else max_drop)
+    cut = cutting(made) if coder is None else None
     if coder is not None:
-        made, cut = coded_cut(made, coder, slowness(graph, tiers, costs), lambda n: best_cut(n, tiers, objective, deadline))
+        made, cut = coded_cut(made, coder, slowness(graph, tiers, costs), cutting)
     if cut is None:
         fastest = best_cut(made, tiers, "latency")
         nearest = f"the fastest takes {1e3 * fastest.price.latency:.3f}" if fastest is not None else "there is none at all"
@@ -93,18 +114,38 @@ def plan(
     origins = tuple(cost.origin for cost in costs)
     coding = None if coder is None else _coding(coder, made, cut)
     uploads = assumed(graph) if coding is None else {name: found.bytes for name, found in coding.uploads.items()}
-    compared = baselines(made, tiers, graph, uploads)
-    return Plan(graph, made, tiers, objective, cut, compared, _table(made, tiers, objective), origins, coding)
+    compared, exited = baselines(plain, tiers, graph, uploads), None if left is None else left[1]
+    table = _table(made, tiers, objective)
+    return Plan(graph, made, tiers, objective, cut, compared, table, origins, coding, uploads, exited, plain)
 
 
-def _coder(
-    graph: Graph, data: str | Path | DataSet | None, calibration: str | Path | DataSet | None, max_drop: float
-) -> Coder | None:
-    if data is None:
-        return None
+def _samples(graph: Graph, data: str | Path | DataSet, calibration: str | Path | DataSet | None) -> tuple[DataSet, DataSet]:
+    """(calibration, evaluation)."""
     known = _read(data, graph)
-    first, second = known.split() if calibration is None else (_read(calibration, graph), known)
-    return Coder(graph, first, second, max_drop)
+    return known.split() if calibration is None else (_read(calibration, graph), known)
+
+
+def _leaving(
+    made: Network,
+    tiers: Tiers,
+    candidates: Candidates,
+    max_drop: float,
+    objective: Objective,
+    deadline: float | None,
+) -> tuple[Network, Leaving] | None:
+    """The network with exits: half of the budget is theirs, half that of codes. A deadline holds for those that stay."""
+
+    def cutting(some: Network) -> Cut | None:
+        return best_cut(some, tiers, objective, deadline)
+
+    if deadline is not None and cutting(made) is None:
+        return right_sized(made, candidates, cutting)
+    found = leaving(made, candidates, Goal(max_drop / 2), cutting, objective)
+    if found is None or deadline is None:
+        return found
+    cut = cutting(found[0])
+    late = cut is None or price(made, tiers, cut.placement).latency > deadline
+    return None if late else found
 
 
 def _read(source: str | Path | DataSet, graph: Graph) -> DataSet:
@@ -124,11 +165,15 @@ def baselines(network: Network, tiers: Tiers, graph: Graph, uploads: Mapping[str
     """
     count, first = len(network.stages), tiers.tiers[0].name
     found = {f"{first} only": price(network, tiers, [0] * count)}
-    raw = {"raw": float(sum(v.type.nbytes for v in graph.inputs if v.type is not None)), **uploads}
-    for name, size in raw.items():
+    for name, size in input_sizes(graph, uploads).items():
         sent = with_input(network, size)
         found |= {f"{name} input to {t.name}": price(sent, tiers, [k] * count) for k, t in enumerate(tiers.tiers) if k}
     return found
+
+
+def input_sizes(graph: Graph, uploads: Mapping[str, float]) -> dict[str, float]:
+    """Bytes of the inputs as they are, and as others send them."""
+    return {"raw": float(sum(v.type.nbytes for v in graph.inputs if v.type is not None)), **uploads}
 
 
 def with_input(network: Network, size: float) -> Network:

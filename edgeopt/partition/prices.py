@@ -91,7 +91,7 @@ def energy_rates(network: Network, tiers: Tiers) -> Rates:
 def price(network: Network, tiers: Tiers, placement: Placement) -> Price:
     """All three figures of ``placement``, which must move data outwards only."""
     latency, energy = latency_rates(network, tiers), energy_rates(network, tiers)
-    stages, ups, downs, _ = _parts(network, latency, placement)
+    stages, ups, downs, _ = parts_of(network, latency, placement)
     return Price(_total(network, latency, placement), _total(network, energy, placement), max(*stages, *ups, *downs, 0.0))
 
 
@@ -109,11 +109,11 @@ def returning(network: Network, tensor: Tensor, placement: Placement, link: int)
 
 
 def _total(network: Network, rates: Rates, placement: Placement) -> float:
-    stages, ups, downs, trips = _parts(network, rates, placement)
+    stages, ups, downs, trips = parts_of(network, rates, placement)
     return sum(stages) + sum(ups) + sum(downs) + sum(trips)
 
 
-def _parts(network: Network, rates: Rates, placement: Placement) -> tuple[list[float], list[float], list[float], list[float]]:
+def parts_of(network: Network, rates: Rates, placement: Placement) -> tuple[list[float], list[float], list[float], list[float]]:
     """Sums over the stages of each tier, and over what goes up, what comes down and the round trips of each link."""
     tiers = [0.0] * (len(rates.up) + 1)
     for stage, prices, place in zip(network.stages, rates.stages, placement, strict=True):

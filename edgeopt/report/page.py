@@ -28,16 +28,21 @@ def page(manifest: Mapping[str, Any]) -> str:
     target = manifest["target"]
     about = f"level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
     body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
-    body += [_section("Memory", _table(("", "bytes"), _memory(manifest), {1})), _section("Kernels", _kernels(manifest))]
+    body += [section("Memory", table(("", "bytes"), _memory(manifest), {1})), section("Kernels", _kernels(manifest))]
     if found := manifest.get("islands"):
         rows = [(i["node"], i["op"], i["reason"]) for i in found]
-        body.append(_section("Left in float", _table(("layer", "operator", "because"), rows, set())))
+        body.append(section("Left in float", table(("layer", "operator", "because"), rows, set())))
     notes = [*manifest["notes"], *(f"{f['op']} '{f['node']}' runs on the host: {f['reason']}" for f in manifest["fallbacks"])]
     if notes:
-        body.append(_section("Notes", "<ul>" + "".join(f"<li>{escape(n)}</li>" for n in notes) + "</ul>"))
+        body.append(section("Notes", "<ul>" + "".join(f"<li>{escape(n)}</li>" for n in notes) + "</ul>"))
+    return document(manifest["model"], body)
+
+
+def document(title: str, body: Sequence[str]) -> str:
+    """A page without references to anything outside it."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    title = f"<title>{escape(manifest['model'])} - edgeopt</title><style>{STYLE}</style>"
-    return f'<!doctype html>\n<html lang="en">{head}{title}<body>{"".join(body)}</body></html>\n'
+    about = f"<title>{escape(title)} - edgeopt</title><style>{STYLE}</style>"
+    return f'<!doctype html>\n<html lang="en">{head}{about}<body>{"".join(body)}</body></html>\n'
 
 
 def _quantization(manifest: Mapping[str, Any]) -> list[str]:
@@ -47,15 +52,15 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
     how = "measured on this machine" if record["totals"]["result"]["measured"] else "estimated for the target"
     times = [(r["layer"], 1e6 * (r["float_seconds"] or 0.0), 1e6 * (r["seconds"] or 0.0)) for r in record["layers"]]
     errors = [(r["layer"], 100 * r["error"]) for r in record["layers"] if r["error"] is not None]
-    parts = [_section("Before and after", _table(SUMMARY, summary_rows(record), {1, 2, 3}))]
+    parts = [section("Before and after", table(SUMMARY, summary_rows(record), {1, 2, 3}))]
     legend = f"µs of one inference, {how}: grey in float, coloured as {escape(record['scheme'])}, red where that is slower"
-    parts.append(_section("Time of each layer", f'<p class="about">{legend}</p>{bars(times)}'))
+    parts.append(section("Time of each layer", f'<p class="about">{legend}</p>{bars(times)}'))
     if errors:
         text = (
             '<p class="about">error at the output of each layer in the quantised network, % of its signal (root mean square)</p>'
         )
-        parts.append(_section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
-    parts.append(_section("Layers", _table(LAYERS, layer_rows(record), {2, 3, 4, 5})))
+        parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
+    parts.append(section("Layers", table(LAYERS, layer_rows(record), {2, 3, 4, 5})))
     return parts
 
 
@@ -69,14 +74,17 @@ def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _kernels(manifest: Mapping[str, Any]) -> str:
     counts = Counter((k["kernel"], k["op"]) for k in manifest["kernels"])
-    return _table(("kernel", "operator", "calls"), [(k, op, str(n)) for (k, op), n in counts.most_common()], {2})
+    return table(("kernel", "operator", "calls"), [(k, op, str(n)) for (k, op), n in counts.most_common()], {2})
 
 
-def _section(title: str, content: str) -> str:
+def section(title: str, content: str) -> str:
+    """A part of a page with its heading."""
     return f'<section><h2>{escape(title)}</h2><div class="wide">{content}</div></section>'
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:
+    """Rows under the names of their columns, of which ``numbers`` are aligned at their ends."""
+
     def line(cells: Sequence[str], tag: str) -> str:
         made = (f"<{tag}{' class=n' if i in numbers else ''}>{escape(c)}</{tag}>" for i, c in enumerate(cells))
         return f"<tr>{''.join(made)}</tr>"

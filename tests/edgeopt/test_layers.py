@@ -85,7 +85,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.compression": (*UPPER, "edgeopt.compiler", "edgeopt.options"),
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
     "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),
-    "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.npz", "edgeopt.examine.samples", "edgeopt.serve"),
+    "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.npz", "edgeopt.examine.samples", "edgeopt.serve", "edgeopt.report"),
     "edgeopt.training": UPPER,
     "edgeopt.tuning": (*UPPER, "edgeopt.compiler", "edgeopt.options", "edgeopt.training"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),

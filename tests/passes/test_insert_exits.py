@@ -18,9 +18,11 @@ from tests.edgeopt.small_models import convolution
 RNG = np.random.default_rng(3)
 
 
-def exit_at(value: str, number: int, features: int, grid: tuple[int, int] | None, threshold: float) -> Exit:
+def exit_at(
+    value: str, number: int, features: int, grid: tuple[int, int] | None, threshold: float, kind: str = "probability"
+) -> Exit:
     weight = RNG.standard_normal((features, 5)).astype(np.float32)
-    return Exit(value, number, grid, weight, np.zeros(5, np.float32), threshold, probabilities=False)
+    return Exit(value, number, grid, weight, np.zeros(5, np.float32), threshold, False, kind)
 
 
 def answer(exit_: Exit, value: Array) -> Array:
@@ -31,14 +33,17 @@ def answer(exit_: Exit, value: Array) -> Array:
     return np.asarray(value.reshape(1, -1) @ exit_.weight + exit_.bias)
 
 
-def sure(logits: Array) -> float:
-    e = np.exp(logits - logits.max())
-    return float(e.max() / e.sum())
+def sure(logits: Array, kind: str) -> float:
+    e = np.sort(np.exp(logits - logits.max()).reshape(-1))
+    p = e / e.sum()
+    entropy = -float((p * np.log(p)).sum())
+    return {"probability": float(p[-1]), "margin": float(p[-1] - p[-2]), "entropy": 1 - entropy / float(np.log(len(p)))}[kind]
 
 
-@pytest.fixture
-def exits() -> list[Exit]:
-    return [exit_at("r", 0, 4 * 4, (2, 2), 0.9), exit_at("p", 1, 4 * 16, None, 0.9)]
+@pytest.fixture(params=["probability", "margin", "entropy"])
+def exits(request: pytest.FixtureRequest) -> list[Exit]:
+    kind, limit = request.param, {"probability": 0.9, "margin": 0.8, "entropy": 0.75}[request.param]
+    return [exit_at("r", 0, 4 * 4, (2, 2), limit, kind), exit_at("p", 1, 4 * 16, None, limit, kind)]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -52,7 +57,7 @@ def test_each_sample_leaves_where_it_should(exits: list[Exit], seed: int) -> Non
     wanted, where = known["y"], 2
     for exit_ in reversed(exits):
         logits = answer(exit_, known[exit_.value])
-        if sure(logits) >= exit_.threshold:
+        if sure(logits, exit_.confidence) >= exit_.threshold:
             wanted, where = logits, exit_.number
     for found in (interpret(graph, x), runtime_oracle.run(export(graph), x), assemble(graph, host()).run(x)):
         assert found["y.exit"] == [where]
@@ -63,7 +68,7 @@ def test_thresholds_decide(exits: list[Exit]) -> None:
     x = {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
     for threshold, place in ((0.0, 0), (2.0, 2)):
         graph = load(convolution())
-        changed = [Exit(e.value, e.number, e.grid, e.weight, e.bias, threshold, e.probabilities) for e in exits]
+        changed = [Exit(e.value, e.number, e.grid, e.weight, e.bias, threshold, e.probabilities, e.confidence) for e in exits]
         run_pass(graph, make(changed), Context())
         assert assemble(graph, host()).run(x)["y.exit"] == [place]
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import DataSet, fitted
-from edgeopt.evaluate.judge import judged
-from edgeopt.evaluate.metrics import decisions
-from edgeopt.evaluate.observe import observe
+from edgeopt.evaluate.data import DataSet
+from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.head import Head, fit
 from edgeopt.forms.exit.points import Point, points
-from edgeopt.forms.exit.threshold import Operating, Z, chosen, confidences, curve, operating
+from edgeopt.forms.exit.seen import Answers, Seen
+from edgeopt.forms.exit.threshold import Goal, Operating, Z, chosen, curve, operating
 from edgeopt.ir import Array, Graph
 from edgeopt.passes.insert_exits import Exit, make
 from edgeopt.rewrite import Context, run_pass
@@ -30,7 +29,8 @@ FEWEST = 30  # samples
 class Exits:
     """What was decided. ``chosen`` and ``curve`` are of the samples of the threshold, ``reported`` of others.
 
-    ``before`` is the network's accuracy (or 100, where its own decisions count) on the latter, ``depths`` of exits and the end.
+    ``before`` is the network's accuracy (or 100, where its own decisions count) on the latter, ``depths`` of exits and the end;
+    ``confidence`` names how sure a head is.
     """
 
     exits: tuple[Exit, ...]
@@ -41,35 +41,113 @@ class Exits:
     reported: Operating
     curve: tuple[Operating, ...]
     before: float
+    confidence: str
 
 
-def fit_exits(graph: Graph, calibration: DataSet, data: DataSet, max_drop: float, seed: int = 0) -> Exits | None:
-    """Exits of the optimised float ``graph`` whose loss is at most ``max_drop`` percentage points by a one-sided bound of 95 %.
+@dataclass(frozen=True)
+class Option:
+    """Numbers of points to leave at, the kind of confidence, and what happens on the samples that choose."""
 
-    Heads are fitted on ``calibration``, to labels or else to the network's own decisions; half of ``data`` chooses the threshold,
-    the other half reports. None where no exit saves anything within the budget. Raises EdgeoptError for a network without a place
-    to leave it, for too few samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained
-    on them then, and is surer of them than of what it will see.
+    exits: tuple[int, ...]
+    confidence: str
+    point: Operating
+
+
+@dataclass(eq=False)
+class Candidates:
+    """Heads at ``points`` of the optimised float ``graph``, fitted on ``calibration``, and what they say of ``data``.
+
+    Labels are fitted, or else the network's own decisions. Raises EdgeoptError for a network without a place to leave it, for too
+    few samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained on them then, and is
+    surer of them than of what it will see.
     """
-    found = _spread(points(graph))
-    if not found:
-        raise EdgeoptError("there is no place to leave this network early: no value of one sample carries all that follows")
-    if len(data) < 2 * FEWEST or len(calibration) < FEWEST:
-        raise EdgeoptError(f"{len(calibration)} and {len(data)} samples are too few for heads and a threshold; give {2 * FEWEST}")
-    if (gap := known_better(graph, calibration, data)) > 0:
-        raise EdgeoptError(
-            f"the network is right on {gap:.1f} percentage points more of --data than of --calibration: it was trained on them, "
-            "and a threshold chosen there would promise too much; give samples that it has not seen"
-        )
-    order = np.random.default_rng(seed).permutation(len(data))
-    parts = [calibration, data.take(np.sort(order[::2])), data.take(np.sort(order[1::2]))]
-    seen = [_Seen(graph, found, part) for part in parts]
-    classes = seen[0].final.shape[1]
-    heads = [fit(values, seen[0].targets, classes, seed) for values in seen[0].values]
-    chosen_points, operating_points = _best(found, heads, seen[1], max_drop)
-    if not chosen_points:
-        return None
-    return _described(graph, found, heads, chosen_points, operating_points, seen, max_drop)
+
+    graph: Graph
+    calibration: DataSet
+    data: DataSet
+    seed: int = 0
+    points: list[Point] = field(init=False)
+    heads: list[Head] = field(init=False)
+    answers: Answers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.points = _spread(points(self.graph))
+        if not self.points:
+            raise EdgeoptError("there is no place to leave this network early: no value of one sample carries all that follows")
+        if len(self.data) < 2 * FEWEST or len(self.calibration) < FEWEST:
+            given = f"{len(self.calibration)} and {len(self.data)} samples"
+            raise EdgeoptError(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
+        first, second = (Seen(self.graph, self.points, part) for part in (self.calibration, self.data))
+        self._refuse_known(first, second)
+        classes = first.final.shape[1]
+        self.heads = [fit(values, first.targets, classes, self.seed) for values in first.values]
+        self.answers = Answers(self.heads, second)
+
+    def _refuse_known(self, first: Seen, second: Seen) -> None:
+        labelled = self.calibration.labels is not None and self.data.labels is not None
+        gap = better(second.right, first.right) if labelled else 0.0
+        if gap > 0:
+            raise EdgeoptError(
+                f"the network is right on {gap:.1f} percentage points more of --data than of --calibration: "
+                "it was trained on them, and a threshold chosen there would promise too much; give samples that it has not seen"
+            )
+
+    def halves(self, seed: int) -> tuple[Array, Array]:
+        """Samples of ``data`` that choose, and others that report."""
+        order = np.random.default_rng(seed).permutation(len(self.answers.end))
+        return np.sort(order[::2]), np.sort(order[1::2])
+
+    def decide(self, goal: Goal, seed: int = 0) -> Exits | None:
+        """The exits, confidence and threshold with the fewest operations (or the least loss) within ``goal`` on one half of the
+
+        samples, reported on the other. None where no exit saves anything.
+        """
+        found = self.options(goal, seed)
+        worth = {option: option.point.macs if goal.macs is None else option.point.bound for option in found}
+        best = min(found, key=lambda option: (worth[option], len(option.exits)), default=None)
+        return None if best is None else self.described(best, seed)
+
+    def described(self, option: Option, seed: int = 0) -> Exits:
+        """What ``option`` is and does."""
+        (choosing, reporting), some, kind, point = self.halves(seed), option.exits, option.confidence, option.point
+        depths = self.depths(some)
+        line = tuple(curve(*self.answers.of(kind, some, choosing), depths))
+        reported = operating(*self.answers.of(kind, some, reporting), depths, point.threshold)
+        exits = tuple(self._exit(i, number, kind, point.threshold) for number, i in enumerate(some))
+        kept, heads = tuple(self.points[i] for i in some), tuple(self.heads[i] for i in some)
+        before = 100 * float(self.answers.end[reporting].mean())
+        return Exits(exits, kept, heads, tuple(depths), point, reported, line, before, kind)
+
+    def options(self, goal: Goal, seed: int = 0) -> list[Option]:
+        """For each set of exits that saves something within ``goal`` the confidence that saves most (or loses least)."""
+        samples, found = self.halves(seed)[0], []
+        for some in _subsets(len(self.points)):
+            depths = self.depths(some)
+            tried = [Option(some, kind, chosen(curve(*self.answers.of(kind, some, samples), depths), goal)) for kind in KINDS]
+            best = min(tried, key=lambda o: o.point.macs if goal.macs is None else o.point.bound)
+            found += [best] if best.point.macs < 1.0 else []
+        return found
+
+    def always(self, number: int, seed: int = 0) -> Option:
+        """Everything leaves at one point: the network is cut short there."""
+        samples, some, kind = self.halves(seed)[0], (number,), next(iter(KINDS))
+        return Option(some, kind, operating(*self.answers.of(kind, some, samples), self.depths(some), 0.0))
+
+    def depths(self, some: Sequence[int]) -> list[float]:
+        """The share of the network's operations that is done at each exit and at its end, heads included."""
+        spent = np.cumsum([self.heads[i].weight.size / self.points[i].macs for i in some])
+        return [*(float(self.points[i].depth + s) for i, s in zip(some, spent, strict=True)), 1.0 + float(spent[-1])]
+
+    def _exit(self, index: int, number: int, kind: str, threshold: float) -> Exit:
+        last, head = self.graph.outputs[0].producer, self.heads[index]
+        softmax = last is not None and last.is_op("Softmax")
+        name = self.points[index].value.name
+        return Exit(name, number, head.grid, head.weight, head.bias, threshold, softmax, kind)
+
+
+def fit_exits(graph: Graph, calibration: DataSet, data: DataSet, goal: Goal, seed: int = 0) -> Exits | None:
+    """Exits of ``graph`` within ``goal``; raises EdgeoptError as Candidates do."""
+    return Candidates(graph, calibration, data, seed).decide(goal, seed)
 
 
 def insert(graph: Graph, found: Exits, context: Context) -> None:
@@ -77,33 +155,11 @@ def insert(graph: Graph, found: Exits, context: Context) -> None:
     run_pass(graph, make(found.exits), context)
 
 
-def known_better(graph: Graph, calibration: DataSet, data: DataSet) -> float:
-    """By how many points the network is better on ``data`` than on ``calibration``; 0 within what chance explains, and without
-
-    labels on both.
-    """
-    if calibration.labels is None or data.labels is None:
-        return 0.0
-    known, new = (_Seen(graph, [], part).right() for part in (data, calibration))
+def better(known: Array, new: Array) -> float:
+    """By how many points more of ``known`` than of ``new`` is True; 0 within what chance explains."""
     gap = 100 * float(known.mean() - new.mean())
     error = 100 * float(np.sqrt(known.var() / len(known) + new.var() / len(new)))
     return gap if gap > max(KNOWN, Z * error) else 0.0
-
-
-class _Seen:
-    """What a network computes of some samples: values at the points, its answers, and what is right."""
-
-    def __init__(self, graph: Graph, found: Sequence[Point], data: DataSet) -> None:
-        name = judged(graph, data)
-        arrays = observe(graph, [*(p.value.name for p in found), name], fitted(data, graph))
-        self.values = [arrays[p.value.name] for p in found]
-        self.final = arrays[name].reshape(len(arrays[name]), -1)
-        self.targets: Array = decisions(self.final) if data.labels is None else data.labels
-
-    def right(self, head: Head | None = None, values: Array | None = None) -> Array:
-        """Whether each sample is classified as it should be, by a head or by the network."""
-        answers = self.final if head is None or values is None else head.logits(values)
-        return np.asarray(answers.argmax(axis=1) == self.targets)
 
 
 def _spread(found: Sequence[Point]) -> list[Point]:
@@ -115,49 +171,6 @@ def _spread(found: Sequence[Point]) -> list[Point]:
     return [found[i] for i in sorted(nearest)]
 
 
-def _best(found: list[Point], heads: list[Head], seen: _Seen, max_drop: float) -> tuple[tuple[int, ...], list[Operating]]:
-    """The points to use, and the curve there: fewest expected operations within the budget; none where none are saved."""
-    answers = [head.logits(values) for head, values in zip(heads, seen.values, strict=True)]
-    sure = [confidences(a) for a in answers]
-    right = [np.asarray(a.argmax(axis=1) == seen.targets) for a in answers]
-    best: tuple[float, tuple[int, ...], list[Operating]] = (1.0, (), [])
-    for some in _subsets(len(found)):
-        depths = _depths([found[i] for i in some], [heads[i] for i in some])
-        line = curve([sure[i] for i in some], [*(right[i] for i in some), seen.right()], depths)
-        best = min(best, (chosen(line, max_drop).macs, some, line), key=lambda t: (t[0], len(t[1])))
-    return best[1], best[2]
-
-
 def _subsets(count: int) -> Iterator[tuple[int, ...]]:
     for size in range(1, min(MOST_EXITS, count) + 1):
         yield from combinations(range(count), size)
-
-
-def _depths(found: Sequence[Point], heads: Sequence[Head]) -> list[float]:
-    """The share of the network's operations that is done at each exit and at its end, heads included."""
-    work = [head.weight.size / point.macs for head, point in zip(heads, found, strict=True)]
-    spent = np.cumsum(work)
-    return [*(float(p.depth + s) for p, s in zip(found, spent, strict=True)), 1.0 + float(spent[-1])]
-
-
-def _described(
-    graph: Graph,
-    found: list[Point],
-    heads: list[Head],
-    some: tuple[int, ...],
-    line: list[Operating],
-    seen: list[_Seen],
-    max_drop: float,
-) -> Exits:
-    kept, points_ = [heads[i] for i in some], [found[i] for i in some]
-    point, depths, third = chosen(line, max_drop), _depths(points_, kept), seen[2]
-    answers = [head.logits(third.values[i]) for head, i in zip(kept, some, strict=True)]
-    right = [*(np.asarray(a.argmax(axis=1) == third.targets) for a in answers), third.right()]
-    reported = operating([confidences(a) for a in answers], right, depths, point.threshold)
-    ends_in_softmax = graph.outputs[0].producer is not None and graph.outputs[0].producer.is_op("Softmax")
-    exits = tuple(
-        Exit(p.value.name, k, h.grid, h.weight, h.bias, point.threshold, ends_in_softmax)
-        for k, (p, h) in enumerate(zip(points_, kept, strict=True))
-    )
-    before = 100 * float(third.right().mean())
-    return Exits(exits, tuple(points_), tuple(kept), tuple(depths), point, reported, tuple(line), before)

@@ -14,7 +14,9 @@ from edgeopt.ir import Array
 STRENGTHS = (0.003, 0.03, 0.3)  # of scikit-learn's C, on standardised features; the best on held-out samples is taken
 HELD_OUT = 0.25
 ROUNDS, TOLERANCE = 100, 1e-3
-MOST = 4096  # samples to fit on
+MOST = 20000  # samples to fit on
+TRIED = 4096  # of which on so many it is tried how
+SIDES, MOST_FEATURES = (8, 6, 4, 2, 1), 1024  # of a grid; what a head may see
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +37,11 @@ class Head:
 
 
 def grids(shape: tuple[int, ...]) -> list[tuple[int, int] | None]:
-    """Poolings to try for a value of ``shape`` without the samples: quarters, halves and the whole of a map."""
+    """Poolings to try for a value of ``shape`` without the samples: from an eighth of each side to the whole of a map."""
     if len(shape) != 3:
         return [None]
-    sizes = [(g, g) for g in (4, 2, 1) if shape[1] % g == 0 and shape[2] % g == 0 and min(shape[1:]) >= g]
+    fitting = [g for g in SIDES if shape[1] % g == 0 and shape[2] % g == 0 and g * g * shape[0] <= MOST_FEATURES]
+    sizes = [(g, g) for g in fitting or (1,)]
     whole = [(g, 1) for g in (4, 2) if shape[2] == 1 and shape[1] % g == 0]
     return [*dict.fromkeys([*sizes, *whole])]
 
@@ -58,8 +61,8 @@ def fit(values: Array, targets: Array, classes: int, seed: int = 0) -> Head:
     ``targets`` [samples] are classes from 0 to ``classes`` - 1: labels, or the network's own decisions.
     """
     order = np.random.default_rng(seed).permutation(len(values))[:MOST]
-    held = order[: max(1, int(HELD_OUT * len(order)))]
-    kept = order[len(held) :]
+    held = order[: max(1, int(HELD_OUT * len(order[:TRIED])))]
+    kept = order[len(held) : TRIED]
     tried = []
     for grid in grids(values.shape[1:]):
         x = features(values, grid)

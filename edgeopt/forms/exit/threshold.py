@@ -6,7 +6,7 @@ others. The loss is paired: for each sample, whether the network was right and w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,14 @@ from edgeopt.ir import Array
 
 Z = 1.645  # standard errors of a one-sided bound of 95 %
 STEPS = 200  # thresholds that are looked at, at the quantiles of the confidences
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At most ``max_drop`` percentage points lost, by the bound; or at most the share ``macs`` of the operations on average."""
+
+    max_drop: float = 1.0
+    macs: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,6 @@ class Operating:
     accuracy: float
     loss: float
     bound: float
-
-
-def confidences(logits: Array) -> Array:
-    """The largest probability of each sample [samples] for logits [samples, classes]."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(1.0 / shifted.sum(axis=1))
 
 
 def leaves(sure: Sequence[Array], threshold: float) -> Array:
@@ -68,17 +70,21 @@ def operating(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[fl
     )
 
 
-def curve(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[float]) -> list[Operating]:
+def curve(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[float]) -> Iterator[Operating]:
     """Operating points from the threshold that nothing passes downwards."""
     levels = np.unique(np.quantile(np.concatenate(sure), np.linspace(0, 1, STEPS)))[::-1]
-    return [operating(sure, right, depths, float(t)) for t in [2.0, *levels]]
+    return (operating(sure, right, depths, float(t)) for t in [2.0, *levels])
 
 
-def chosen(points: Sequence[Operating], max_drop: float) -> Operating:
-    """The last point before the bound of the loss first passes ``max_drop`` percentage points, with the fewest operations."""
-    kept = []
-    for point in points:
-        if point.bound > max_drop:
+def chosen(points: Iterable[Operating], goal: Goal) -> Operating:
+    """The point to run at: within a loss, the fewest operations before its bound first passes; within a cost, the least loss."""
+    line = iter(points)
+    kept = [next(line)]
+    for point in line:
+        if goal.macs is None and point.bound > goal.max_drop:
             break
         kept.append(point)
-    return min(kept or points[:1], key=lambda p: p.macs)
+    if goal.macs is None:
+        return min(kept, key=lambda p: p.macs)
+    cheap = [p for p in kept if p.macs <= goal.macs]
+    return min(cheap or kept[:1], key=lambda p: (p.bound, p.macs))

@@ -17,10 +17,11 @@ from edgeopt.cli.main import main
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.examine.exits import with_exits
+from edgeopt.forms.exit.confidence import certainty, largest, margin, probabilities
 from edgeopt.forms.exit.fitted import fit_exits
 from edgeopt.forms.exit.head import fit
 from edgeopt.forms.exit.points import points
-from edgeopt.forms.exit.threshold import chosen, confidences, curve, leaves, operating
+from edgeopt.forms.exit.threshold import Goal, chosen, curve, leaves, operating
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 from tests.edgeopt.bright_quarters import CLASSES, blobs, network
@@ -43,16 +44,30 @@ def test_the_chosen_point_keeps_its_bound_on_its_samples(seed: int, most: float)
     rng = np.random.default_rng(seed)
     sure = [rng.uniform(0.3, 1.0, 200) for _ in range(2)]
     right = [*(rng.uniform(size=200) < c for c in sure), rng.uniform(size=200) < 0.95]
-    line = curve(sure, right, [0.2, 0.6, 1.0])
-    point = chosen(line, most)
+    line = list(curve(sure, right, [0.2, 0.6, 1.0]))
+    point = chosen(line, Goal(most))
     assert point.bound <= most or point is line[0]
     again = operating(sure, right, [0.2, 0.6, 1.0], point.threshold)
     assert again == point and abs(sum(point.shares) - 1) < 1e-9
     np.testing.assert_allclose(np.bincount(leaves(sure, point.threshold), minlength=3) / 200, point.shares)
 
 
-def test_confidence_is_the_largest_probability() -> None:
-    np.testing.assert_allclose(confidences(np.log(np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]]))), [0.7, 0.5])
+def test_kinds_of_confidence() -> None:
+    shares = probabilities(np.log(np.array([[0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3]])))
+    np.testing.assert_allclose(largest(shares), [0.7, 1 / 3])
+    np.testing.assert_allclose(margin(shares), [0.5, 0.0], atol=1e-12)
+    np.testing.assert_allclose(certainty(shares)[1], 0.0, atol=1e-12)
+    assert 0 < certainty(shares)[0] < 1
+
+
+def test_a_mean_cost_is_kept_with_the_least_loss() -> None:
+    rng = np.random.default_rng(0)
+    sure = [rng.uniform(0.3, 1.0, 500)]
+    right = [rng.uniform(size=500) < sure[0], np.ones(500, bool)]
+    line = list(curve(sure, right, [0.2, 1.0]))
+    cheap = [p for p in line if p.macs <= 0.6]
+    assert chosen(line, Goal(macs=0.6)) == min(cheap, key=lambda p: (p.bound, p.macs))
+    assert chosen(line, Goal(macs=0.01)) is line[0], "what cannot be kept changes nothing"
 
 
 def test_points_are_values_that_carry_everything() -> None:
@@ -63,7 +78,7 @@ def test_points_are_values_that_carry_everything() -> None:
 def test_the_compiled_model_leaves_where_the_report_says(tmp_path: Path) -> None:
     onnx.save(network(), tmp_path / "blobs.onnx")
     data, calibration = blobs(1200, 1), blobs(600, 2)
-    found, model = with_exits(tmp_path / "blobs.onnx", data, calibration, max_drop=3.0)
+    found, model = with_exits(tmp_path / "blobs.onnx", data, calibration, Goal(3.0))
     assert found is not None and model is not None
     assert found.chosen.bound <= 3.0 and found.reported.macs < 1.0
     fresh = blobs(300, 3)
@@ -84,14 +99,14 @@ def test_samples_that_the_network_was_trained_on_are_refused() -> None:
     labels: Array = np.asarray(new.labels).copy()
     labels[::4] = (labels[::4] + 1) % CLASSES
     with pytest.raises(EdgeoptError, match="it was trained on them"):
-        fit_exits(graph, DataSet(new.arrays, labels), known, 1.0)
+        fit_exits(graph, DataSet(new.arrays, labels), known, Goal())
 
 
 def test_too_few_samples_and_networks_without_a_place_are_one_message() -> None:
     with pytest.raises(EdgeoptError, match="too few"):
-        fit_exits(load(network()), blobs(10, 1), blobs(10, 2), 1.0)
+        fit_exits(load(network()), blobs(10, 1), blobs(10, 2), Goal())
     with pytest.raises(EdgeoptError, match="no place to leave"):
-        fit_exits(load(convolution(batch=2)), blobs(100, 1), blobs(100, 2), 1.0)
+        fit_exits(load(convolution(batch=2)), blobs(100, 1), blobs(100, 2), Goal())
 
 
 def test_the_command_reports_and_writes(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Curves over one axis as SVG, on linear or logarithmic scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+COLOURS = ("#2b6cb0", "#c2512f", "#3f8f5b", "#8a5fb3", "#b58a1b", "#5d6d7c", "#c94f8c")  # that of a curve by its place
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 900, 380, 70, 46, 12, 220
+DASHES = ("", "7 4", "2 4")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """``points`` (x, y) in the order of x."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows; ``logarithmic`` for numbers above 0 of several magnitudes."""
+
+    label: str
+    logarithmic: bool = False
+
+
+class _Scale:
+    """From numbers to places between ``start`` and ``end``, with round numbers to mark."""
+
+    def __init__(self, axis: Axis, values: Sequence[float], start: float, end: float) -> None:
+        self._log, self._start, self._end = axis.logarithmic, start, end
+        low, high = min(values), max(values)
+        if self._log:
+            low, high = log10(low), log10(high)
+            self.marks = [10.0**k for k in range(ceil(low - 1e-9), floor(high + 1e-9) + 1)]
+            self._low, self._high = low - 0.02 * (high - low or 1), high + 0.02 * (high - low or 1)
+        else:
+            low = min(low, 0.0)
+            step = _round_step((high - low) / 5 or 1.0)
+            self._low, self._high = step * floor(low / step), step * ceil(high / step + 1e-9)
+            self.marks = [step * k for k in range(round(self._low / step), round(self._high / step) + 1)]
+
+    def place(self, value: float) -> float:
+        number = log10(value) if self._log else value
+        return self._start + (self._end - self._start) * (number - self._low) / (self._high - self._low)
+
+
+def _round_step(size: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** floor(log10(size))
+    return next(power * m for m in (1, 2, 5, 10) if power * m >= size * (1 - 1e-9))
+
+
+def lines(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
+    """The curves with axes and their names; those without points are left out."""
+    shown = [curve for curve in curves if curve.points]
+    if not shown:
+        return ""
+    across = _Scale(x, [p[0] for c in shown for p in c.points], LEFT, WIDTH - RIGHT)
+    along = _Scale(y, [p[1] for c in shown for p in c.points], HEIGHT - BOTTOM, TOP)
+    parts = [*_grid(across, along), *_labels(x, y)]
+    for number, curve in enumerate(shown):
+        parts += _curve(number, curve, across, along)
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
+
+
+def _grid(across: _Scale, along: _Scale) -> list[str]:
+    made = []
+    for mark in across.marks:
+        at = across.place(mark)
+        made.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#8886" stroke-width="0.6"/>')
+        made.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{mark:g}</text>')
+    for mark in along.marks:
+        at = along.place(mark)
+        made.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#8886" stroke-width="0.6"/>')
+        made.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{mark:g}</text>')
+    return made
+
+
+def _labels(x: Axis, y: Axis) -> list[str]:
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    turned = f'transform="rotate(-90 14 {middle:.0f})"'
+    return [
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x.label)}</text>',
+        f'<text x="14" y="{middle:.0f}" text-anchor="middle" {turned}>{escape(y.label)}</text>',
+    ]
+
+
+def _curve(number: int, curve: Curve, across: _Scale, along: _Scale) -> list[str]:
+    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+    path = " ".join(f"{across.place(px):.1f},{along.place(py):.1f}" for px, py in curve.points)
+    style = f'stroke="{colour}" stroke-width="{3.2 if number == 0 else 1.8}" stroke-dasharray="{dash}"'
+    top = TOP + 14 + 20 * number
+    return [
+        f'<polyline points="{path}" fill="none" {style}/>',
+        f'<line x1="{WIDTH - RIGHT + 14}" x2="{WIDTH - RIGHT + 38}" y1="{top}" y2="{top}" {style}/>',
+        f'<text x="{WIDTH - RIGHT + 44}" y="{top + 4}">{escape(curve.name)}</text>',
+    ]
