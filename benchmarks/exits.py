@@ -35,7 +35,7 @@ LEVEL = 2
 
 @dataclass(frozen=True)
 class Row:
-    """Of one network: means of operations and points over the splits, the share of splits within the budget, seconds per sample."""
+    """Of one network: means of operations and points over the splits, the share within the budget, seconds of each sample."""
 
     network: str
     macs: float

@@ -35,7 +35,7 @@ def answer(exit_: Exit, value: Array) -> Array:
 
 def sure(logits: Array, kind: str) -> float:
     e = np.sort(np.exp(logits - logits.max()).reshape(-1))
-    p = e / e.sum()
+    p = np.maximum(e / e.sum(), 1e-30)  # as the definition of the entropy has it: 0 log 0 is 0
     entropy = -float((p * np.log(p)).sum())
     return {"probability": float(p[-1]), "margin": float(p[-1] - p[-2]), "entropy": 1 - entropy / float(np.log(len(p)))}[kind]
 
