@@ -100,7 +100,7 @@ def finished(
 ) -> CompiledModel:
     """The rest of a compilation, after ``graph`` was optimised, and approximated as ``found`` says."""
     if level >= 2 and options.debug.only is None:
-        sparsify(graph, facts, context, options.objective)
+        sparsify(graph, facts, context, options.objective, options.weights == CODED)
     stage("generating code")
     made = _assembled(graph, facts, level, context, options, symbol)
     if found is not None:

@@ -10,7 +10,7 @@ from edgeopt.ir import Graph
 from edgeopt.ir.block_rows import Block, density
 from edgeopt.ir.clone import clone
 from edgeopt.ops.sparse import DENSE, STORAGE, outputs_first, stored_weight
-from edgeopt.passes import sparsify
+from edgeopt.passes import dead_code, sparsify
 from edgeopt.rewrite import Context, run_pass
 
 PASSES = ("sparsify",)
@@ -42,6 +42,7 @@ def candidates(graph: Graph) -> dict[str, tuple[Block, ...]]:
 def store(graph: Graph, plan: Mapping[str, Block], reasons: Mapping[str, str], context: Context) -> None:
     """Store the layers of ``plan`` in ``graph`` by their blocks; ``reasons`` say why others are not."""
     run_pass(graph, sparsify.make(plan, reasons), context)
+    run_pass(graph, dead_code.PASS, context)  # the dense weights, which a file would hold, too
 
 
 def stored(graph: Graph, plan: Mapping[str, Block]) -> Graph:

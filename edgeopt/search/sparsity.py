@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,32 +13,40 @@ from edgeopt.ir.block_rows import Block, density
 from edgeopt.ops.sparse import outputs_first, stored_weight
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Objective
-from edgeopt.search.timing import LayerCost, Profile, profiles
+from edgeopt.search.stored import constants_of
+from edgeopt.search.timing import LayerCost, Profile, layer_name, profiles
 from edgeopt.target import Target
 
 GAIN = 0.95  # of the dense time, below which a sparse layer is believed to be faster; chosen by hand
 DENSE = "dense"
+Prices = Mapping[str, Mapping[str, float]]  # by way to store the layers, and by layer
 
 
-def sparsify(graph: Graph, target: Target, context: Context, objective: Objective = "latency") -> None:
-    """Store layers of ``graph`` by their nonzero blocks where it pays; why others stay dense goes to ``context``."""
+def sparsify(graph: Graph, target: Target, context: Context, objective: Objective = "latency", coded: bool = False) -> None:
+    """Store layers of ``graph`` by their nonzero blocks where it pays; why others stay dense goes to ``context``.
+
+    For ``size`` it pays where constants take fewer bytes, as they lie in memory or, when the file is ``coded``, in that.
+    """
     zeros = candidates(graph)
     found = {name: blocks for name, blocks in zeros.items() if blocks and _static(graph)}
     reasons = {node.name: _full(node) for node in graph.nodes if node.name in zeros and not zeros[node.name]}
     if not found:
         return store(graph, {}, reasons, context)
-    costs = profiles({DENSE: graph, **_variants(graph, found)}, target, context.level)
-    best = {name: min(blocks, key=lambda b: _price(costs[_name(b)].layer(name), objective)) for name, blocks in found.items()}
-    dense = {name: _price(costs[DENSE].layer(name), objective) for name in found}
-    plan = {n: b for n, b in best.items() if _price(costs[_name(b)].layer(n), objective) < GAIN * dense[n]}
-    kept = {name: block for name, block in best.items() if name not in plan}
-    thin = profiles({_name(b): halved(g) for b, g in _by_block(graph, kept).items()}, target, context.level) if kept else {}
-    for node in graph.nodes:
-        if node.name in kept:
-            name, block = node.name, kept[node.name]
-            prices = [_price(c[_name(block)].layer(name), objective) for c in (costs, thin)]
-            reasons[name] = _reason(node, block, [dense[name], *prices])
-    store(graph, plan, reasons, context)
+
+    def priced(graphs: Mapping[str, Graph]) -> Prices:
+        if objective == "size" and coded:
+            return {way: _coded(g, set(found)) for way, g in graphs.items()}
+        costs = profiles(graphs, target, context.level) if graphs else {}
+        return {way: {name: _price(cost.layer(name), objective) for name in found} for way, cost in costs.items()}
+
+    prices = priced({DENSE: graph, **_variants(graph, found)})
+    best = {name: min(blocks, key=lambda block: prices[_name(block)][name]) for name, blocks in found.items()}
+    kept = {name: block for name, block in best.items() if prices[_name(block)][name] >= GAIN * prices[DENSE][name]}
+    thin = priced({_name(block): halved(g) for block, g in _by_block(graph, kept).items()})
+    for node in [node for node in graph.nodes if node.name in kept]:
+        name, way = node.name, _name(kept[node.name])
+        reasons[name] = _reason(node, kept[name], [prices[DENSE][name], prices[way][name], thin[way][name]])
+    store(graph, {name: block for name, block in best.items() if name not in kept}, reasons, context)
 
 
 def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[str, Profile]:
@@ -92,6 +100,13 @@ def _name(block: Block) -> str:
 
 def _price(cost: LayerCost, objective: Objective) -> float:
     return float(cost.stored) if objective == "size" else cost.seconds
+
+
+def _coded(graph: Graph, layers: Collection[str]) -> dict[str, float]:
+    """The bytes of all constants of each layer in a file whose parts are coded by their entropy."""
+    stems = {layer_name(name): name for name in layers}  # a node that takes the place of another has a new name behind the ~
+    named = [(stems.get(layer_name(node)), node) for node in graph.nodes]
+    return {name: float(constants_of(node)) for name, node in named if name is not None}
 
 
 def _reason(node: Node, block: Block, prices: list[float]) -> str:

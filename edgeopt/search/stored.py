@@ -76,6 +76,11 @@ def _layer(node: Node, made: Overlay) -> LayerBytes:
     return LayerBytes(node.name, exact.size, kept, exact.nbytes, total, bits / each, max(0.0, 8 * total - bits) / each)
 
 
+def constants_of(node: Node) -> int:
+    """The bytes of all constants that ``node`` reads."""
+    return _coded([array for array in (node.constant(i) for i in range(len(node.inputs))) if array is not None])
+
+
 def constants_bytes(graph: Graph) -> int:
     """The bytes of all constants of a graph."""
     return sum(coded_size(_whole_bytes(v.array)) for g in graph.walk() for v in g.constants)

@@ -17,6 +17,7 @@ from edgeopt.ir import Array
 from edgeopt.options import Debug, Options
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.stored import constants_bytes
 from edgeopt.search.timing import LayerCost, Profile
 from edgeopt.search.timing import profiles as timed
 from edgeopt.target import host
@@ -98,12 +99,28 @@ def test_what_stays_dense_says_why_and_from_where_on_it_would_not(monkeypatch: p
 
     monkeypatch.setattr(sparsity, "profiles", costs)
     context = Context(level=2)
-    edgeopt.compile(model(), 2, options=Options(objective=objective, debug=Debug(context)))  # type: ignore[arg-type]
+    options = Options(objective=objective, weights="raw", debug=Debug(context))  # type: ignore[arg-type]
+    edgeopt.compile(model(), 2, options=options)
     reasons = {node.split("'")[1].split("~")[0]: text for name, node, text in context.declined if name == "sparsify"}
     assert list(reasons) == ["blocks", "half", "scattered"]
     assert ": 2.00 times the dense cost; they would pay below " in reasons["half"]
     assert 0.17 <= int(reasons["half"].split()[-1][:-1]) / 100 <= 0.3
     assert reasons["scattered"] == "50% of its weights are zero, but not so 100% of its 16x4 blocks (at most 95% are timed)"
+
+
+def test_small_files_count_weights_as_they_are_coded() -> None:
+    """Where zeros are coded anyway, numbers of blocks in four bytes each only make a file larger; in memory they are smaller."""
+    weight = thinned(RNG.choice(np.float32([-0.3, -0.1, 0.1, 0.3]), (96, 96, 3, 3)), (1, 1), 0.1)
+    data = {"x": RNG.uniform(-1, 1, (1, 96, 12, 12)).astype(np.float32)}
+    ops, sizes, contexts = {}, {}, {coded: Context(level=2) for coded in (True, False)}
+    for coded, context in contexts.items():
+        graph = single("Conv", data, [weight], {"pads": [1, 1, 1, 1]})
+        optimize(graph)
+        sparsity.sparsify(graph, host(), context, "size", coded)
+        ops[coded], sizes[coded] = graph.nodes[-1].op, constants_bytes(graph)
+        assert all(value.uses for value in graph.constants)
+    assert ops == {True: "FusedConv", False: "SparseConv"} and sizes[True] < 0.8 * sizes[False]
+    assert ["times the dense cost" in reason for _, _, reason in contexts[True].declined] == [True]
 
 
 def test_a_search_counts_a_layer_as_it_will_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
