@@ -1,5 +1,7 @@
 """Instructions of an inference under emulation: ``python -m benchmarks.arm_instructions MODEL... [--target cortex-a72]``.
 
+``--sparse`` counts single layers with random blocks of zeros, in every way there is to store them, in the place of models.
+
 qemu-user logs every translated block with its disassembly and every execution of a block; the instructions of the model's own
 functions are summed over ``NAME_run``. Besides: what the cost model counts without running anything, and for the inner loops
 with most multiply-additions the share of llvm-mca's bound for those alone (where it is installed). The log of a network of
@@ -21,6 +23,8 @@ from pathlib import Path
 
 import edgeopt
 from benchmarks.arm_agreement import inputs_of
+from benchmarks.lookup_layers import Layer
+from benchmarks.sparse_layers import PATTERNS, sparse_graph
 from edgeopt.codegen.build import link
 from edgeopt.codegen.optimise import target_machine
 from edgeopt.codegen.toolchain import compiler, invoke, missing
@@ -35,6 +39,7 @@ from edgeopt.target import Target
 
 _VECTOR = re.compile(r"\b(?:v\d+\.|q\d+)|\bd\d+\[|\{d\d+")
 _OWN = re.compile(r"^(?:call_|step_|kernel_|\w+_run$|\w+_steps?$)")
+SPARSE, DENSITY = (Layer(64, 64, 14, 3), Layer(128, 64, 14), Layer(512, 512, 0)), 0.2
 LOOPS = 3  # inner loops shown for each network: those with most multiply-additions
 
 
@@ -139,14 +144,26 @@ def bounds(assembly: str, target: Target) -> list[float]:
 
 def count(path: Path, name: str, level: int) -> Row:
     """Count one network on the target ``name``."""
-    compiled = edgeopt.compile(path, level=level, target=name)
+    return counted(path.stem, edgeopt.compile(path, level=level, target=name), level)
+
+
+def sparse(name: str, level: int) -> Iterator[Row]:
+    """Count layers with one of five blocks left; nothing in them is decided, they are stored by their blocks."""
+    for layer, pattern in ((layer, pattern) for layer in SPARSE for pattern in PATTERNS if pattern.density == DENSITY):
+        if layer.side or pattern.block != (1, 1):
+            compiled = edgeopt.compile(sparse_graph(layer, pattern), level=1, target=name)
+            yield counted(f"{layer.name} {pattern.name}", compiled, level)
+
+
+def counted(network: str, compiled: CompiledModel, level: int) -> Row:
+    """Run one network, and count it by the cost model."""
     target = Target(**compiled.manifest["target"])
     instructions, vector = run_logged(compiled, target)
     program = program_of(compiled.graph, target, level)
-    counted = int(census(program, target).totals[:, :ISSUED].sum())
+    expected = int(census(program, target).totals[:, :ISSUED].sum())
     assembly = target_machine(target).emit_assembly(link(program, target, library=True))
     macs = totals(layers(compiled.graph)).macs
-    return Row(path.stem, macs, instructions, vector, counted, min(bounds(assembly, target), default=float("nan")))
+    return Row(network, macs, instructions, vector, expected, min(bounds(assembly, target), default=float("nan")))
 
 
 def show(rows: list[Row], target: str) -> None:
@@ -165,12 +182,14 @@ def show(rows: list[Row], target: str) -> None:
 def main() -> None:
     """Count every model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--sparse", action="store_true", help="layers with zeros, too")
     parser.add_argument("--target", default="cortex-a72")
     parser.add_argument("--level", type=int, default=2)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     rows = [count(path, a.target, a.level) for path in a.models]
+    rows += sparse(a.target, a.level) if a.sparse else []
     show(rows, a.target)
     if a.json:
         a.json.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")

@@ -85,7 +85,8 @@ def _from_networks() -> Iterator[Seed]:
 
     graph = load(DIGITS)
     optimize(graph, 1)
-    for made in [graph, *_quantized()]:
+    integers, *others = _quantized()
+    for made in [graph, integers, *others, _sparse(graph), _sparse(integers)]:
         image = {v.name: np.random.default_rng(1).standard_normal(v.type.dims).astype(np.float32) for v in made.inputs if v.type}
         names = [out.name for node in made.nodes for out in node.outputs if out.name]
         values = {**image, **interpret(made, image, names)}
@@ -100,6 +101,13 @@ def _quantized() -> Iterator[Any]:
 
     for scheme in ("w8a8", "w8", "w8a8-dynamic"):
         yield edgeopt.compile(DIGITS, options=Options(quantize=scheme)).graph
+
+
+def _sparse(graph: Any) -> Any:
+    """A copy whose products are stored by every second of their blocks."""
+    from edgeopt.forms.sparse import BLOCKS, halved, stored
+
+    return halved(stored(graph, {node.name: BLOCKS[node.op][0] for node in graph.nodes if node.is_own(*BLOCKS)}))
 
 
 def _own_seed(node: Any, values: dict[str, Array]) -> Seed:

@@ -16,6 +16,8 @@ from edgeopt.report.quantization import microseconds
 if TYPE_CHECKING:
     from edgeopt.search.why import LayerBlame
 
+CURVE = "Print how sensitive each layer is to these forms (names as --forms takes them), each by itself; nothing else."
+CURVE_COLUMNS = ("layer", "form", "bytes", "error", "step")
 ERRORS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp")
 COSTS = ("layer", "MACs", "bytes", "quantised", "µs", "quantised µs")
 
@@ -27,6 +29,7 @@ COSTS = ("layer", "MACs", "bytes", "quantised", "µs", "quantised µs")
 @options.shapes
 @options.target
 @click.option("--quantize", default="w8a8", show_default=True, metavar="SCHEME", help="The scheme to look into.")
+@click.option("--curve", metavar="FORMS", help=CURVE)
 @click.option("--samples", type=click.IntRange(min=1), default=64, show_default=True, help="Samples to evaluate each layer on.")
 @options.accept_chance
 @options.as_json
@@ -37,6 +40,7 @@ def why(
     shapes: dict[str, tuple[int, ...]],
     target: str,
     quantize: str,
+    curve: str | None,
     samples: int,
     accept_chance: bool,
     as_json: bool,
@@ -48,6 +52,10 @@ def why(
     Times are measured here for the host, and estimated for another target.
     """
     from edgeopt.examine.losses import why as examine
+
+    if curve is not None:
+        _show_curves(model, curve, calibration or data, shapes)
+        return
 
     with working(f"quantising {model.name} layer by layer"):
         found = examine(
@@ -66,6 +74,17 @@ def why(
     if data is None:
         note("note: without --data the figures are those of generated inputs")
     say(f"whole network {found.signal_to_noise:.1f} dB; {found.suggestion}")
+
+
+def _show_curves(model: Path, forms: str, data: Path | None, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Bytes and errors of every form of every layer, and in which step of a search it would be taken."""
+    from edgeopt.examine.curves import curves
+
+    with working(f"changing {model.name} layer by layer"):
+        found = curves(model, forms, data, shapes=shapes)
+    answer({"points": [asdict(point) for point in found]})
+    cells = [(p.layer, p.form, f"{p.bytes:,}", f"{p.error:.3g}", "" if p.step is None else str(p.step)) for p in found]
+    print_table(CURVE_COLUMNS, cells, numbers=range(2, len(CURVE_COLUMNS)))
 
 
 def _errors(row: LayerBlame) -> tuple[str, ...]:

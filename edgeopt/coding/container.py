@@ -17,7 +17,7 @@ from edgeopt.compiled import compiled
 from edgeopt.errors import EdgeoptError
 
 PIECE = 1 << 21  # bytes of a tensor that are coded with one model, and decoded in one go
-MAGIC, VERSION = b"EOC", 1
+MAGIC, VERSION = b"EOC", 2
 _HEAD = struct.Struct("<3sBIII")  # magic, version, bytes of the description, of which checksum, checksum of the content
 _WIDTHS = (1, 2, 4, 8)
 

@@ -9,7 +9,8 @@ It allocates nothing, reads nothing beyond the piece and writes nothing beyond i
 A stream puts ``count`` elements into the room: bytes as they are (RAW); elements of a dictionary by entropy-coded symbols
 (CODED); or it moves values that lie from ``first`` to the end of the room to their places (GAPS): a symbol stands for the number
 of zeros before the next value, or for ESCAPE zeros and no value. CODED and GAPS store the number of symbols less one, the
-elements (CODED) or bytes (GAPS) they stand for, and what ``encode_symbols`` made.
+elements (CODED) or bytes (GAPS) they stand for, and what ``encode_symbols`` made: symbol after symbol in one stream of bits, or,
+of many symbols, four by four in two streams, which a processor reads side by side.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ from edgeopt.coding.words import (
 
 RAW, CODED, GAPS = 0, 1, 2
 HEAD, STREAM_HEAD = 2, 18
-TABLE, COUNTERS, BATCH = 4096, 256, 1024  # 32-bit words of the table, of the counters behind it; bytes of a batch of symbols
+TABLE, COUNTERS, BATCH = 8192, 256, 1024  # 32-bit words of the table, of the counters behind it; bytes of a batch of symbols
+LARGEST_LOG = 13  # of the states in a table
+TWO = 128  # added to the log where symbols lie in two streams
+STATES, PLACES = TABLE, TABLE + 8  # where the states wait between batches, and how far each stream is read
 ESCAPE = 255
 
 
@@ -101,37 +105,20 @@ def _coded(
     symbols = load_8(piece, at) + 1 if at < end else 256
     wide = width if kind == CODED else 1
     words, known = at + 1, at + 1 + symbols * wide
-    log = load_8(piece, known) if known < end else 255
+    mark = load_8(piece, known) if known < end else 255
+    log, lanes = mark & (TWO - 1), 8 if mark >= TWO else 4
     bit = _model(piece, known + 1, end, symbols, log, table)
     sound = bit >= 0
     if sound and wide == 1:
         _name(table, log, piece, words)
-    a, b, c, d = 0, 0, 0, 0
     if sound:
-        a, b = _bits(piece, bit, end, log), _bits(piece, bit + log, end, log)
-        c, d = _bits(piece, bit + 2 * log, end, log), _bits(piece, bit + 3 * log, end, log)
-    bit += 4 * log
+        sound = _begin(piece, bit, end, log, lanes, table)
     done, place, value = 0, np.int64(0), first
     while sound and done < count:
         part = min(BATCH, count - done)
-        k = 0
-        while k + 4 <= part and (bit >> 3) + 8 <= end:
-            word = load_64(piece, bit >> 3) >> (bit & 7)
-            e, f, g, h = load_32(table, a), load_32(table, b), load_32(table, c), load_32(table, d)
-            store_32(batch, k, e & 255 | (f & 255) << 8 | (g & 255) << 16 | (h & 255) << 24)
-            i, j, m, n = e >> 8 & 15, f >> 8 & 15, g >> 8 & 15, h >> 8 & 15
-            a = (e >> 16) + (word & ((1 << i) - 1))
-            b = (f >> 16) + (word >> i & ((1 << j) - 1))
-            c = (g >> 16) + (word >> (i + j) & ((1 << m) - 1))
-            d = (h >> 16) + (word >> (i + j + m) & ((1 << n) - 1))
-            bit += i + j + m + n
-            k += 4
+        k = _by_eight(piece, bit, end, table, batch, part) if lanes == 8 else _by_four(piece, bit, end, table, batch, part)
         while k < part:
-            e = np.int64(table[a])
-            batch[k] = e & 255
-            i = e >> 8 & 15
-            a, b, c, d = b, c, d, (e >> 16) + _bits(piece, bit, end, i)
-            bit += i
+            _one(piece, bit, end, table, batch, k, k & (lanes - 1))
             k += 1
         if kind == CODED:
             _look_up(batch, part, piece, words, room, base + first + done * step, step, width)
@@ -151,7 +138,104 @@ def _coded(
     if sound and kind == GAPS:
         sound = value == space
         _clear(room, base + place * width, base + space)
-    return sound and bit <= 8 * end and a == 0 and b == 0 and c == 0 and d == 0
+    return sound and _finished(bit, end, lanes, table)
+
+
+@called
+def _begin(piece: Any, bit: int, end: int, log: int, lanes: int, table: Any) -> bool:
+    """Read the states that each stream begins with; places are counted in bits from ``bit`` on, where the first one lies."""
+    second = 0
+    if lanes == 8:
+        for k in range(4):
+            second |= (load_8(piece, (bit >> 3) + k) if (bit >> 3) + k < end else 255) << (8 * k)
+        second = 32 + 8 * second
+    if bit + second > 8 * end:
+        return False
+    for lane in range(lanes):
+        at = (second if lane >= 4 else 32 if lanes == 8 else 0) + (lane & 3) * log
+        table[STATES + lane] = _bits(piece, bit + at, end, log)
+        table[PLACES + (lane >> 2)] = at + log
+    return True
+
+
+@called
+def _finished(bit: int, end: int, lanes: int, table: Any) -> bool:
+    """Whether every state is back where a coder begins, and no stream was read beyond the end."""
+    left = np.int64(0)
+    for lane in range(lanes):
+        left |= np.int64(table[STATES + lane])
+    return left == 0 and bit + np.int64(table[PLACES + (lanes >> 3)]) <= 8 * end
+
+
+@called
+def _by_four(piece: Any, origin: int, end: int, table: Any, batch: Any, count: int) -> int:
+    """Decode fours of symbols of one stream while whole words can be read; returns how many."""
+    a, b, c, d = np.int64(table[STATES]), np.int64(table[STATES + 1]), np.int64(table[STATES + 2]), np.int64(table[STATES + 3])
+    bit, k = origin + np.int64(table[PLACES]), 0
+    while k + 4 <= count and (bit >> 3) + 8 <= end:
+        word = load_64(piece, bit >> 3) >> (bit & 7)
+        e, f, g, h = load_32(table, a), load_32(table, b), load_32(table, c), load_32(table, d)
+        store_8(batch, k, e)
+        store_8(batch, k + 1, f)
+        store_8(batch, k + 2, g)
+        store_8(batch, k + 3, h)
+        i, j, m, n = e >> 8 & 15, f >> 8 & 15, g >> 8 & 15, h >> 8 & 15
+        a = (e >> 16) + (word & ((1 << i) - 1))
+        b = (f >> 16) + (word >> i & ((1 << j) - 1))
+        c = (g >> 16) + (word >> (i + j) & ((1 << m) - 1))
+        d = (h >> 16) + (word >> (i + j + m) & ((1 << n) - 1))
+        bit += i + j + m + n
+        k += 4
+    table[STATES], table[STATES + 1], table[STATES + 2], table[STATES + 3] = a, b, c, d
+    table[PLACES] = bit - origin
+    return k
+
+
+@called
+def _by_eight(piece: Any, origin: int, end: int, table: Any, batch: Any, count: int) -> int:
+    """Decode fours of symbols of two streams in turn while whole words can be read; returns how many symbols."""
+    a, b, c, d = np.int64(table[STATES]), np.int64(table[STATES + 1]), np.int64(table[STATES + 2]), np.int64(table[STATES + 3])
+    p, q, r, s = np.int64(table[STATES + 4]), np.int64(table[STATES + 5]), np.int64(table[STATES + 6]), np.int64(table[STATES + 7])
+    bit, other, k = origin + np.int64(table[PLACES]), origin + np.int64(table[PLACES + 1]), 0
+    while k + 8 <= count and (bit >> 3) + 8 <= end and (other >> 3) + 8 <= end:
+        word, next_ = load_64(piece, bit >> 3) >> (bit & 7), load_64(piece, other >> 3) >> (other & 7)
+        e, f, g, h = load_32(table, a), load_32(table, b), load_32(table, c), load_32(table, d)
+        t, u, v, w = load_32(table, p), load_32(table, q), load_32(table, r), load_32(table, s)
+        store_8(batch, k, e)
+        store_8(batch, k + 1, f)
+        store_8(batch, k + 2, g)
+        store_8(batch, k + 3, h)
+        store_8(batch, k + 4, t)
+        store_8(batch, k + 5, u)
+        store_8(batch, k + 6, v)
+        store_8(batch, k + 7, w)
+        i, j, m, n = e >> 8 & 15, f >> 8 & 15, g >> 8 & 15, h >> 8 & 15
+        a = (e >> 16) + (word & ((1 << i) - 1))
+        b = (f >> 16) + (word >> i & ((1 << j) - 1))
+        c = (g >> 16) + (word >> (i + j) & ((1 << m) - 1))
+        d = (h >> 16) + (word >> (i + j + m) & ((1 << n) - 1))
+        bit += i + j + m + n
+        i, j, m, n = t >> 8 & 15, u >> 8 & 15, v >> 8 & 15, w >> 8 & 15
+        p = (t >> 16) + (next_ & ((1 << i) - 1))
+        q = (u >> 16) + (next_ >> i & ((1 << j) - 1))
+        r = (v >> 16) + (next_ >> (i + j) & ((1 << m) - 1))
+        s = (w >> 16) + (next_ >> (i + j + m) & ((1 << n) - 1))
+        other += i + j + m + n
+        k += 8
+    table[STATES], table[STATES + 1], table[STATES + 2], table[STATES + 3] = a, b, c, d
+    table[STATES + 4], table[STATES + 5], table[STATES + 6], table[STATES + 7] = p, q, r, s
+    table[PLACES], table[PLACES + 1] = bit - origin, other - origin
+    return k
+
+
+@called
+def _one(piece: Any, origin: int, end: int, table: Any, batch: Any, k: int, lane: int) -> None:
+    """Decode symbol ``k`` of a batch by the state of its ``lane``."""
+    entry = np.int64(table[np.int64(table[STATES + lane])])
+    batch[k] = entry & 255
+    bits, at = entry >> 8 & 15, np.int64(table[PLACES + (lane >> 2)])
+    table[STATES + lane] = (entry >> 16) + _bits(piece, origin + at, end, bits)
+    table[PLACES + (lane >> 2)] = at + bits
 
 
 @called
@@ -200,7 +284,7 @@ def _model(piece: Any, at: int, end: int, symbols: int, log: int, table: Any) ->
             at += 1
         total += share if share > 0 else 2 * TABLE
         table[TABLE + symbol] = share
-    if log <= 12 and total == 1 << log and at <= end:
+    if log <= LARGEST_LOG and total == 1 << log and at <= end:
         decoding(table, TABLE, symbols, log)
         bit = 8 * at
     return bit
@@ -208,7 +292,7 @@ def _model(piece: Any, at: int, end: int, symbols: int, log: int, table: Any) ->
 
 @called
 def _bits(piece: Any, bit: int, end: int, count: int) -> int:
-    """The next ``count`` <= 12 bits; beyond ``end`` they are 0."""
+    """The next ``count`` <= 13 bits; beyond ``end`` they are 0."""
     byte, word = bit >> 3, 0
     for k in range(3):
         word |= (load_8(piece, byte + k) if byte + k < end else 0) << (8 * k)

@@ -1,4 +1,4 @@
-"""Symbols to bits: four interleaved states over one stream, written so that a decoder reads it forwards."""
+"""Symbols to bits: four interleaved states over each of one or two streams, written so that a decoder reads them forwards."""
 
 from __future__ import annotations
 
@@ -6,32 +6,42 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt.coding.decoder import TWO
 from edgeopt.coding.frequencies import Array, shares, varints
 from edgeopt.coding.states import spread
 from edgeopt.compiled import compiled
 
-STREAMS = 4
+STATES = 4  # of a stream
+MANY = 1 << 13  # symbols from which two streams are worth their ten bytes
 _SPARE = 3  # bytes that a write may touch beyond the last bit
 
 
 def encode_symbols(symbols: Array, counts: Array) -> bytes:
     """The bits of ``symbols``, uint8 numbers from 0 of which each occurs as often as ``counts`` says, at least once.
 
-    A byte of log, the frequencies as varints, the four states that a decoder begins with, then symbol after symbol.
+    A byte of log, the frequencies as varints, the four states that a decoder begins with, then symbol after symbol. Of ``MANY``
+    symbols every second four lie in a stream of their own: the log is marked, and the bytes of the first stream come before it.
     """
     log, frequencies = shares(counts)
-    bits, widths = np.empty(len(symbols), np.uint16), np.empty(len(symbols), np.uint8)
-    states = np.zeros(STREAMS, np.int64)
-    total = _walk(symbols, frequencies, log, states, bits, widths)
-    size = -(-(total + STREAMS * log) // 8)
-    made = np.zeros(size + _SPARE, np.uint8)
-    _write(bits, widths, states, log, made)
-    return bytes([log]) + varints(frequencies) + made[:size].tobytes()
+    bits, widths, streams = np.empty(len(symbols), np.uint16), np.empty(len(symbols), np.uint8), 1 + (len(symbols) >= MANY)
+    states, totals = np.zeros(STATES * streams, np.int64), np.zeros(streams, np.int64)
+    _walk(symbols, frequencies, log, states, bits, widths, totals)
+    parts = []
+    for stream in range(streams):
+        size = -(-(int(totals[stream]) + STATES * log) // 8)
+        made = np.zeros(size + _SPARE, np.uint8)
+        _write(bits, widths, states, log, made, stream, streams)
+        parts.append(made[:size].tobytes())
+    first = len(parts[0]).to_bytes(4, "little") if streams == 2 else b""
+    return b"".join([bytes([log + TWO * (streams - 1)]), varints(frequencies), first, *parts])
 
 
 @compiled
-def _walk(symbols: Any, frequencies: Any, log: int, states: Any, bits: Any, widths: Any) -> Any:
-    """From the last symbol to the first: the bits that each leaves, and their number; ``states`` end where a decoder begins."""
+def _walk(symbols: Any, frequencies: Any, log: int, states: Any, bits: Any, widths: Any, totals: Any) -> None:
+    """From the last symbol to the first: the bits that each leaves, and their number in each stream; ``states`` end where a
+
+    decoder begins.
+    """
     size = 1 << log
     slots, table = np.empty(size, np.int64), np.empty(size, np.int64)
     first, most = np.zeros(len(frequencies), np.int64), np.zeros(len(frequencies), np.int64)
@@ -45,30 +55,30 @@ def _walk(symbols: Any, frequencies: Any, log: int, states: Any, bits: Any, widt
     for symbol in range(len(frequencies)):
         while frequencies[symbol] << most[symbol] < size:
             most[symbol] += 1
-    total = np.int64(0)
     for at in range(len(symbols) - 1, -1, -1):
-        number, state = symbols[at], states[at % STREAMS] + size
+        lane = at % len(states)
+        number, state = symbols[at], states[lane] + size
         width = most[number] if state >= frequencies[number] << most[number] else most[number] - 1
         bits[at], widths[at] = state & ((1 << width) - 1), width
-        states[at % STREAMS] = table[first[number] + (state >> width) - frequencies[number]]
-        total += width
-    return total
+        states[lane] = table[first[number] + (state >> width) - frequencies[number]]
+        totals[lane // STATES] += width
 
 
 @compiled
-def _write(bits: Any, widths: Any, states: Any, log: int, made: Any) -> None:
+def _write(bits: Any, widths: Any, states: Any, log: int, made: Any, stream: int, streams: int) -> None:
     at = np.int64(0)
-    for stream in range(STREAMS):
-        _put(made, at, states[stream])
+    for lane in range(STATES * stream, STATES * (stream + 1)):
+        _put(made, at, states[lane])
         at += log
-    for symbol in range(len(bits)):
-        _put(made, at, np.int64(bits[symbol]))
-        at += np.int64(widths[symbol])
+    for first in range(STATES * stream, len(bits), STATES * streams):
+        for symbol in range(first, min(first + STATES, len(bits))):
+            _put(made, at, np.int64(bits[symbol]))
+            at += np.int64(widths[symbol])
 
 
 @compiled
 def _put(made: Any, bit: int, value: int) -> None:
-    """Add a number below 4096 at position ``bit``."""
+    """Add a number below 2**LARGEST_LOG at position ``bit``."""
     byte, word = bit >> 3, value << (bit & 7)
     made[byte] |= word & 255
     made[byte + 1] |= word >> 8 & 255

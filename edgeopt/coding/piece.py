@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,9 @@ from edgeopt.coding.frequencies import Array, entropy_bits
 MOST_SYMBOLS = 256
 GAIN = 0.03  # of a piece or plane, below which decoding is not worth its time
 _SAMPLE = 2048
+PARTS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # of a piece that have symbols of their own, as tables of channels have
+_NEW = 0.75  # of the known elements, above which the first of ``_LOOK`` parts has them all, about
+_LOOK = 8
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def coded_piece(data: Array, width: int) -> Piece:
     """The smallest of all codings for ``data``, bytes (uint8) of elements of ``width`` 1, 2, 4 or 8."""
     words = data.view(f"<u{width}")
     filled = np.flatnonzero(words)
-    dense = _dense(words, 0)
+    dense = _dense(words, 0, np.arange(len(words)), len(words))
     if len(filled) == 0 or 2 * len(filled) >= len(words):
         return dense
     return min(dense, _sparse(words, filled), key=len)
@@ -58,7 +62,7 @@ def coded_piece(data: Array, width: int) -> Piece:
 def _sparse(words: Array, filled: Array) -> Piece:
     """Values at the end of the room, then the gaps that move them to their places."""
     first = words.nbytes - len(filled) * words.itemsize
-    values = _dense(words[filled], first)
+    values = _dense(words[filled], first, filled, len(words))
     gaps = np.diff(filled, prepend=-1) - 1
     ends = np.cumsum(gaps // ESCAPE + 1)
     symbols = np.full(ends[-1], ESCAPE, np.uint8)
@@ -69,16 +73,38 @@ def _sparse(words: Array, filled: Array) -> Piece:
     return replace(values, coding=f"sparse {values.coding}", streams=(*values.streams, moved))
 
 
-def _dense(words: Array, first: int) -> Piece:
-    """Symbols, byte planes or raw bytes, whichever are estimated to be smallest."""
+def _dense(words: Array, first: int, at: Array, room: int) -> Piece:
+    """Symbols, byte planes or raw bytes, whichever seem smallest, for ``words`` that lie ``at`` rising places of the ``room``."""
     size, width = words.nbytes, words.itemsize
     plain = Piece("raw", (Stream(RAW, 1, size, first, 1, words.tobytes()),) if size else ())
-    model, coded = Symbols.of(words), plain
-    if model is not None and model.estimate < (1 - GAIN) * size:
-        coded = Piece("symbols", (Stream(CODED, width, len(words), first, width, model.stored()),))
-    elif width > 1:
-        coded = _planes(words, first)
-    return min(plain, coded, key=len)
+    models = _models(words, at, room)
+    if models and sum(model.estimate for model in models) < (1 - GAIN) * size:
+        return min(plain, _symbols(models, first, width), key=len)
+    return min(plain, _planes(words, first), key=len) if width > 1 else plain
+
+
+def _models(words: Array, at: Array, room: int) -> Sequence[Symbols]:
+    """Symbols for all ``words`` or for those of equal parts of the room, whichever are smaller; none where neither has few."""
+    model = Symbols.of(words)
+    look = np.unique(words[: len(words) // _LOOK : 1 + len(words) // (_LOOK * _LOOK * _SAMPLE)])
+    if words.itemsize == 1 or not 0 < len(look) <= (_NEW * len(model.known) if model else MOST_SYMBOLS):
+        return [model] if model else []
+    tried = [[model]] if model else []
+    for count in PARTS:
+        bounds = np.searchsorted(at, np.arange(1, count) * room / count)
+        models = [Symbols.of(part) for part in np.split(words, bounds) if len(part)]
+        found = [model for model in models if model is not None]
+        tried += [found] if len(found) == len(models) else []
+    return min(tried, key=lambda models: sum(m.estimate + STREAM_HEAD for m in models), default=[])
+
+
+def _symbols(models: Sequence[Symbols], first: int, width: int) -> Piece:
+    """A stream for each of ``models``, whose elements of ``width`` bytes follow each other."""
+    starts = first + width * np.cumsum([0, *(len(model.numbers) for model in models[:-1])])
+    streams = [
+        Stream(CODED, width, len(m.numbers), int(start), width, m.stored()) for m, start in zip(models, starts, strict=True)
+    ]
+    return Piece("symbols", tuple(streams))
 
 
 def _planes(words: Array, first: int) -> Piece:

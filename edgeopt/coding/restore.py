@@ -18,7 +18,7 @@ from edgeopt.coding.winograd import TAPS, transform
 from edgeopt.coding.words import called, load_64
 
 WEIGHTS, WORK, KEPT, WINOGRAD = 0, 1, 2, 3
-MAGIC, VERSION = b"EDGW", 1
+MAGIC, VERSION = b"EDGW", 2
 HEAD, ENTRY = 16, 64
 
 

@@ -16,10 +16,11 @@ from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
-from edgeopt.forms.form import Evidence, Form, Technique
+from edgeopt.forms.form import Evidence, Form, Session, Technique
 from edgeopt.forms.moments import Moments, MomentSum, sampled_rows
 from edgeopt.forms.seen import Changed, Seen, array_of, columns, corrected_bias, with_moments, without_moments
 from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.rewrite import Context, Pass, run_pass
@@ -46,6 +47,35 @@ class Solver(Technique, Protocol):
 
     def make(self, solution: Mapping[str, Changed]) -> Pass:
         """The pass that carries out a solution."""
+
+
+class OfWeights(Solver):
+    """What techniques share that change the constant weights of products: they need no new operator, and leave none out."""
+
+    def opset(self, keys: Sequence[str]) -> int:
+        """Other weights are no operator."""
+        return 0
+
+    def obstacle(self, graph: Graph) -> str:
+        """There must be a product with constant weights."""
+        return "" if linear_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
+
+    def left(self, graph: Graph) -> Sequence[str]:
+        """Nothing of their kind."""
+        return []
+
+    def grid(self, node: Node, key: str, weight: Array) -> Quantizer | None:
+        """None: weights keep their values."""
+        return None
+
+    def open(self, evidence: Evidence, keys: Sequence[str]) -> Session:
+        """Layer by layer. Raises EdgeoptError for weights that are not finite."""
+        refuse_infinite(linear_nodes(evidence.graph))
+        return Sequential(self.bound(evidence.graph, keys), evidence, keys)
+
+    def bound(self, graph: Graph, keys: Sequence[str]) -> Solver:
+        """Itself, with what its forms have to know of the whole ``graph``."""
+        return self
 
 
 class Sequential:

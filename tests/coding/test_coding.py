@@ -146,3 +146,15 @@ def test_objects_are_refused() -> None:
 def test_the_checksum_is_of_the_content() -> None:
     array = np.arange(10, dtype=np.int32)
     assert zlib.crc32(array.tobytes()).to_bytes(4, "little") in encode(array)[:16]
+
+
+@pytest.mark.parametrize("density", [1.0, 0.2])
+def test_parts_with_tables_of_their_own_are_coded_by_them(density: float) -> None:
+    """Channels in 12 groups with 8 values each: 96 values take 3 bits and their tables, not 6.6 bits."""
+    rng = np.random.default_rng(4)
+    tables = np.sort(rng.normal(size=(12, 8)).astype(np.float32), axis=1)
+    array = np.concatenate([table[rng.integers(0, 8, (16, 32, 3, 3))] for table in tables])
+    array = np.where(rng.random(array.shape) < density, array, np.float32(0))
+    np.testing.assert_array_equal(decode(encode(array)), array)
+    bits = 3 * density + (-density * np.log2(density) - (1 - density) * np.log2(1 - density) if density < 1 else 0)
+    assert coded_size(array) < 1.03 * bits / 8 * array.size + 12 * 90

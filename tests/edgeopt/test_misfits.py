@@ -17,8 +17,7 @@ CASES = int(os.environ.get("EDGEOPT_FUZZ_CASES", "70"))
 # Operators that only larger networks than the one in examples/ bring forth; the tests of their passes make them.
 ELSEWHERE = {
     "FusedAttention", "GlobalLpPool", "LookupConv", "LookupGemm", "QuantAdd", "QuantAveragePool", "QuantConcat",
-    "QuantConvTranspose", "QuantLookup", "QuantMatMul", "QuantMul", "QuantScaleShift", "QuantSoftmax", "Silu", "SparseConv",
-    "SparseGemm", "SparseQuantConv", "SparseQuantGemm",
+    "QuantConvTranspose", "QuantLookup", "QuantMatMul", "QuantMul", "QuantScaleShift", "QuantSoftmax", "Silu",
 }  # fmt: skip
 
 

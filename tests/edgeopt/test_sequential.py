@@ -33,3 +33,29 @@ def test_a_rough_solution_is_never_taken_for_a_solved_one(technique: str, key: s
         np.testing.assert_array_equal(solved[layer].weight, expected[layer].weight)
         assert not np.array_equal(rough[layer].weight, solved[layer].weight)
         np.testing.assert_array_equal(asked.rough(forms, Overlay())[layer].weight, rough[layer].weight)
+
+
+def test_one_threshold_of_magnitude_holds_for_all_layers() -> None:
+    session = opened("prune", "global-75")
+    nodes = {node.name: np.asarray(node.constant(1)) for node in session.evidence.graph.nodes}  # type: ignore[attr-defined]
+    found = session.solve({layer: Form("prune", "global-75") for layer in nodes}, Overlay())
+    sizes = np.concatenate([np.abs(weight).ravel() for weight in nodes.values()])
+    kept = np.concatenate([found[layer].weight.ravel() != 0 for layer in nodes])
+    assert kept.sum() == round(sizes.size / 4) and sizes[kept].min() > sizes[~kept].max()
+    shares = [np.count_nonzero(found[layer].weight) / weight.size for layer, weight in nodes.items()]
+    assert shares[0] != shares[1]  # a layer keeps what is large in the network, not what is large in the layer
+
+
+def test_grouped_tables_are_those_of_sixteen_outputs() -> None:
+    draft = Draft(Seeded(2), 21)
+    graph = closed(draft, draft.own("FusedConv", draft.input((1, 8, 4, 4)), draft.weight(40, 8, 3, 3), pads=[1, 1, 1, 1]))
+    (node,) = graph.nodes
+    x = np.random.default_rng(0).normal(size=(40, 8, 4, 4)).astype(np.float32)
+    session = techniques()["share_weights"].open(Evidence(graph, DataSet({graph.inputs[0].name: x})), ["grouped-3", "codebook-3"])
+    errors = {}
+    for key in session.keys:  # type: ignore[attr-defined]
+        solved = session.solve({node.name: Form("share_weights", key)}, Overlay())
+        errors[key] = session.errors(solved)[node.name]
+        weight = solved[node.name].weight
+        assert all(len(np.unique(part)) <= 8 for part in (np.split(weight, [16, 32]) if key == "grouped-3" else [weight]))
+    assert errors["grouped-3"] < errors["codebook-3"]

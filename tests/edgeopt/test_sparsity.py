@@ -110,7 +110,7 @@ def test_what_stays_dense_says_why_and_from_where_on_it_would_not(monkeypatch: p
 
 def test_small_files_count_weights_as_they_are_coded() -> None:
     """Where zeros are coded anyway, numbers of blocks in four bytes each only make a file larger; in memory they are smaller."""
-    weight = thinned(RNG.choice(np.float32([-0.3, -0.1, 0.1, 0.3]), (96, 96, 3, 3)), (1, 1), 0.1)
+    weight = thinned(RNG.choice(np.array([-0.3, -0.1, 0.1, 0.3], np.float32), (96, 96, 3, 3)), (1, 1), 0.1)
     data = {"x": RNG.uniform(-1, 1, (1, 96, 12, 12)).astype(np.float32)}
     ops, sizes, contexts = {}, {}, {coded: Context(level=2) for coded in (True, False)}
     for coded, context in contexts.items():

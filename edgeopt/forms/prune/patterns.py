@@ -16,6 +16,7 @@ PERCENT = (30, 50, 60, 70, 75, 80, 85, 90, 92, 94, 96)  # of the weights that go
 BLOCKS = {"16x1": Units(16, 1), "4x1": Units(4, 1), "16x4": Units(16, 4), "4x4": Units(4, 4)}  # outputs x inputs
 WINDOWS = {4: (3, 2, 1), 32: (24, 16, 12, 8, 4, 2)}  # inputs in a row -> how many of them stay, round by round
 UNSTRUCTURED = Units()
+GLOBAL = "global"  # the family that has one threshold of magnitude for all layers
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ FORMS: dict[str, PruneForm] = {
         *(form for size in WINDOWS for form in _windows(size)),
         *_levels("magnitude", UNSTRUCTURED, "magnitude"),
         *_levels("activation", UNSTRUCTURED, "activation"),
+        *_levels(GLOBAL, UNSTRUCTURED, "magnitude"),
     )
 }
 

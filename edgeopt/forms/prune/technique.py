@@ -8,12 +8,11 @@ from math import prod
 import numpy as np
 
 from edgeopt.evaluate.support import refit, survivals
-from edgeopt.forms.form import Axis, Evidence, Session
-from edgeopt.forms.prune.patterns import FORMS, PruneForm, denser, inputs_first
+from edgeopt.forms.form import Axis
+from edgeopt.forms.prune.patterns import FORMS, GLOBAL, PruneForm, denser, inputs_first
 from edgeopt.forms.seen import Changed, Seen
-from edgeopt.forms.sequential import Sequential
+from edgeopt.forms.sequential import OfWeights, Solver
 from edgeopt.ir import Array, Graph, Node
-from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.passes import prune
 from edgeopt.rewrite import Pass
@@ -21,8 +20,11 @@ from edgeopt.rewrite import Pass
 DEFAULT = "unstructured-96"
 
 
-class Prune:
-    """Weights that are zero."""
+class Prune(OfWeights):
+    """Weights that are zero; with ``thresholds`` of magnitude, one a round, that hold for all layers of a network."""
+
+    def __init__(self, thresholds: Sequence[float] = ()) -> None:
+        self._thresholds = thresholds
 
     name = "prune"
     axis: Axis = "mask"
@@ -42,22 +44,10 @@ class Prune:
         """The same pattern with more weights."""
         return denser(key)
 
-    def opset(self, keys: Sequence[str]) -> int:
-        """Zeros need no new operator."""
-        return 0
-
-    def obstacle(self, graph: Graph) -> str:
-        """There must be a product with constant weights."""
-        return "" if linear_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
-
-    def left(self, graph: Graph) -> Sequence[str]:
-        """Nothing of its kind."""
-        return []
-
-    def open(self, evidence: Evidence, keys: Sequence[str]) -> Session:
-        """Layer by layer. Raises EdgeoptError for weights that are not finite."""
-        refuse_infinite(linear_nodes(evidence.graph))
-        return Sequential(self, evidence, keys)
+    def bound(self, graph: Graph, keys: Sequence[str]) -> Solver:
+        """With one threshold for all layers where that is asked for."""
+        everywhere = [FORMS[key] for key in keys if FORMS[key].family == GLOBAL]
+        return Prune(thresholds(graph, everywhere[0].shares)) if everywhere else self
 
     def suits(self, node: Node, key: str) -> bool:
         """Blocks must fit into the layer, and windows into its rows."""
@@ -68,15 +58,18 @@ class Prune:
         rows = len(weight) // node.integer("group", 1)
         return rows >= units.rows and weight.shape[1] >= max(units.columns, units.window)
 
-    def grid(self, node: Node, key: str, weight: Array) -> None:
-        """None: weights keep their values."""
-
     def prepared(self, seen: Seen, keys: Sequence[str]) -> Mapping[str, Array]:
         """For each family how many rounds each weight survives, up to the last round that ``keys`` ask for."""
         last: dict[str, PruneForm] = {}
         for form in (FORMS[key] for key in keys):
             last[form.family] = max(last.get(form.family, form), form, key=lambda f: f.round)
-        return {family: np.stack([_survivals(seen, g, form) for g in range(len(seen.target))]) for family, form in last.items()}
+        return {family: self._survivals(seen, form) for family, form in last.items()}
+
+    def _survivals(self, seen: Seen, form: PruneForm) -> Array:
+        """How many rounds each weight survives [groups, rows, K]."""
+        if form.family == GLOBAL:
+            return np.searchsorted(self._thresholds, np.abs(seen.weight)).astype(np.uint8)
+        return np.stack([_survivals(seen, group, form) for group in range(len(seen.target))])
 
     def solved(self, seen: Seen, key: str, prepared: Mapping[str, Array]) -> Array:
         """The rows of each group: what survives, and where it can make up for the rest, solved again."""
@@ -89,6 +82,12 @@ class Prune:
     def make(self, solution: Mapping[str, Changed]) -> Pass:
         """Weights with zeros."""
         return prune.make({name: (made.weight, made.bias) for name, made in solution.items()})
+
+
+def thresholds(graph: Graph, shares: Sequence[float]) -> list[float]:
+    """The magnitudes beyond which ``shares`` of all weights of the products of ``graph`` lie."""
+    magnitudes = np.sort(np.concatenate([np.abs(w).reshape(-1) for n in linear_nodes(graph) if (w := n.constant(1)) is not None]))
+    return [float(magnitudes[max(0, round((1 - share) * magnitudes.size) - 1)]) for share in shares]
 
 
 def _taps(node: Node) -> int:
