@@ -134,8 +134,8 @@ def test_damage_is_told() -> None:
     for size in (0, 5, 16, 60, len(coded) - 1):
         with pytest.raises(EdgeoptError):
             decode(coded[:size])
-    with pytest.raises(EdgeoptError, match="version 2"):
-        decode(coded[:3] + b"\x02" + coded[4:])
+    with pytest.raises(EdgeoptError, match="version 3"):
+        decode(coded[:3] + b"\x03" + coded[4:])
 
 
 def test_objects_are_refused() -> None:
