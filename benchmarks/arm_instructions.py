@@ -30,7 +30,7 @@ from edgeopt.codegen.optimise import target_machine
 from edgeopt.codegen.toolchain import compiler, invoke, missing
 from edgeopt.cost.calibrate import program_of
 from edgeopt.cost.census import census
-from edgeopt.cost.core import ISSUED
+from edgeopt.cost.core import instructions as instructions_of
 from edgeopt.errors import EdgeoptError
 from edgeopt.report import layers, totals
 from edgeopt.runtime.emulate import emulator
@@ -160,7 +160,7 @@ def counted(network: str, compiled: CompiledModel, level: int) -> Row:
     target = Target(**compiled.manifest["target"])
     instructions, vector = run_logged(compiled, target)
     program = program_of(compiled.graph, target, level)
-    expected = int(census(program, target).totals[:, :ISSUED].sum())
+    expected = int(instructions_of(census(program, target)))
     assembly = target_machine(target).emit_assembly(link(program, target, library=True))
     macs = totals(layers(compiled.graph)).macs
     return Row(network, macs, instructions, vector, expected, min(bounds(assembly, target), default=float("nan")))

@@ -1,7 +1,8 @@
 """Weights with blocks of zeros: ``python -m benchmarks.sparse [--network FILE --block 16x4 --density 0.25] [--json FILE]``.
 
 Random weights and one thread; every way runs in turn in one process, and ratios are those of the least times. Layers count
-without the changes of layout at their ends, which a network does not have between them; a network counts as a whole. Zeros are
+without the changes of layout at their ends, which a network does not have between them; a network counts as a whole. With
+``--finer`` zeros lie in smaller blocks than there are kernels for (4x1, 4x4, single weights of products). Zeros are
 put into all layers of a network but the first and depthwise ones; with ``--pointwise`` into 1x1 convolutions and products alone.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.lookup_layers import LAYERS, Timing, measure
 from benchmarks.machine import multiply_adds
-from benchmarks.sparse_layers import Pattern, ways
+from benchmarks.sparse_layers import FINER, PATTERNS, Pattern, ways
 from benchmarks.sparse_networks import measure_network
 from edgeopt.target import target as find_target
 
@@ -43,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", default="host", help="a target this machine can run")
     parser.add_argument("--layers", nargs="*", help="parts of the names of layers, by default all")
+    parser.add_argument("--finer", action="store_true", help="zeros in smaller blocks than they are stored in")
     parser.add_argument("--network", type=Path, help="a float or QDQ model, in the place of layers")
     parser.add_argument("--float", type=Path, dest="peer", help="with a QDQ network: its float model, for onnxruntime")
     parser.add_argument("--block", default="16x4", help="outputs x inputs of a block of zeros")
@@ -61,7 +63,10 @@ def main() -> None:
         found = [measure_network(a.network, pattern, a.pointwise, target, a.seconds, {} if a.no_peers else peers)]
     else:
         wanted = [layer for layer in LAYERS if not a.layers or any(part in layer.name for part in a.layers)]
-        found = [measure(layer, target, a.seconds, ways(layer, target, not a.no_peers)) for layer in wanted]
+        found = [
+            measure(layer, target, a.seconds, ways(layer, target, not a.no_peers, FINER if a.finer else PATTERNS))
+            for layer in wanted
+        ]
     show(found)
     if a.json:
         a.json.write_text(json.dumps([asdict(f) for f in found], indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,27 +17,41 @@ from edgeopt.target import Target
 
 @dataclass(frozen=True)
 class Pattern:
-    """A share ``density`` of the blocks of a weight is not zero."""
+    """A share ``density`` of the blocks of a weight, or of the blocks ``zeros``, is not zero; it is stored in ``block``."""
 
     block: Block
     density: float
     integers: bool
+    zeros: Block | None = None
 
     @property
     def name(self) -> str:
         """As tables call it."""
-        return f"{'int8' if self.integers else 'fp32'} {self.block[0]}x{self.block[1]} {self.density:.0%}"
+        kind, stored = "int8" if self.integers else "fp32", f"{self.block[0]}x{self.block[1]}"
+        if self.zeros is None:
+            return f"{kind} {stored} {self.density:.0%}"
+        return f"{kind} {self.zeros[0]}x{self.zeros[1]} {self.density:.0%} as {stored}"
 
 
 DENSITIES = (0.5, 0.2, 0.1, 0.05)
 KINDS: tuple[tuple[Block, bool], ...] = (((16, 4), True), ((16, 1), False), ((1, 1), False))
 PATTERNS = tuple(Pattern(block, density, integers) for block, integers in KINDS for density in DENSITIES)
+FINER = tuple(
+    Pattern(block, density, integers, zeros)
+    for zeros, block, integers in (
+        ((4, 1), (16, 1), False),
+        ((4, 1), (1, 1), False),
+        ((4, 4), (16, 4), True),
+        ((1, 1), (16, 1), False),
+    )
+    for density in (0.2, 0.1)
+)  # zeros in smaller blocks than kernels are made for
 
 
 def masked(weight: Array, pattern: Pattern, product: bool, seed: int = 0) -> Array:
     """``weight`` with blocks of zeros at random; that of a matrix ``product`` is [inputs, outputs]."""
     outputs_first = weight.T if product else weight
-    (outputs, inputs), taps, (height, width) = outputs_first.shape[:2], outputs_first.shape[2:], pattern.block
+    (outputs, inputs), taps, (height, width) = outputs_first.shape[:2], outputs_first.shape[2:], pattern.zeros or pattern.block
     kept = np.random.default_rng(seed).random((-(-outputs // height), -(-inputs // width), *taps)) < pattern.density
     mask = kept.repeat(height, axis=0)[:outputs].repeat(width, axis=1)[:, :inputs]
     made = np.where(mask, outputs_first, 0).astype(weight.dtype)
@@ -66,9 +81,9 @@ def sparse_graph(layer: Layer, pattern: Pattern) -> Graph:
     return stored(graph, {node.name: pattern.block})
 
 
-def ways(layer: Layer, target: Target, peers: bool) -> dict[str, Way]:
+def ways(layer: Layer, target: Target, peers: bool, known: Sequence[Pattern] = PATTERNS) -> dict[str, Way]:
     """Every way to compute a layer."""
-    patterns = [pattern for pattern in PATTERNS if layer.side or pattern.block != (1, 1)]
+    patterns = [pattern for pattern in known if layer.side or pattern.block != (1, 1)]
     found = {pattern.name: ours(sparse_graph(layer, pattern), target) for pattern in patterns}
     found |= {"int8": ours(integer_graph(layer), target), "fp32": ours(float_graph(layer), target)}
     if peers:

@@ -138,7 +138,8 @@ def _coded(
     if sound and kind == GAPS:
         sound = value == space
         _clear(room, base + place * width, base + space)
-    return sound and _finished(bit, end, lanes, table)
+    ended: bool = sound and _finished(bit, end, lanes, table)
+    return ended
 
 
 @called
@@ -161,10 +162,10 @@ def _begin(piece: Any, bit: int, end: int, log: int, lanes: int, table: Any) -> 
 @called
 def _finished(bit: int, end: int, lanes: int, table: Any) -> bool:
     """Whether every state is back where a coder begins, and no stream was read beyond the end."""
-    left = np.int64(0)
     for lane in range(lanes):
-        left |= np.int64(table[STATES + lane])
-    return left == 0 and bit + np.int64(table[PLACES + (lanes >> 3)]) <= 8 * end
+        if table[STATES + lane] != 0:
+            return False
+    return not bit + np.int64(table[PLACES + (lanes >> 3)]) > 8 * end
 
 
 @called
@@ -195,7 +196,12 @@ def _by_four(piece: Any, origin: int, end: int, table: Any, batch: Any, count: i
 def _by_eight(piece: Any, origin: int, end: int, table: Any, batch: Any, count: int) -> int:
     """Decode fours of symbols of two streams in turn while whole words can be read; returns how many symbols."""
     a, b, c, d = np.int64(table[STATES]), np.int64(table[STATES + 1]), np.int64(table[STATES + 2]), np.int64(table[STATES + 3])
-    p, q, r, s = np.int64(table[STATES + 4]), np.int64(table[STATES + 5]), np.int64(table[STATES + 6]), np.int64(table[STATES + 7])
+    p, q, r, s = (
+        np.int64(table[STATES + 4]),
+        np.int64(table[STATES + 5]),
+        np.int64(table[STATES + 6]),
+        np.int64(table[STATES + 7]),
+    )
     bit, other, k = origin + np.int64(table[PLACES]), origin + np.int64(table[PLACES + 1]), 0
     while k + 8 <= count and (bit >> 3) + 8 <= end and (other >> 3) + 8 <= end:
         word, next_ = load_64(piece, bit >> 3) >> (bit & 7), load_64(piece, other >> 3) >> (other & 7)

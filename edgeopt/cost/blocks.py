@@ -16,6 +16,7 @@ import numpy as np
 
 from edgeopt.cost.instruction import Instruction
 from edgeopt.cost.mix import CLASSES, classify, latency
+from edgeopt.cost.pairs import pairs
 from edgeopt.ir import Array
 from edgeopt.target import Target
 
@@ -104,6 +105,7 @@ def _block(body: list[str], target: Target) -> Block:
     for p in parsed:
         for kind, amount in classify(p, known, uses, target):
             mix[CLASSES.index(kind)] += amount
+    mix[CLASSES.index("folded")] += pairs(parsed, known, target)
     loops = label is not None and any(p.opcode == "br" and f"label %{label[1]}" in p.text for p in parsed)
     return Block(mix, _recurrence(parsed, label[1]) if loops and label is not None else 0.0)
 

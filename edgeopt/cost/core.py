@@ -49,7 +49,7 @@ class Core:
     def block_cycles(self, mixes: Array, recurrences: Array) -> Array:
         """Cycles of one run of each block: the busiest unit, the issue width or the longest chain, whichever lasts longest."""
         part = {name: mixes[:, i] for i, name in enumerate(CLASSES)}
-        issued = mixes[:, :ISSUED].sum(axis=1) - 0.5 * part["address"]
+        issued = slots(mixes)
         units = [part[name] / getattr(self, name) for name in ("fp", "store", "permute")]
         units.append(part["load"] / self.load + part["scalar"] / self.scalar)
         busy = np.maximum.reduce([*units, issued / self.issue, recurrences * self.chain])
@@ -63,8 +63,19 @@ class Core:
 
 
 ISSUED = CLASSES.index("divide")  # the classes before it take an issue slot each
+INDEXED = 0.5  # of the indexing, that loads and stores do by the way
 _ENTRY = "core.json"  # of the cache
 RATES = tuple(f.name for f in fields(Core) if f.name != "frequency")
+
+
+def slots(mixes: Array) -> Array:
+    """Issue slots of each of ``mixes`` [n, classes]."""
+    return np.asarray(mixes[:, :ISSUED].sum(axis=1) - INDEXED * mixes[:, CLASSES.index("address")])
+
+
+def instructions(found: Census) -> float:
+    """Machine instructions that a whole program executes; what is folded into others takes a slot, all the same."""
+    return float((slots(found.totals) - found.totals[:, CLASSES.index("folded")]).sum())
 
 
 @cache

@@ -11,8 +11,9 @@ from edgeopt.cost.widening import folds
 from edgeopt.target import Target
 
 # fp: arithmetic in the vector unit, dot products included; scalar: loads and stores of one element;
-# address: indexing that may fold into a load or store
-CLASSES = ("fp", "load", "scalar", "store", "permute", "integer", "address", "branch", "divide", "call", "multiply")
+# address: indexing that may fold into a load or store; folded: instructions of the others that are part of another one in the
+# code, though a processor may take as long (rates are fitted with them)
+CLASSES = ("fp", "load", "scalar", "store", "permute", "integer", "address", "branch", "divide", "call", "multiply", "folded")
 FP = {"fadd", "fsub", "fmul", "fneg", "fcmp", "sitofp", "uitofp", "fptosi", "fptoui", "fpext", "fptrunc"}
 INTEGER = {"add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr", "icmp", "select", "zext", "sext", "trunc"}
 DIVISIONS = {"udiv", "sdiv", "urem", "srem"}
@@ -20,6 +21,7 @@ FREE = ("llvm.lifetime", "llvm.assume", "llvm.experimental.noalias", "llvm.dbg",
 DOTS = ("vpdpbusd", "dot", "mull", "madd", "padal", "addlp")
 FLOATING = ("fma", "fmul", "min", "max", "abs", "rint", "round", "floor", "ceil", "trunc")
 # cycles, typical of current cores; chosen by hand, `edgeopt calibrate` fits one factor to all of them (Core.chain)
+HALF = 0.5  # of the indexing is counted anyway
 LATENCY = {"fp": 4.0, "load": 5.0, "store": 0.0, "permute": 3.0, "integer": 1.0, "address": 0.5, "divide": 13.0, "call": 20.0}
 
 
@@ -73,11 +75,19 @@ def _integer(p: Instruction, known: Known, uses: Uses, amount: int, target: Targ
     if p.opcode == "select" and ("float" in p.text or "double" in p.text):
         yield "fp", 0  # with its compare it is a maximum or a minimum
     elif not p.is_vector and p.opcode in ("zext", "sext", "trunc"):
+        source = known.get(p.operands[0]) if p.operands else None
         yield "address", 1
+        yield "folded", HALF if source is not None and source.opcode == "load" and p.opcode != "trunc" else 0  # loads extend
     elif p.is_vector:
         yield "fp", amount
     else:
         yield "integer", 2 if p.kind[1] == "i64" and target.pointer_bytes == 4 else 1
+        yield "folded", HALF if p.opcode == "shl" and _indexes(p, known, uses) else 0
+
+
+def _indexes(p: Instruction, known: Known, uses: Uses) -> bool:
+    """Whether the only reader takes ``p`` as an index, which is scaled on the way or counted in steps of its own."""
+    return uses[p.name] == 1 and any(k.opcode == "getelementptr" and p.name in k.operands for k in known.values())
 
 
 def _permutes(p: Instruction, known: Known, amount: int, target: Target) -> float:

@@ -14,7 +14,7 @@ from edgeopt.cost import estimate
 from edgeopt.cost.blocks import instrumented
 from edgeopt.cost.calibrate import Measured, fit, program_of
 from edgeopt.cost.census import Census, census
-from edgeopt.cost.core import RATES, Core, core_of_family, load, save, table
+from edgeopt.cost.core import RATES, Core, core_of_family, instructions, load, save, table
 from edgeopt.cost.energy import table as energies
 from edgeopt.cost.mix import CLASSES
 from edgeopt.cost.suite import Network, suite
@@ -118,6 +118,24 @@ declare <4 x i32> @llvm.aarch64.neon.saddlp.v4i32.v8i16(<8 x i16>)"""
     mix = dict(zip(CLASSES, blocks[0].mix, strict=True))
     assert (mix["fp"], mix["permute"], mix["multiply"]) == (3, 0, 4)  # smull, smlal, sadalp: 16 products
     assert "freeze <4 x i32> %v" in made and "asm" not in made
+
+
+def test_neighbours_in_memory_are_one_instruction_on_64_bit_arm() -> None:
+    """Five vectors in a row are two pairs and one; a load extends its number, and a shift in front of indexing folds."""
+    places = "".join(f"  %p{k} = getelementptr i8, ptr %p0, i64 {16 * k}\n" for k in range(1, 5))
+    loads = "".join(f"  %v{k} = load <4 x float>, ptr %p{k}, align 4\n" for k in (2, 0, 1, 4, 3))
+    text = f"""define void @f(ptr %a, ptr %b) {{
+entry:
+  %n = load i32, ptr %b, align 4
+  %i = zext i32 %n to i64
+  %s = shl i64 %i, 4
+  %p0 = getelementptr i8, ptr %a, i64 %s
+{places}{loads}  ret void
+}}
+"""
+    mixes = {name: instrumented(text, target(name))[1][0].mix for name in ("cortex-a72", "x86-64-v3")}
+    assert [mixes[name][CLASSES.index("folded")] for name in mixes] == [2 + 0.5 + 0.5, 0.5 + 0.5]
+    assert instructions(Census(mixes["cortex-a72"][None], np.zeros(1), np.array([[3]]))) == 3 * (1 + 0.5 + 0.5 + 5 - 2)
 
 
 def test_the_busiest_unit_decides() -> None:
