@@ -27,14 +27,9 @@ def shares(counts: Array) -> tuple[int, Array]:
     if len(counts) == 1:
         return 0, np.ones(1, np.int64)
     least = max(_SMALLEST_LOG, int(np.ceil(np.log2(len(counts)))))
-<<<<<<< HEAD
     tried = [(log, rounded(counts, log)) for log in range(least, LARGEST_LOG + 1)]
-    return min(tried, key=lambda model: _bits(counts, *model))
-=======
-    tried = [(log, _rounded(counts, log)) for log in range(least, LARGEST_LOG + 1)]
     bits = [_bits(counts, *model) for model in tried]
     return next(model for model, size in zip(tried, bits, strict=True) if size <= ENOUGH * min(bits))
->>>>>>> fa4cd3f (prune, share_weights: one base; thresholds of the whole network, tables of channel groups, curves of sensitivity; coding: two streams of bits, parts with tables of their own; fuzzing: sparse operators)
 
 
 def _bits(counts: Array, log: int, frequencies: Array) -> float:
