@@ -16,7 +16,7 @@ from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.lower.memory import aligned_bytes
-from edgeopt.lower.program import Place, Program, Step
+from edgeopt.lower.program import Place, Program, Step, WeightBlock
 from edgeopt.target import Target
 
 TURNS = 20_000
@@ -77,7 +77,7 @@ def _seconds(target: Target, body: Any, size: int, key: str) -> float:
 
     call = KernelCall(kernel, (Packed(np.zeros(1, np.float32)), Output()), (), 1, (key, target))
     places = (Place("weights", 0), Place("arena", 0))
-    program = Program("machine", [Step(call, places, ("float32",) * 2, "", "")], [], [], 4096, 0, 4096, memoryview(b""))
+    program = Program("machine", [Step(call, places, ("float32",) * 2, "", "")], [], [], 4096, 0, 4096, WeightBlock())
     native = NativeModule(emit(link(program, target), target), program.name, target)
     data, made = aligned_bytes(size), aligned_bytes(4096)
     np.frombuffer(data[0], np.uint8)[:] = 0  # touched, or every page would be the same page of zeros

@@ -13,6 +13,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import Selection, by_rule, lower
 from edgeopt.lower.table import kernels_for
+from edgeopt.memory_limit import give_back
 from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
 from edgeopt.runtime.manifest import Manifest, describe
@@ -44,6 +45,7 @@ def assemble(
     if not is_identifier(symbol):
         raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
     program = lower(graph, target, symbol, kernels_for(level), select)
+    give_back(program.weights_bytes)
     form.check(program)
     files: Files = {}
     notes: list[str] = []
@@ -59,9 +61,10 @@ def assemble(
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["notes"] += notes
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
+    weights = partial(getattr, program, "weights")  # which take memory only once they are run
     if library:
-        return CompiledModel({**manifest, **storage}, files, graph, program.weights)
-    return CompiledModel(manifest, files, graph, program.weights, stored)
+        return CompiledModel({**manifest, **storage}, files, graph, weights)
+    return CompiledModel(manifest, files, graph, weights, stored)
 
 
 def assemble_parts(

@@ -13,11 +13,12 @@ from edgeopt.codegen.identifiers import library_name
 from edgeopt.codegen.tuned import Tuner
 from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
-from edgeopt.frontend.bounds import source_bytes
-from edgeopt.frontend.model_file import file_digest, read_model
+from edgeopt.frontend.bounds import file_bytes, source_bytes
+from edgeopt.frontend.model_file import file_digest
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
+from edgeopt.memory_limit import give_back
 from edgeopt.ops.finite import refuse_nan
 from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import optimize
@@ -88,6 +89,7 @@ def _compiled(
     context = options.debug.context or Context(level=level)
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
+    give_back(source or 0)
     made = finished(graph, found, facts, level, context, options, symbol_of(model))
     made.manifest |= {"source_bytes": source, "source_digest": digest}
     if recipe is not None and found is not None:
@@ -167,7 +169,7 @@ def source_bytes_of(model: str | Path | ModelProto | Graph) -> int | None:
         return None
     if isinstance(model, ModelProto):
         return source_bytes(model, None)
-    return source_bytes(read_model(Path(model)), Path(model).parent)
+    return file_bytes(Path(model))
 
 
 def _source_digest(model: str | Path | ModelProto | Graph) -> str | None:

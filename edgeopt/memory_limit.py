@@ -6,6 +6,8 @@ for gigabytes is damaged or malicious, and says so sooner than a machine that sw
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import re
 import resource
@@ -16,6 +18,7 @@ from edgeopt.errors import EdgeoptError
 ANY_MODEL = 3 << 29  # bytes that every model may take
 GROWTH = 64  # bytes that it may take for each byte of its constants and inputs
 CONSTANT_COPIES = 6  # a constant lies in the file, the graph, the block of weights, the artifact, and in copies on the way
+WORTH_GIVING = 32 << 20  # bytes
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -32,6 +35,19 @@ def machine_memory() -> int:
     if soft != resource.RLIM_INFINITY:
         bounds.append(max(soft - _mapped(), 0))
     return min(bounds)
+
+
+def give_back(held: int) -> None:
+    """Give what was freed back to the system, where the C library can: it keeps it for later, as much as the weights take.
+
+    ``held`` are the bytes of a model; of a small one nothing is worth the time.
+    """
+    if held < WORTH_GIVING:
+        return
+    gc.collect()  # what was read of a file refers to itself
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def require(size: int, limit: int, what: str) -> None:

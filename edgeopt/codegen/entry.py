@@ -48,7 +48,7 @@ entry:
   %any.0 = or i1 %in.null, %out.null
   %any.1 = or i1 %any.0, %arena.null
   %w.null = icmp eq ptr %weights, null
-  %w.needed = and i1 %w.null, {"true" if program.weights else "false"}
+  %w.needed = and i1 %w.null, {"true" if program.weights_bytes else "false"}
   %any = or i1 %any.1, %w.needed
   br i1 %any, label %null, label %given
 null:

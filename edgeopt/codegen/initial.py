@@ -15,7 +15,7 @@ _MIX = 0x9E3779B1
 
 def weights_bytes(program: Program) -> int:
     """Bytes a caller provides: the weights, and the memory that the decoder works in behind them."""
-    return len(program.weights) + (0 if program.file is None else work_bytes(entries_of(program.file)))
+    return program.weights_bytes + (0 if program.file is None else work_bytes(entries_of(program.file)))
 
 
 def file_of(program: Program) -> bytes | memoryview:
@@ -79,7 +79,7 @@ sound:
 
 def _decode(program: Program, size: str) -> str:
     """Decode all entries; the memory to work in lies behind the weights."""
-    space, whole = len(program.weights), weights_bytes(program)
+    space, whole = program.weights_bytes, weights_bytes(program)
     arguments = f"ptr %file, i64 {len(file_of(program))}, ptr %weights, i64 {space}, ptr %work, i64 {whole - space}"
     return f"""  %result = alloca ptr
   %error = alloca ptr

@@ -61,34 +61,28 @@ class Stored:
     codings: tuple[str, ...]
 
 
-def write(parts: Sequence[Part]) -> tuple[bytes, list[Stored]]:
+def write(parts: Sequence[Part]) -> tuple[memoryview, list[Stored]]:
     """The file of ``parts``, and how each lies in it."""
     entries: list[list[int]] = []
-    contents: list[bytes] = []
-    stored = []
+    count = sum(-(-len(part.data) // PIECE) + (part.transform is not None and part.to is not None) for part in parts)
+    file, stored = bytearray(HEAD + ENTRY * count), []
     for part in parts:
-        first, pieces = len(entries), list(pieces_of(part.data, part.width))
-        contents += (made := [piece.to_bytes() for piece in pieces])
+        first, before, codings = len(entries), len(file), []
         base = part.to if part.to is not None and part.transform is None else 0
-        for number, content in enumerate(made):
-            start = number * PIECE
-            entries.append([part.kind, 0, len(content), base + start, min(PIECE, len(part.data) - start), 0, 0, 0])
+        for number, piece in enumerate(pieces_of(part.data, part.width)):
+            start, at, content = number * PIECE, len(file), piece.to_bytes()
+            file += content
+            codings.append(piece.coding)
+            entries.append([part.kind, at, len(content), base + start, min(PIECE, len(part.data) - start), 0, 0, 0])
         if part.transform is not None and part.to is not None:
             t = part.transform
             entries.append([WINOGRAD, t.m, t.outputs, part.to, part.room, t.inputs, t.width, t.depth])
-        size = sum(map(len, made)) + ENTRY * (len(entries) - first)
-        stored.append(Stored(first, size, tuple(dict.fromkeys(piece.coding for piece in pieces))))
-    return _file(entries, contents), stored
-
-
-def _file(entries: list[list[int]], contents: list[bytes]) -> bytes:
-    at = HEAD + ENTRY * len(entries)
-    for entry in entries:
-        if entry[0] != WINOGRAD:
-            entry[1] = at
-            at += entry[2]
-    heads = [_HEAD.pack(MAGIC, VERSION, len(entries)), *(_ENTRY.pack(*entry) for entry in entries)]
-    return b"".join([*heads, *contents, bytes(-at % 4)])  # whole words, which a board sums up
+        size = len(file) - before + ENTRY * (len(entries) - first)
+        stored.append(Stored(first, size, tuple(dict.fromkeys(codings))))
+    file += bytes(-len(file) % 4)  # whole words, which a board sums up
+    heads = [_HEAD.pack(MAGIC, VERSION, count), *(_ENTRY.pack(*entry) for entry in entries)]
+    file[: HEAD + ENTRY * count] = b"".join(heads)
+    return memoryview(file).toreadonly(), stored
 
 
 def entries_of(file: bytes | memoryview) -> Array:

@@ -29,6 +29,14 @@ def transformed(weight: Array, m: int) -> Array:
     return made
 
 
+def put_transformed(
+    source: Array, room: Array, to: int, size: int, m: int, outputs: int, inputs: int, width: int, depth: int
+) -> None:
+    """What ``transform`` makes of the bytes ``source``, in ``size`` bytes of ``room`` (uint8) from ``to`` on that are zero."""
+    tiles = size // (4 * (m + 2) ** 2 * width * depth)
+    _transform(source, room, to, m, outputs, inputs, tiles, width, depth)
+
+
 @called
 def transform(source: Any, room: Any, to: int, m: int, outputs: int, inputs: int, tiles: int, width: int, depth: int) -> None:
     """From ``source`` [outputs][inputs][9] to ``room`` [(m + 2)^2][tiles][depth][width] from byte ``to`` on, float32 in bytes.

@@ -67,14 +67,14 @@ class _Memory:
     def __init__(self, program: Program) -> None:
         self._blocks = {
             "arena": aligned_bytes(program.arena_bytes),
-            "weights": aligned_bytes(len(program.weights)),
+            "weights": aligned_bytes(program.weights_bytes),
             "scratch": aligned_bytes(program.scratch_bytes),
         }
         self._tensors = {
             "input": [aligned_bytes(sample_bytes(b)) for b in program.inputs],
             "output": [aligned_bytes(sample_bytes(b)) for b in program.outputs],
         }
-        ctypes.memmove(self._blocks["weights"][1], bytes(program.weights), len(program.weights))
+        ctypes.memmove(self._blocks["weights"][1], bytes(program.weights), program.weights_bytes)
 
     def address(self, place: Place) -> int:
         """Where an operand lies."""

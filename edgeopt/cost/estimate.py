@@ -74,7 +74,7 @@ def estimate(program: Program, graph: Graph, target: Target, rates: Core | None 
         layer.joule += float(joule[index])
         layer.ram = max(layer.ram, operand_bytes(step)[1])
         layer.flash += _new({**_stored(step), call_name(step): sizes.get(call_name(step), 0)}, known)
-    flash = len(program.weights) + code.loaded_bytes
+    flash = program.weights_bytes + code.loaded_bytes
     return Estimate(target.name, list(layers.values()), arena_bytes(program), flash)
 
 

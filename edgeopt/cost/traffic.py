@@ -20,7 +20,7 @@ def traffic(program: Program, target: Target, census: Census) -> Array:
     Weights come round once in an inference, so they lie where all the memory of the program fits. Activations were just
     written and lie where the working set of their step fits. A step moves no more than it loads and stores.
     """
-    whole = program.arena_bytes + len(program.weights)
+    whole = program.arena_bytes + program.weights_bytes
     moved = np.zeros((len(program.native), 4))
     accesses = accessed_bytes(census, target)
     for index, step in enumerate(program.native):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from math import prod
 from pathlib import Path
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.files import open_regular
+from edgeopt.frontend.model_file import read_model
 from edgeopt.frontend.structure import describe, subgraphs
 from edgeopt.frontend.tensor_check import element_bits
 from edgeopt.ir import Graph
@@ -30,6 +35,15 @@ def source_bytes(model: ModelProto, folder: Path | None) -> int:
     stored = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
     external = sum(map(_bytes_on_disk, {folder / _location(t) for t in stored} if folder is not None else ()))
     return int(model.ByteSize()) + external
+
+
+def file_bytes(path: Path) -> int:
+    """Bytes of the model in ``path`` and of its data files, from what its tensors say; those are not read."""
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if size else nullcontext(b"") as data:
+            inline = data.find(b"location") < 0  # the key of every tensor whose data lie in another file
+    return size if inline else source_bytes(read_model(path), path.parent)
 
 
 def _location(tensor: TensorProto) -> str:

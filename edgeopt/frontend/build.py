@@ -19,7 +19,7 @@ from onnx_graphsurgeon.util.exception import OnnxGraphSurgeonException
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.declared import body_type, claim_outputs, without_dims
 from edgeopt.frontend.functions import own_name
-from edgeopt.frontend.stored import StoredTensor, densify
+from edgeopt.frontend.stored import StoredTensor, apart, densify
 from edgeopt.frontend.unread import name_unread
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, TensorType, Value, dtype_name
 from edgeopt.ops.tensors import tensor_type
@@ -84,7 +84,7 @@ class _Builder:
 
     def constant(self, scope: Scope, outer: Scope, name: str, tensor: TensorProto) -> Value:
         value = self.define(scope, outer, name, TensorType(dtype_name(tensor.data_type), tuple(tensor.dims)))
-        value.load = StoredTensor(tensor, self.folder)
+        value.load = StoredTensor(apart(tensor), self.folder)
         return value
 
     def add_node(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -20,13 +21,13 @@ from edgeopt.ops.tensors import DATA_LIMIT
 MAX_WEIGHT_BYTES = 2**31 - 2**27  # leaves 128 MB of the 2 GB of a file to nodes and names
 
 
-def export(graph: Graph, portable: bool = False) -> ModelProto:
+def export(graph: Graph, portable: bool = False, elsewhere: Mapping[str, str] | None = None) -> ModelProto:
     """``graph`` as a ModelProto of its own opset and IR version.
 
     Own operators become model-local functions of the domain ``ai.edgeopt`` (which needs IR version 8); ``portable`` inlines
-    them, for runtimes that read no functions.
+    them, for runtimes that read no functions. Constants named in ``elsewhere`` refer to a file that holds their data.
     """
-    writer = ProtoWriter(dict(graph.opsets))
+    writer = ProtoWriter(dict(graph.opsets), elsewhere=elsewhere or {})
     proto = writer.graph(graph)
     model = helper.make_model(
         proto,

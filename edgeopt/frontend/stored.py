@@ -12,6 +12,8 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.tensor_check import external_path
 from edgeopt.ir import Array
 
+_SMALL = 1 << 16  # bytes
+
 
 @dataclass(frozen=True)
 class StoredTensor:
@@ -35,6 +37,15 @@ class StoredTensor:
     def inline(self) -> bool:
         """True when the data lies in the model file itself."""
         return self.tensor.data_location != TensorProto.EXTERNAL
+
+
+def apart(tensor: TensorProto) -> TensorProto:
+    """A small tensor by itself: all messages of a file lie in one memory, which the last of them that is read would keep."""
+    if tensor.ByteSize() > _SMALL:
+        return tensor
+    made = TensorProto()
+    made.CopyFrom(tensor)
+    return made
 
 
 def densify(sparse: SparseTensorProto) -> TensorProto:

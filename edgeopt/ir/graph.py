@@ -41,7 +41,7 @@ class Value:
         if self._array is None:
             if self.load is None:
                 raise VerificationError(f"value '{self.name}' is not a constant")
-            self._array = self.load()
+            self._array, self.load = self.load(), None  # the model file's own copy is not held any longer
         return self._array
 
     @property

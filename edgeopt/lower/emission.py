@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Output, Packed, Temporary
@@ -78,7 +80,7 @@ class Emission:
                 dtypes.append(_dtype(operand, inputs, outputs))
             self._scratch = max(self._scratch, scratch)
             sizes = tuple(_size(operand, inputs, outputs) for operand in call.operands)
-            self._steps.append(_Pending(call, symbols, tuple(dtypes), sizes, node))
+            self._steps.append(_Pending(_without_data(call), symbols, tuple(dtypes), sizes, node))
 
     def host(
         self,
@@ -151,8 +153,7 @@ class Emission:
         outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]
         inputs = [Binding(v.name, v.type, Place("input", i) if store.exists(v) else None) for i, v in enumerate(graph.inputs)]
         bound = lower_bound(buffers)
-        block, chunks = self._weights.block(), self._weights.chunks
-        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, block, chunks=chunks)
+        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights)
 
     def _symbol(
         self,
@@ -193,6 +194,12 @@ class Emission:
 
     def _native(self, label: Label) -> int:
         return sum(isinstance(s, _Pending) for s in self._steps[: label.index])
+
+
+def _without_data(call: KernelCall) -> KernelCall:
+    """``call`` without the weights, which have their place by now."""
+    operands = (Packed(np.empty(0, o.array.dtype), o.origin) if isinstance(o, Packed) else o for o in call.operands)
+    return replace(call, operands=tuple(operands))
 
 
 def _flag(storage: Storage | None) -> Place | None:

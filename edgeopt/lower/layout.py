@@ -27,7 +27,7 @@ def layout(program: Program) -> Layout:
         "outputs": [_binding(b) for b in program.outputs],
         "arena_bytes": program.arena_bytes,
         "scratch_bytes": program.scratch_bytes,
-        "weights_bytes": len(program.weights),
+        "weights_bytes": program.weights_bytes,
         "parts": _parts(program),
     }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
+from edgeopt.coding.container import content
+from edgeopt.coding.winograd import put_transformed
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import KernelCall, Origin
 from edgeopt.lower.memory import ALIGNMENT, aligned
@@ -77,9 +82,9 @@ class Chunk:
 
 @dataclass(eq=False)
 class Program:
-    """Steps in order; ``arena_bytes`` and ``scratch_bytes`` (per thread) of RAM; ``weights`` as one block of bytes,
+    """Steps in order; ``arena_bytes`` and ``scratch_bytes`` (per thread) of RAM; the ``block`` of weights, of whose
 
-    of whose ``chunks`` is known what they are made of, and which a C library decodes from ``file`` where there is one.
+    ``chunks`` is known what they are made of, and which a C library decodes from ``file`` where there is one.
     """
 
     name: str
@@ -89,10 +94,24 @@ class Program:
     arena_bytes: int
     scratch_bytes: int
     lower_bound: int
-    weights: memoryview
+    block: WeightBlock
     notes: list[str] = field(default_factory=list)
-    chunks: list[Chunk] = field(default_factory=list)
     file: bytes | memoryview | None = None
+
+    @cached_property
+    def weights(self) -> memoryview:
+        """The weights as one block of bytes, made at first need."""
+        return self.block.block()
+
+    @property
+    def weights_bytes(self) -> int:
+        """The size of the weights."""
+        return self.block.size
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The pieces of the weights, in order."""
+        return self.block.chunks
 
     @property
     def blocks(self) -> list[range]:
@@ -120,37 +139,62 @@ class Program:
 
 
 class WeightBlock:
-    """Collects constants into one aligned block; equal bytes are stored once."""
+    """Collects constants into one aligned block; equal bytes are stored once.
+
+    What a loader makes of other weights is not held, since it is several times as large: it is made again for whoever runs it.
+    """
 
     def __init__(self) -> None:
-        self._contents: list[bytes] = []
+        self._contents: dict[int, bytes | None] = {}  # by the offset of a chunk
         self._known: dict[bytes, int] = {}
+        self._keys: list[bytes] = []
         self.chunks: list[Chunk] = []
         self.size = 0
 
     def add(self, array: Array, origin: Origin | None = None, node: str = "") -> Place:
         """The place of ``array`` in the block."""
-        data = np.ascontiguousarray(array).tobytes()
-        if data not in self._known:
-            self._known[data] = self.size
-            self._contents.append(data)
+        data = content(array)
+        key = hashlib.sha256(data.data).digest()
+        if key not in self._known:
+            made_again = origin is not None and origin.transform is not None
+            self._known[key] = self.size
+            self._keys.append(key)
+            self._contents[self.size] = None if made_again else data.tobytes()
             self.chunks.append(Chunk(self.size, len(data), array.dtype.itemsize, origin, node))
             self.size += len(data) + -len(data) % ALIGNMENT
-        return Place("weights", self._known[data])
+        return Place("weights", self._known[key])
 
     def mark(self) -> int:
         """The number of chunks so far."""
-        return len(self._contents)
+        return len(self.chunks)
 
     def back_to(self, mark: int) -> None:
         """Forget the chunks since ``mark``."""
-        while len(self._contents) > mark:
-            self.size = self._known.pop(self._contents.pop())
+        while len(self.chunks) > mark:
             self.chunks.pop()
+            self.size = self._known.pop(self._keys.pop())
+            self._contents.pop(self.size, None)
+
+    def span(self, chunks: Sequence[Chunk]) -> Array:
+        """The bytes (uint8) from the first to the last of ``chunks``, neighbours in the block."""
+        start, alone = chunks[0].offset, self._contents[chunks[0].offset] if len(chunks) == 1 else None
+        if alone is not None:
+            return np.frombuffer(alone, np.uint8)
+        made = np.zeros(chunks[-1].offset + chunks[-1].size - start, np.uint8)
+        for chunk in chunks:
+            self._put(chunk, made, chunk.offset - start)
+        return made
 
     def block(self) -> memoryview:
         """Everything that was added, in memory aligned for the kernels."""
         made = aligned(self.size)
-        for chunk, content in zip(self.chunks, self._contents, strict=True):
-            made[chunk.offset : chunk.offset + chunk.size] = content
+        for chunk in self.chunks:
+            self._put(chunk, np.frombuffer(made, np.uint8), chunk.offset)
         return made
+
+    def _put(self, chunk: Chunk, room: Array, to: int) -> None:
+        data = self._contents[chunk.offset]
+        if data is not None:
+            room[to : to + chunk.size] = np.frombuffer(data, np.uint8)
+        elif chunk.origin is not None and (t := chunk.origin.transform) is not None:
+            put_transformed(content(chunk.origin.source), room, to, chunk.size, t.m, t.outputs, t.inputs, t.width, t.depth)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from edgeopt.ir import OWN_DOMAIN, Graph, Node, TensorType, Value
 from edgeopt.ops.attributes import attribute_proto
 from edgeopt.ops.table import OWN_OPS, attribute_kinds, own_body, schema
-from edgeopt.ops.tensors import constant_proto, value_info
+from edgeopt.ops.tensors import constant_proto, referring_proto, value_info
 
 FUNCTION_IR_VERSION = 8  # model-local functions came with this IR version
 
@@ -20,12 +20,14 @@ class ProtoWriter:
     """Writes graphs of one model.
 
     ``data`` False leaves the data of large constants out, which suffices for shape inference. ``types`` False leaves out
-    what shape inference will find. ``functions`` collects the functions of own operators: ``FusedConv_0``, ``FusedConv_1``.
+    what shape inference will find. ``elsewhere`` names the files of constants whose data are not written.
+    ``functions`` collects the functions of own operators: ``FusedConv_0``, ``FusedConv_1``.
     """
 
     opsets: dict[str, int]
     data: bool = True
     types: bool = True
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     functions: dict[bytes, FunctionProto] = field(default_factory=dict)
 
     def graph(self, graph: Graph) -> GraphProto:
@@ -37,9 +39,13 @@ class ProtoWriter:
             graph.name,
             [value_info(v.name, v.type) for v in graph.inputs],
             outputs,
-            [constant_proto(v, self.data) for v in graph.constants],
+            [self._constant(v) for v in graph.constants],
             value_info=list(self._value_infos(graph)),
         )
+
+    def _constant(self, value: Value) -> TensorProto:
+        file = self.elsewhere.get(value.name)
+        return constant_proto(value, self.data) if file is None else referring_proto(value, file)
 
     def _outputs(self, graph: Graph) -> tuple[list[NodeProto], list[ValueInfoProto]]:
         carriers, infos, seen = [], [], set[str]()

@@ -75,6 +75,15 @@ def tensor_proto(name: str, array: Array, dtype: str | None = None) -> TensorPro
     return numpy_helper.from_array(np.asarray(array), name)
 
 
+def referring_proto(value: Value, file: str) -> TensorProto:
+    """The initializer of a constant whose data lie in another ``file``."""
+    assert value.type is not None
+    made = TensorProto(name=value.name, data_type=onnx_code(value.type.dtype), dims=value.array.shape)
+    made.data_location = TensorProto.EXTERNAL
+    made.external_data.add(key="location", value=file)
+    return made
+
+
 def constant_proto(value: Value, data: bool = True) -> TensorProto:
     """The initializer of a constant; without ``data`` a large one carries its type and shape only."""
     type_ = value.type

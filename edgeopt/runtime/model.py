@@ -43,8 +43,8 @@ class CompiledModel:
 
     ``manifest`` describes inputs, outputs, memory, target, notes and fallbacks; ``files`` holds code, weights, the model as ONNX
     and, for another target, what an embedded project links; ``graph`` is the optimised graph (None until
-    a host step or the exporter asks for it when the model was loaded from disk). ``weights`` is the block that kernels read,
-    where the file of weights is not that block; ``store(manifest)`` makes the files that are left out until they are asked for,
+    a host step or the exporter asks for it when the model was loaded from disk). ``weights()`` makes the block that kernels read,
+    where that is not made of the file of weights; ``store(manifest)`` makes the files that are left out until they are asked for,
     ``again(manifest)`` those that are dropped once they are decoded.
     """
 
@@ -53,13 +53,14 @@ class CompiledModel:
         manifest: Manifest,
         files: Files,
         graph: Graph | None = None,
-        weights: memoryview | None = None,
+        weights: Callable[[], memoryview] | None = None,
         store: Callable[[Manifest], Files] | None = None,
         again: Callable[[Manifest], Files] | None = None,
     ) -> None:
-        self.manifest, self._files, self._store, self._again, self._weights = manifest, files, store, again, weights
+        self.manifest, self._files, self._store, self._again, self._make_weights = manifest, files, store, again, weights
         manifest.setdefault("storage", {"coding": RAW, "tensors": [], "constants": []})
         self._graph = graph
+        self._weights: memoryview | None = None
         self._native: NativeModule | None = None
         self._pool: WorkerPool | None = None
         self._choice = ThreadChoice()
@@ -81,7 +82,9 @@ class CompiledModel:
     def weights(self) -> memoryview:
         """The block that kernels read, decoded at first need. Raises EdgeoptError when the file is damaged."""
         if self._weights is None:
-            if self.manifest["storage"]["coding"] == RAW:
+            if self._make_weights is not None:
+                self._weights = self._make_weights()
+            elif self.manifest["storage"]["coding"] == RAW:
                 self._weights = readable(self.files[WEIGHTS])
             else:
                 self._weights = decoded(self.files[WEIGHTS], self.manifest)

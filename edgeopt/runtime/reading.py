@@ -33,17 +33,6 @@ def decoded(file: bytes | memoryview, manifest: Manifest) -> memoryview:
     return weights
 
 
-def refer(model: ModelProto, names: Iterable[str]) -> ModelProto:
-    """``model`` without the data of the tensors called ``names``, which say that they are in the file of weights."""
-    known = set(names)
-    for tensor in model.graph.initializer:
-        if tensor.name in known:
-            tensor.ClearField("raw_data")
-            tensor.data_location = TensorProto.EXTERNAL
-            tensor.external_data.add(key="location", value=WEIGHTS)
-    return model
-
-
 def whole(file: bytes | memoryview, constants: Iterable[Manifest], coded: bytes | memoryview, weights: memoryview) -> ModelProto:
     """The ONNX model of an artifact with the data of all its tensors, which ``constants`` tell of.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from edgeopt.coding.container import content
 from edgeopt.coding.placement import Placement, placement, places
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Value
-from edgeopt.lower.program import Chunk
+from edgeopt.lower.program import Chunk, WeightBlock
 
 LEAST = 1024  # bytes from which a tensor of the ONNX model is referred to and not repeated
 _SHARE = 8  # of a tensor, that its placement may take at most
@@ -35,15 +35,15 @@ class Place:
         return self.chunk is None
 
 
-def located(chunks: Sequence[Chunk], weights: Array, constants: Iterable[Value]) -> list[Place]:
+def located(block: WeightBlock, constants: Iterable[Value]) -> list[Place]:
     """Where each of the ``constants`` is: every place that is found gives back the same bytes."""
     wanted = {_key(value.array): value for value in constants}
     found: dict[Value, Place] = {}
-    for chunk in chunks:
+    for chunk in block.chunks:
         base, back = _base(chunk.origin.source) if chunk.origin is not None else (None, ())
         value = wanted.get(_key(base)) if base is not None else None
         if value is not None and value not in found and base is not None:
-            place = _placed(value, chunk, base, back, weights)
+            place = _placed(value, chunk, base, back, block)
             if place is not None:
                 found[value] = place
     return [found.get(v) or _twin(v, found.values()) or Place(v, None, v.array.shape) for v in wanted.values()]
@@ -71,7 +71,7 @@ def _base(source: Array) -> tuple[Array | None, tuple[int, ...]]:
     return (base if base.flags.c_contiguous else None), tuple(int(axis) for axis in np.argsort(order))
 
 
-def _placed(value: Value, chunk: Chunk, base: Array, back: tuple[int, ...], weights: Array) -> Place | None:
+def _placed(value: Value, chunk: Chunk, base: Array, back: tuple[int, ...], block: WeightBlock) -> Place | None:
     assert chunk.origin is not None
     pack, made = chunk.origin.pack, Place(value, chunk, base.shape)
     if chunk.origin.transform is not None or (pack is None and chunk.size == base.nbytes):
@@ -81,8 +81,7 @@ def _placed(value: Value, chunk: Chunk, base: Array, back: tuple[int, ...], weig
     found = placement(base.shape, lambda labels: pack(labels.transpose(back)))
     if found is None or len(json.dumps(found)) * _SHARE > base.nbytes:
         return None
-    block = weights[chunk.offset : chunk.offset + chunk.size]
-    same = np.array_equal(_taken(block, found, base.shape, chunk.width), content(base))
+    same = np.array_equal(_taken(block.span([chunk]), found, base.shape, chunk.width), content(base))
     return replace(made, placement=found) if same else None
 
 

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from edgeopt.coding.block import Part, Stored, write
 from edgeopt.coding.container import content
-from edgeopt.ir import Array, Value
-from edgeopt.lower.program import Chunk, Program
+from edgeopt.ir import Value
+from edgeopt.lower.program import Chunk, Program, WeightBlock
 from edgeopt.runtime.referred import LEAST, Place, located
 
 Record = dict[str, Any]
@@ -27,17 +25,16 @@ SMALL = 4096  # bytes of chunks that are coded together with their neighbours
 class Storage:
     """A ``file`` of weights; for the manifest its ``tensors``, and the ``constants`` of the graph that it holds."""
 
-    file: bytes
+    file: memoryview
     tensors: list[Record]
     constants: list[Record]
 
 
 def store(program: Program, constants: Iterable[Value] = ()) -> Storage:
     """The file for ``program``, and for those of the ``constants`` that are large, which it also holds."""
-    weights = np.frombuffer(program.weights, np.uint8)
     groups = _groups(program.chunks)
-    parts = [_part(weights, group) for group in groups]
-    places = located(program.chunks, weights, [value for value in constants if value.array.nbytes >= LEAST])
+    parts = [_part(program.block, group) for group in groups]
+    places = located(program.block, [value for value in constants if value.array.nbytes >= LEAST])
     apart = [place for place in places if place.apart]
     parts += [Part(content(place.value.array), place.value.array.dtype.itemsize, None) for place in apart]
     file, stored = write(parts)
@@ -65,12 +62,11 @@ def _small(chunk: Chunk) -> bool:
     return chunk.size <= SMALL and (chunk.origin is None or chunk.origin.transform is None)
 
 
-def _part(weights: Array, group: list[Chunk]) -> Part:
+def _part(block: WeightBlock, group: list[Chunk]) -> Part:
     first, last = group[0], group[-1]
     if first.origin is not None and first.origin.transform is not None:
         return Part(content(first.origin.source), first.width, first.offset, first.size, first.origin.transform)
-    size = last.offset + last.size - first.offset
-    return Part(weights[first.offset : first.offset + size], first.width, first.offset, size)
+    return Part(block.span(group), first.width, first.offset, last.offset + last.size - first.offset)
 
 
 def _label(group: list[Chunk], names: dict[int, str]) -> str:

@@ -9,10 +9,11 @@ from onnx import ModelProto
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export
-from edgeopt.ir import Graph, Value
+from edgeopt.frontend.tensor_check import element_bits
+from edgeopt.ir import Array, Graph, Value, numpy_dtype, onnx_code
 from edgeopt.lower.program import Program
 from edgeopt.runtime.manifest import Manifest
-from edgeopt.runtime.reading import CODED, MODEL, RAW, WEIGHTS, Files, refer
+from edgeopt.runtime.reading import CODED, MODEL, RAW, WEIGHTS, Files
 from edgeopt.runtime.storage import store
 
 
@@ -38,14 +39,15 @@ SMALLEST = FileForm()
 
 def store_files(program: Program, graph: Graph, form: FileForm, manifest: Manifest) -> Files:
     """``weights.bin``, and ``model.onnx`` where it is wanted; ``manifest`` is told how they lie."""
-    model = export(graph) if form.onnx else None
     if not form.coded:
+        model = export(graph) if form.onnx else None
         tensors = [_plain(chunk.node, chunk.size, chunk.width) for chunk in program.chunks]
         manifest["storage"] = {"coding": RAW, "tensors": tensors, "constants": []}
         return {WEIGHTS: program.weights, **_file(model)}
-    stored = store(program, _referable(graph, model))
+    stored = store(program, _referable(graph) if form.onnx else [])
     manifest["storage"] = {"coding": CODED, "tensors": stored.tensors, "constants": stored.constants}
-    return {WEIGHTS: stored.file, **_file(refer(model, [c["name"] for c in stored.constants]) if model is not None else None)}
+    referred = {constant["name"] for constant in stored.constants}
+    return {WEIGHTS: stored.file, **_file(export(graph, elsewhere=dict.fromkeys(referred, WEIGHTS)) if form.onnx else None)}
 
 
 def _file(model: ModelProto | None) -> Files:
@@ -57,7 +59,10 @@ def _plain(node: str, size: int, width: int) -> dict[str, Any]:
     return {"name": f"packed for {node}", **about}
 
 
-def _referable(graph: Graph, model: ModelProto | None) -> list[Value]:
-    """The constants that lie in ``model`` as they lie in memory: not those of subgraphs, or packed by twos."""
-    sizes = {tensor.name: len(tensor.raw_data) for tensor in model.graph.initializer} if model is not None else {}
-    return [value for value in graph.constants if sizes.get(value.name) == value.array.nbytes]
+def _referable(graph: Graph) -> list[Value]:
+    """The constants that lie in a model as they lie in memory: not those of subgraphs, of texts, or packed by twos."""
+    return [value for value in graph.constants if value.type is not None and _lies_raw(value.type.dtype, value.array)]
+
+
+def _lies_raw(dtype: str, array: Array) -> bool:
+    return array.dtype == numpy_dtype(dtype) and element_bits(onnx_code(dtype)) == 8 * array.itemsize

@@ -107,7 +107,7 @@ def _estimated(graph: Graph, target: Target, level: int) -> Profile:
     for cost in found.layers:
         known = layers[layer_name(cost.name)]
         layers[layer_name(cost.name)] = replace(known, seconds=known.seconds + cost.seconds, joule=known.joule + cost.joule)
-    return Profile(found.seconds, len(program.weights), program.arena_bytes, False, layers)
+    return Profile(found.seconds, program.weights_bytes, program.arena_bytes, False, layers)
 
 
 def _sizes(program: Program) -> dict[str, LayerCost]:

@@ -31,7 +31,7 @@ def parts() -> list[Part]:
     ]
 
 
-def block(file: bytes, size: int, threads: int | None = None) -> Array:
+def block(file: bytes | memoryview, size: int, threads: int | None = None) -> Array:
     made = np.zeros(size, np.uint8)
     read(file, made.data, threads)
     return made

@@ -28,7 +28,7 @@ from edgeopt.ir import TensorType
 from edgeopt.kernels.call import Layout
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.lower.lowering import lower
-from edgeopt.lower.program import Program, Step
+from edgeopt.lower.program import Program, Step, WeightBlock
 from edgeopt.lower.table import kernels_for
 from edgeopt.target import Target, host, target
 
@@ -195,7 +195,8 @@ def test_every_fact_of_a_program_is_in_the_text_it_is_kept_under(change: str) ->
 
 def test_a_library_is_kept_under_its_weights() -> None:
     program = programs(0)[0]
-    other = replace(program, weights=memoryview(bytes(len(program.weights))))
+    other = replace(program, block=WeightBlock())
+    other.block.add(np.zeros(program.weights_bytes, np.uint8))
     assert driver_ir(other, host(), library=True) != driver_ir(program, host(), library=True)
 
 

@@ -176,4 +176,4 @@ def _memory(graph: Graph, target: Target) -> Memory:
     """What the compiled ``graph`` takes: maps with what goes in and out, scratch of one thread, weights as kernels read them."""
     program = lower(graph, target, "memory", kernels_for(LEVEL))
     outside = sum(_bytes(value) for value in (*graph.inputs, *graph.outputs))
-    return Memory(program.arena_bytes + program.scratch_bytes + outside, len(program.weights))
+    return Memory(program.arena_bytes + program.scratch_bytes + outside, program.weights_bytes)

@@ -1,0 +1,37 @@
+"""Weights that a loader transforms are not held while a model is compiled: they are made again, to the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeopt.coding.block import Transform
+from edgeopt.coding.winograd import transformed
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Origin
+from edgeopt.lower.program import WeightBlock
+
+RNG = np.random.default_rng(0)
+WEIGHT = RNG.standard_normal((8, 4, 3, 3)).astype(np.float32)
+PACKED = np.ascontiguousarray(transformed(WEIGHT, 4).transpose(0, 2, 1))  # one tile of all outputs
+ORIGIN = Origin(WEIGHT, transform=Transform(4, 8, 4, 8, 4))
+OTHERS: list[Array] = [RNG.standard_normal(5).astype(np.float32), np.arange(9, dtype=np.int8)]
+
+
+def test_the_block_holds_all_that_was_added() -> None:
+    block = WeightBlock()
+    places = [block.add(OTHERS[0]), block.add(PACKED, ORIGIN), block.add(OTHERS[1]), block.add(OTHERS[0])]
+    made = np.frombuffer(block.block(), np.uint8)
+    assert places[0] == places[3] and len(block.chunks) == 3 and len(made) == block.size
+    for place, array in zip(places, (OTHERS[0], PACKED, OTHERS[1]), strict=False):
+        np.testing.assert_array_equal(made[place.offset : place.offset + array.nbytes], array.reshape(-1).view(np.uint8))
+
+
+def test_what_is_forgotten_is_not_in_it() -> None:
+    block = WeightBlock()
+    block.add(OTHERS[0])
+    mark = block.mark()
+    block.add(PACKED, ORIGIN)
+    block.back_to(mark)
+    kept = block.add(OTHERS[1])
+    np.testing.assert_array_equal(block.span(block.chunks[1:]), OTHERS[1].view(np.uint8))
+    assert kept.offset == block.chunks[1].offset and len(block.chunks) == 2
