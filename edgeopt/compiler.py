@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from onnx import ModelProto
 
@@ -15,6 +17,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
 from edgeopt.frontend.bounds import file_bytes, source_bytes
 from edgeopt.frontend.model_file import file_digest
+from edgeopt.frontend.preparation import prepare_inputs
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.table import kernels_for
@@ -82,6 +85,7 @@ def _compiled(
     source, digest, recipe = source_bytes_of(model), _source_digest(model), budget.recipe
     stage("reading and optimising")
     graph = _graph(model, shapes, options)
+    preparation = _preparation(graph, options)
     refuse_nan(graph)
     if isinstance(target, Target):
         check_target(target)  # one by its name, or a file of the user's, was checked when it was read
@@ -91,7 +95,7 @@ def _compiled(
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     give_back(source or 0)
     made = finished(graph, found, facts, level, context, options, symbol_of(model))
-    made.manifest |= {"source_bytes": source, "source_digest": digest}
+    made.manifest |= {"source_bytes": source, "source_digest": digest, "preparation": preparation}
     if recipe is not None and found is not None:
         made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
     return made
@@ -128,6 +132,14 @@ def _graph(model: str | Path | ModelProto | Graph, shapes: Mapping[str, Sequence
     graph = model if isinstance(model, Graph) else load(model, shapes, limit, options.bind)
     graph.memory_limit = graph.memory_limit if limit is None else limit
     return graph
+
+
+def _preparation(graph: Graph, options: Options) -> dict[str, dict[str, Any]]:
+    """Put what the options ask for in front of the inputs; the same for the manifest, with the shapes that the network takes."""
+    wanted = options.preparations()
+    shapes = {value.name: list(value.type.dims) for value in graph.inputs if value.name in wanted and value.type is not None}
+    prepare_inputs(graph, wanted)
+    return {name: {**asdict(preparation), "shape": shapes[name]} for name, preparation in wanted.items()}
 
 
 def _check(model: object, level: object, target: object, shapes: object, options: object) -> None:

@@ -13,6 +13,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.forms.quantize.grids import RULES
 from edgeopt.forms.quantize.recipe import AUTO
 from edgeopt.forms.registry import wanted
+from edgeopt.frontend.preparation import Preparation, parse_preparation
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.pipeline import PIPELINE, PrintAfter
 from edgeopt.progress import Listener
@@ -61,6 +62,7 @@ class Options:
     ``raw`` as the kernels read them, to be run from flash. ``onnx``: the optimized model lies in the artifact.
     ``keep_float`` names layers that stay in float, ``layer_forms`` forms that single layers get where the budget allows it, as
     in ``{"conv_0": "w8a16"}``; below level 3 and without other forms they alone change. Names are those that ``why`` shows.
+    ``inputs`` makes raw pixels the inputs, as in ``{"image": "uint8,nhwc,mean=128,scale=0.0078"}`` (``frontend.preparation``).
     ``progress(stage, share)`` is called as the work goes on, with a share from 0 to 1; the logger "edgeopt" tells more.
     Raises EdgeoptError for a value that is not known.
     """
@@ -81,6 +83,7 @@ class Options:
     progress: Listener | None = None
     keep_float: Sequence[str] = ()
     layer_forms: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -96,6 +99,8 @@ class Options:
         if isinstance(self.keep_float, str):
             raise EdgeoptError(f"keep_float={self.keep_float!r}: expected is a list of layers, as in ['{self.keep_float}']")
         arguments.instance("layer_forms", self.layer_forms, (Mapping,))
+        arguments.instance("inputs", self.inputs, (Mapping,))
+        self.preparations()
         Pins(self.keep_float, self.layer_forms)
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
@@ -113,6 +118,10 @@ class Options:
     def wanted(self) -> str | None:
         """The forms that are wanted in any case."""
         return self.forms if self.forms is not None else self.quantize
+
+    def preparations(self) -> dict[str, Preparation]:
+        """What ``inputs`` ask for. Raises EdgeoptError for what does not read so."""
+        return {name: parse_preparation(text) for name, text in self.inputs.items()}
 
     def pins(self, level: int) -> Pins:
         """What is asked of single layers, of a model compiled at ``level``."""

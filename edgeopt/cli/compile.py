@@ -50,6 +50,7 @@ class Request:
     output: Path | None
     shapes: dict[str, tuple[int, ...]]
     bind: dict[str, float | int]
+    inputs: dict[str, str]
     data: Path | None
     calibration: Path | None
     max_drop: float
@@ -112,6 +113,7 @@ class Request:
 @click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
 @options.shapes
 @options.bind
+@options.raw_inputs
 @options.data
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
@@ -156,6 +158,7 @@ def compile_(as_json: bool, **given: Any) -> None:
 
 def _write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> None:
     from edgeopt.frontend import load, notes, save
+    from edgeopt.frontend.preparation import parse_preparation, prepare_inputs
     from edgeopt.ops.finite import refuse_nan
     from edgeopt.pipeline import optimize
     from edgeopt.search.run import approximate, note_unused
@@ -164,6 +167,7 @@ def _write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> N
     path = asked.output or Path(f"{asked.model.stem}.optimized.onnx")
     _refuse_other_files(path, asked.model)  # before the work, not after it
     graph = load(asked.model, asked.shapes, asked.max_memory, asked.bind)
+    prepare_inputs(graph, {name: parse_preparation(text) for name, text in asked.inputs.items()})
     refuse_nan(graph)
     if asked.approximate:
         graph, _ = approximate(graph, _budget(asked), context, find_target(asked.target), "standard", shown)
@@ -231,6 +235,7 @@ def _options(asked: Request, debug: Debug) -> Options:
     from edgeopt.options import Options
 
     same: tuple[str, ...] = (
+        "inputs",
         "keep_float",
         "layer_forms",
         "quantize",

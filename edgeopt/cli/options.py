@@ -68,6 +68,32 @@ def parse_bindings(ctx: click.Context, parameter: click.Parameter, values: Seque
     return bound
 
 
+def parse_inputs(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """``("image=uint8,nhwc", ...)`` as {"image": "uint8,nhwc"}; wrong text is a usage error."""
+    from edgeopt.errors import EdgeoptError
+    from edgeopt.frontend.preparation import parse_preparation
+
+    found = {}
+    for text in values:
+        name, _, how = text.partition("=")
+        try:
+            parse_preparation(how)
+        except EdgeoptError as error:
+            raise click.BadParameter(str(error), ctx, parameter) from error
+        if not name or not how:
+            raise click.BadParameter(f"'{text}' does not read NAME=uint8,nhwc,...", ctx, parameter)
+        found[name] = how
+    return found
+
+
+def raw_inputs(command: Command) -> Command:
+    """``--input NAME=uint8,nhwc,mean=...``, several times."""
+    text = "Make raw pixels the input: their type and layout, mean and scale (or std) by channel or for all, frame=HxW of the "
+    text += "buffer, and crop=HxW, which is resized to what the network takes. May be given once per input."
+    form = "NAME=uint8,nhwc,mean=M,scale=S"
+    return click.option("--input", "inputs", multiple=True, callback=parse_inputs, metavar=form, help=text)(command)
+
+
 def parse_layers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
     """``("a,b", "c")`` as ("a", "b", "c")."""
     return tuple(name for text in values for name in parse_names(ctx, parameter, text))

@@ -19,6 +19,7 @@ from edgeopt.evaluate.judge import by_samples, judged
 from edgeopt.examine.execution import execution
 from edgeopt.examine.interface import interface
 from edgeopt.examine.originals import ORIGINALS, original_runner
+from edgeopt.examine.raw_inputs import on_raw_inputs
 from edgeopt.ir import Array
 from edgeopt.progress import each
 from edgeopt.runtime.artifact import load
@@ -88,7 +89,7 @@ def eval(
         raise EdgeoptError("the data holds no 'labels', so there is nothing to count; name a model to compare with (--against)")
     output = judged(graph, known)
     result, times = _compiled_outputs(made, known, output, threads, emulate)
-    reference = None if against is None else _outputs(against, known, output, engine, threads)
+    reference = None if against is None else _outputs(against, made, known, output, engine, threads)
     return _counted(made, known, output, result, (against, reference), max_drop, times)
 
 
@@ -110,12 +111,14 @@ def _check(
             raise EdgeoptError("max_drop counts from another model: name it with against")
 
 
-def _outputs(model: str | Path | CompiledModel, data: DataSet, output: str, engine: str | None, threads: int) -> Array:
-    """What the model that is compared with gives for ``output``."""
+def _outputs(
+    model: str | Path | CompiledModel, judged: CompiledModel, data: DataSet, output: str, engine: str | None, threads: int
+) -> Array:
+    """What the model that the ``judged`` one is compared with gives for ``output``."""
     if isinstance(model, CompiledModel) or Path(model).is_dir():
         made = model if isinstance(model, CompiledModel) else load(model)
         return _compiled_outputs(made, data, output, threads, emulate=False)[0]
-    runner = original_runner(Path(model), engine)[1]
+    runner = on_raw_inputs(original_runner(Path(model), engine)[1], judged.manifest)
     return _calls(lambda feeds: runner(feeds)[output], data)
 
 

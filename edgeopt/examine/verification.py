@@ -14,6 +14,7 @@ from edgeopt.examine.approximation import Kept, approximation, inside, measured,
 from edgeopt.examine.difference import Difference, compare
 from edgeopt.examine.execution import Execute, execution
 from edgeopt.examine.originals import ORIGINALS, Runner, original_runner
+from edgeopt.examine.raw_inputs import on_raw_inputs
 from edgeopt.examine.samples import random_inputs, read_test_data
 from edgeopt.examine.tolerance import TOLERANCE
 from edgeopt.ir import Array, TensorType
@@ -78,10 +79,10 @@ def verify(
     model = compiled if isinstance(compiled, CompiledModel) else load(compiled)
     folder = data is not None and Path(data).is_dir()
     if tolerance is not None or folder or approximation(model.manifest) is None:
-        found = _compared(Path(original), model, data, samples, seed, engine, emulate)
+        found = _compared(_original(Path(original), model, engine), model, data, samples, seed, emulate)
         return _held(found, "original", TOLERANCE if tolerance is None else tolerance)
     if data is not None:
-        found = _compared(Path(original), model, data, samples, seed, engine, emulate)
+        found = _compared(_original(Path(original), model, engine), model, data, samples, seed, emulate)
         return _within(found, measured(Path(original), model, Path(data), max_drop, engine, emulate))
     return _as_recorded(Path(original), model, samples, seed, engine, emulate, max_drop)
 
@@ -110,14 +111,20 @@ def _as_recorded(
         made = inside(model, Path(folder))
         if made is None:
             raise EdgeoptError("the model was compiled without model.onnx (--no-onnx); give --input with samples to compare")
-        found = _held(_compared(made, model, None, samples, seed, engine, emulate), "inside", TOLERANCE)
+        found = _held(_compared(original_runner(made, engine), model, None, samples, seed, emulate), "inside", TOLERANCE)
     return replace(found, drop=kept.drop, max_drop=kept.max_drop, passed=found.passed and kept.passed)
 
 
+def _original(path: Path, model: CompiledModel, engine: str | None) -> tuple[str, Runner]:
+    """The engine, and what runs the original on what the compiled model takes."""
+    name, runner = original_runner(path, engine)
+    return name, on_raw_inputs(runner, model.manifest)
+
+
 def _compared(
-    original: Path, model: CompiledModel, data: str | Path | None, samples: int, seed: int, engine: str | None, emulate: bool
+    original: tuple[str, Runner], model: CompiledModel, data: str | Path | None, samples: int, seed: int, emulate: bool
 ) -> Compared:
-    name, runner = original_runner(original, engine)
+    name, runner = original
     with execution(model, emulate) as execute:
         inputs, expected = _samples(model, runner, data, samples, seed)
         actual = [execute(sample) for sample in inputs]
