@@ -16,6 +16,7 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Attribute, Graph, TensorType, Value
 
 DTYPES = ("uint8", "int8", "uint16", "float32")
+_CODES = {"uint8": (0, 255), "int8": (-128, 127)}
 LAYOUTS = ("nhwc", "nchw")
 FORM = "NAME=uint8,nhwc,mean=123.7,116.3,103.5,scale=0.0171,0.0175,0.0174,frame=480x640,crop=480x480"
 
@@ -95,17 +96,34 @@ def _prepare(graph: Graph, index: int, wanted: Preparation) -> None:
     made = _Nodes(graph)
     value = made.op("Transpose", [new], shape[:2] + (height, width), wanted.dtype, perm=[0, 3, 1, 2]) if _turned(wanted) else new
     value = _cropped(made, value, wanted, old)
-    if wanted.dtype != "float32":
-        value = made.op("Cast", [value], value.type.dims if value.type else (), "float32", to=1)
+    value, mean = _numbers_of(made, value, wanted)
     if value.type is not None and value.type.dims != shape:
         value = made.op("Resize", [value, None, None, made.constant("sizes", np.array(shape, np.int64))], shape, "float32",
                         mode=b"linear", coordinate_transformation_mode=b"half_pixel")  # fmt: skip
-    for op, numbers, neutral in (("Sub", wanted.mean, 0.0), ("Mul", wanted.scale, 1.0)):
+    for op, numbers, neutral in (("Sub", mean, 0.0), ("Mul", wanted.scale, 1.0)):
         if any(number != neutral for number in numbers):
             value = made.op(op, [value, made.constant(op.lower(), _by_channel(numbers, shape[1], old))], shape, "float32")
     graph.inputs[index] = new
     graph.replace(old, value)
     add_note(graph, f"input '{new.name}' is {new.type}, prepared inside the model")
+
+
+def _numbers_of(made: _Nodes, value: Value, wanted: Preparation) -> tuple[Value, tuple[float, ...]]:
+    """(pixels as float32, the mean that is still to be subtracted).
+
+    Bytes become codes on a grid of whole numbers whose zero is the mean, where that is one whole number: a quantised network
+    reads them as they are or by a table, and pads them with the code of zero.
+    """
+    shape = value.type.dims if value.type is not None else ()
+    if wanted.dtype == "float32":
+        return value, wanted.mean
+    limits = _CODES.get(wanted.dtype)
+    if limits is None:
+        return made.op("Cast", [value], shape, "float32", to=1), wanted.mean
+    whole = len(set(wanted.mean)) == 1 and wanted.mean[0].is_integer() and limits[0] <= wanted.mean[0] <= limits[1]
+    zero = np.asarray(wanted.mean[0] if whole else 0, wanted.dtype)
+    grid = [made.constant("one", np.asarray(1, np.float32)), made.constant("zero", zero)]
+    return made.op("DequantizeLinear", [value, *grid], shape, "float32"), (0.0,) if whole else wanted.mean
 
 
 def _turned(wanted: Preparation) -> bool:

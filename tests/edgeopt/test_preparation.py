@@ -74,6 +74,18 @@ def test_factors_and_offsets_fold_where_that_is_exact(network: Path) -> None:
     assert not {"Mul", "Sub"} & set(ops(proto))
 
 
+def test_a_quantised_network_reads_the_buffer_itself(network: Path) -> None:
+    """With one whole number as its mean nothing is left between the bytes and the first layer but their order."""
+    inputs = {"x": "uint8,nchw,mean=128,scale=0.0078125"}
+    data = edgeopt.DataSet({"x": pixels(16, 3, 8, 8)})
+    made = edgeopt.compile(network, data=data, max_drop=100, options=edgeopt.Options(quantize="w8a8", inputs=inputs))
+    assert made.graph.nodes[0].op in ("QuantConv", "QuantLookup") and not made.manifest["islands"]
+    run = original_runner(network)[1]
+    wanted = np.concatenate([run({"x": (data.arrays["x"][k : k + 1].astype(np.float32) - 128) / 128})["y"] for k in range(16)])
+    error = np.abs(made.run(data.arrays)["y"] - wanted).max() / np.ptp(wanted)
+    assert error < 0.03  # a border of raw zeros would be a whole range away
+
+
 def test_a_frame_is_cut_and_resized(network: Path) -> None:
     text = "uint8,nhwc,mean=128,scale=0.0078125,frame=20x32,crop=16x16"
     made = edgeopt.compile(network, options=edgeopt.Options(inputs={"x": text}))
