@@ -27,5 +27,7 @@ def on_raw_inputs(runner: Runner, manifest: Manifest) -> Runner:
 
 
 def _preparation(about: Mapping[str, Any]) -> Preparation:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in about.items() if key != "shape"}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in about.items() if key != "shape"
+    }
     return Preparation(**fields)
