@@ -16,6 +16,7 @@ from edgeopt.lower.table import kernels_for
 from edgeopt.memory_limit import give_back
 from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
+from edgeopt.runtime.budget import budget, require_memory
 from edgeopt.runtime.manifest import Manifest, describe
 from edgeopt.runtime.model import CODE, CompiledModel
 from edgeopt.runtime.parted import PartedModel, Wire
@@ -56,6 +57,12 @@ def assemble(
         program.file = files[WEIGHTS] if form.coded else None
         made, notes = library_files(program, target)
         files.update(made)
+        if target.bare:
+            found = budget(program, files, target)
+            if level > 1 and not found.fits(target):  # Winograd's transformed weights and tiles give way
+                return assemble(graph, target, 1, context, symbol, library, select, form)
+            require_memory(found, program, target)
+            notes.append(str(found))
     if target.runs_here:
         files[CODE] = build(program, target)
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})

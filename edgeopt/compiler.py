@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from edgeopt import arguments
 from edgeopt.assembly import SYMBOL, assemble
 from edgeopt.codegen.identifiers import library_name
 from edgeopt.codegen.tuned import Tuner
+from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.frontend import load
 from edgeopt.frontend.bounds import file_bytes, source_bytes
@@ -28,7 +29,7 @@ from edgeopt.pipeline import optimize
 from edgeopt.progress import listening, stage
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.runtime.reading import CODED
+from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.runtime.writing import FileForm
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
@@ -89,7 +90,7 @@ def _compiled(
     refuse_nan(graph)
     if isinstance(target, Target):
         check_target(target)  # one by its name, or a file of the user's, was checked when it was read
-    facts = target if isinstance(target, Target) else find_target(target)
+    facts = _bounded(target if isinstance(target, Target) else find_target(target), options)
     context = options.debug.context or Context(level=level)
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
@@ -112,6 +113,15 @@ def finished(
     if found is not None:
         _describe(made, found)
     return made
+
+
+def _bounded(facts: Target, options: Options) -> Target:
+    """``facts`` with the flash and the RAM that the options allow. Raises EdgeoptError where there is an operating system."""
+    flash, ram = options.max_flash, options.max_ram
+    if (ram or flash) and not facts.bare:
+        name = "max_ram" if ram else "max_flash"
+        raise EdgeoptError(f"{name} is a bound for microcontrollers; '{facts.name}' runs an operating system")
+    return replace(facts, ram=ram or facts.ram, flash=flash or facts.flash)
 
 
 def _rewritten(
@@ -161,7 +171,7 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
-    form = FileForm(options.weights == CODED, options.onnx)
+    form = FileForm((options.weights or (RAW if facts.bare else CODED)) == CODED, options.onnx)
     made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form)
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}

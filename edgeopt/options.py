@@ -64,6 +64,7 @@ class Options:
     in ``{"conv_0": "w8a16"}``; below level 3 and without other forms they alone change. Names are those that ``why`` shows.
     ``inputs`` makes raw pixels the inputs, as in ``{"image": "uint8,nhwc,mean=128,scale=0.0078"}`` (``frontend.preparation``).
     ``progress(stage, share)`` is called as the work goes on, with a share from 0 to 1; the logger "edgeopt" tells more.
+    ``max_ram`` and ``max_flash`` are the bytes a microcontroller has, in place of those its target says.
     Raises EdgeoptError for a value that is not known.
     """
 
@@ -78,12 +79,14 @@ class Options:
     forms: str | None = None
     bind: Mapping[str, ArrayLike] = field(default_factory=dict)
     recipe: str | Path | None = None
-    weights: str = CODED
+    weights: str | None = None
     onnx: bool = True
     progress: Listener | None = None
     keep_float: Sequence[str] = ()
     layer_forms: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    max_ram: int | None = None
+    max_flash: int | None = None
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -105,11 +108,12 @@ class Options:
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
-        arguments.choice("weights", self.weights, (CODED, RAW))
+        arguments.choice("weights", self.weights, (CODED, RAW), "raw for microcontrollers, else coded")
         for name in ("accept_chance", "tune", "onnx"):
             arguments.instance(name, getattr(self, name), (bool,))
-        if self.max_memory is not None:
-            arguments.whole("max_memory", self.max_memory, 1)
+        for name in ("max_memory", "max_ram", "max_flash"):
+            if getattr(self, name) is not None:
+                arguments.whole(name, getattr(self, name), 1)
         arguments.instance("debug", self.debug, (Debug,))
         if self.progress is not None and not callable(self.progress):
             raise EdgeoptError(f"progress={self.progress!r}: expected is a function of a stage and a share from 0 to 1")

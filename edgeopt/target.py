@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -117,10 +117,17 @@ def target(name: str) -> Target:
         return host()
     if name.endswith(".toml"):
         return _from_file(Path(name))
-    known = builtin()
+    known = {**builtin(), **boards()}
     if name not in known:
         raise EdgeoptError(f"unknown target '{name}'; known are host, {', '.join(known)}, or a TOML file that describes one")
     return known[name]
+
+
+@cache
+def boards() -> dict[str, Target]:
+    """The boards that ship with edgeopt, by name: a target with its flash and RAM."""
+    table = tomllib.loads(resources.files("edgeopt").joinpath("boards.toml").read_text())
+    return {name: replace(builtin()[facts.pop("target")], name=name, **facts) for name, facts in table.items()}
 
 
 @cache

@@ -181,6 +181,8 @@ class KernelCall:
     """One call of a kernel function. ``chunks`` is the extent over which threads share the work.
 
     Whether two functions are the same code is found from the functions themselves (``edgeopt.codegen.identity``).
+    ``overlaps`` are inputs of the node that the result may be written over on one thread, each with the bytes by which it has to
+    begin before that input.
     """
 
     function: Callable[..., None]
@@ -188,6 +190,7 @@ class KernelCall:
     constants: tuple[int | float, ...] = ()
     chunks: int = 1
     label: str = ""
+    overlaps: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

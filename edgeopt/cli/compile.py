@@ -37,7 +37,8 @@ PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86,
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
-WEIGHTS = "coded: entropy-coded, as small as they get, decoded at load; raw: as the kernels read them, to be run from flash."
+MAX_RAM = "RAM that a model of a microcontroller may take, its inputs, outputs and stack included.  [default: its board's]"
+WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontrollers): as kernels read them, to be run from flash."
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Request:
     profile: str | None
     tune: bool
     max_memory: int | None
+    max_ram: int | None
+    max_flash: int | None
     passes: tuple[str, ...]
     stop_after: int | None
     print_after: str | None
@@ -71,7 +74,7 @@ class Request:
     time_passes: bool
     emit: str | None
     portable: bool
-    weights: str
+    weights: str | None
     no_onnx: bool
 
     @property
@@ -127,6 +130,8 @@ class Request:
 @click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @options.max_memory
+@click.option("--max-ram", callback=options.parse_memory, metavar="BYTES|64k", help=MAX_RAM)
+@click.option("--max-flash", callback=options.parse_memory, metavar="BYTES|1M", help="As --max-ram, of code and weights.")
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
 @click.option("--print-after", metavar="PASS|all", help="Print the graph on stderr after this pass, or after each.")
@@ -134,7 +139,7 @@ class Request:
 @click.option("--time-passes", is_flag=True, help="Say how long each pass took.")
 @click.option("--emit", type=click.Choice(["onnx", "c-library"]), help=EMIT)
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
-@click.option("--weights", type=click.Choice(["coded", "raw"]), default="coded", show_default=True, help=WEIGHTS)
+@click.option("--weights", type=click.Choice(["coded", "raw"]), help=WEIGHTS)
 @options.no_onnx
 @options.as_json
 def compile_(as_json: bool, **given: Any) -> None:
@@ -249,6 +254,8 @@ def _options(asked: Request, debug: Debug) -> Options:
         "bind",
         "weights",
         "onnx",
+        "max_ram",
+        "max_flash",
     )
     return Options(debug=debug, **{name: getattr(asked, name) for name in same})
 

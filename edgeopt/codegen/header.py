@@ -164,13 +164,14 @@ def known(binding: Binding) -> TensorType:
     return binding.type
 
 
-def makefile(compiler: str) -> str:
-    """A Makefile that builds the example; ``CC`` overrides the compiler."""
+def makefile(compiler: str, flags: Sequence[str] = ()) -> str:
+    """A Makefile that builds the example; ``CC`` overrides the compiler, ``flags`` say what it is to compile for."""
+    machine = "".join(f" {flag}" for flag in flags)
     return f"""CC ?= {compiler}
 ifeq ($(origin CC),default)
 CC = {compiler}
 endif
-CFLAGS ?= -O2 -std=c11 -Wall -Wextra -Werror
+CFLAGS ?= -O2 -std=c11 -Wall -Wextra -Werror{machine}
 
 example: example.c model.h libmodel.a
 \t$(CC) $(CFLAGS) -o $@ example.c libmodel.a -lm

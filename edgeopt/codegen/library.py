@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from edgeopt.codegen.build import LIBRARY, build
+from edgeopt.codegen.firmware_files import firmware_files
 from edgeopt.codegen.header import example, header, makefile
-from edgeopt.codegen.toolchain import archive, compiler, is_native, missing, prefix, shared_library
+from edgeopt.codegen.toolchain import archive, bare_flags, compiler, is_native, missing, prefix, shared_library
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
@@ -24,9 +25,17 @@ def library_files(program: Program, target: Target) -> tuple[dict[str, bytes], l
         "libmodel.a": archive("model.o", code, symbols),
         "model.h": header(program).encode(),
         "example.c": example(program).encode(),
-        "Makefile": makefile("cc" if is_native(target) else f"{prefix(target)}-gcc").encode(),
+        "Makefile": makefile("cc" if is_native(target) else f"{prefix(target)}-gcc", _machine(target)).encode(),
     }
+    if target.bare:
+        files |= firmware_files(program, header(program))
     shared = shared_library(code, target)
     if shared is not None:
         return {**files, "libmodel.so": shared}, []
     return files, [f"libmodel.so was not linked: {missing(target)}"] if compiler(target) is None and not target.bare else []
+
+
+def _machine(target: Target) -> list[str]:
+    """What the example is compiled for: a microcontroller has its files by semihosting."""
+    host = "--specs=rdimon.specs" if target.architecture.startswith("thumb") else "--oslib=semihost"
+    return [*bare_flags(target), host] if target.bare else []

@@ -11,6 +11,7 @@ from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Output, Packed, Temporary
 from edgeopt.lower.demand import require_memory
 from edgeopt.lower.memory import ALIGNMENT
+from edgeopt.lower.overlap import Overlap, shared
 from edgeopt.lower.plan import Buffer, lower_bound, plan
 from edgeopt.lower.program import Binding, HostStep, Jump, Place, Program, Step, WeightBlock
 from edgeopt.lower.storage import Storage, Store
@@ -61,6 +62,7 @@ class Emission:
         self._buffers: dict[Buffer, None] = {}
         self._placed: list[Storage] = []  # constants that have a place in the weight block
         self._scratch = 0
+        self._overlaps: list[Overlap] = []
 
     def calls(
         self, node: Node, calls: Sequence[KernelCall], inputs: Sequence[Storage | None], outputs: Sequence[Storage]
@@ -80,7 +82,15 @@ class Emission:
                 dtypes.append(_dtype(operand, inputs, outputs))
             self._scratch = max(self._scratch, scratch)
             sizes = tuple(_size(operand, inputs, outputs) for operand in call.operands)
+            self._note_overlaps(call, inputs, outputs)
             self._steps.append(_Pending(_without_data(call), symbols, tuple(dtypes), sizes, node))
+
+    def _note_overlaps(self, call: KernelCall, inputs: Sequence[Storage | None], outputs: Sequence[Storage]) -> None:
+        for index, lag in call.overlaps:
+            source, made = inputs[index], outputs[0]
+            whole = source is not None and source.delta == made.delta == 0 and source.buffer is not made.buffer
+            if whole and source is not None and source.buffer is not None and made.buffer is not None:
+                self._overlaps.append(Overlap(len(self._steps), source.buffer, made.buffer, lag))
 
     def host(
         self,
@@ -148,12 +158,22 @@ class Emission:
         graph = store.graph
         buffers = list(self._buffers)
         require_memory(graph, lower_bound(buffers), self._weights.size)
-        arena = plan(buffers)
+        arena = self._planned(buffers)
         steps = [self._resolve(s) for s in self._steps]
         outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]
         inputs = [Binding(v.name, v.type, Place("input", i) if store.exists(v) else None) for i, v in enumerate(graph.inputs)]
-        bound = lower_bound(buffers)
+        bound = min(lower_bound(buffers), arena)
         return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights)
+
+    def _planned(self, buffers: list[Buffer]) -> int:
+        """Give every buffer its offset; returns the bytes of the arena."""
+        alone = any(isinstance(s, _PendingHost) or s.jump is not None for s in self._steps)
+        pieces = shared(buffers, [] if alone else self._overlaps)
+        arena = plan([whole for whole, _ in pieces])
+        for whole, shifts in pieces:
+            for buffer, shift in shifts.items():
+                buffer.offset = whole.offset + shift
+        return arena
 
     def _symbol(
         self,

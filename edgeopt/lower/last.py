@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgeopt.ir import Node, Value
-from edgeopt.kernels.call import Layout, Tensor
+from edgeopt.kernels.call import Layout
 from edgeopt.lower.select import BYTES, can_block
 from edgeopt.lower.storage import Storage, Store
 from edgeopt.target import Target
@@ -20,12 +20,14 @@ def last_layout(value: Value, target: Target) -> Layout | None:
     return Layout(value.type.dims[1])
 
 
-def in_one_order(tensor: Tensor, layout: Layout) -> bool:
-    """Whether a map in another ``layout`` is the same memory: of one channel or one position, all in one block, no border."""
+def in_one_order(source: Storage, layout: Layout) -> Storage | None:
+    """A map in another ``layout`` where that is the same memory: of one channel or one position, all in one block, no border."""
+    tensor = source.tensor
     block = max(tensor.layout.block, layout.block)
     if len(tensor.shape) != 4 or any(tensor.layout.halo) or any(layout.halo) or block != tensor.shape[1]:
-        return False
-    return tensor.type.dtype in BYTES and (block == 1 or tensor.shape[2] * tensor.shape[3] == 1)
+        return None
+    same = tensor.type.dtype in BYTES and (block == 1 or tensor.shape[2] * tensor.shape[3] == 1)
+    return source.laid(layout) if same else None
 
 
 def turned_storage(node: Node, store: Store, target: Target, read: Callable[[Value, Node, bool], Storage]) -> Storage | None:

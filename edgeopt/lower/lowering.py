@@ -97,8 +97,7 @@ class _Lowering:
         """A reshaping of plain storage needs no code: the output is another name of the input."""
         source = node.input(0)
         others_used = any(out.uses or self.graph.is_output(out) for out in node.outputs[1:])
-        if (turned := turned_storage(node, self.store, self.target, self._read)) is not None:
-            self.store.put(node.output, turned)
+        if self.store.also(node.output, turned_storage(node, self.store, self.target, self._read)) is not None:
             return True
         if not node.is_op(*VIEWS) or source is None or others_used or self.graph.is_output(node.output):
             return False
@@ -216,9 +215,8 @@ class _Lowering:
         if source is None:
             raise EdgeoptError(f"{node!r} reads '{value.name}', which only exists on the host")
         layout = PLAIN if plain else self._blocked(value)
-        if in_one_order(source.tensor, layout):
-            self.store.put(value, source.laid(layout))
-            return source.laid(layout)
+        if (same := self.store.also(value, in_one_order(source, layout))) is not None:
+            return same
         made = self.store.new(value, layout)
         call = to_plain(source.tensor, made.tensor, self.target) if plain else to_blocked(source.tensor, made.tensor, self.target)
         self.emission.calls(node, (call,), [source], [made])

@@ -92,6 +92,12 @@ class Store:
         """Forget what was registered since the snapshot ``known``."""
         self._known = dict(known)
 
+    def also(self, value: Value, storage: Storage | None) -> Storage | None:
+        """Register ``storage``, where there is one, as another name of memory that holds ``value`` already."""
+        if storage is not None:
+            self.put(value, storage)
+        return storage
+
     def forget_blocked(self, value: Value) -> None:
         """Drop the blocked storage of a value that was reserved and not filled."""
         del self._known[value, False]

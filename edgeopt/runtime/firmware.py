@@ -63,7 +63,7 @@ def build(files: Mapping[str, bytes | memoryview], manifest: Manifest, target: T
     for name in SOURCES if target.bare else HOSTED:
         text = (root / name).read_text()
         (folder / name).write_text(_placed(text, board(target)) if target.bare else text)
-    for name in ("libmodel.a", "model.h", "weights.bin"):
+    for name in ("libmodel.a", "weights.bin", *(name for name in files if name.endswith(".h"))):
         (folder / name).write_bytes(files[name])
     (folder / "main.c").write_text(main_c(manifest, SOURCES[0] if target.bare else HOSTED[0]))
     bare = [*bare_flags(target), "-nostartfiles", "-static", "-Wl,--gc-sections", "-T", "link.ld", "start.c"]

@@ -67,6 +67,14 @@ class Columns:
         made[:, :, : self.line] = moved.reshape(*moved.shape[:2], -1)
         return made.reshape(weight.shape[0], -1)
 
+    def lag(self, rows: int, result_row: int) -> int:
+        """Bytes by which ``rows`` of results, ``result_row`` bytes each, have to begin before the map to be written over it."""
+        source = self.width * self.channels
+        if self.window.kernel == self.window.strides == (1, 1) and not any(self.window.pads):
+            return max(0, rows * (result_row - source))
+        top, down = self.window.pads[0], self.window.strides[0]
+        return max((r + 1) * result_row - max(0, r * down - top) * source for r in range(rows))
+
     @property
     def scale(self) -> int:
         """Bytes of a gathered code."""

@@ -41,7 +41,9 @@ def product_call(site: Site, columns: Columns, weight: Array, size: tuple[int, i
     function = tiles_function(target, tiles, (x.elements // images, y.elements // images))
     residual: Operand = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
     given = (Input(0), Packed(packed(product, weight)), Packed(words), residual, Output())
-    return KernelCall(function, (*given, Temporary("columns", tiles.scratch_bytes, True, "int8")), (), images)
+    lag = columns.lag(size[0], size[1] * end.outputs * end.result_bytes)
+    over = ((0, lag),) if images == 1 and not end.how.added else ()
+    return KernelCall(function, (*given, Temporary("columns", tiles.scratch_bytes, True, "int8")), (), images, overlaps=over)
 
 
 def endings(target: Target, how: Requantize, numbers: Numbers, outputs: int) -> tuple[Ending, Array]:

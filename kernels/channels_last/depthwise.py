@@ -40,6 +40,14 @@ class Ring:
         return self.taps.width * self.columns.channels
 
     @property
+    def lag(self) -> int:
+        """Bytes by which the result has to begin before the map to be written over it: rows are fetched before."""
+        window, row = self.columns.window, self.columns.width * self.columns.channels
+        fetched = [min(self.columns.height, r * window.strides[0] - window.pads[0] + window.kernel[0]) for r in range(self.rows)]
+        made = self.across * self.end.outputs * self.end.result_bytes
+        return max(0, *((r + 1) * made - max(0, f) * row for r, f in enumerate(fetched)))
+
+    @property
     def scratch_bytes(self) -> int:
         """Bytes of the ring, with what the last vector reads beyond it."""
         return self.columns.window.kernel[0] * self.line + 16
@@ -67,7 +75,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     residual = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
     memory = Temporary("rows", ring.scratch_bytes, True, "int8")
     operands = (Input(0), Packed(arranged(ring.taps, weight)), Packed(words), residual, Output(), memory)
-    return (KernelCall(function, operands, (), x.shape[0]),)
+    over = ((0, ring.lag),) if x.shape[0] == 1 and not how.added else ()
+    return (KernelCall(function, operands, (), x.shape[0], overlaps=over),)
 
 
 def ring_function(target: Target, ring: Ring, image: tuple[int, int]) -> Callable[..., None]:

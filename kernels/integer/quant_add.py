@@ -21,7 +21,7 @@ from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.quotient import quotient
 from edgeopt.kernels.integer.quant_operands import LIMITS, limits_of, per_tensor
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
-from edgeopt.kernels.walk.byte_rows import rows_function, rows_of, spread_rows
+from edgeopt.kernels.walk.byte_rows import in_place, rows_function, rows_of, spread_rows
 from edgeopt.target import Target
 
 A, B, RESULT = 0, 3, 6
@@ -53,7 +53,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
 
     words = np.concatenate([parameters(numbers, [0], target.lanes).reshape(-1), _exact(site)])
     operands = (Input(A), Input(B), Packed(words), Output())
-    return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes),)
+    over = ((A, 0), (B, 0)) if target.channels_last and in_place(target, rows) and a.elements == b.elements else ()
+    return (KernelCall(rows_function(target, rows, step), operands, (), rows.planes, overlaps=over),)
 
 
 def whole_block(target: Target) -> int:

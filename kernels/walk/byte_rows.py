@@ -78,6 +78,12 @@ def require_vectors(target: Target, rows: Rows) -> None:
         raise Declined("a row is no whole vector")
 
 
+def in_place(target: Target, rows: Rows) -> bool:
+    """Whether no element is computed twice, so that bytes may be written over those they come from."""
+    whole = rows.length % (4 * target.lanes) == 0 or rows.length < 4 * target.lanes
+    return whole and (rows.last == FREE or rows.last % rows.length == 0)
+
+
 def rows_function(
     target: Target, rows: Rows, step: Step, before: Callable[[Emitter, Value], Any] = lambda e, b: b
 ) -> Callable[..., None]:

@@ -78,3 +78,28 @@ def depthwise(channels: int) -> tuple[Layer, ...]:
         Layer(channels, (5, 2), strides=(3, 1), pads=(2, 1, 2, 0), depthwise=True),
         Layer(channels, (1, 3), pads=(0, 2, 0, 2), dilations=(1, 2), depthwise=True),
     )
+
+
+def chain(layers: Sequence[Layer], shape: tuple[int, ...], seed: int = 0) -> tuple[Graph, Array]:
+    """A graph in which every layer reads the one before, whose last two results are added, and codes for its input."""
+    random, graph = np.random.default_rng(seed), Graph("chain", opsets={"": 21, "ai.edgeopt": 1})
+    values = [Value("x", TensorType("int8", shape))]
+    graph.inputs = list(values)
+    for number, layer in enumerate(layers):
+        values.append(_layer(graph, values[-1], layer, random, number))
+        infer_types(graph)
+    grid = [graph.constant("g", a) for a in (np.array(0.031, np.float32), np.array(-9, np.int8))]
+    inputs: list[Value | None] = [values[-1], *grid, values[-2], *grid, *grid]
+    graph.outputs = [graph.make("QuantAdd", inputs, [None], domain=OWN_DOMAIN, name="sum").output]
+    infer_types(graph)
+    return graph, random.integers(-128, 128, shape).astype(np.int8)
+
+
+CHAIN = (
+    Layer(16, (3, 3), pads=(1, 1, 1, 1), activation="Relu"),
+    Layer(16, (3, 3), pads=(1, 1, 1, 1), depthwise=True),
+    Layer(24, (1, 1)),
+    Layer(8, (3, 3), strides=(2, 2), pads=(0, 0, 1, 1)),
+    Layer(8, (5, 5), pads=(2, 2, 2, 2), depthwise=True),
+    Layer(8, (3, 1), pads=(1, 0, 1, 0)),
+)

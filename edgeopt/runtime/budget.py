@@ -1,0 +1,76 @@
+"""What a compiled model takes of a microcontroller's memory, and whether that fits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from edgeopt.codegen.elf import Elf, archived
+from edgeopt.codegen.stack import stack_bytes
+from edgeopt.errors import EdgeoptError
+from edgeopt.ir import numpy_dtype
+from edgeopt.lower.program import Program
+from edgeopt.runtime.reading import WEIGHTS, Files
+from edgeopt.target import Target
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """Bytes: flash is code and the file of weights; RAM is arena, scratch memory, decoded weights, inputs and outputs, stack."""
+
+    code: int
+    weights: int
+    arena: int
+    scratch: int
+    decoded: int
+    ports: int
+    stack: int
+
+    @property
+    def flash(self) -> int:
+        """Bytes of flash."""
+        return self.code + self.weights
+
+    @property
+    def ram(self) -> int:
+        """Bytes of RAM."""
+        return self.arena + self.scratch + self.decoded + self.ports + self.stack
+
+    def fits(self, target: Target) -> bool:
+        """Whether a target has as much; where it does not say what it has, everything fits."""
+        return not (target.ram and self.ram > target.ram) and not (target.flash and self.flash > target.flash)
+
+    def __str__(self) -> str:
+        parts = (("arena", self.arena), ("scratch", self.scratch), ("decoded weights", self.decoded))
+        more = "".join(f"{name} {count:,} + " for name, count in parts if count)
+        flash = f"flash {self.flash:,} B = code {self.code:,} + weights {self.weights:,}"
+        return f"{flash}; RAM {self.ram:,} B = {more}inputs and outputs {self.ports:,} + stack {self.stack:,}"
+
+
+def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
+    """The memory that the C library in ``files`` takes."""
+    elf = Elf(archived(files["libmodel.a"]))
+    ports = sum(prod(b.type.dims) * numpy_dtype(b.type.dtype).itemsize for b in (*program.inputs, *program.outputs) if b.type)
+    decoded = 0 if program.file is None else program.weights_bytes
+    stack = stack_bytes(elf, target)
+    return MemoryBudget(elf.loaded_bytes, len(files[WEIGHTS]), program.arena_bytes, program.scratch_bytes, decoded, ports, stack)
+
+
+def require_memory(found: MemoryBudget, program: Program, target: Target) -> None:
+    """Raise EdgeoptError for a model that takes more than the target has. The message names the step that takes most RAM."""
+    if target.ram and found.ram > target.ram:
+        node, size = largest_step(program)
+        at = f"'{node}', whose operands take {size:,} B," if node else "its inputs and outputs"
+        raise EdgeoptError(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at} set it; {found}")
+    if not found.fits(target):
+        raise EdgeoptError(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {found}")
+
+
+def largest_step(program: Program) -> tuple[str, int]:
+    """The node of the step whose operands in RAM take most, and how much that is."""
+    found = [
+        (sum(size for place, size in zip(s.places, s.sizes, strict=True) if place.kind in ("arena", "scratch")), s.node)
+        for s in program.native
+    ]
+    size, node = max(found, default=(0, ""))
+    return node, size
