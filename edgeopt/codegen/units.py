@@ -17,6 +17,7 @@ from edgeopt.codegen.driver import Unit, driver_ir, units
 from edgeopt.codegen.kernel_text import is_shaped, kernel_texts, parts_of
 from edgeopt.codegen.optimise import linked, parse, target_machine
 from edgeopt.codegen.processes import shared
+from edgeopt.coding.encoder import prepare
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
@@ -27,10 +28,10 @@ def assembles(target: Target) -> bool:
 
 
 def emit_units(program: Program, target: Target, library: bool, public: set[str]) -> bytes:
-    """The object file of ``program``."""
+    """The object file of ``program``. The loops that write its weights are compiled on the way, since one core may be free."""
     made = units(program)
     parts = parts_of([unit.step for unit in made])
-    texts = shared([partial(_assembly, unit, parts, target, number) for number, unit in enumerate(made)])
+    texts = shared([prepare, *(partial(_assembly, unit, parts, target, number) for number, unit in enumerate(made))])
     _initialise()
     driver = "\n".join([*map(_quoted, "\n".join(texts).split("\n")), driver_ir(program, target, library, apart=True)])
     module = linked(parse(driver, target), decoder_texts(program, library), public, target)

@@ -36,6 +36,12 @@ def encode_symbols(symbols: Array, counts: Array) -> bytes:
     return b"".join([bytes([log + TWO * (streams - 1)]), varints(frequencies), first, *parts])
 
 
+def prepare() -> str:
+    """Have the loops of the encoder compiled and kept, so that whoever encodes next finds them."""
+    encode_symbols(np.zeros(4, np.uint8), np.full(1, 4))
+    return ""
+
+
 @compiled
 def _walk(symbols: Any, frequencies: Any, log: int, states: Any, bits: Any, widths: Any, totals: Any) -> None:
     """From the last symbol to the first: the bits that each leaves, and their number in each stream; ``states`` end where a
