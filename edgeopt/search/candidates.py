@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import divergence
+from edgeopt.evaluate.onward import outputs_of_each
 from edgeopt.forms.form import Choice
 from edgeopt.search.budget import Candidate
 from edgeopt.search.space import Space, merged
@@ -33,4 +34,5 @@ def _errors(space: Space, choice: Choice) -> dict[str, float]:
     data: DataSet = space.inputs.subset(SAMPLES)
     reference, solved = outputs(space.graph, data), space.alone(space.all_in(choice))
     layers = [n for n in space.layers if choice in space.choices(n)]
-    return {n: divergence(reference, outputs(space.graph, data, merged(solved, [n]))) for n in layers}
+    found = outputs_of_each(space.graph, data, [merged(solved, [n]) for n in layers])
+    return {n: divergence(reference, result) for n, result in zip(layers, found, strict=True)}
