@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
@@ -129,14 +130,14 @@ def byte_model(layer: Layer) -> ModelProto:
     """The layer of 8 bits for onnxruntime, from codes to codes."""
     weight = np.random.default_rng(0).integers(-127, 128, (layer.outputs, layer.channels, *layer.taps)).astype(np.int8)
     zeros, one = np.zeros((), np.uint8), np.array(0.02, np.float32)
-    arrays = {"xs": one, "z": zeros, "w": weight if layer.side else weight.T.copy(), "ws": _scale(layer)}
+    arrays: dict[str, Array] = {"xs": one, "z": zeros, "w": weight if layer.side else weight.T.copy(), "ws": _scale(layer)}
     arrays |= {"wz": np.zeros(layer.outputs, np.int8), "ys": np.array(0.1, np.float32)}
     op = "QLinearConv" if layer.side else "QLinearMatMul"
     return _model(layer, TensorProto.UINT8, op, ["x", "xs", "z", "w", "ws", "wz", "ys", "z"], arrays)
 
 
 def _model(layer: Layer, kind: int, op: str, inputs: Sequence[str], arrays: Mapping[str, Array]) -> ModelProto:
-    attributes = layer.attributes
+    attributes: dict[str, Any] = dict(layer.attributes)  # what else helper.make_node takes by name has types of its own
     node = helper.make_node(op, list(inputs), ["y"], **attributes)
     ports = [helper.make_tensor_value_info(n, kind, s) for n, s in (("x", layer.shape), ("y", layer.result))]
     constants = [numpy_helper.from_array(a, n) for n, a in arrays.items()]

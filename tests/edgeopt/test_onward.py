@@ -8,8 +8,9 @@ import pytest
 from edgeopt.evaluate import onward
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
-from edgeopt.evaluate.observe import Overlay
+from edgeopt.evaluate.observe import Overlay, execute
 from edgeopt.evaluate.onward import outputs_of_each
+from edgeopt.ir import Array, Node
 from edgeopt.ops.grid import from_range
 from edgeopt.ops.grids import linear_nodes
 from tests.edgeopt.test_lockstep import branches
@@ -36,8 +37,12 @@ def test_what_lies_in_front_is_computed_once(monkeypatch: pytest.MonkeyPatch) ->
     graph, data = branches()
     data = DataSet({graph.inputs[0].name: data.arrays["x0"][:1]})
     ran: list[str] = []
-    execute = onward.execute
-    monkeypatch.setattr(onward, "execute", lambda node, *given: (ran.append(node.name), execute(node, *given)))
+
+    def counted(node: Node, environment: dict[str, Array], overlay: Overlay, calls: int) -> None:
+        ran.append(node.name)
+        execute(node, environment, overlay, calls)
+
+    monkeypatch.setattr(onward, "execute", counted)
     last = linear_nodes(graph)[-1]
     weight = np.asarray(last.constant(1))
     outputs_of_each(graph, data, [Overlay(constants={(last.name, 1): weight * k}) for k in range(5)])
