@@ -107,7 +107,7 @@ def finished(
 ) -> CompiledModel:
     """The rest of a compilation, after ``graph`` was optimised, and approximated as ``found`` says."""
     if level >= 2 and options.debug.only is None:
-        sparsify(graph, facts, context, options.objective, options.weights == CODED)
+        sparsify(graph, facts, context, options.objective, _coded(options, facts))
     stage("generating code")
     made = _assembled(graph, facts, level, context, options, symbol)
     if found is not None:
@@ -171,11 +171,16 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
-    form = FileForm((options.weights or (RAW if facts.bare else CODED)) == CODED, options.onnx)
+    form = FileForm(_coded(options, facts), options.onnx)
     made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form)
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     return made
+
+
+def _coded(options: Options, facts: Target) -> bool:
+    """Whether the file of weights is coded."""
+    return (options.weights or (RAW if facts.bare else CODED)) == CODED
 
 
 def _describe(made: CompiledModel, found: Decision) -> None:

@@ -62,7 +62,7 @@ def _about_weights(program: Program, upper: str) -> str:
         return f"""/* Checks the bytes of weights.bin and copies them into weights ({upper}_WEIGHTS_BYTES, aligned).
    {program.name}_run reads weights.bin itself too, from flash for instance, where it is aligned to {upper}_ALIGNMENT. */"""
     return f"""/* Checks the bytes of weights.bin ({upper}_FILE_BYTES) and decodes them into weights
-   ({upper}_WEIGHTS_BYTES, aligned), the last of which it works in. It allocates nothing and takes about 20 KB of stack. */"""
+   ({upper}_WEIGHTS_BYTES, aligned), the last of which it works in. It allocates nothing and takes about 36 KB of stack. */"""
 
 
 def c_type(dtype: str) -> str:

@@ -121,6 +121,8 @@ def test_small_files_count_weights_as_they_are_coded() -> None:
         assert all(value.uses for value in graph.constants)
     assert ops == {True: "FusedConv", False: "SparseConv"} and sizes[True] < 0.8 * sizes[False]
     assert ["times the dense cost" in reason for _, _, reason in contexts[True].declined] == [True]
+    made = edgeopt.compile(single("Conv", data, [weight], {"pads": [1, 1, 1, 1]}), 2, options=Options(objective="size"))
+    assert {kernel["op"] for kernel in made.manifest["kernels"]} & {"FusedConv", "SparseConv"} == {"FusedConv"}
 
 
 def test_a_search_counts_a_layer_as_it_will_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
