@@ -1,18 +1,19 @@
 """What serving costs: ``python -m benchmarks.serving [--grpc] [--malformed 10000]``.
 
 Round trips of 100 KB each way over the loopback interface, server and clients on the same cores: latency and requests per second
-at 1, 8 and 32 clients, of several rounds that with the least median. Then malformed requests: the server must answer afterwards,
-and hold no more memory. Exit code 1 when it does not.
+at 1, 8 and 32 clients, in turn with bare sockets, of several rounds that with the least median. Then malformed requests: the
+server must answer afterwards, and hold no more memory. Exit code 1 when it does not.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 
-from benchmarks.serving.load import Figures, load
+from benchmarks.serving.load import Bare, load
 from benchmarks.serving.malformed import storm
 from benchmarks.serving.server import Running, running
-from edgeopt.serve.remotes import remote
+from edgeopt.serve.remotes import AnyRemote, remote
 
 GROWTH = 1 << 20  # bytes that a server may hold more after malformed requests
 WARM = 2000  # malformed requests before memory is looked at
@@ -24,28 +25,32 @@ def main() -> None:
     parser.add_argument("--grpc", action="store_true", help="gRPC, too (needs edgeopt[serve])")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 8, 32])
     parser.add_argument("--malformed", type=int, default=10_000)
     a = parser.parse_args()
     with running(a.grpc) as server:
-        _speed(server, a.seconds, a.rounds)
+        _speed(server, a.clients, a.seconds, a.rounds)
         raise SystemExit(not survives(server, a.malformed))
 
 
-def _speed(server: Running, seconds: float, rounds: int) -> None:
+def _speed(server: Running, counts: Sequence[int], seconds: float, rounds: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("protocol", "clients", "p50 ms", "p99 ms", "requests/s", title="100 KB each way")
-    addresses = {"HTTP": f"127.0.0.1:{server.http}"} | ({"gRPC": f"grpc://127.0.0.1:{server.grpc}"} if server.grpc else {})
-    for protocol, address in addresses.items():
-        for clients in (1, 8, 32):
-            found: Figures = min((load(lambda a=address: remote(a), clients, seconds) for _ in range(rounds)), key=_median)  # type: ignore[misc]
-            table.add_row(protocol, str(clients), f"{found.median:.2f}", f"{found.high:.2f}", f"{found.rate:.0f}")
+    ways: dict[str, Callable[[], AnyRemote]] = {
+        "bare sockets": lambda: Bare(server.bare),
+        "HTTP": lambda: remote(f"127.0.0.1:{server.http}"),
+    }
+    if server.grpc:
+        ways["gRPC"] = lambda: remote(f"grpc://127.0.0.1:{server.grpc}")
+    for clients in counts:
+        turns = [[load(way, clients, seconds) for way in ways.values()] for _ in range(rounds)]
+        for way, figures in zip(ways, zip(*turns, strict=True), strict=True):
+            best = min(figures, key=lambda f: f.median)
+            table.add_row(way, str(clients), f"{best.median:.2f}", f"{best.high:.2f}", f"{best.rate:.0f}")
+        table.add_section()
     Console(width=100).print(table)
-
-
-def _median(figures: Figures) -> float:
-    return figures.median
 
 
 def survives(server: Running, count: int, warm: int = WARM, growth: int = GROWTH) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.serving.server import X, Y
+from edgeopt.ir import Array
+from edgeopt.serve.remote import Reply
 from edgeopt.serve.remotes import AnyRemote
+from edgeopt.serve.served import Signature
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,23 @@ class Figures:
     median: float
     high: float
     rate: float
+
+
+class Bare:
+    """Bytes there and back over a socket, without a protocol."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        self._connection = socket.create_connection(("127.0.0.1", port))
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stream = self._connection.makefile("rb")
+
+    def infer(
+        self, model: str, inputs: Mapping[str, Array], outputs: Sequence[Signature], deadline: float, batches: int = 64
+    ) -> Reply:
+        self._connection.sendall(inputs["x"].tobytes())
+        body = self._stream.read(X.nbytes)
+        return Reply({"y": np.frombuffer(body, X.dtype).reshape(X.shape)}, 0.0, 0.0, X.nbytes, X.nbytes)
 
 
 def load(client: Callable[[], AnyRemote], clients: int, seconds: float) -> Figures:

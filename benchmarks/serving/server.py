@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +28,20 @@ X = Signature("x", np.dtype(np.float32), (1, SIZE))
 Y = Signature("y", X.dtype, X.shape)
 
 
+def echo(listener: socket.socket) -> None:
+    """Give every connection its bytes back, 100 KB at a time: what the machine takes without any protocol."""
+    while True:
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_echo, args=(connection,), daemon=True).start()
+
+
+def _echo(connection: socket.socket) -> None:
+    with connection, connection.makefile("rb") as stream:
+        while len(body := stream.read(X.nbytes)) == X.nbytes:
+            connection.sendall(body)
+
+
 class Echo:
     """Gives back what it gets."""
 
@@ -38,11 +54,12 @@ class Echo:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs: its process, and its ports for HTTP and gRPC (0: there is none)."""
+    """A server that runs: its process, and its ports for HTTP, gRPC (0: there is none), and bytes that come back as they are."""
 
     pid: int
     http: int
     grpc: int
+    bare: int
 
     def resident(self) -> int:
         """Bytes of memory that it holds."""
@@ -72,7 +89,9 @@ def main() -> None:
         beside = GrpcServer(server.models, port=0)
         beside.start()
         port = beside.address[1]
-    print(json.dumps({"http": server.address[1], "grpc": port}), flush=True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=echo, args=(listener,), daemon=True).start()
+    print(json.dumps({"http": server.address[1], "grpc": port, "bare": listener.getsockname()[1]}), flush=True)
     sys.stdin.read()
     os._exit(0)
 

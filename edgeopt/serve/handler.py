@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol, cast
+from http import HTTPStatus
+from socketserver import StreamRequestHandler
+from typing import Protocol, cast
 
 from edgeopt.serve.answers import Answers, Response, failure
+from edgeopt.serve.fields import LONGEST, HeaderError, fields
 from edgeopt.serve.security import Security
 from edgeopt.serve.tensors import HEADER
 from edgeopt.serve.watchdog import WATCHDOG
@@ -34,70 +36,85 @@ class Serving(Protocol):
     largest: int
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(StreamRequestHandler):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "edgeopt", ""
     wbufsize = 1 << 18  # an answer of that size leaves at once
-    error_content_type = "application/json"
-    error_message_format = '{"error": "%(code)d %(message)s"}'
 
     @property
     def serving(self) -> Serving:
         """The server, whose type the standard library does not know."""
         return cast(Serving, self.server)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: counters are at /metrics."""
+    def handle(self) -> None:
+        """Requests, until one end of the connection wants no more."""
+        self._keeps = True
+        while self._keeps:
+            self._one()
 
-    def handle_one_request(self) -> None:
+    def _one(self) -> None:
         """One request from its first byte to the last of its answer, in bounded time."""
         with WATCHDOG.until(time.monotonic() + self.serving.limits.request, self.connection):
-            super().handle_one_request()
+            line = self.rfile.readline(LONGEST + 1)
+            self._keeps = bool(line)
+            try:
+                if line:
+                    self._respond(*self._read(line))
+            except HeaderError as error:
+                self._refuse(error.status, str(error))
 
-    def do_GET(self) -> None:
-        """Health, metadata and metrics."""
-        if self._allowed():
-            self._answer(self.serving.answers.get(self.path))
+    def _read(self, line: bytes) -> tuple[str, str]:
+        """Method and path, from the first line; the fields behind it are read, too. Raises HeaderError."""
+        if len(line) > LONGEST:
+            raise HeaderError("the path is too long", 414)
+        words = line.decode("latin-1").split()
+        if len(words) != 3 or not words[2].startswith("HTTP/"):
+            raise HeaderError("this is no request of HTTP/1.1")
+        if words[2] not in ("HTTP/1.0", "HTTP/1.1"):
+            raise HeaderError("this version of HTTP is not understood", 505)
+        self._fields = fields(self.rfile)
+        connection = self._fields.get("connection", "").lower()
+        self._keeps = connection == "keep-alive" or (words[2] == "HTTP/1.1" and connection != "close")
+        return words[0], words[1]
 
-    def do_POST(self) -> None:
-        """Inference."""
-        body = self._body() if self._allowed() else None
-        if body is not None:
-            self._answer(self.serving.answers.post(self.path, body, self.headers.get(HEADER)))
-
-    def _allowed(self) -> bool:
-        if not self.serving.security.allows(self.headers.get("Authorization", "")):
+    def _respond(self, method: str, path: str) -> None:
+        if method not in ("GET", "POST"):
+            self._refuse(501, f"the method {method[:20]} is not understood")
+        elif not self.serving.security.allows(self._fields.get("authorization", "")):
             self._refuse(401, "a token is needed: Authorization: Bearer TOKEN")
-            return False
-        return True
+        elif method == "GET":
+            self._keeps &= self._fields.get("content-length", "0") == "0"  # a body here would be taken for the next request
+            self._answer(self.serving.answers.get(path))
+        else:
+            body = self._body()
+            if body is not None:
+                self._answer(self.serving.answers.post(path, body, self._fields.get(HEADER.lower())))
 
     def _body(self) -> bytes | None:
         """The body of the request, or None when it was refused."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or "Transfer-Encoding" in self.headers:
+        length = self._fields.get("content-length", "")
+        if not length.isascii() or not length.isdigit() or "transfer-encoding" in self._fields:
             return self._refuse(411, "Content-Length is needed")
         if len(length) > 18 or int(length) > self.serving.largest:
             return self._refuse(413, f"more than {self.serving.largest} bytes")
-        if self.headers.get("Content-Encoding", "identity") != "identity":
+        if self._fields.get("content-encoding", "identity") != "identity":
             return self._refuse(415, "compressed requests are not understood")
+        if self._fields.get("expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
         body = self.rfile.read(int(length))
         return body if len(body) == int(length) else self._refuse(400, "the request ended early")
 
     def _refuse(self, status: int, reason: str) -> bytes | None:
         """Answer and close: what the client sends next cannot be told from the body."""
-        self.close_connection = True
+        self._keeps = False
         self._answer(failure(status, reason))
         return None
 
     def _answer(self, response: Response) -> None:
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(response.head)
-        self.wfile.write(response.data)
+        lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}", "Server: edgeopt"]
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
+        if not self._keeps:
+            lines.append("Connection: close")
+        self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode() + response.head + response.data)
         self.wfile.flush()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
+from edgeopt.serve.fields import LONGEST, HeaderError, fields
 from edgeopt.serve.served import Signature, require_fits
 from edgeopt.serve.tensors import HEADER, Seal, checksum, message, parsed, tensors
 from edgeopt.serve.watchdog import WATCHDOG
@@ -74,7 +75,7 @@ class Remote:
         except Unreachable:
             self.close()
             raise
-        except (EdgeoptError, OSError, http.client.HTTPException, ValueError) as error:
+        except (EdgeoptError, OSError, ValueError) as error:
             self.close()
             self._left(deadline)  # late is why, whatever the socket says of its end
             raise Unreachable(f"{self.address}: {error or type(error).__name__}") from error
@@ -84,33 +85,34 @@ class Remote:
         """Close this thread's connection; the next call opens another."""
         connection = getattr(self._local, "connection", None)
         if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # its stream holds it, too
             connection.close()
-            self._local.connection = None
+            self._local.connection = self._local.stream = None
 
     def _exchange(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
         """Send one request and read the answer. A kept connection that the server has closed meanwhile is opened once more."""
         kept = getattr(self._local, "connection", None) is not None
         try:
             return self._once(path, head, data, deadline)
-        except ConnectionError:  # which what http.client raises for an end without an answer is, too
+        except ConnectionError:
             self.close()
             if not kept or time.monotonic() >= deadline:
                 raise
             return self._once(path, head, data, deadline)
 
     def _once(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
-        kept = self._kept(deadline)
+        kept, stream = self._kept(deadline)
         kept.settimeout(self._left(deadline))
         with WATCHDOG.until(deadline, kept):
             kept.sendall(self._request(path, len(head), len(data)) + head + data)  # at once, so that the server wakes up once
-            reply = http.client.HTTPResponse(kept, method="POST")
-            reply.begin()
-            body = self._read(reply)
-        if reply.will_close:
+            status, found = _header(stream)
+            body = self._read(stream, found.get("content-length", ""))
+        if found.get("connection", "").lower() == "close":
             self.close()
-        if reply.status != 200:
-            raise Unreachable(f"{self.address} answers {reply.status}: {_reason(body)}")
-        return body, reply.getheader(HEADER)
+        if status != 200:
+            raise Unreachable(f"{self.address} answers {status}: {_reason(body)}")
+        return body, found.get(HEADER.lower())
 
     def _request(self, path: str, head: int, data: int) -> bytes:
         """The request line and headers of a body of ``head`` bytes of JSON and ``data`` behind it."""
@@ -123,26 +125,26 @@ class Remote:
             lines.append(f"Authorization: Bearer {self._token}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
-    def _kept(self, deadline: float) -> socket.socket:
+    def _kept(self, deadline: float) -> tuple[socket.socket, BinaryIO]:
         """This thread's connection, opened when there is none, with TLS agreed on before ``deadline``."""
-        kept: socket.socket | None = getattr(self._local, "connection", None)
-        if kept is None:
-            kept = socket.create_connection((self._host, self._port), self._left(deadline))
-            self._local.connection = kept
-            kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection: socket.socket | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = socket.create_connection((self._host, self._port), self._left(deadline))
+            self._local.connection = connection
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
-                secure = self._context.wrap_socket(kept, server_hostname=self._host, do_handshake_on_connect=False)
-                self._local.connection = kept = secure
+                secure = self._context.wrap_socket(connection, server_hostname=self._host, do_handshake_on_connect=False)
+                self._local.connection = connection = secure
                 with WATCHDOG.until(deadline, secure):  # its timeout counts from each byte anew
                     secure.do_handshake()
-        return kept
+            self._local.stream = connection.makefile("rb")
+        return connection, self._local.stream
 
-    def _read(self, reply: http.client.HTTPResponse) -> bytes:
-        if reply.length is None or reply.length > LARGEST:
+    def _read(self, stream: BinaryIO, length: str) -> bytes:
+        if not length.isascii() or not length.isdigit() or len(length) > 10 or int(length) > LARGEST:
             raise Unreachable(f"{self.address} does not say how long its answer is, or that it is longer than any")
-        wanted = reply.length
-        body = reply.read()
-        if len(body) != wanted:
+        body = stream.read(int(length))
+        if len(body) != int(length):
             raise Unreachable(f"{self.address} ended its answer early")
         return body
 
@@ -151,6 +153,20 @@ class Remote:
         if left <= 0:
             raise Unreachable(f"{self.address} did not answer in time")
         return left
+
+
+def _header(stream: BinaryIO) -> tuple[int, dict[str, str]]:
+    """Status and fields of an answer. Raises ConnectionError where there is none, and HeaderError."""
+    while True:
+        line = stream.readline(LONGEST)
+        if not line:
+            raise ConnectionError("the connection was closed without an answer")
+        words = line.split(None, 2)
+        if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+            raise HeaderError("this is no answer of HTTP/1.1")
+        found = fields(stream)
+        if int(words[1]) != 100:
+            return int(words[1]), found
 
 
 def _taken(record: Mapping[str, Any]) -> float:
