@@ -4,12 +4,18 @@ all else that is done for a request of 100 KB.
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Protocol
 
 from edgeopt.serve.tensors import WireError
 
 LONGEST, MOST = 1 << 16, 100  # bytes of a line, fields of a message
 _ONCE = ("content-length", "transfer-encoding", "host", "authorization", "inference-header-content-length")
+
+
+class Lines(Protocol):
+    """A stream that is read by lines."""
+
+    def readline(self, size: int = ..., /) -> bytes: ...
 
 
 class HeaderError(WireError):
@@ -20,7 +26,7 @@ class HeaderError(WireError):
         self.status = status
 
 
-def fields(stream: BinaryIO) -> dict[str, str]:
+def fields(stream: Lines) -> dict[str, str]:
     """The fields up to the empty line, by their names in lower case.
 
     Raises HeaderError for a line that is no field, for too many or too long ones, for one that must not be there twice, and where
