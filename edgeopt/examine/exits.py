@@ -44,7 +44,9 @@ def with_exits(
         return None, None
     insert(graph, found, context)
     optimize(graph, level, context)
-    return found, assemble(graph, facts, level, context, library=not facts.runs_here)
+    made = assemble(graph, facts, level, context, library=not facts.runs_here)
+    made.manifest["exits"] = sorted([point.macs, point.loss, point.bound] for point in found.curve)
+    return found, made
 
 
 def _read(source: str | Path | DataSet, graph: Graph) -> DataSet:

@@ -36,17 +36,24 @@ class _Scale:
         low, high = min(values), max(values)
         if self._log:
             low, high = log10(low), log10(high)
-            self.marks = [10.0**k for k in range(ceil(low - 1e-9), floor(high + 1e-9) + 1)]
+            self.marks = _decades(low, high)
             self._low, self._high = low - 0.02 * (high - low or 1), high + 0.02 * (high - low or 1)
         else:
             low = min(low, 0.0)
-            step = _round_step((high - low) / 5 or 1.0)
+            step = _round_step((high - low) / 8 or 1.0)
             self._low, self._high = step * floor(low / step), step * ceil(high / step + 1e-9)
             self.marks = [step * k for k in range(round(self._low / step), round(self._high / step) + 1)]
 
     def place(self, value: float) -> float:
         number = log10(value) if self._log else value
         return self._start + (self._end - self._start) * (number - self._low) / (self._high - self._low)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten between logarithms; where there are few of them, twice and five times these, too."""
+    factors = (1, 2, 5) if high - low < 3 else (1,)
+    marks = [m * 10.0**k for k in range(floor(low), floor(high) + 1) for m in factors]
+    return [mark for mark in marks if low - 1e-9 <= log10(mark) <= high + 1e-9]
 
 
 def _round_step(size: float) -> float:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from edgeopt.report.bars import bars
+from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
 
 STYLE = """
@@ -28,6 +29,8 @@ def page(manifest: Mapping[str, Any]) -> str:
     target = manifest["target"]
     about = f"level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
     body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
+    if curve := manifest.get("exits"):
+        body.append(section("Early exits", _exits(curve)))
     body += [section("Memory", table(("", "bytes"), _memory(manifest), {1})), section("Kernels", _kernels(manifest))]
     if found := manifest.get("islands"):
         rows = [(i["node"], i["op"], i["reason"]) for i in found]
@@ -62,6 +65,13 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
         parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
     parts.append(section("Layers", table(LAYERS, layer_rows(record), {2, 3, 4, 5})))
     return parts
+
+
+def _exits(points: Sequence[Sequence[float]]) -> str:
+    """Points (share of operations, percentage points lost, their bound) over all thresholds."""
+    lost, bound = ([(point[0], point[k]) for point in points] for k in (1, 2))
+    curves = [Curve("lost", lost), Curve("bound of 95 %", bound)]
+    return lines(curves, Axis("share of the multiply-accumulates"), Axis("percentage points"))
 
 
 def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -85,6 +85,7 @@ def _regression(x: Array, y: Array, classes: int, strength: float) -> tuple[Arra
     model = LogisticRegression(C=strength, max_iter=ROUNDS, tol=TOLERANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         model.fit((x - mean) / scale, y)
     w, b = model.coef_, model.intercept_
     if len(present) == 2:  # one row that separates the two

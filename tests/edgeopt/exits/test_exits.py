@@ -121,3 +121,4 @@ def test_the_command_reports_and_writes(tmp_path: Path) -> None:
     record = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)["result"]
     assert record["reported"]["macs"] < 1 and len(record["curve"]) > 10
     assert [port.name for port in edgeopt.load(tmp_path / "blobs.edgeopt").outputs] == ["y", "y.exit"]
+    assert "Early exits" in (tmp_path / "blobs.edgeopt" / "report.html").read_text()
