@@ -15,6 +15,7 @@ from edgeopt.coding.block import Part, Stored, write
 from edgeopt.coding.container import content
 from edgeopt.ir import Value
 from edgeopt.lower.program import Chunk, Program, WeightBlock
+from edgeopt.memory_limit import give_back
 from edgeopt.runtime.referred import LEAST, Place, located
 
 Record = dict[str, Any]
@@ -35,6 +36,7 @@ def store(program: Program, constants: Iterable[Value] = ()) -> Storage:
     groups = _groups(program.chunks)
     parts = [_part(program.block, group) for group in groups]
     places = located(program.block, [value for value in constants if value.array.nbytes >= LEAST])
+    give_back(program.weights_bytes)  # what finding the places took
     apart = [place for place in places if place.apart]
     parts += [Part(content(place.value.array), place.value.array.dtype.itemsize, None) for place in apart]
     file, stored = write(parts)
