@@ -42,7 +42,8 @@ def product_call(site: Site, columns: Columns, weight: Array, size: tuple[int, i
     residual: Operand = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
     given = (Input(0), Packed(packed(product, weight)), Packed(words), residual, Output())
     lag = columns.lag(size[0], size[1] * end.outputs * end.result_bytes)
-    over = ((0, lag),) if images == 1 and not end.how.added else ()
+    once = end.how.added and not weight.shape[0] % product.channels  # no channel is computed again after its residual is gone
+    over = ((0, lag), *(((RESIDUAL, 0),) if once else ())) if images == 1 else ()
     return KernelCall(function, (*given, Temporary("columns", tiles.scratch_bytes, True, "int8")), (), images, overlaps=over)
 
 
