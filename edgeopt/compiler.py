@@ -97,6 +97,7 @@ def _compiled(
     give_back(source or 0)
     made = finished(graph, found, facts, level, context, options, symbol_of(model))
     made.manifest |= {"source_bytes": source, "source_digest": digest, "preparation": preparation}
+    made.manifest["source_file"] = Path(model).name if isinstance(model, (str, Path)) else None
     if recipe is not None and found is not None:
         made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
     return made

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeopt.examine.originals import Runner
-from edgeopt.frontend.preparation import Preparation, prepared
-from edgeopt.ir import Array
+from edgeopt.frontend.preparation import Preparation, prepare_inputs
+from edgeopt.interpret import interpret
+from edgeopt.ir import Array, Graph, TensorType, Value
 from edgeopt.runtime.manifest import Manifest
 
 
@@ -31,3 +32,18 @@ def _preparation(about: Mapping[str, Any]) -> Preparation:
         key: tuple(value) if isinstance(value, list) else value for key, value in about.items() if key != "shape"
     }
     return Preparation(**fields)
+
+
+def prepared(
+    wanted: Mapping[str, Preparation], shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What the network itself would get of the raw ``arrays``; ``shapes`` are those that it takes."""
+    graph = Graph("preparation")
+    for name, shape in shapes.items():
+        value = Value(name, TensorType("float32" if name in wanted else str(arrays[name].dtype), shape))
+        graph.inputs.append(value)
+    graph.outputs = list(graph.inputs)
+    names = [value.name for value in graph.inputs]
+    prepare_inputs(graph, wanted)
+    found = interpret(graph, arrays)
+    return dict(zip(names, (found[value.name] for value in graph.outputs), strict=True))

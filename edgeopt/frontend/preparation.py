@@ -175,20 +175,3 @@ class _Nodes:
         """The output of one more node."""
         name = f"prepare.{op.lower()}"
         return self._graph.make(op, inputs, [TensorType(dtype, shape)], self._before, "", name, attributes).output
-
-
-def prepared(
-    wanted: Mapping[str, Preparation], shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Array]
-) -> dict[str, Array]:
-    """What the network itself would get of the raw ``arrays``; ``shapes`` are those that it takes."""
-    from edgeopt.interpret import interpret
-
-    graph = Graph("preparation")
-    for name, shape in shapes.items():
-        value = Value(name, TensorType("float32" if name in wanted else str(arrays[name].dtype), shape))
-        graph.inputs.append(value)
-    graph.outputs = list(graph.inputs)
-    names = [value.name for value in graph.inputs]
-    prepare_inputs(graph, wanted)
-    found = interpret(graph, arrays)
-    return dict(zip(names, (found[value.name] for value in graph.outputs), strict=True))

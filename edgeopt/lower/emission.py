@@ -163,7 +163,7 @@ class Emission:
         outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]
         inputs = [Binding(v.name, v.type, Place("input", i) if store.exists(v) else None) for i, v in enumerate(graph.inputs)]
         bound = min(lower_bound(buffers), arena)
-        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights)
+        return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights, buffers=buffers)
 
     def _planned(self, buffers: list[Buffer]) -> int:
         """Give every buffer its offset; returns the bytes of the arena."""

@@ -16,6 +16,7 @@ from edgeopt.coding.winograd import put_transformed
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import KernelCall, Origin
 from edgeopt.lower.memory import ALIGNMENT, aligned
+from edgeopt.lower.plan import Buffer
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Chunk:
 class Program:
     """Steps in order; ``arena_bytes`` and ``scratch_bytes`` (per thread) of RAM; the ``block`` of weights, of whose
 
-    ``chunks`` is known what they are made of, and which a C library decodes from ``file`` where there is one.
+    ``chunks`` is known what they are made of, and which a C library decodes from ``file`` where there is one. ``buffers`` lie
+    in the arena while they live.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Program:
     block: WeightBlock
     notes: list[str] = field(default_factory=list)
     file: bytes | memoryview | None = None
+    buffers: Sequence[Buffer] = ()
 
     @cached_property
     def weights(self) -> memoryview:

@@ -9,17 +9,28 @@ from typing import Any
 
 from edgeopt.report.bars import bars
 from edgeopt.report.lines import Axis, Curve, lines
+from edgeopt.report.drawing import drawing, legend, timeline
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#d5dce4;--soft:#6b7885;--before:#9fb0c0;
-  --after:#2b6cb0;--bad:#c2512f}
-@media(prefers-color-scheme:dark){:root{--ink:#e3e9ef;--paper:#161c22;--line:#34404c;--soft:#93a1ae;--before:#5d6d7c;--after:#63a4e6}}
+  --after:#2b6cb0;--mid:#a9cbee;--bad:#c2512f}
+@media(prefers-color-scheme:dark){:root{--ink:#e3e9ef;--paper:#161c22;--line:#34404c;--soft:#93a1ae;--before:#5d6d7c;--after:#63a4e6;--mid:#2c4a68}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}p.about{color:var(--soft);margin-top:.2rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--soft);font-weight:500}td,th{border-bottom:1px solid var(--line);padding:.25rem .6rem .25rem 0}
-td.n,th.n{text-align:right}svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}
+td.n,th.n{text-align:right}td.n{white-space:nowrap}
+svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}
+rect.integer{fill:var(--after)}rect.approximate{fill:var(--mid);stroke:var(--ink);stroke-dasharray:4 2}
+rect.float{fill:var(--paper);stroke:var(--before);stroke-width:1.5}rect.integer~text.on{fill:var(--paper)}
+rect.integer~text .soft{fill:var(--paper)}.soft{fill:var(--soft)}
+path.edge{fill:none;stroke:var(--soft)}rect.frame{stroke:var(--paper)}
+.key{border:1.5px solid var(--before);border-radius:4px;padding:0 .4rem}.key.integer{background:var(--after);color:var(--paper)}
+.key.approximate{background:var(--mid);border-style:dashed}h1,td{overflow-wrap:anywhere}
+@media(max-width:30rem){body{margin:1rem auto;padding:0 .6rem;font-size:14px}td,th{padding:.2rem .3rem .2rem 0;font-size:12px}}
+@media print{:root{--ink:#000;--paper:#fff;--line:#999;--soft:#444;--before:#999;--after:#444;--mid:#ccc;--bad:#000}
+  section{break-inside:avoid-page}body{max-width:none;margin:0}.bad{stroke:#000;stroke-dasharray:3 2;fill:#fff}}
 .before{fill:var(--before)}.after{fill:var(--after)}.bad{fill:var(--bad)}div.wide{overflow-x:auto}
 """
 
@@ -27,11 +38,15 @@ td.n,th.n{text-align:right}svg{width:100%;height:auto}svg text{font:12px system-
 def page(manifest: Mapping[str, Any]) -> str:
     """The page for a manifest: what was decided, what each layer costs before and after, which kernels run."""
     target = manifest["target"]
-    about = f"level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
+    file = f"{manifest['source_file']}, " if manifest.get("source_file") else ""
+    about = f"{file}level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
     body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
     if curve := manifest.get("exits"):
         body.append(section("Early exits", _exits(curve)))
-    body += [section("Memory", table(("", "bytes"), _memory(manifest), {1})), section("Kernels", _kernels(manifest))]
+    body.append(section("Memory", table(("", "bytes"), _memory(manifest), {1}) + _arena(manifest)))
+    if picture := drawing(manifest):
+        body.append(section("Graph", legend() + picture))
+    body.append(section("Kernels", _kernels(manifest)))
     if found := manifest.get("islands"):
         rows = [(i["node"], i["op"], i["reason"]) for i in found]
         body.append(section("Left in float", table(("layer", "operator", "because"), rows, set())))
@@ -80,6 +95,12 @@ def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     stored = sum(tensor["stored"] for tensor in manifest["storage"]["tensors"])
     rows = [("weights, on disk", f"{stored:,}"), *rows] if stored else rows
     return [("the model it was compiled from", f"{manifest['source_bytes']:,}"), *rows] if manifest.get("source_bytes") else rows
+
+
+def _arena(manifest: Mapping[str, Any]) -> str:
+    """What lies in the arena, step by step."""
+    picture = timeline(manifest.get("buffers") or [], len(manifest["kernels"]), manifest["arena_bytes"])
+    return f'<p class="about">the arena over the steps: each block is a buffer while it is needed</p>{picture}' if picture else ""
 
 
 def _kernels(manifest: Mapping[str, Any]) -> str:

@@ -28,9 +28,25 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "source_bytes": None,
         "fallbacks": [{"op": s.node.op, "node": s.node.name, "reason": s.reason} for s in program.fallbacks],
         "kernels": [{"node": s.node, "op": s.op, "kernel": _kernel_label(s.call.function, s.call.label)} for s in program.native],
+        "buffers": [[b.offset, b.size, b.first, b.last] for b in program.buffers],
+        "nodes": _nodes(graph),
         "passes": {name: n for name, n in fired.items() if n},
         "notes": [*graph.metadata.get("edgeopt.notes", "").splitlines(), *program.notes],
     }
+
+
+def _nodes(graph: Graph) -> list[Manifest]:
+    """What a picture of the graph needs: the nodes in order, and the places in that order of those that each reads."""
+    index = {id(out): i for i, node in enumerate(graph.nodes) for out in node.outputs}
+    return [
+        {
+            "name": node.name,
+            "op": node.op,
+            "output": str(node.output.type) if node.output.type is not None else "",
+            "reads": sorted({index[id(value)] for value in node.inputs if value is not None and id(value) in index}),
+        }
+        for node in graph.nodes
+    ]
 
 
 def _kernel_label(function: Any, label: str) -> str:

@@ -83,7 +83,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
     "edgeopt.compression": (*UPPER, "edgeopt.compiler", "edgeopt.options"),
-    "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.report"),
+    "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.interpret", "edgeopt.report"),
     "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),
     "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.npz", "edgeopt.examine.samples", "edgeopt.serve", "edgeopt.report"),
     "edgeopt.training": UPPER,

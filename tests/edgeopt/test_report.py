@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import edgeopt
 from edgeopt.report.bars import bars
+from edgeopt.report.drawing import drawing, timeline
 from edgeopt.report.page import page
 from edgeopt.report.quantization import layer_rows, summary_rows
 
@@ -81,3 +82,25 @@ def test_bars_fit_the_picture(rows: list[tuple[str, float, float]]) -> None:
     for bar in root.iter("rect"):
         assert 0 < float(bar.attrib["width"]) <= width - float(bar.attrib["x"])
     assert sum(1 for _ in root.iter("rect")) == sum((before > 0) + (after > 0) for _, before, after in rows)
+
+
+def test_the_graph_is_drawn_by_form_and_the_arena_over_the_steps(compiled: edgeopt.CompiledModel) -> None:
+    html = page(compiled.manifest)
+    assert "digits.onnx" in texts_of(html)
+    picture = ElementTree.fromstring(drawing(compiled.manifest))
+    kinds = [rect.get("class") for rect in picture.iter("rect")]
+    nodes = compiled.manifest["nodes"]
+    assert len(kinds) == len(nodes) == len(compiled.graph.nodes) and "integer" in kinds
+    assert len(list(picture.iter("path"))) == sum(len(node["reads"]) for node in nodes)
+    assert "@media print" in html and "max-width:30rem" in html
+
+
+def test_buffers_of_the_timeline_lie_in_the_arena_apart(compiled: edgeopt.CompiledModel) -> None:
+    arena, buffers = compiled.manifest["arena_bytes"], compiled.manifest["buffers"]
+    assert buffers and max(offset + size for offset, size, _, _ in buffers) <= arena
+    for i, (offset, size, first, last) in enumerate(buffers):
+        for other, more, begin, end in buffers[:i]:
+            assert offset + size <= other or other + more <= offset or last <= begin or end <= first  # or in place
+    assert timeline([], 3, 100) == "" and ElementTree.fromstring(timeline(buffers, 9, arena)).tag == "svg"
+    many = {"nodes": [{"name": "n", "op": "<Relu>", "output": "", "reads": [0] if i else []} for i in range(500)]}
+    assert "and 100 more" in drawing(many) and "<Relu>" not in drawing(many)

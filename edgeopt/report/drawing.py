@@ -1,0 +1,88 @@
+"""The graph of a compiled model as SVG: a row for each node, coloured by its form, and lines from the nodes that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+WIDTH, ROW, LEFT, MOST = 360, 30, 96, 400  # units of the picture, and nodes that are drawn
+INTEGER = ("Quant", "SparseQuant", "Lookup", "QLinear")
+STEP = 7  # between the lines of connections that pass by nodes
+
+
+def drawing(manifest: Mapping[str, Any]) -> str:
+    """The picture, or "" where nothing is known of the graph; of a large one the first ``MOST`` nodes."""
+    nodes = manifest.get("nodes") or []
+    shown, forms = nodes[:MOST], _forms(manifest)
+    if not shown:
+        return ""
+    boxes = [_box(index, node, forms.get(_stem(node["name"]), "")) for index, node in enumerate(shown)]
+    lines = [_line(source, index) for index, node in enumerate(shown) for source in node["reads"]]
+    height = ROW * len(shown) + 8
+    body = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" style="max-width:30rem">{"".join([*lines, *boxes])}</svg>'
+    left = len(nodes) - len(shown)
+    return body + (f'<p class="about">and {left} more</p>' if left else "")
+
+
+def legend() -> str:
+    """What the colours, and without colour the borders, say."""
+    kinds = (("integer", "whole numbers"), ("approximate", "changed in float"), ("float", "float"))
+    keys = "".join(f'<span class="key {kind}">{text}</span> ' for kind, text in kinds)
+    return f'<p class="about">{keys}in the order of execution</p>'
+
+
+def _forms(manifest: Mapping[str, Any]) -> dict[str, str]:
+    record = manifest.get("quantization")
+    return {} if record is None else {layer["layer"]: layer["form"] for layer in record["layers"]}
+
+
+def _stem(name: str) -> str:
+    return name.split("~")[0]
+
+
+def _kind(node: Mapping[str, Any], form: str) -> str:
+    if node["op"].startswith(INTEGER) or node["output"].startswith(("int8", "uint8", "int16", "uint16")):
+        return "integer"
+    return "approximate" if form not in ("", "float32") else "float"
+
+
+def _box(index: int, node: Mapping[str, Any], form: str) -> str:
+    top, kind = ROW * index + 4, _kind(node, form)
+    title = escape(f"{node['op']} '{node['name']}': {node['output']}{f', {form}' if form else ''}")
+    text = node["op"] + (f" {form}" if form and form != "float32" else "")
+    name = _short(_stem(node["name"]), 37 - len(text))
+    box = f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{WIDTH - LEFT - 4}" height="{ROW - 8}" rx="4"/>'
+    label = f'<text x="{LEFT + 8}" y="{top + 15}" class="on">{escape(text)} <tspan class="soft">{escape(name)}</tspan></text>'
+    return f"<g>{box}{label}<title>{title}</title></g>"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"…{text[len(text) - max(1, most) + 1 :]}"
+
+
+def _line(source: int, index: int) -> str:
+    """Straight to the next node; around those between them, the further the longer."""
+    begin, end = ROW * source + ROW - 4, ROW * index + 4
+    if index == source + 1:
+        return f'<path class="edge" d="M{LEFT + 20} {begin}V{end}"/>'
+    out = max(6, LEFT - STEP * min(12, 1 + (index - source)))
+    top, bottom = begin - ROW // 2 + 2, end + ROW // 2 - 2
+    down, back = f"H{out + 6}Q{out} {top} {out} {top + 6}V{bottom - 6}", f"Q{out} {bottom} {out + 6} {bottom}H{LEFT}"
+    return f'<path class="edge" d="M{LEFT} {top}{down}{back}"/>'
+
+
+def timeline(buffers: Sequence[Sequence[int]], steps: int, arena: int) -> str:
+    """The arena over the steps: each buffer (offset, size, first, last) from its first step to its last; "" without any."""
+    if not buffers or not arena:
+        return ""
+    wide, high = WIDTH / max(1, steps), 150
+    rows = [
+        f'<rect class="{"after" if i % 2 else "before"} frame" x="{wide * first:.2f}" '
+        f'y="{high - high * (offset + size) / arena:.2f}" '
+        f'width="{wide * (last - first + 1):.2f}" height="{max(0.5, high * size / arena):.2f}">'
+        f"<title>{size:,} bytes at {offset:,}, steps {first} to {last}</title></rect>"
+        for i, (offset, size, first, last) in enumerate(buffers)
+    ]
+    axis = f'<text x="0" y="{high + 14}">step 0</text><text x="{WIDTH}" y="{high + 14}" text-anchor="end">{steps - 1}</text>'
+    return f'<svg viewBox="0 0 {WIDTH} {high + 20}" role="img" style="max-width:40rem">{"".join(rows)}{axis}</svg>'
