@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from edgeopt.report.bars import bars
-from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.drawing import drawing, legend, timeline
+from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
 
 STYLE = """
