@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from textwrap import wrap
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -96,6 +96,26 @@ def progressing(text: str) -> Iterator[None]:
 
         with listening(tell):
             yield
+
+
+Count = Callable[[str, int, int], None]  # what is done, how many steps of it, of how many
+
+
+@contextmanager
+def counting() -> Iterator[Count | None]:
+    """A bar on stderr with the time left, for work that counts its steps; None where that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("preparing", total=None)
+
+        def tell(text: str, done: int, total: int) -> None:
+            bar.update(task, description=visible(text, kept=""), completed=done, total=total, refresh=done % 10 == 0)
+
+        yield tell
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: Sequence[int] = ()) -> None:

@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-
-from edgeopt.cli.console import note
+from edgeopt.cli.console import Count, counting, note
 
 if TYPE_CHECKING:
     from edgeopt.training.train import Listener, Progress
@@ -22,19 +18,12 @@ SECONDS = 10.0  # between two lines
 @contextmanager
 def shown() -> Iterator[Listener]:
     """A listener that shows the phase, the loss and the time left on stderr."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines()
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, auto_refresh=False, transient=True) as bar:
-        task = bar.add_task("preparing", total=None)
+    with counting() as count:
+        yield _lines() if count is None else _bar(count)
 
-        def listen(made: Progress) -> None:
-            text = f"{made.phase}: loss {made.loss:.4f}"
-            bar.update(task, description=text, completed=made.step, total=made.steps, refresh=made.step % 10 == 0)
 
-        yield listen
+def _bar(count: Count) -> Listener:
+    return lambda made: count(f"{made.phase}: loss {made.loss:.4f}", made.step, made.steps)
 
 
 def _lines() -> Listener:
