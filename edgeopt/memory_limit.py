@@ -11,6 +11,7 @@ import gc
 import os
 import re
 import resource
+from functools import lru_cache
 from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
@@ -30,7 +31,7 @@ def default_limit(held: int) -> int:
 
 def machine_memory() -> int:
     """Bytes this process may still use: the machine's memory, or less where a control group or ``ulimit -v`` says so."""
-    bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_cgroup_bounds()]
+    bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_cgroup_bounds(_CGROUPS)]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         bounds.append(max(soft - _mapped(), 0))
@@ -80,18 +81,19 @@ def _mapped() -> int:
         return 0
 
 
-def _cgroup_bounds() -> list[int]:
-    """The bounds of the control groups that hold this process, of either version."""
+@lru_cache(maxsize=2)
+def _cgroup_bounds(top: Path) -> tuple[int, ...]:
+    """The bounds of the control groups that hold this process, of either version; read once, since there may be many files."""
     try:
         entries = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
     except OSError:
         entries = []
-    files = [_CGROUPS / "memory.max", _CGROUPS / "memory" / "memory.limit_in_bytes"]
+    files = [top / "memory.max", top / "memory" / "memory.limit_in_bytes"]
     for _, controllers, path in entries:
-        root, name = (_CGROUPS, "memory.max") if not controllers else (_CGROUPS / "memory", "memory.limit_in_bytes")
+        root, name = (top, "memory.max") if not controllers else (top / "memory", "memory.limit_in_bytes")
         folder = root / path.lstrip("/")
         files += [parent / name for parent in [folder, *folder.parents] if parent.is_relative_to(root)]
-    return [bound for bound in map(_bound, files) if bound is not None]
+    return tuple(bound for bound in map(_bound, files) if bound is not None)
 
 
 def _bound(file: Path) -> int | None:

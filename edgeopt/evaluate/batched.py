@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgeopt.compiled import compiled
+from edgeopt.evaluate.bending import BENDING
 from edgeopt.evaluate.fused import fused_conv, fused_gemm, product
 from edgeopt.evaluate.loops import pool, window_of
 from edgeopt.ir import Array, Node
@@ -79,6 +80,12 @@ def add(node: Node, inputs: Sequence[Array | None]) -> Array | None:
     return None if a is None or b is None else np.add(a, b)
 
 
+def mul(node: Node, inputs: Sequence[Array | None]) -> Array | None:
+    """Mul."""
+    a, b = inputs[0], inputs[1]
+    return None if a is None or b is None else np.multiply(a, b)
+
+
 def relu(node: Node, inputs: Sequence[Array | None]) -> Array | None:
     """Relu."""
     return None if inputs[0] is None else np.maximum(inputs[0], inputs[0].dtype.type(0))
@@ -95,7 +102,18 @@ def identity(node: Node, inputs: Sequence[Array | None]) -> Array | None:
     return inputs[0]
 
 
+def _alone(name: str) -> Batched:
+    """The activation ``name`` of float32."""
+
+    def bent(node: Node, inputs: Sequence[Array | None]) -> Array | None:
+        x = inputs[0]
+        return None if x is None or x.dtype != np.float32 else BENDING[name](x, node)
+
+    return bent
+
+
 BATCHED: dict[str, Batched] = {
+    **{name: _alone(name) for name in ("HardSigmoid", "HardSwish", "LeakyRelu", "Sigmoid", "Tanh")},
     "Add": add,
     "AveragePool": average_pool,
     "Clip": clip,
@@ -105,8 +123,13 @@ BATCHED: dict[str, Batched] = {
     "Identity": identity,
     "MatMul": matmul,
     "MaxPool": max_pool,
+    "Mul": mul,
     "Relu": relu,
 }
 
 # Own operators, which otherwise run by their body.
-BATCHED_OWN: dict[str, Batched] = {"FusedConv": fused_conv, "FusedGemm": fused_gemm}
+BATCHED_OWN: dict[str, Batched] = {
+    **{name: _alone(name) for name in ("Gelu", "HardSwish", "Silu")},
+    "FusedConv": fused_conv,
+    "FusedGemm": fused_gemm,
+}

@@ -8,39 +8,52 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeopt.compiled import compiled
+from edgeopt.evaluate.bending import BENDING
 from edgeopt.evaluate.loops import Window, columns, depthwise
 from edgeopt.evaluate.volumes import convolve, lifted, volume_of
 from edgeopt.ir import Array, Node
+
+UNBOUNDED = (-np.inf, np.inf)
 
 _scratch = threading.local()
 
 
 def fused_conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
-    """FusedConv over one to three spatial axes whose activation clips or is none; None for other forms."""
-    bounds, (x, w, bias, residual) = clipping(node), (*inputs, None, None, None, None)[:4]
-    if bounds is None or x is None or w is None:
+    """FusedConv over one to three spatial axes; None for other forms."""
+    x, w, bias, residual = (*inputs, None, None, None, None)[:4]
+    if not _is_known(node) or x is None or w is None:
         return None
     y = product(node, x, w)
-    return None if y is None else finish(y, bias, residual, bounds, 1)
+    return None if y is None else _activated(node, y, bias, residual, 1)
 
 
 def fused_gemm(node: Node, inputs: Sequence[Array | None]) -> Array | None:
-    """FusedGemm in float32 whose activation clips or is none; None for other forms."""
-    bounds, (x, w, bias, residual) = clipping(node), (*inputs, None, None, None, None)[:4]
-    if bounds is None or x is None or w is None or x.dtype != np.float32:
+    """FusedGemm in float32; None for other forms."""
+    x, w, bias, residual = (*inputs, None, None, None, None)[:4]
+    if not _is_known(node) or x is None or w is None or x.dtype != np.float32:
         return None
-    return finish(np.matmul(x, w), bias, residual, bounds, -1)
+    return _activated(node, np.matmul(x, w), bias, residual, -1)
+
+
+def _is_known(node: Node) -> bool:
+    return clipping(node) is not None or node.text("activation", "") in BENDING
+
+
+def _activated(node: Node, y: Array, bias: Array | None, residual: Array | None, axis: int) -> Array:
+    made = finish(y, bias, residual, clipping(node) or UNBOUNDED, axis)
+    bend = BENDING.get(node.text("activation", ""))
+    return made if bend is None else bend(made, node)
 
 
 def clipping(node: Node) -> tuple[float, float] | None:
     """The bounds that the activation of ``node`` clips to; None for an activation that bends."""
-    kinds = {"": (-np.inf, np.inf), "Relu": (0.0, np.inf), "Clip": (node.real("alpha", 0.0), node.real("beta", 0.0))}
+    kinds = {"": UNBOUNDED, "Relu": (0.0, np.inf), "Clip": (node.real("alpha", 0.0), node.real("beta", 0.0))}
     return kinds.get(node.text("activation", ""))
 
 
 def finish(y: Array, bias: Array | None, residual: Array | None, bounds: tuple[float, float], axis: int) -> Array:
     """``y`` with bias (along ``axis``), residual and clipping, in place."""
-    if bias is None and residual is None and bounds == (-np.inf, np.inf):
+    if bias is None and residual is None and bounds == UNBOUNDED:
         return y
     if residual is not None and residual.shape != y.shape:
         residual = np.broadcast_to(residual, y.shape)

@@ -116,35 +116,32 @@ def rows_at(x: Array, window: Window, positions: Array, groups: int) -> Array:
 
 
 @compiled
-def _depthwise(x, w, y, numbers):  # type: ignore[no-untyped-def]
-    kh, kw, sh, sw, dh, dw, top, left = numbers
-    multiplier = y.shape[1] // x.shape[1]
-    y[:] = 0
+def _depthwise(x, w, y, steps):  # type: ignore[no-untyped-def]
+    sh, sw, dh, dw = steps
     for n in range(y.shape[0]):
-        for c in range(y.shape[1]):
-            for i in range(y.shape[2]):
-                line = y[n, c, i]
-                for p in range(kh):
-                    row = i * sh + p * dh - top
-                    if row < 0 or row >= x.shape[2]:
-                        continue
-                    source = x[n, c // multiplier, row]
-                    for q in range(kw):
-                        weight, start = w[c, 0, p, q], q * dw - left
-                        low, high = _span(x.shape[3], y.shape[3], start, sw)
-                        if sw == 1:
-                            for j in range(low, high):
-                                line[j] += weight * source[j + start]
-                        else:
-                            for j in range(low, high):
-                                line[j] += weight * source[j * sw + start]
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                sums = y[n, i, j]
+                sums[:] = 0
+                for p in range(w.shape[0]):
+                    for q in range(w.shape[1]):
+                        source, weight = x[n, i * sh + p * dh, j * sw + q * dw], w[p, q]
+                        for c in range(sums.size):
+                            sums[c] += weight[c] * source[c]
 
 
 def depthwise(x: Array, w: Array, window: Window) -> Array:
-    """The convolution of x [N, C, H, W] with w [C * multiplier, 1, kh, kw], each channel with its own filters."""
-    y = np.empty((len(x), len(w), *window.outputs(*x.shape[2:])), np.float32)
-    _depthwise(np.ascontiguousarray(x), np.ascontiguousarray(w), y, window.numbers)
-    return y
+    """The convolution of x [N, C, H, W] with w [C * multiplier, 1, kh, kw], each channel with its own filters.
+
+    Channels lie last meanwhile: loops over them are long where maps are small.
+    """
+    (top, left), (bottom, right) = window.begins, window.ends
+    height, width = x.shape[2:]
+    padded = np.zeros((len(x), top + height + bottom, left + width + right, len(w)), np.float32)
+    padded[:, top : top + height, left : left + width] = np.repeat(x, len(w) // x.shape[1], 1).transpose(0, 2, 3, 1)
+    y = np.empty((len(x), *window.outputs(height, width), len(w)), np.float32)
+    _depthwise(padded, np.ascontiguousarray(w[:, 0].transpose(1, 2, 0)), y, (*window.strides, *window.dilations))
+    return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
 
 @compiled

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from onnx import parser
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.bending import BENDING
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay, at_once, observe
 from edgeopt.frontend import load
@@ -45,7 +46,11 @@ def windows(draw: st.DrawFn) -> Graph:
     form.update(group=group, pads=pads, dilations=dilations)
     if not choice.integer(0, 1):
         return closed(draft, draft.op("Conv", x, w, draft.weight(width), **form))
-    form.update(activation=choice.pick(["", "Relu", "Clip", "LeakyRelu"]), alpha=-0.5, beta=0.5)
+    form.update(
+        activation=choice.pick(["", "Relu", "Clip", *BENDING]),
+        alpha=-0.5,
+        beta=0.5,
+    )
     return closed(draft, draft.own("FusedConv", x, w, draft.weight(width), **form))
 
 
