@@ -1,4 +1,4 @@
-"""LookupConv in the blocked layout: the tables of the whole map first, then tiles of results that select from them.
+"""LookupConv in the blocked layout: the tables of the map, or of a band of it, then tiles of results that select from them.
 
 A table serves all taps and all outputs. Codes are packed ``[panel][k][vector]`` in nibbles, k in the order block of inputs,
 kernel row, kernel column, codebook.
@@ -11,16 +11,18 @@ from dataclasses import replace
 import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Layout, Output, Packed, Site, Temporary, Tensor
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Layout, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.emit.emit_bytes import looks_up
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, require_bytes, require_result, x_zero
 from edgeopt.kernels.integer.quant_walk import Walk, first_vector, panel_of, vector_places, walk_function, walk_of
 from edgeopt.kernels.integer.requantize import parameters
-from edgeopt.kernels.lookup.codes import across_words, code_panels, code_vectors, expander
+from edgeopt.kernels.lookup.bands import Bands, band_function, banded, bands_of
+from edgeopt.kernels.lookup.codes import CodePanels, across_words, code_panels, code_vectors, expander
 from edgeopt.kernels.lookup.codewords import CODES, WORD, Codewords, codewords, ending
 from edgeopt.kernels.lookup.lookup_tile import FLUSH, LookupTile, tile_function
 from edgeopt.kernels.lookup.lookup_tiling import choose
-from edgeopt.kernels.lookup.tables import blocked_tables, table_bytes
+from edgeopt.kernels.lookup.map_tables import MapTables, blocked_tables, map_tables
+from edgeopt.kernels.lookup.tables import table_bytes
 from edgeopt.kernels.walk.micro import Loop
 from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
 from edgeopt.target import Target
@@ -35,19 +37,32 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if any(window.halo) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
     found = codewords(site, x.shape[1] // group)
-    tables = _tables(x, found)
-    memory = Temporary("tables", tables.elements, dtype="int8")
+    tables, made = _tables(x, found), map_tables(site, x, found)
     tile, walk = _tile(site, tables, window, found)
     panels = code_panels(target, _panels(target, found, walk, x.layout.block))
     firsts = [first_vector(walk, g) * target.lanes for g in range(walk.groups)]
-    _, numbers = ending(site, y.shape[1], found.lookups)
-    numbered = Packed(parameters(numbers, firsts, walk.vectors * target.lanes))
-    walk = replace(walk, stored=panels.bytes, copied=True)
-    function = walk_function(walk, tile_function(target, tile), expander(target, panels))
+    numbered = Packed(parameters(ending(site, y.shape[1], found.lookups)[1], firsts, walk.vectors * target.lanes))
     added = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
-    operands = (memory, Packed(panels.stored), numbered, added, Output(), panels.memory())
-    calls = blocked_tables(site, x, found, memory)
-    return *calls, KernelCall(function, operands, (), x.shape[0] * walk.groups * walk.blocks)
+    operands = (Packed(panels.stored), numbered, added, Output())
+    walk = replace(walk, stored=panels.bytes, copied=True)
+    bands = bands_of(target, walk, tables, window)
+    if bands is not None:
+        return _in_bands(x, bands, made, *banded(tile, walk, bands, tables.layout.block), panels, operands, target)
+    memory = Temporary("tables", tables.elements, dtype="int8")
+    function = walk_function(walk, tile_function(target, tile), expander(target, panels))
+    chunks = x.shape[0] * walk.groups * walk.blocks
+    return *blocked_tables(x, made, memory), KernelCall(function, (memory, *operands, panels.memory()), (), chunks)
+
+
+def _in_bands(
+    x: Tensor, bands: Bands, made: MapTables, tile: LookupTile, walk: Walk, panels: CodePanels, operands: tuple[Operand, ...],
+    target: Target,
+) -> tuple[KernelCall, ...]:  # fmt: skip
+    """The calls with tables of bands, in the memory of a thread."""
+    memory = Temporary("tables", made.blocks * walk.x.block, per_thread=True, dtype="int8")
+    function = band_function(walk, bands, made, tile_function(target, tile), expander(target, panels))
+    every = (*made.operands, *operands, memory, panels.memory())
+    return *made.before, KernelCall(function, every, (), x.shape[0] * bands.count(walk))
 
 
 def _require(site: Site, x: Tensor, y: Tensor, group: int) -> None:

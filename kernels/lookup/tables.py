@@ -15,18 +15,17 @@ import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import KernelCall, Operand, Packed, Site, Tensor
+from edgeopt.kernels.call import KernelCall, Operand, Packed, Site
 from edgeopt.kernels.emit.emit_bytes import flip, narrow
 from edgeopt.kernels.emit.emitter import I16, I32, Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.integer.quant_dot import Steps, arranged, meets_limit, tile_parts, widened
+from edgeopt.kernels.integer.quant_dot import Steps, arranged, meets_limit, tile_parts
 from edgeopt.kernels.integer.quant_operands import X, flipped, per_tensor
 from edgeopt.kernels.lookup.codewords import WORD, WORDS, Codewords
 from edgeopt.target import Target
 
 ZEROS, WIDE_ZEROS = 16, 24  # bytes of ``numbers`` before the zero points
-RUN = 512  # positions in a chunk
 
 
 @dataclass(frozen=True)
@@ -66,22 +65,12 @@ def numbers(site: Site) -> Array:
     return made
 
 
-def blocked_tables(site: Site, x: Tensor, found: Codewords, to: Operand) -> list[KernelCall]:
-    """The calls that build the tables of every position of a blocked map, borders included: [image, block, position, bytes]."""
-    block, books = x.layout.block, _by_block(found, x.layout.block, x.blocks)
-    builder = Builder(block // WORD, len(found.books), flipped(site), meets_limit(site.target, books))
-    parts, (copies, source) = -(-x.plane // RUN), widened(site.target, x)
-    operands = (source, Packed(packed_books(site.target, books)), Packed(numbers(site)), to)
-    function = _blocked(site.target, builder, x.blocks, x.plane, block, parts)
-    return [*copies, KernelCall(function, operands, (), x.shape[0] * x.blocks * parts)]
-
-
 def packed_books(target: Target, books: Array) -> Array:
     """Books [..., 16, 4] in the order in which a builder reads them."""
     return arranged(target, books.reshape(-1, WORDS, WORD)).reshape(-1)
 
 
-def _by_block(found: Codewords, block: int, blocks: int) -> Array:
+def by_block(found: Codewords, block: int, blocks: int) -> Array:
     """The codebooks as ``[block][A][word][16][4]``; every group begins with a block."""
     count, _, words = found.books.shape[:3]
     each = block // WORD
@@ -93,7 +82,7 @@ def row_tables(site: Site, x: Operand, found: Codewords, rows: int, depth: int, 
     """The call that builds the tables of rows of ``depth`` codes: [``chunk_of`` channels, row, bytes]."""
     chunk, more = chunk_of(site.target), depth // WORD - found.books.shape[2]
     whole = replace(found, books=np.pad(found.books, ((0, 0), (0, 0), (0, more), (0, 0), (0, 0))))
-    books = _by_block(whole, chunk, depth // chunk)
+    books = by_block(whole, chunk, depth // chunk)
     builder = Builder(chunk // WORD, len(found.books), flipped(site), meets_limit(site.target, books))
     operands = (x, Packed(packed_books(site.target, books)), Packed(numbers(site)), to)
     return KernelCall(_rows(site.target, builder, rows, depth, chunk), operands, (), depth // chunk)
@@ -111,20 +100,6 @@ def _rows(target: Target, builder: Builder, rows: int, depth: int, chunk: int) -
     def tables(x: Any, w: Any, s: Any, t: Any, begin: int, end: int) -> None:
         for i in range(begin, end):
             build(offset(x, i * chunk), offset(w, i * weights), s, offset(t, i * rows * table), rows)
-
-    return tables
-
-
-def _blocked(target: Target, builder: Builder, blocks: int, plane: int, block: int, parts: int) -> Any:
-    build, table, run = build_function(target, builder, block), builder.bytes, RUN
-    weights = table * WORD
-
-    def tables(x: Any, w: Any, s: Any, t: Any, begin: int, end: int) -> None:
-        for chunk in range(begin, end):
-            whole, first = chunk // parts, chunk % parts * run
-            place, left, number = whole * plane + first, plane - first, whole % blocks
-            count = left if left < run else run
-            build(offset(x, place * block), offset(w, number * weights), s, offset(t, place * table), count)
 
     return tables
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,12 @@ CASES: dict[str, Case] = {
     "many channels": ((1, 160, 4, 5), 40, (3, 3), PADS),
     "large window": ((1, 16, 12, 12), 16, (9, 9), {"pads": [4, 4, 4, 4]}),
 }
+BANDED: dict[str, tuple[Case, int]] = {  # with a second cache that is too small for all tables
+    "1x1": (CASES["1x1"], 8192),
+    "strided, two images": (CASES["strided"], 8192),
+    "dilated": (((1, 24, 64, 11), 17, (3, 3), {"pads": [2, 2, 2, 2], "dilations": [2, 2]}), 65536),
+    "grouped": (((1, 64, 48, 5), 96, (3, 3), {**PADS, "group": 2}), 65536),
+}
 BOOKS = {"K16 C'4": (1, 16, 4), "additive": (2, 16, 4), "C'2": (1, 16, 2), "few codewords": (1, 11, 4), "C'1": (1, 5, 1)}
 needs_tables = pytest.mark.skipif(target("host").lookup not in ("vpermb", "pshufb", "tbl"), reason="no look-up of bytes")
 runs_v3 = pytest.mark.skipif(not target(V3).runs_here, reason="this processor does not run AVX2 code")
@@ -58,6 +65,17 @@ def test_windows_agree_with_meaning(case: str) -> None:
     graph = case_graph(CASES[case], x=Grid(0.02, 117))
     data = data_of(graph)
     assert loss(run(graph, data, TABLES), meant(graph, data)) < TABLE_LOSS
+
+
+@needs_tables
+@pytest.mark.parametrize("case", BANDED)
+def test_bands_give_the_same_bits(case: str) -> None:
+    window, cache = BANDED[case]
+    graph = case_graph(window, x=Grid(0.02, 117), y=Grid(0.25, 128))
+    data, small = data_of(graph), replace(target("host"), l2=cache)
+    assert len(lower(graph, small, "one", TABLES).native) < len(lower(graph, target("host"), "one", TABLES).native)
+    for by_chunks in (False, True):
+        np.testing.assert_array_equal(run(graph, data, TABLES, small, by_chunks), run(graph, data, TABLES))
 
 
 @pytest.mark.parametrize("case", [*CASES.values(), ((1, 18, 5, 6), 9, (3, 3), {**PADS, "group": 3})])
