@@ -31,6 +31,7 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.runtime.writing import FileForm
+from edgeopt.search.corrected import comparison
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
 from edgeopt.search.run import Budget, Data, approximate, note_unused
@@ -99,7 +100,8 @@ def _compiled(
     made.manifest |= {"source_bytes": source, "source_digest": digest, "preparation": preparation}
     made.manifest["source_file"] = Path(model).name if isinstance(model, (str, Path)) else None
     if recipe is not None and found is not None:
-        made.manifest["compression"] = stored_record(found.stored, graph, recipe.name, size)
+        about = {"corrected": comparison(found, graph)}
+        made.manifest["compression"] = {**stored_record(found.stored, graph, recipe.name, size), **about}
     return made
 
 

@@ -153,7 +153,8 @@ def _model(draft: Draft, seed: Seed) -> tuple[ModelProto, dict[str, Array]]:
     del node.input[:]
     node.input.extend(names)
     given = {name: array for name, array in zip(names, draft.arrays, strict=True) if array is not None}
-    constant = {name for name in given if chance.random() < 0.4}
+    share = chance.choice((0.4, 0.4, 1.0))  # kernels want constant weights
+    constant = {name for name in given if chance.random() < share and (share < 1 or name != "x0")}
     declared = chance.random() < 0.4
     infos = [i if declared else ValueInfoProto(name=i.name, type=_unshaped(i)) for i in seed.outputs if i.name in node.output]
     graph = helper.make_graph(

@@ -1,4 +1,7 @@
-"""Valid nodes to start from: ONNX's own node tests, and the nodes of small networks after optimisation and quantisation."""
+"""Valid nodes to start from: ONNX's own node tests, the nodes of small networks after optimisation and quantisation, and others
+
+of our own operators.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, numpy_helper
 
+from benchmarks.fuzzing.own_nodes import own_nodes
 from edgeopt.conformance.coverage import node_tests
 from edgeopt.frontend.functions import own_name
 from edgeopt.ir import OWN_DOMAIN, Array
@@ -43,7 +47,8 @@ class Seed:
 def seeds() -> dict[str, list[Seed]]:
     """The valid nodes by operator."""
     found: dict[str, list[Seed]] = {}
-    for seed in [*_from_tests(), *_from_networks()]:
+    own = [_own_seed(node, arrays) for node, arrays in own_nodes()]
+    for seed in [*_from_tests(), *_from_networks(), *own]:
         if seed.op in OPERATORS and seed.op not in SKIPPED and _small(seed):
             found.setdefault(seed.op, []).append(seed)
     return dict(sorted(found.items()))

@@ -65,7 +65,7 @@ def _bytes(made: CompiledModel, name: str) -> int:
 
 
 def _show(made: CompiledModel) -> None:
-    from edgeopt.report.compression import COLUMNS, NUMBERS, onnx_share, rows, summary
+    from edgeopt.report.compression import COLUMNS, CORRECTED, NUMBERS, corrected, onnx_share, rows, summary
     from edgeopt.runtime.reading import MODEL, WEIGHTS
 
     for line in made.manifest["notes"]:
@@ -73,6 +73,8 @@ def _show(made: CompiledModel) -> None:
     record = made.manifest.get("compression")
     if record:
         print_table(COLUMNS, rows(record), title=f"recipe {record['recipe']}", numbers=NUMBERS)
+        if (row := corrected(record)) is not None:
+            print_table(CORRECTED, [row], title="the whole network", numbers=range(5))
         say(summary(record))
         if hint := onnx_share(made.manifest["storage"]["tensors"], _bytes(made, MODEL), _bytes(made, WEIGHTS)):
             say(hint)

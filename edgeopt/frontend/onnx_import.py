@@ -89,7 +89,10 @@ def _foreign(graph: Graph, model: ModelProto, functions: Mapping[str, FunctionPr
         if called is None:
             continue
         writer.functions.clear()
-        writer.node(node)
+        try:
+            writer.node(node)
+        except OverflowError as error:
+            raise EdgeoptError(f"{node.op} '{node.name}': a number in its attributes is out of range: {error}") from error
         (ours,) = writer.functions.values()
         if list(ours.node) != list(called.node) or list(ours.input) != list(called.input):
             foreign.add(called.name)

@@ -20,12 +20,13 @@ LIMITS = {
     "uint8": (0, 255),
     "int4": (-8, 7),
     "uint4": (0, 15),
+    "int3": (-4, 3),  # no type of ONNX: to compare with
     "int2": (-2, 1),
     "int16": (-32768, 32767),
     "uint16": (0, 65535),
     "int32": (-(2**31), 2**31 - 1),
 }
-BITS = {"int2": 2, "int4": 4, "uint4": 4, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "float16": 16, "int32": 32}
+BITS = {"int2": 2, "int3": 3, "int4": 4, "uint4": 4, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "float16": 16, "int32": 32}
 MIN_SCALE = float(np.finfo(np.float32).tiny)
 
 

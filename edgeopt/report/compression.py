@@ -7,6 +7,7 @@ from typing import Any
 
 COLUMNS = ("layer", "weights", "kept %", "weight bits", "index bits", "bytes", "compression")
 NUMBERS = range(1, 7)
+CORRECTED = ("theoretical speed-up", "speed-up", "compression", "drop, points", "drop without error correction")
 SAID = 0.1  # of the weights, above which it is said what model.onnx takes; chosen by hand
 
 
@@ -40,6 +41,17 @@ def summary(record: Mapping[str, Any]) -> str:
     """One line: all constants of the network, biases and tables included, against the model it came from."""
     model, made = record["model"], record["bytes"]
     return f"all constants, coded: {made:,} bytes, {model / max(1, made):.1f} times less than the model's {model:,}"
+
+
+def corrected(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The row of a network in codewords: speed-ups, compression, and what is lost with and without error correction."""
+    about = record.get("corrected")
+    if about is None:
+        return None
+    speed = f"{about['speed_up']:.2f}x {'measured' if about['measured'] else 'estimated'}"
+    theory = "-" if about["theoretical"] is None else f"{about['theoretical']:.2f}x"
+    lost = ["not verified" if about[key] is None else f"{about[key]:.2f}" for key in ("drop", "uncorrected_drop")]
+    return theory, speed, f"{record['model'] / max(1, record['bytes']):.1f}x", *lost
 
 
 def onnx_share(tensors: Sequence[Mapping[str, Any]], model: int, weights: int) -> str:

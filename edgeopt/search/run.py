@@ -22,6 +22,7 @@ from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.corrected import without_correction
 from edgeopt.search.decide import decide_within, decide_without_data
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import Keys, ladders, names
@@ -192,6 +193,8 @@ def _attempt(
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged = evaluation or calibration
     found = decide_within(graph, judged, goal, lambda: opened(evidence, keys), known, allowed)
+    if budget.recipe is not None:
+        found = replace(found, uncorrected=without_correction(graph, found, judged))
     return graph, found if reading is None else _completed(graph, found, judged, goal)
 
 

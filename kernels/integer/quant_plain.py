@@ -132,7 +132,9 @@ def _unary(site: Site) -> tuple[KernelCall, ...]:
 
 
 def _concat(site: Site) -> tuple[KernelCall, ...]:
-    return _select("Concat", tuple(range(2, len(site.inputs), 3)), 0, site)
+    attributes = {**site.node.attributes, "axis": site.node.integer("axis", 1)}  # which Concat itself does not presume
+    along = replace(site, node=Node(site.node.op, [], [], attributes, name=site.node.name))
+    return _select("Concat", tuple(range(2, len(site.inputs), 3)), 0, along)
 
 
 def _look_up(x: Any, table: Any, y: Any, begin: Any, end: Any, n: Any, first: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import edgeopt
 from edgeopt.coding import coded_size
 from edgeopt.errors import EdgeoptError
-from edgeopt.report.compression import onnx_share
+from edgeopt.report.compression import corrected, onnx_share
 from edgeopt.search import ladders
 from edgeopt.search.recipe import read_recipe, shipped
 from tests.edgeopt.command_line import DIGITS, EVALUATION
@@ -138,3 +138,13 @@ def test_a_recipe_that_is_not_there_names_those_there_are() -> None:
 def test_a_recipe_stands_alone() -> None:
     with pytest.raises(EdgeoptError, match="give it alone"):
         edgeopt.Options(recipe="share", quantize="w8a8")
+
+
+def test_codewords_are_shown_with_and_without_error_correction(tmp_path: Path) -> None:
+    made = edgeopt.compress(DIGITS, "q-cnn", data=EVALUATION, max_drop=5.0)
+    about, quantization = made.manifest["compression"]["corrected"], made.manifest["quantization"]
+    assert about["drop"] == quantization["before"] - quantization["after"] <= 5.0
+    assert about["theoretical"] > 1 and about["measured"] and about["speed_up"] > 0
+    row = corrected(made.manifest["compression"])
+    assert row is not None and row[3:] == (f"{about['drop']:.2f}", f"{about['uncorrected_drop']:.2f}")
+    assert about["uncorrected_drop"] >= about["drop"]

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Value, verify
@@ -119,3 +120,12 @@ def test_evaluate_and_infer_agree_on_the_shape() -> None:
     (y,) = evaluate(node, arrays)
     assert node.output.type is not None
     assert y.shape == node.output.type.shape
+
+
+def test_a_number_out_of_range_in_an_own_operator_is_one_message() -> None:
+    operands = [np.ones((1, 4, 4), np.float32), np.ones(4, np.float32), None, np.zeros(1, np.int32), np.array([0, 1], np.int32)]
+    model = export(own("SparseConv", X[:, :1], operands, weight_shape=[4, 1, 1, 1], block=[4, 4]))
+    (extents,) = [a for a in model.graph.node[0].attribute if a.name == "weight_shape"]
+    extents.ints[2] = extents.ints[3] = 2**40
+    with pytest.raises(EdgeoptError, match="SparseConv.*out of range"):
+        load(model)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +18,15 @@ from edgeopt.forms.applied import applied
 from edgeopt.forms.form import Evidence, Form
 from edgeopt.forms.moments import Moments
 from edgeopt.forms.product_quantize.rates import RATES
+from edgeopt.forms.product_quantize.reconstruct import parts_of, reconstruct
 from edgeopt.forms.product_quantize.session import INT8, ProductSession, suits
-from edgeopt.forms.product_quantize.solve import Seen, solve
+from edgeopt.forms.product_quantize.solve import Seen, cut, solve
 from edgeopt.forms.product_quantize.technique import ProductQuantize
 from edgeopt.forms.quantize.technique import plain_session
 from edgeopt.frontend import load
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, Node, TensorType, Value
+from edgeopt.ops.codebooks import LookupWeight
+from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.stored import layer_bytes
@@ -146,3 +151,56 @@ def test_the_network_that_runs_is_the_one_that_was_judged() -> None:
 def test_without_samples_it_says_what_to_do() -> None:
     with pytest.raises(EdgeoptError, match="--data"):
         ProductQuantize().open(Evidence(load(network())), ["k16c4"])
+
+
+def test_what_was_stopped_goes_on_with_the_next_layer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    solved = list[str]()
+
+    def recorded(node: Node, *known: Any, **how: Any) -> LookupWeight:
+        if node.name == stop:
+            raise KeyboardInterrupt
+        solved.append(node.name)
+        return solve(node, *known, **how)
+
+    def found(cache: str) -> dict[str, LookupWeight]:
+        monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path / cache))
+        plan = plain_session(Evidence(graph, data), "w8a8").solve({n: Form("quantize", "w8a8") for n in names}, Overlay())
+        return reconstruct(graph, data, [n for n in linear_nodes(graph) if suits(n)], RATES["k16c4"], plan, Overlay())
+
+    monkeypatch.setattr("edgeopt.forms.product_quantize.reconstruct.solve", recorded)
+    graph = load(network())
+    optimize(graph, 1, Context(level=1))
+    data = DataSet({"x": np.random.default_rng(0).standard_normal((24, 3, 8, 8)).astype(np.float32)})
+    names, stop = [n.name for n in linear_nodes(graph)], ""
+    whole, stop = found("whole"), names[2]
+    with pytest.raises(KeyboardInterrupt):
+        found("stopped")
+    stop = ""
+    resumed = found("stopped")
+    assert solved == [*names[1:], names[1], names[2]] and list(resumed) == list(whole) == names[1:]
+    for name, made in resumed.items():
+        assert (made.channels, made.shift, made.dense) == (whole[name].channels, whole[name].shift, whole[name].dense)
+        for ours, theirs in ((made.codes, whole[name].codes), (made.books, whole[name].books), (made.bias, whole[name].bias)):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_wide_layer_is_corrected_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs that go together lie in one part; the error of the response falls although parts know nothing of one another."""
+    rng, graph = np.random.default_rng(0), Graph("one", opsets={"": 21, "ai.edgeopt": 1})
+    x = Value("x", TensorType("float32", (1, 96)))
+    constants = [rng.standard_normal((96, 64)).astype(np.float32), np.ones(64, np.float32)]
+    inputs = [x, *(graph.constant("c", c) for c in constants)]
+    node = graph.make("FusedGemm", inputs, [TensorType("float32", (1, 64))], None, OWN_DOMAIN, "wide")
+    monkeypatch.setattr("edgeopt.forms.product_quantize.reconstruct.MOST_COLUMNS", 64)
+    monkeypatch.setattr("edgeopt.forms.product_quantize.reconstruct.NEIGHBOURS", 40)
+    assert parts_of(node, 4) == 3
+    hidden, mix = rng.standard_normal((3, 4000, 8)), rng.standard_normal((3, 8, 32))
+    rows = np.concatenate(list(np.maximum(hidden @ mix, 0)), axis=1)
+    parts = cut(rows[None, ::2], 3)
+    moments = Moments(np.stack([p.T @ p for p in parts]) / 2000, parts.mean(axis=1), parts.mean(axis=1), rows=2000)
+    seen, exact, errors = Seen(moments, parts[:, :128], float(rows.max()) / 255, 3), rows @ constants[0], list[float]()
+    for correct in (False, True):
+        made = solve(node, RATES["k16c4"], seen, correct=correct)
+        assert made.array.shape == (96, 64) and made.bias is not None
+        errors.append(float(np.linalg.norm(rows @ made.array + made.bias - 1 - exact)))
+    assert errors[1] < LESS * errors[0]

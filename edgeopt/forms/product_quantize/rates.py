@@ -26,5 +26,11 @@ class Rate:
         return made
 
 
-RATES = {"k16c4": Rate(1, 4), "k16c2": Rate(1, 2), "2k16c4": Rate(2, 4)}  # the last errs less than the one before, at its bits
-FINER = {"k16c4": ("2k16c4", "int8"), "k16c2": ("2k16c4", "int8"), "2k16c4": ("int8",)}
+RATES = {
+    "k16c4": Rate(1, 4),
+    "k16c2": Rate(1, 2),
+    "2k16c4": Rate(2, 4),  # errs less than the one before, at its bits
+    "3k16c4": Rate(3, 4),
+}
+FINER = {"k16c4": ("2k16c4", "3k16c4", "int8"), "k16c2": ("2k16c4", "3k16c4", "int8"), "2k16c4": ("3k16c4", "int8")}
+FINER["3k16c4"] = ("int8",)

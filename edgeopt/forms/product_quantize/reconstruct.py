@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.moments import MomentSum, grouped, sampled_rows
+from edgeopt.forms.product_quantize.kept import solved_once
 from edgeopt.forms.product_quantize.rates import Rate
-from edgeopt.forms.product_quantize.solve import Seen, solve
+from edgeopt.forms.product_quantize.solve import Seen, cut, solve
 from edgeopt.forms.progress import progress
 from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.ir import Array, Graph, Node
@@ -20,7 +22,8 @@ from edgeopt.ops.grids import QuantizationPlan
 
 SAMPLES = 512  # that layers are fitted to
 ROWS = 256  # inputs that the unit of tables is chosen on
-MOST_COLUMNS = 4608  # inputs of an output channel; of more, correlations take too much memory, and codes are the nearest
+MOST_COLUMNS = 4608  # inputs of an output channel whose correlations are all taken; of more, those of neighbours
+NEIGHBOURS = 2304  # inputs in a part of such a layer, at most
 
 
 def reconstruct(
@@ -28,7 +31,8 @@ def reconstruct(
 ) -> dict[str, LookupWeight]:
     """Codewords for each of ``nodes``, in the order of ``graph``; all other layers as ``plan`` quantises them.
 
-    ``under`` is what happens to the weights before. ``correct`` is False for k-means of weights alone, to compare with.
+    ``under`` is what happens to the weights before. ``correct`` is False for k-means of weights alone, to compare with. Each
+    layer that is solved is kept, so that the same work goes on from there when it is stopped and started again.
     """
     data, made = data.subset(SAMPLES), dict[str, LookupWeight]()
     overlays = [under, overlay_of(graph, plan)]
@@ -36,8 +40,8 @@ def reconstruct(
         for node in progress(nodes, "codewords"):
             source = node.input(0)
             assert source is not None
-            seen = _seen(node, runs, len(data), float(plan.activations[source.name].scale))
-            made[node.name] = solve(node, rate, seen, correct=correct)
+            seen = _seen(node, runs, len(data), float(plan.activations[source.name].scale), rate.size)
+            made[node.name] = solved_once(node, rate, seen, correct, partial(solve, node, rate, seen, correct=correct))
             overlays[1].constants[node.name, 1] = made[node.name].array
             bias = made[node.name].bias
             if bias is not None:
@@ -45,19 +49,29 @@ def reconstruct(
     return made
 
 
-def _seen(node: Node, runs: Lockstep, samples: int, scale: float) -> Seen:
+def _seen(node: Node, runs: Lockstep, samples: int, scale: float, size: int) -> Seen:
     """The moments of what the layer reads in the quantised and in the exact network, and some of the former."""
-    weight = node.constant(1)
-    assert weight is not None
-    small = grouped(node, weight).shape[2] <= MOST_COLUMNS
-    total, kept = MomentSum(cross=True), list[Array]()
+    parts, kept = parts_of(node, size), list[Array]()
+    total = MomentSum(cross=True)
 
     def rows(batch: int, arrays: list[Array]) -> list[Array]:
-        return sampled_rows(node, arrays, samples, batch)
+        return [cut(part, max(1, parts)) for part in sampled_rows(node, arrays, samples, batch)]
 
     for exact, own in runs.reach(node, rows):
-        if small:
+        if parts:
             total.add(own, exact)
         if sum(part.shape[1] for part in kept) < ROWS:
             kept.append(own[:, :: max(1, own.shape[1] // ROWS)])
-    return Seen(total.result() if small else None, np.concatenate(kept, axis=1), scale)
+    return Seen(total.result() if parts else None, np.concatenate(kept, axis=1), scale, max(1, parts))
+
+
+def parts_of(node: Node, size: int) -> int:
+    """How many equal parts of whole sub-spaces of ``size`` channels are looked at each by itself; 0 where there are none."""
+    weight = node.constant(1)
+    assert weight is not None
+    groups, _, columns = grouped(node, weight).shape
+    if columns <= MOST_COLUMNS:
+        return 1
+    channels = weight.shape[0] if node.op == "FusedGemm" else weight.shape[1]
+    equal = (p for p in range(-(-columns // NEIGHBOURS), channels // size + 1) if channels % (p * size) == 0)
+    return next(equal, 0) if groups == 1 else 0

@@ -13,7 +13,8 @@ from edgeopt.forms.errors import output_errors
 from edgeopt.forms.form import Evidence, Form, Technique
 from edgeopt.forms.product_quantize.rates import RATES, Rate
 from edgeopt.forms.product_quantize.reconstruct import reconstruct
-from edgeopt.forms.product_quantize.work import speed_up
+from edgeopt.forms.product_quantize.solve import Seen, solve
+from edgeopt.forms.product_quantize.work import speed_up, theoretical
 from edgeopt.forms.quantize.technique import QuantizeSession
 from edgeopt.ir import Graph, Node
 from edgeopt.ops.codebooks import LookupWeight
@@ -72,6 +73,22 @@ class ProductSession:
                 nodes = [n for n in linear_nodes(self.graph) if suits(n)]
                 self._solved[key] = reconstruct(self.graph, self.inputs, nodes, RATES[key], whole, under)
         return ProductPlan(plan, {n: self._solved[f.key][n] for n, f in forms.items() if f.key != INT8})
+
+    def uncorrected(self, solution: ProductPlan) -> ProductPlan:
+        """The same rates by k-means of the weights alone, to see what error correction is worth."""
+        rates = {n: Rate(len(w.books), w.books.shape[3], w.books.shape[2]) for n, w in solution.tables.items()}
+        nodes = [n for n in linear_nodes(self.graph) if n.name in rates]
+        made = {n.name: solve(n, rates[n.name], Seen(None, None, self._scale(solution, n)), correct=False) for n in nodes}
+        return ProductPlan(solution.plan, made)
+
+    def _scale(self, solution: ProductPlan, node: Node) -> float:
+        source = node.input(0)
+        assert source is not None
+        return float(solution.plan.activations[source.name].scale)
+
+    def theoretical(self, graph: Graph) -> float | None:
+        """How much less work than the exact network there is in ``graph``."""
+        return theoretical(graph)
 
     def _bytes(self, layers: Mapping[str, object]) -> dict[str, Form]:
         return {name: Form(self._inner.technique.name, self._inner.schemes[0].name) for name in layers}

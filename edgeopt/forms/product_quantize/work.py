@@ -24,6 +24,18 @@ def speed_up(graph: Graph) -> str:
     )
 
 
+def theoretical(graph: Graph) -> float | None:
+    """Multiply-adds of the whole network as it was, over those and the additions that are left; None where that is not known."""
+    before = after = 0
+    for node in graph.nodes:
+        whole = macs(node)
+        counts = _counts(node) if node.is_own(*LOOKUPS) else (whole or 0, whole or 0, 0)
+        if whole is None or counts is None:
+            return None
+        before, after = before + counts[0], after + counts[1] + counts[2]
+    return before / after if after else None
+
+
 def _counts(node: Node) -> tuple[int, int, int] | None:
     """Multiply-adds of a layer as it was, multiply-adds for its tables, and additions of their entries."""
     x, y, codes, books = (shape_of(v) for v in (node.input(0), node.output, node.input(CODES), node.input(CODEBOOKS)))

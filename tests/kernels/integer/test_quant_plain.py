@@ -59,9 +59,10 @@ def test_softmax() -> None:
     agrees(single("QuantSoftmax", [(3, 11)], [0, *X.arrays, *Grid(1 / 256, 0).arrays], {"axis": -1}, "uint8"))
 
 
-def test_concat() -> None:
+@pytest.mark.parametrize("attributes", [{"axis": 1}, {}])
+def test_concat(attributes: dict[str, Attribute]) -> None:
     inputs: list[Array | int] = [*Z.arrays, 0, *X.arrays, 1, *Y.arrays]
-    agrees(single("QuantConcat", [(1, 5, 3), (1, 2, 3)], inputs, {"axis": 1}, "uint8"))
+    agrees(single("QuantConcat", [(1, 5, 3), (1, 2, 3)], inputs, attributes, "uint8"))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
