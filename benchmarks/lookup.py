@@ -1,6 +1,8 @@
 """Products whose weights are codewords, by table look-up: ``python -m benchmarks.lookup [MODEL...] [--target T] [--json FILE]``.
 
-Single layers of common shapes; or whole networks, whose weights are replaced by random codes.
+Single layers of common shapes; or whole networks, whose weights are replaced by random codes. ``--int8 DIR`` also runs an int8
+file of each network (made there by onnxruntime's static quantization) in OpenVINO and onnxruntime. On a target that is not this
+machine networks are estimated; ``python -m benchmarks.lookup_instructions`` counts what layers execute there.
 
 Random codes and one thread; every way runs in turn in one process, and ratios are those of the least times. The layers count
 without the changes of layout at their ends, which a network does not have between them.
@@ -16,6 +18,8 @@ from pathlib import Path
 
 from benchmarks import lookup_networks
 from benchmarks.lookup_layers import LAYERS, Timing, measure, ways
+from benchmarks.quantized_files import quantized
+from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
 
@@ -56,14 +60,15 @@ def main() -> None:
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--ways", nargs="+", default=list(lookup_networks.WAYS), choices=list(lookup_networks.WAYS))
     parser.add_argument("--peers", nargs="*", type=Path, default=[], help="further files of the one model, for other engines")
-    parser.add_argument("--target", default="host", help="a target this machine can run")
+    parser.add_argument("--int8", type=Path, metavar="DIR", help="int8 files for other engines, made here by onnxruntime")
+    parser.add_argument("--target", default="host", help="layers: one that this machine can run")
     parser.add_argument("--layers", nargs="*", help="parts of the names of layers, by default all")
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each way")
     parser.add_argument("--no-peers", action="store_true", help="without onnxruntime")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     if a.models:
-        networks = [lookup_networks.measure(path, find_target(a.target), a.seconds, a.peers, a.ways) for path in a.models]
+        networks = _networks(a, find_target(a.target))
         show_networks(networks)
         _write(a.json, networks)
         return
@@ -72,6 +77,16 @@ def main() -> None:
     found = [measure(layer, target, a.seconds, ways(layer, target, not a.no_peers)) for layer in wanted]
     show(found, ("K16 C'4", "2 x K16 C'4", "K16 C'2"))
     _write(a.json, found)
+
+
+def _networks(given: argparse.Namespace, target: Target) -> list[lookup_networks.Network]:
+    if not target.runs_here:
+        return [lookup_networks.estimated(path, target, given.ways) for path in given.models]
+    made = []
+    for path in given.models:
+        peers = [*given.peers, *([quantized(path, given.int8, False)] if given.int8 else [])]
+        made.append(lookup_networks.measure(path, target, given.seconds, peers, given.ways))
+    return made
 
 
 def _write(path: Path | None, found: Sequence[Timing] | Sequence[lookup_networks.Network]) -> None:

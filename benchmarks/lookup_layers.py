@@ -74,38 +74,40 @@ class Timing:
     cold: dict[str, float] = field(default_factory=dict)
 
 
-def lookup_graph(layer: Layer, books: tuple[int, int]) -> Graph:
-    """The layer with random codes."""
+def lookup_graph(layer: Layer, books: tuple[int, int], dtype: str = "uint8") -> Graph:
+    """The layer with random codes; what it reads and makes is of type ``dtype``."""
     rng, (count, size) = np.random.default_rng(0), books
     spaces = -(-layer.channels // size)
-    graph, inputs = _graph(layer)
+    graph, inputs = _graph(layer, dtype)
     codes = rng.integers(0, 16, (count, layer.outputs, spaces, *layer.taps)).astype(np.uint8)
     book = np.clip(np.rint(rng.normal(0, DEVIATION, (count, spaces, 16, size))), -127, 127).astype(np.int8)
     inputs += [
         graph.constant("codes", codes, "uint4"),
         *_constants(graph, book, _scale(layer), np.zeros(layer.outputs, np.float32)),
     ]
-    return _finished(graph, "Lookup", layer, inputs, {"shift": SHIFT})
+    return _finished(graph, "Lookup", layer, inputs, {"shift": SHIFT}, dtype)
 
 
-def integer_graph(layer: Layer) -> Graph:
-    """The layer with random weights of 8 bits."""
-    graph, inputs = _graph(layer)
+def integer_graph(layer: Layer, dtype: str = "uint8") -> Graph:
+    """The layer with random weights of 8 bits, likewise."""
+    graph, inputs = _graph(layer, dtype)
     weight = np.random.default_rng(0).integers(-127, 128, (layer.outputs, layer.channels, *layer.taps)).astype(np.int8)
     inputs += _constants(graph, weight if layer.side else weight.T.copy(), _scale(layer), np.zeros(layer.outputs, np.int8))
-    return _finished(graph, "Quant", layer, [*inputs, None], {})
+    return _finished(graph, "Quant", layer, [*inputs, None], {}, dtype)
 
 
-def _graph(layer: Layer) -> tuple[Graph, list[Value | None]]:
+def _graph(layer: Layer, dtype: str) -> tuple[Graph, list[Value | None]]:
     graph = Graph("layer", opsets={"": 21, "ai.edgeopt": 1})
-    graph.inputs = [Value("x", TensorType("uint8", layer.shape))]
-    return graph, [graph.inputs[0], *_constants(graph, np.array(0.02, np.float32), np.array(0, np.uint8))]
+    graph.inputs = [Value("x", TensorType(dtype, layer.shape))]
+    return graph, [graph.inputs[0], *_constants(graph, np.array(0.02, np.float32), np.array(0, dtype))]
 
 
-def _finished(graph: Graph, kind: str, layer: Layer, inputs: list[Value | None], more: Mapping[str, int]) -> Graph:
-    inputs += _constants(graph, np.array(0.1, np.float32), np.array(0, np.uint8))
+def _finished(
+    graph: Graph, kind: str, layer: Layer, inputs: list[Value | None], more: Mapping[str, int], dtype: str
+) -> Graph:
+    inputs += _constants(graph, np.array(0.1, np.float32), np.array(0, dtype))
     op, attributes = kind + ("Conv" if layer.side else "Gemm"), {**layer.attributes, **more}
-    node = graph.make(op, inputs, [TensorType("uint8", layer.result)], None, OWN_DOMAIN, "layer", attributes)
+    node = graph.make(op, inputs, [TensorType(dtype, layer.result)], None, OWN_DOMAIN, "layer", attributes)
     graph.outputs = [node.output]
     infer_types(graph)
     return graph

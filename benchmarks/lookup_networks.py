@@ -1,4 +1,7 @@
-"""Whole networks with random codes in place of their weights: times and bytes, beside bytes and other engines."""
+"""Whole networks with random codes in place of their weights: times and bytes, beside bytes and other engines.
+
+Another processor's times are estimates of the cost model, from the instructions that its code executes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers import random_inputs
-from edgeopt.assembly import assemble
+from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.cost import estimate
 from edgeopt.evaluate.data import generated
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.examine.engines import Inference, onnxruntime, openvino
@@ -19,10 +23,11 @@ from edgeopt.forms.product_quantize.technique import ProductQuantize
 from edgeopt.forms.quantize.technique import plain_session
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
+from edgeopt.lower.lowering import lower
+from edgeopt.lower.table import kernels_for
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
 
 LEVEL, ROUNDS = 2, 7
@@ -44,17 +49,15 @@ def forms_of(graph: Graph, session: ProductSession, wanted: Sequence[str]) -> di
     return {name: next((f for f in offers if f.key == keys[name]), offers[-1]) for name, offers in session.offers().items()}
 
 
-def compiled(path: Path, target: Target, wanted: Sequence[str]) -> CompiledModel:
-    """The network with random codes for the rates of convolutions and of products, or in float where none is wanted."""
+def changed(path: Path, target: Target, wanted: Sequence[str]) -> Graph:
+    """The network with random codes for the rates of convolutions and of products."""
     graph = load(path)
     optimize(graph, LEVEL, Context(level=LEVEL))
-    if not wanted:
-        return assemble(graph, target, LEVEL)
     evidence = Evidence(graph, generated(graph, 2), signed=target.signed_bytes)
     keys = list(dict.fromkeys([*wanted, INT8]))
     session = ProductSession(ProductQuantize(), evidence, keys, plain_session(evidence, "w8a8"))
     solution = session.rough(forms_of(graph, session, wanted), Overlay())
-    return assemble(applied(graph, [(session, solution)], Context(level=LEVEL)), target, LEVEL)
+    return applied(graph, [(session, solution)], Context(level=LEVEL))
 
 
 WAYS: dict[str, tuple[str, ...]] = {
@@ -73,7 +76,7 @@ def measure(path: Path, target: Target, seconds: float, peers: Sequence[Path], w
         runs[f"openvino {peer.stem}"] = openvino(peer, inputs, 1)
         runs[f"onnxruntime {peer.stem}"] = onnxruntime(peer, inputs, 1)
     for name in ways:
-        model = compiled(path, target, WAYS[name])
+        model = assemble(changed(path, target, WAYS[name]), target, LEVEL)
         made.stored[name] = len(model.files["weights.bin"])
         runs[name] = lambda model=model: list(model.run(inputs).values())  # type: ignore[misc]
     made.milliseconds = dict.fromkeys(runs, float("inf"))
@@ -84,4 +87,15 @@ def measure(path: Path, target: Target, seconds: float, peers: Sequence[Path], w
             run()
             made.milliseconds[name] = min(made.milliseconds[name], 1e3 * (time.perf_counter() - started))
         rounds += 1
+    return made
+
+
+def estimated(path: Path, target: Target, ways: Sequence[str]) -> Network:
+    """The ``ways`` on a processor that this machine is not."""
+    made = Network(path.stem)
+    for name in ways:
+        graph = changed(path, target, WAYS[name])
+        program = lower(graph, target, SYMBOL, kernels_for(LEVEL))
+        made.stored[name] = len(program.weights)
+        made.milliseconds[name] = 1e3 * estimate(program, graph, target).seconds
     return made

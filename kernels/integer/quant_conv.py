@@ -18,9 +18,9 @@ from edgeopt.kernels.call import Declined, Kernel, KernelCall, Prepared, Site, T
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.integer.quant_dot import as_multiplied
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, WEIGHT, centred, require_result, tile_flips, tile_site, x_zero
-from edgeopt.kernels.integer.quant_walk import Reading, walk_product
+from edgeopt.kernels.integer.quant_walk import Reading, is_flat, walk_product
 from edgeopt.kernels.walk.micro import Loop
-from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
+from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, halo_of, plane_window
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -44,18 +44,12 @@ def prepare(site: Site) -> Prepared:
     window = plane_window(site.node, weight.shape[2:])
     if any(window.halo) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
-    flat = _is_flat(window, x, y, residual)
+    flat = is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     loops, steps = loops_of(x, window, weight.shape[1])
     copies, source = as_multiplied(target, x)
     reading = Reading(x, window, in_order(weight, block), loops, steps, size, arrange)
     return replace(walk_product(site, reading, weight, source, group, tile_flips(site)), before=tuple(copies))
-
-
-def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
-    """A 1x1 window of stride one over maps without halos walks the plane as one row."""
-    tensors = [x, y] + ([residual] if residual is not None else [])
-    return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
 
 
 def loops_of(x: Tensor, window: PlaneWindow, channels: int) -> tuple[tuple[Loop, ...], tuple[int, ...]]:
@@ -90,13 +84,7 @@ def in_order(weight: Array, block: int) -> Array:
 
 def halo(node: Node) -> Halo:
     """The border a convolution needs around its input; none where it declines."""
-    weight = node.input(WEIGHT)
-    if weight is None or weight.type is None or not weight.type.static:
-        return 0, 0, 0, 0
-    try:
-        return plane_window(node, weight.type.dims[2:]).halo
-    except Declined:
-        return 0, 0, 0, 0
+    return halo_of(node, WEIGHT, 2)
 
 
 KERNEL = Kernel("quant_conv", ("QuantConv",), select, layout="blocked", hot=True, halo=halo, fill=x_zero)

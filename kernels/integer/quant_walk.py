@@ -183,6 +183,12 @@ def walk_of(
     )
 
 
+def is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
+    """A 1x1 window of stride one over maps without halos walks the plane as one row."""
+    tensors = [x, y] + ([residual] if residual is not None else [])
+    return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
+
+
 def _strides(t: Tensor, start: int, steps: tuple[int, int]) -> Strides:
     block = t.layout.block
     return Strides(start * block, t.blocks * t.plane * block, t.plane * block, steps[0] * t.row * block, steps[1] * block)

@@ -14,7 +14,7 @@ from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Layout, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.emit.emit_bytes import looks_up
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, require_bytes, require_result, x_zero
-from edgeopt.kernels.integer.quant_walk import Walk, first_vector, panel_of, vector_places, walk_function, walk_of
+from edgeopt.kernels.integer.quant_walk import Walk, first_vector, is_flat, panel_of, vector_places, walk_function, walk_of
 from edgeopt.kernels.integer.requantize import parameters
 from edgeopt.kernels.lookup.bands import Bands, band_function, banded, bands_of
 from edgeopt.kernels.lookup.codes import CodePanels, across_words, code_panels, code_vectors, expander
@@ -24,7 +24,7 @@ from edgeopt.kernels.lookup.lookup_tiling import choose
 from edgeopt.kernels.lookup.map_tables import MapTables, blocked_tables, map_tables
 from edgeopt.kernels.lookup.tables import table_bytes
 from edgeopt.kernels.walk.micro import Loop
-from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
+from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, halo_of, plane_window
 from edgeopt.target import Target
 
 
@@ -89,7 +89,7 @@ def _tables(x: Tensor, found: Codewords) -> Tensor:
 
 def _tile(site: Site, tables: Tensor, window: PlaneWindow, found: Codewords) -> tuple[LookupTile, Walk]:
     y, residual, target, group = site.outputs[0], site.optional(RESIDUAL), site.target, site.node.integer("group", 1)
-    size, blocks, flat = tables.layout.block, tables.blocks // group, _is_flat(window, site.given(0), y, residual)
+    size, blocks, flat = tables.layout.block, tables.blocks // group, is_flat(window, site.given(0), y, residual)
     extent = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     unit, vectors = y.layout.block // target.lanes, y.blocks * y.layout.block // target.lanes
     words = size // target.vector_bytes if across_words(target) else size // 16
@@ -114,12 +114,6 @@ def _tile(site: Site, tables: Tensor, window: PlaneWindow, found: Codewords) -> 
     return tile, walk_of(target, (tables, y, residual or y), window, tiling, extent, group, steps)
 
 
-def _is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
-    """A 1x1 window of stride one over maps without halos walks the plane as one row."""
-    tensors = [x, y] + ([residual] if residual is not None else [])
-    return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
-
-
 def _panels(target: Target, found: Codewords, walk: Walk, block: int) -> Array:
     """Codes as [panel, bytes] of indices, in the order of the walk; those of words and outputs that do not exist are zero."""
     count, outputs, words, height, width = found.codes.shape
@@ -133,13 +127,7 @@ def _panels(target: Target, found: Codewords, walk: Walk, block: int) -> Array:
 
 def halo(node: Node) -> Halo:
     """The border a convolution needs around its input; none where it declines."""
-    codes = node.input(CODES)
-    if codes is None or codes.type is None or not codes.type.static:
-        return 0, 0, 0, 0
-    try:
-        return plane_window(node, codes.type.dims[3:]).halo
-    except Declined:
-        return 0, 0, 0, 0
+    return halo_of(node, CODES, 3)
 
 
 KERNEL = Kernel("lookup_conv", ("LookupConv",), select, layout="blocked", hot=True, halo=halo, fill=x_zero)

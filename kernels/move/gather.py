@@ -46,14 +46,41 @@ def _gather_elements(
 
 
 def _select_elements(site: Site) -> tuple[KernelCall, ...]:
+    at = site.given(1)
+    constants = by_elements(site)
+    return (KernelCall(_gather_elements, (Input(0), Input(1), Output(0)), constants, prod(at.shape[:-1])),)
+
+
+def by_elements(site: Site) -> tuple[int, ...]:
+    """The numbers of a walk over the indices of GatherElements or ScatterElements, row by row.
+
+    The extent of the axis and its step in the data, indices in a row and their step, then the rows' extents and steps.
+    """
     x, at = site.given(0), site.given(1)
     static(x, at)
     axis = site.node.integer("axis", 0) % len(x.shape)
     steps = list(row_major(x.shape))
     along, steps[axis] = steps[axis], 0
     extents, (strides,) = outer(at.shape[:-1], steps[:-1])
-    constants = (x.shape[axis], along, at.shape[-1], steps[-1], *extents[1:], *strides)
-    return (KernelCall(_gather_elements, (Input(0), Input(1), Output(0)), constants, prod(at.shape[:-1])),)
+    return (x.shape[axis], along, at.shape[-1], steps[-1], *extents[1:], *strides)
+
+
+@inline
+def indexed_place(
+    at: Any, first: Any, depth: Any,
+    e0: Any, e1: Any, e2: Any, e3: Any, e4: Any, s0: Any, s1: Any, s2: Any, s3: Any, s4: Any,
+) -> Any:  # fmt: skip
+    """Where the ``depth`` indices from ``first`` on lead to, one to five of them, by extents and steps."""
+    place = clamped(at[first], e0) * s0
+    if depth > 1:
+        place += clamped(at[first + 1], e1) * s1
+    if depth > 2:
+        place += clamped(at[first + 2], e2) * s2
+    if depth > 3:
+        place += clamped(at[first + 3], e3) * s3
+    if depth > 4:
+        place += clamped(at[first + 4], e4) * s4
+    return place
 
 
 def _gather_nd(
@@ -61,17 +88,8 @@ def _gather_nd(
     e0: Any, e1: Any, e2: Any, e3: Any, e4: Any, s0: Any, s1: Any, s2: Any, s3: Any, s4: Any,
 ) -> None:  # fmt: skip
     for chunk in range(begin, end):
-        first = chunk * depth
         source = quotient(chunk, count) * block
-        source += clamped(at[first], e0) * s0
-        if depth > 1:
-            source += clamped(at[first + 1], e1) * s1
-        if depth > 2:
-            source += clamped(at[first + 2], e2) * s2
-        if depth > 3:
-            source += clamped(at[first + 3], e3) * s3
-        if depth > 4:
-            source += clamped(at[first + 4], e4) * s4
+        source += indexed_place(at, chunk * depth, depth, e0, e1, e2, e3, e4, s0, s1, s2, s3, s4)
         for i in range(inner):
             y[chunk * inner + i] = x[source + i]
 

@@ -14,8 +14,8 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Si
 from edgeopt.kernels.emit.elements import loader, require, scalar, static, storer
 from edgeopt.kernels.emit.intrinsics import inline
 from edgeopt.kernels.move.copy import flat_copy
-from edgeopt.kernels.move.gather import clamped
-from edgeopt.kernels.walk.strided import locate, outer, row_major
+from edgeopt.kernels.move.gather import by_elements, clamped, indexed_place
+from edgeopt.kernels.walk.strided import locate, row_major
 
 _REDUCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "none": lambda old, new: new,
@@ -52,14 +52,8 @@ def _elements(dtype: str, reduction: str) -> Callable[..., None]:
 
 
 def _select_elements(site: Site) -> tuple[KernelCall, ...]:
-    x, at = site.given(0), site.given(1)
-    static(x, at)
-    axis = site.node.integer("axis", 0) % len(x.shape)
-    steps = list(row_major(x.shape))
-    along, steps[axis] = steps[axis], 0
-    extents, (strides,) = outer(at.shape[:-1], steps[:-1])
-    key = (x.type.dtype, _reduction(site))
-    constants = (prod(at.shape[:-1]), x.shape[axis], along, at.shape[-1], steps[-1], *extents[1:], *strides)
+    key = (site.given(0).type.dtype, _reduction(site))
+    constants = (prod(site.given(1).shape[:-1]), *by_elements(site))
     return (flat_copy(site), KernelCall(_elements(*key), (Input(1), Input(2), Output(0)), constants, 1))
 
 
@@ -73,16 +67,7 @@ def _blocks(dtype: str, reduction: str) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         for _ in range(begin, end):
             for row in range(count):
-                first = row * depth
-                place = clamped(at[first], e0) * s0
-                if depth > 1:
-                    place += clamped(at[first + 1], e1) * s1
-                if depth > 2:
-                    place += clamped(at[first + 2], e2) * s2
-                if depth > 3:
-                    place += clamped(at[first + 3], e3) * s3
-                if depth > 4:
-                    place += clamped(at[first + 4], e4) * s4
+                place = indexed_place(at, row * depth, depth, e0, e1, e2, e3, e4, s0, s1, s2, s3, s4)
                 for i in range(inner):
                     store(y, place + i, kind(combine(load(y, place + i), load(update, row * inner + i))))
 

@@ -56,7 +56,18 @@ def conv_window(node: Node) -> PlaneWindow:
 
 def conv_halo(node: Node) -> Halo:
     """The zero border a convolution needs around its input; none where it declines."""
+    return halo_of(node, 1, 2)
+
+
+def halo_of(node: Node, weight: int, first: int) -> Halo:
+    """The border around the input of ``node``, the extents of whose window are those of input ``weight`` from ``first`` on.
+
+    None where its kernel declines the window.
+    """
+    value = node.input(weight)
+    if value is None or value.type is None or not value.type.static:
+        return 0, 0, 0, 0
     try:
-        return conv_window(node).halo
+        return plane_window(node, value.type.dims[first:]).halo
     except Declined:
         return 0, 0, 0, 0

@@ -1,0 +1,87 @@
+"""Instructions of look-ups on Arm, beside those of bytes: ``python -m benchmarks.lookup_instructions [--targets T...]``.
+
+One layer in one native call, executed under qemu-user (``benchmarks.arm_instructions`` says how they are counted), beside the
+number that the cost model comes to without executing anything, and the time that it estimates from it. Random codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.arm_instructions import run_logged
+from benchmarks.lookup_layers import BOOKS, Layer, integer_graph, lookup_graph
+from edgeopt.assembly import assemble
+from edgeopt.cost import estimate
+from edgeopt.cost.calibrate import program_of
+from edgeopt.cost.census import census
+from edgeopt.cost.core import ISSUED
+from edgeopt.ir import Graph
+from edgeopt.ir.clone import clone
+from edgeopt.report import layers, totals
+from edgeopt.target import target as find_target
+
+LAYERS = (Layer(64, 64, 28, 3), Layer(256, 256, 14), Layer(1024, 1024, 0))
+LEVEL = 2
+
+
+@dataclass
+class Row:
+    """A layer in one way on one target."""
+
+    target: str
+    layer: str
+    way: str
+    macs: int
+    instructions: int
+    counted: int
+    milliseconds: float
+
+
+def count(graph: Graph, name: str, layer: str, way: str) -> Row:
+    """Execute, count and estimate."""
+    target = find_target(name)
+    macs = totals(layers(graph)).macs
+    compiled = assemble(clone(graph), target, LEVEL, symbol="model", library=True)
+    instructions, _ = run_logged(compiled, target)
+    program = program_of(graph, target, LEVEL)
+    counted = int(census(program, target).totals[:, :ISSUED].sum())
+    return Row(name, layer, way, macs, instructions, counted, 1e3 * estimate(program, graph, target).seconds)
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table; ratios are to bytes on the same target."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("target", "layer", "way", "instructions", "per MAC", "cost model counts", "estimate, ms", "x int8, estimated")
+    bytes_ = {(r.target, r.layer): r for r in rows if r.way == "int8"}
+    for r in rows:
+        ratio = bytes_[r.target, r.layer].milliseconds / r.milliseconds
+        shares = (f"{r.instructions / r.macs:.3f}", f"{r.counted / r.instructions:.0%}", f"{r.milliseconds:.2f}", f"{ratio:.2f}")
+        table.add_row(r.target, r.layer, r.way, f"{r.instructions:,}", *shares)
+    Console(width=130).print(table)
+
+
+def main() -> None:
+    """Count every layer on every target."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--targets", nargs="+", default=["cortex-a53", "cortex-a72", "cortex-a76"])
+    parser.add_argument("--json", type=Path)
+    a = parser.parse_args()
+    rows = []
+    for name in a.targets:
+        for layer in LAYERS:
+            ways = {"int8": integer_graph(layer, "int8")}  # signed, as these processors multiply
+            ways |= {way: lookup_graph(layer, books, "int8") for way, books in BOOKS.items()}
+            rows += [count(graph, name, layer.name, way) for way, graph in ways.items()]
+    show(rows)
+    if a.json:
+        a.json.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
