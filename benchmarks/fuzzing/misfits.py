@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +98,9 @@ def _revalue(draft: Draft) -> None:
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
         value = min(max(int(value), int(limits.min)), int(limits.max))
-    with np.errstate(all="ignore"):
-        made.reshape(-1)[chance.randrange(made.size) if chance.random() < 0.7 else slice(None)] = value
+    place: int | slice = chance.randrange(made.size) if chance.random() < 0.7 else slice(None)
+    with np.errstate(all="ignore"), suppress(OverflowError):  # types of four bits take no number that they do not hold
+        made.reshape(-1)[place] = value
     draft.arrays[index] = made
 
 
