@@ -25,8 +25,8 @@ class Decision:
     is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile
     of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
     those at the outputs of the layers, ``stored`` what they take where size was asked for. ``source`` are the bytes of the
-    constants of the network that all began with. ``reference`` are the results that the drop is counted from. ``uncorrected`` is the
-    metric without error correction, where that was asked for.
+    constants of the network that all began with. ``reference`` are the results that the drop is counted from. ``uncorrected`` is
+    the metric without error correction, where that was asked for.
     """
 
     solved: Solved
