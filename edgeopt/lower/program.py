@@ -180,7 +180,9 @@ class WeightBlock:
 
     def span(self, chunks: Sequence[Chunk]) -> Array:
         """The bytes (uint8) from the first to the last of ``chunks``, neighbours in the block."""
-        start, alone = chunks[0].offset, self._contents[chunks[0].offset] if len(chunks) == 1 else None
+        start, alone = chunks[0].offset, None
+        if len(chunks) == 1 and chunks[0].size:
+            alone = self._contents[start]
         if alone is not None:
             return np.frombuffer(alone, np.uint8)
         made = np.zeros(chunks[-1].offset + chunks[-1].size - start, np.uint8)
@@ -196,6 +198,8 @@ class WeightBlock:
         return made
 
     def _put(self, chunk: Chunk, room: Array, to: int) -> None:
+        if not chunk.size:  # the next chunk has its offset, too
+            return
         data = self._contents[chunk.offset]
         if data is not None:
             room[to : to + chunk.size] = np.frombuffer(data, np.uint8)

@@ -35,3 +35,14 @@ def test_what_is_forgotten_is_not_in_it() -> None:
     kept = block.add(OTHERS[1])
     np.testing.assert_array_equal(block.span(block.chunks[1:]), OTHERS[1].view(np.uint8))
     assert kept.offset == block.chunks[1].offset and len(block.chunks) == 2
+
+
+def test_an_empty_constant_shares_its_place_with_the_next_one() -> None:
+    block, full = WeightBlock(), np.arange(32, dtype=np.uint8)
+    block.add(np.zeros((0, 4), np.int8))
+    mark = block.mark()
+    block.add(full)
+    np.testing.assert_array_equal(np.frombuffer(block.block(), np.uint8)[:32], full)
+    assert [block.span([chunk]).tobytes() for chunk in block.chunks] == [b"", full.tobytes()]
+    block.back_to(mark)
+    assert block.size == 0
