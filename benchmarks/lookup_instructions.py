@@ -24,7 +24,7 @@ from edgeopt.ir.clone import clone
 from edgeopt.report import layers, totals
 from edgeopt.target import target as find_target
 
-LAYERS = (Layer(64, 64, 28, 3), Layer(256, 256, 14), Layer(1024, 1024, 0))
+LAYERS = (Layer(64, 64, 14, 3), Layer(256, 256, 7), Layer(1024, 1024, 0))  # small, for every executed block is logged
 LEVEL = 2
 
 
