@@ -95,7 +95,12 @@ def partition(
             with replacing(output / "report.html") as stream:
                 stream.write(report(found, model.stem).encode())
         if not as_json:
-            say(f"{len({part for v in made for part in v.parts.values()})} parts for {len(made)} placements in {output}")
+            parts = len({part for v in made for part in v.parts.values()})
+            say(f"wrote {output}: {_counted(parts, 'part')} for {_counted(len(made), 'placement')}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _record(found: Plan) -> dict[str, Any]:
