@@ -68,7 +68,7 @@ def _reported(ctx: click.Context) -> Iterator[None]:
         raise
     except click.ClickException as error:
         vars(error)["message"] = visible(error.message)  # the attribute is declared final
-        finish(error.exit_code, USAGE, error.message)
+        finish(error.exit_code, USAGE, error.format_message())
         raise
     except (click.Abort, BrokenPipeError):
         raise

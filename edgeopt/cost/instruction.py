@@ -31,7 +31,7 @@ class Instruction:
     @property
     def is_barrier(self) -> bool:
         """True for inline assembly without instructions, which only keeps the order of others."""
-        return 'asm "", ' in self.text
+        return re.search(r'asm (?:sideeffect )?"", ', self.text) is not None
 
     @cached_property
     def callee(self) -> str:

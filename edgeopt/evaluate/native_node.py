@@ -71,7 +71,9 @@ def _model(node: Node) -> CompiledModel | None:
 def _key(node: Node) -> Key:
     """What the code depends on; a constant stands for itself, which also keeps it alive."""
     writer = ProtoWriter(_opsets(node))
-    proto = writer.node(Node(node.op, [], [], node.attributes, node.domain, "node"))
+    proto = writer.node(node)  # with its inputs, whose ranks the functions of own operators ask for; without all names then
+    for field in ("input", "output", "name", "metadata_props"):
+        proto.ClearField(field)
     inputs = [v if v is None or v.is_constant else (v.type, bool(v.name)) for v in node.inputs]
     functions = [f.SerializeToString(deterministic=True) for f in writer.functions.values()]
     return (proto.SerializeToString(deterministic=True), *functions, *inputs, *(o.type if o.name else None for o in node.outputs))

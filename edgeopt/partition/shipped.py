@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,29 +76,56 @@ def load_plan(folder: str | Path) -> Shipped:
         if record["format"] != FORMAT:
             raise ValueError(f"its format is {record['format']!r}")
         return _shipped(Path(folder), record)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, VerificationError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, VerificationError) as error:
         raise EdgeoptError(
             f"'{path}' is no plan ({error!r}); 'edgeopt partition MODEL.onnx --tiers FILE -o DIR' writes one"
         ) from error
 
 
 def _shipped(folder: Path, record: dict[str, Any]) -> Shipped:
-    types = {name: Signature(name, numpy_dtype(t["dtype"]), tuple(map(int, t["shape"]))) for name, t in record["tensors"].items()}
-    variants = tuple(_variant(row, types, len(record["links"])) for row in record["variants"])
-    table = tuple(Decision(float(row["rate"]), float(row["load"]), int(row["variant"])) for row in record["table"])
+    tiers, links = tuple(str(tier["name"]) for tier in record["tiers"]), record["links"]
+    if len(set(tiers)) != len(tiers) or len(links) != len(tiers) - 1:
+        raise ValueError(f"it has {len(tiers)} tiers and {len(links)} links")
+    types = {str(name): _signature(str(name), row) for name, row in record["tensors"].items()}
+    variants = tuple(_variant(row, types, tiers) for row in record["variants"])
+    table = tuple(Decision(_above(row["rate"]), _above(row["load"]), int(row["variant"])) for row in record["table"])
     if not variants or not all(0 <= row.variant < len(variants) for row in table):
         raise ValueError("its table names variants that it does not have")
-    link = record["links"][0] if record["links"] else {"up": 1.0, "down": 1.0, "round_trip": 0.0}
-    rates = (float(link["up"]), float(link["down"]), float(link["round_trip"]))
+    link = links[0] if links else {"up": 1.0, "down": 1.0, "round_trip": 0.0}
+    rates = (_above(link["up"]), _above(link["down"]), _seconds(link["round_trip"]))
     wire = read_codes(folder, record.get("codes", {}))
-    return Shipped(folder, tuple(str(tier["name"]) for tier in record["tiers"]), *rates, variants, table, wire)
+    return Shipped(folder, tiers, *rates, variants, table, wire)
 
 
-def _variant(row: dict[str, Any], types: dict[str, Signature], links: int) -> ShippedVariant:
+def _signature(name: str, row: dict[str, Any]) -> Signature:
+    shape = tuple(map(int, row["shape"]))
+    if any(dim < 0 for dim in shape):
+        raise ValueError(f"the tensor '{name}' has the shape {list(shape)}")
+    return Signature(name, numpy_dtype(row["dtype"]), shape)
+
+
+def _variant(row: dict[str, Any], types: dict[str, Signature], tiers: Sequence[str]) -> ShippedVariant:
     up, down = ([tuple(types[name] for name in names) for names in row[way]] for way in ("up", "down"))
-    if len(up) != links or len(down) != links:
+    if len(up) != len(tiers) - 1 or len(down) != len(tiers) - 1:
         raise ValueError("a variant does not say what crosses each link")
-    for part in row["parts"].values():
-        if Path(part).name != part:
-            raise ValueError(f"the part {part!r} is no folder of the plan")
-    return ShippedVariant(dict(row["parts"]), tuple(up), tuple(down), float(row["beyond"]))
+    parts = {str(tier): str(part) for tier, part in row["parts"].items()}
+    for tier, part in parts.items():
+        if tier not in tiers or Path(part).name != part or part in ("", ".."):
+            raise ValueError(f"the part {part!r} of {tier!r} is no folder of the plan")
+    return ShippedVariant(parts, tuple(up), tuple(down), _seconds(row["beyond"]))
+
+
+def _seconds(value: Any) -> float:
+    """A time, or another number from 0. Raises ValueError for what is none, and TypeError or OverflowError as ``float``."""
+    number = float(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{number} stands where a number from 0 should")
+    return number
+
+
+def _above(value: Any) -> float:
+    """The same of a number that others are divided by, or whose logarithm is taken."""
+    number = _seconds(value)
+    if not number:
+        raise ValueError("0 stands where a number above 0 should")
+    return number

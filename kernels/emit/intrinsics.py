@@ -90,3 +90,19 @@ def float_to_bits(context: Any, x: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(32))
 
     return types.int32(types.float32), generate
+
+
+@intrinsic
+def one_by_one(context: Any) -> Any:
+    """The turns of the loop that calls this are computed one after the other, each like every other one.
+
+    Where the loops inside are short, LLVM unrolls them and then computes several chunks at a time in vectors. The chunks that are
+    left over add up in another order, and which ones these are depends on how threads share them: results would be neither
+    those of one thread nor the same in every run.
+    """
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Any:
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)  # no instruction, but none that vectors have
+        return context.get_dummy_value()
+
+    return types.none(), generate

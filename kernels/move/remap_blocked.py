@@ -97,7 +97,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     block = y.layout.block
     strides = (y.origin * block, y.plane * block, y.row * block)
     constants = (y.blocks, x.blocks * x.plane * block, *y.shape[2:], block, *strides, value)
-    whole = _whole(channel.reshape(-1, block))
+    whole = _whole(channel.reshape(-1, block), y.shape[1])
     return (KernelCall(_kernel(whole), (Input(0), *packed, Output()), constants, y.shape[0] * y.blocks),)
 
 
@@ -108,10 +108,14 @@ def _lanes(table: Array, x: Tensor, y: Tensor) -> Array:
     return np.concatenate([offsets, np.full(y.blocks * block - len(table), -1)])
 
 
-def _whole(lanes: Array) -> bool:
-    """True when every block is one input block or nothing; a block that is not full must not read past its channels."""
-    straight = lanes == lanes[:, :1] + np.arange(lanes.shape[1])
-    return bool(np.all((straight | (lanes < 0)).all(axis=1) & ((lanes[:, 0] < 0) == (lanes < 0).all(axis=1))))
+def _whole(lanes: Array, channels: int) -> bool:
+    """True when every block is one input block or nothing, as far as there are ``channels``; nobody reads the lanes beyond.
+
+    A lane that is padding, in a block that begins with a channel, is not nothing: what the input has there is none of it.
+    """
+    beyond = np.arange(lanes.size).reshape(lanes.shape) >= channels
+    straight = ((lanes == lanes[:, :1] + np.arange(lanes.shape[1])) | beyond).all(axis=1)
+    return bool(np.where(lanes[:, 0] < 0, (lanes < 0).all(axis=1), straight).all())
 
 
 KERNEL = Kernel("remap_blocked", tuple(_TABLES), _select, layout="blocked")

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Output, Site, Temporary
 from edgeopt.kernels.emit.elements import FLOATS, loader, require, scalar, static, storer, wanted
-from edgeopt.kernels.emit.intrinsics import fabs, inline
+from edgeopt.kernels.emit.intrinsics import fabs, inline, one_by_one
 from edgeopt.kernels.walk.strided import quotient, remainder
 from edgeopt.kernels.walk.window import Window, first_place, first_tap, last_place, last_tap, window
 
@@ -48,6 +48,7 @@ def _kernel(op: str, dtype: str) -> Callable[..., None]:
         sd: Any, sh: Any, sw: Any, dd: Any, dh: Any, dw: Any, pd: Any, ph: Any, pw: Any,
     ) -> None:  # fmt: skip
         for chunk in range(begin, end):
+            one_by_one()
             h, d = remainder(chunk, yh) * sh - ph, remainder(quotient(chunk, yh), yd) * sd - pd
             image = quotient(chunk, yh * yd)
             for i in range(yw):

@@ -16,7 +16,7 @@ import numpy as np
 from edgeopt.ir import numpy_dtype
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.elements import FLOATS, loader, require, scalar, static, storer, wanted
-from edgeopt.kernels.emit.intrinsics import sqrt
+from edgeopt.kernels.emit.intrinsics import one_by_one, sqrt
 from edgeopt.kernels.walk.strided import remainder
 
 
@@ -30,6 +30,7 @@ def _kernel(dtype: str, statistics: str, centred: bool) -> Callable[..., None]:
         n: Any, keep: Any, m: Any, rows: Any, rs: Any, ms: Any, ns: Any, rb: Any, mb: Any, nb: Any,
     ) -> None:  # fmt: skip
         for chunk in range(begin, end):
+            one_by_one()
             first, mean, total, size = chunk * m * n, zero, zero, kind(m * n)
             if centred:
                 for i in range(m * n):

@@ -84,6 +84,8 @@ def test_every_command_fails_in_the_same_form(tmp_path: Path) -> None:
     for name in ("compile", "compress", "inspect", "bench", "why"):
         record = valid(name, broken)
         assert record["error"]["kind"] == "failure" and record["exit_code"] == 1 and str(broken) in record["error"]["message"]
+    assert "--data" in valid("eval", broken)["error"]["message"], "what is missing is named"
+    assert "MODEL" in valid("eval")["error"]["message"]
     assert valid("no-such-command")["command"] is None
     assert valid("--no-such-option", "compile")["exit_code"] == 2
 

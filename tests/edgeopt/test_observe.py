@@ -13,11 +13,13 @@ from onnx import parser
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.bending import BENDING
 from edgeopt.evaluate.data import DataSet, generated
+from edgeopt.evaluate.native_node import run_natively
 from edgeopt.evaluate.observe import Overlay, at_once, observe
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
-from edgeopt.ir import Array, Graph
+from edgeopt.ir import OWN_DOMAIN, Array, Graph
 from edgeopt.ops.grid import from_range
+from tests.kernels.harness import single, uniform
 from tests.passes.building import closed
 from tests.strategies import Draft, Drawn, Seeded
 
@@ -154,3 +156,11 @@ def test_a_name_that_is_no_value_is_named() -> None:
     graph = closed(draft, draft.op("Relu", draft.input((1, 3, 6, 5))))
     with pytest.raises(EdgeoptError, match="'nowhere'"):
         observe(graph, ["nowhere"], samples(graph, 1))
+
+
+def test_an_operator_whose_meaning_depends_on_ranks_runs_natively() -> None:
+    data = {name: uniform(1, 2, size, 5) for name, size in (("q", 3), ("k", 4), ("v", 4))}
+    graph = single("FusedAttention", data, attributes={"scale": 0.5}, domain=OWN_DOMAIN)
+    found = run_natively(graph.nodes[0], list(data.values()), 1)
+    assert found is not None and found[0] is not None
+    np.testing.assert_allclose(found[0], next(iter(interpret(graph, data).values())), rtol=1e-5, atol=1e-6)

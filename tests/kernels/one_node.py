@@ -89,6 +89,22 @@ def agree(
             np.testing.assert_allclose(got.astype(np.float64), array.astype(np.float64), rtol=rtol, atol=atol)
 
 
+def same_bits(
+    module: ModuleType,
+    op: str,
+    inputs: Sequence[Array | None],
+    attributes: Mapping[str, Attribute] | None = None,
+    outputs: int = 1,
+) -> None:
+    """Two threads, which share the chunks otherwise in each of many runs, give the bits of one; ``module`` has the kernel."""
+    graph = one_node(op, inputs, attributes, (), outputs, 21)
+    model, data = compiled(graph, kernels(module)), {v.name: a for v, a in _fed(graph, inputs)}
+    alone = model.run(data)
+    for _ in range(100):
+        for name, array in model.run(data, 2).items():
+            np.testing.assert_array_equal(array, alone[name])
+
+
 def _fed(graph: Graph, inputs: Sequence[Array | None]) -> list[tuple[Value, Array]]:
     pairs = zip(graph.nodes[0].inputs, inputs, strict=True)
     return [(v, a) for v, a in pairs if v is not None and a is not None and not v.is_constant]

@@ -86,7 +86,12 @@ def _check_tables(frequencies: Array, groups: Array, low: Array, values: Array, 
     """What a coder relies on: rows that fill their table, symbols without gaps, groups that exist, a symbol for zero."""
     count = len(low)
     _require(frequencies.ndim == 3 and frequencies.shape[:2] == (count, LEVELS) and 0 < frequencies.shape[2] <= MOST_SYMBOLS)
-    _require(values.shape == (count, frequencies.shape[2]) and groups.shape == (components,) and groups.max() < count)
+    _require(
+        values.shape == (count, frequencies.shape[2])
+        and groups.shape == (components,)
+        and groups.min() >= 0
+        and groups.max() < count
+    )
     used = np.count_nonzero(frequencies, axis=2)
     _require(bool((frequencies >= 0).all() and (frequencies.sum(axis=2) == SIZE).all() and (used == used[:, :1]).all()))
     _require(all((frequencies[g, :, : used[g, 0]] > 0).all() for g in range(count)))

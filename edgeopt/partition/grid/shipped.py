@@ -110,10 +110,10 @@ def load_split(folder: str | Path) -> tuple[dict[str, dict[str, Spans]], str]:
             raise ValueError(f"its format is {record['format']!r}")
         tiles = {str(name): {str(k): _spans(v) for k, v in row.items()} for name, row in record["tiles"].items()}
         rest = str(record["rest"])
-        if any(Path(name).name != name for name in (*tiles, rest)):
+        if any(Path(name).name != name or not name for name in (*tiles, rest)):
             raise ValueError("a part of it lies elsewhere")
         return tiles, rest
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         way = "'edgeopt partition MODEL.onnx --split grid -o DIR' writes one"
         raise EdgeoptError(f"'{path}' is no split ({error!r}); {way}") from error
 
@@ -124,8 +124,10 @@ def signature(model: CompiledModel) -> list[Signature]:
 
 
 def _spans(rows: Any) -> Spans:
-    (top, bottom), (left, right) = rows
-    return ((int(top), int(bottom)), (int(left), int(right)))
+    (top, bottom), (left, right) = ((int(first), int(last)) for first, last in rows)
+    if not (0 <= top < bottom and 0 <= left < right):
+        raise ValueError(f"a tile has the rows {top} to {bottom} and the columns {left} to {right}")
+    return (top, bottom), (left, right)
 
 
 def _part(inputs: Mapping[str, Array], name: str, spans: Spans) -> Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -199,6 +201,39 @@ def test_the_device_serves_nothing_and_a_relay_needs_the_next_address(folder: Pa
 @pytest.mark.parametrize("text", ["{}", "[]", "", "null", '{"format": "edgeopt-plan-1"}'])
 def test_a_damaged_plan_is_one_message(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(EdgeoptError, match="is no plan"):
+        load_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("table", 0, "rate"), 0),
+        (("table", 0, "load"), -1.0),
+        (("table", 0, "load"), float("nan")),
+        (("table", 0, "variant"), float("inf")),
+        (("variants", 0, "beyond"), -1.0),
+        (("variants", 0, "parts"), {"device": ".."}),
+        (("variants", 0, "parts"), {"moon": "device-0.edgeopt"}),
+        (("tensors", "x", "shape"), [float("inf")]),
+        (("tensors", "x", "shape"), [-1, 3, 8, 8]),
+        (("links", 0, "up"), 0),
+        (("links", 0, "round_trip"), float("inf")),
+        (("links",), []),
+        (("tiers",), []),
+    ],
+    ids=str,
+)
+def test_a_plan_with_a_number_that_makes_no_sense_is_one_message(
+    folder: Path, tmp_path: Path, place: tuple[Any, ...], value: object
+) -> None:
+    record = json.loads((folder / "plan" / "plan.json").read_text())
+    inner = record
+    for key in place[:-1]:
+        inner = inner[key]
+    assert place[-1] in inner or isinstance(inner, list)
+    inner[place[-1]] = value
+    (tmp_path / "plan.json").write_text(json.dumps(record))
     with pytest.raises(EdgeoptError, match="is no plan"):
         load_plan(tmp_path)
 

@@ -137,7 +137,7 @@ def test_a_code_comes_back_from_disk(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("frequencies", 0), ("groups", 200), ("low", 5), ("mean", None), ("values", None), ("step", 0)],
+    [("frequencies", 0), ("groups", 200), ("groups", -1), ("low", 5), ("mean", None), ("values", None), ("step", 0)],
 )
 def test_arrays_that_do_not_fit_are_refused(key: str, value: int | None, tmp_path: Path) -> None:
     import zlib
@@ -147,7 +147,8 @@ def test_arrays_that_do_not_fit_are_refused(key: str, value: int | None, tmp_pat
     path, code = tmp_path / "code-0.npz", code_of("rotation")
     record = write(path, code)
     arrays = dict(np.load(path))
-    arrays[key] = arrays[key][:-1] if value is None else np.full_like(arrays[key], value)
+    same = arrays[key]
+    arrays[key] = same[:-1] if value is None else np.full_like(same, value, same.dtype if value >= 0 else np.int16)
     npz.write(path, arrays)
     with pytest.raises(EdgeoptError, match="is no code of a tensor"):
         read(tmp_path, {**record, "digest": zlib.crc32(path.read_bytes())})

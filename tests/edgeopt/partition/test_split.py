@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -99,7 +100,10 @@ def test_what_cannot_be_is_one_message(folder: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["partition", str(folder / "small.onnx")]).exit_code == 2
     with pytest.raises(EdgeoptError, match="no tile 'tile-9'"):
         tiles_served(folder / "split", "tile-9", 1)
-    for text in ("{}", "[]", json.dumps({"format": "edgeopt-split-1", "tiles": {"../x": {}}, "rest": "rest"})):
+    spans = ([-1, 4], [4, 4], [0, float("inf")])
+    tiles: list[dict[str, Any]] = [{"../x": {}}, *({"t": {"x": [rows, [0, 4]]}} for rows in spans)]
+    records = [json.dumps({"format": "edgeopt-split-1", "tiles": row, "rest": "rest"}) for row in tiles]
+    for text in ("{}", "[]", *records):
         (tmp_path / "split.json").write_text(text)
         with pytest.raises(EdgeoptError, match="is no split"):
             Tiled(tmp_path)

@@ -25,6 +25,7 @@ PADS: dict[str, tuple[Array | None, ...]] = {
     "channels on both sides": (ints(0, 8, 0, 0, 0, 8, 0, 0),),
     "whole blocks of channels": (ints(0, 16, 0, 0, 0, 0, 0, 0),),
     "border of twos": (ints(0, 0, 1, 2, 0, 0, 3, 0), np.asarray(2, np.float32)),
+    "channels of twos behind": (ints(0, 0, 0, 0, 0, 2, 0, 0), np.asarray(2, np.float32)),
     "two axes": (ints(1, 2, 3, 4), None, ints(3, 2)),
 }
 

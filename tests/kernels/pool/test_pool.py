@@ -5,7 +5,7 @@ import pytest
 
 from edgeopt.ir import Attribute
 from edgeopt.kernels.pool import pool
-from tests.kernels.one_node import agree, integers, normal
+from tests.kernels.one_node import agree, integers, normal, same_bits
 
 Case = tuple[tuple[int, ...], dict[str, Attribute]]
 CASES: dict[str, Case] = {
@@ -29,6 +29,10 @@ def test_agrees_with_reference(op: str, case: str) -> None:
 @pytest.mark.parametrize("p", [1, 2, 3])
 def test_norm_pool(p: int) -> None:
     agree(pool, "LpPool", [normal(2, 3, 9, 10)], {"kernel_shape": [3, 2], "p": p}, rtol=1e-5)
+
+
+def test_short_rows_have_the_same_bits_however_threads_share_them() -> None:
+    same_bits(pool, "LpPool", [normal(1, 9, 4, 4)], {"kernel_shape": [3, 3], "p": 2})
 
 
 @pytest.mark.parametrize("ceil", [0, 1])

@@ -6,7 +6,7 @@ import pytest
 from edgeopt.ir import Array
 from edgeopt.kernels.pointwise import batch_normalization
 from edgeopt.kernels.reduce import lrn, normalization, normalize_axes
-from tests.kernels.one_node import agree, declined, normal, one_node
+from tests.kernels.one_node import agree, declined, normal, one_node, same_bits
 
 
 def _positive(n: int) -> Array:
@@ -30,6 +30,18 @@ def test_layer_normalization(axis: int, outputs: int) -> None:
     rest = (2, 3, 4, 5)[axis:]
     inputs = [normal(2, 3, 4, 5), normal(*rest), normal(*rest, seed=1)]
     agree(normalization, "LayerNormalization", inputs, {"axis": axis}, outputs=outputs, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "outputs"),
+    [
+        ("InstanceNormalization", [normal(1, 9, 4, 3), normal(9), normal(9)], 1),
+        ("LayerNormalization", [normal(9, 5), normal(5)], 3),
+    ],
+    ids=["instances", "layers"],
+)
+def test_short_rows_have_the_same_bits_however_threads_share_them(op: str, inputs: list[Array], outputs: int) -> None:
+    same_bits(normalization, op, inputs, outputs=outputs)
 
 
 def test_a_scale_along_another_axis_is_declined() -> None:
