@@ -16,6 +16,10 @@ from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.reading import CODED, MODEL, RAW, WEIGHTS, Files
 from edgeopt.runtime.storage import store
 
+# Where the tensors of model.onnx lie that are coded for kernels: no file has this name, so that another runtime, which would take
+# the coded bytes for numbers, refuses the model and says why.
+PACKED = f"{WEIGHTS} packed by edgeopt"
+
 
 @dataclass(frozen=True)
 class FileForm:
@@ -47,7 +51,7 @@ def store_files(program: Program, graph: Graph, form: FileForm, manifest: Manife
     stored = store(program, _referable(graph) if form.onnx else [])
     manifest["storage"] = {"coding": CODED, "tensors": stored.tensors, "constants": stored.constants}
     referred = {constant["name"] for constant in stored.constants}
-    return {WEIGHTS: stored.file, **_file(export(graph, elsewhere=dict.fromkeys(referred, WEIGHTS)) if form.onnx else None)}
+    return {WEIGHTS: stored.file, **_file(export(graph, elsewhere=dict.fromkeys(referred, PACKED)) if form.onnx else None)}
 
 
 def _file(model: ModelProto | None) -> Files:

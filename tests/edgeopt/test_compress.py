@@ -51,7 +51,7 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     recipe, folder = written(tmp_path, PRUNE + SHARE), tmp_path / "small"
     result = command("compress", DIGITS, "--recipe", recipe, "-o", folder)
     assert result.exit_code == 0, result.stderr
-    assert "kept %" in result.stdout and "index bits" in result.stdout and "times less" in result.stdout
+    assert all(words in result.stdout for words in ("kept", "index", "times less"))  # heads are broken to fit 80 columns
     assert "the loss is not verified" in result.stderr
     json.loads((folder / "manifest.json").read_text())["compression"]
     assert command("run", folder, "--input", EVALUATION, "--output", tmp_path / "y.npz").exit_code == 0

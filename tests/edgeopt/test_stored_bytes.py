@@ -108,7 +108,7 @@ def test_integer_weights_are_stored_once(tmp_path: Path) -> None:
 
 
 def test_few_values_take_few_bits(tmp_path: Path) -> None:
-    few = np.array([-0.1, -0.05, 0.0, 0.04, 0.1])
+    few = np.array([-0.1, -0.05, 0.01, 0.04, 0.1])  # no zeros, which would be left out instead
     model = edgeopt.compile(network(lambda shape: RNG.choice(few, shape, p=[0.05, 0.1, 0.7, 0.1, 0.05])), level=2)
     model.save(tmp_path / "few")
     tensor = next(t for t in stored_bytes(tmp_path / "few").tensors if t.elements == 64 * 32 * 9)
@@ -131,6 +131,18 @@ def test_without_its_onnx_a_model_runs_and_says_what_it_lacks(compiled: Compiled
     assert not (tmp_path / "net" / "model.onnx").exists() and again.run({"x": X})["y"].shape == (1, 40)
     with pytest.raises(EdgeoptError, match="--no-onnx"):
         _ = again.graph
+
+
+def test_other_runtimes_refuse_an_onnx_without_its_weights(saved: Path, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    with pytest.raises(Exception, match="packed by edgeopt"):
+        runtime.InferenceSession(saved / "model.onnx")
+    with pytest.raises(EdgeoptError, match="packed by edgeopt"):
+        edgeopt.compile(saved / "model.onnx")
+    again = edgeopt.load(saved)
+    onnx.save(again.onnx(), tmp_path / "whole.onnx")
+    (found,) = runtime.InferenceSession(tmp_path / "whole.onnx").run(None, {"x": X})
+    np.testing.assert_allclose(found, again.run({"x": X})["y"], rtol=1e-3, atol=1e-5)
 
 
 def test_host_steps_need_the_onnx() -> None:
