@@ -98,13 +98,18 @@ def _checked(path: Path, checksum: str) -> memoryview:
     if hashlib.sha256(data).hexdigest() != checksum:
         cache.remove(path)
         raise ValueError(f"{path} is damaged")
-    os.utime(path)
+    with suppress(OSError):  # another user's cache, which can be read
+        os.utime(path)
     return memoryview(data)
 
 
 def _copy(source: Path, place: Path) -> None:
     """A copy at ``place``, aside at first; what lies there is replaced, for it may be damaged."""
+    if not place.parent.is_dir():
+        cache.remove(place.parent)
     place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir():
+        cache.remove(place)
     handle, aside = tempfile.mkstemp(prefix=".", suffix=".part", dir=place.parent)
     os.close(handle)
     try:

@@ -19,6 +19,7 @@ DTYPES = ("uint8", "int8", "uint16", "float32")
 _CODES = {"uint8": (0, 255), "int8": (-128, 127)}
 LAYOUTS = ("nhwc", "nchw")
 FORM = "NAME=uint8,nhwc,mean=123.7,116.3,103.5,scale=0.0171,0.0175,0.0174,frame=480x640,crop=480x480"
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def parse_preparation(text: str) -> Preparation:
     key = ""
     for part in [word.strip() for word in text.split(",") if word.strip()]:
         if part in DTYPES or part in LAYOUTS:
-            words["dtype" if part in DTYPES else "layout"] = part
+            word = "dtype" if part in DTYPES else "layout"
+            if words.setdefault(word, part) != part:
+                raise EdgeoptError(f"an input cannot be {words[word]} and {part}")
             continue
         before, equals, number = part.rpartition("=")
         key = before if equals else key
@@ -53,23 +56,29 @@ def parse_preparation(text: str) -> Preparation:
         lists.setdefault(key, []).append(number)
     if "std" in lists and "scale" in lists:
         raise EdgeoptError("an input has a scale or a std, its inverse; give one of them")
-    scale = _numbers(lists, "scale") if "std" not in lists else tuple(1 / s for s in _numbers(lists, "std") if s)
+    scale = _numbers(lists, "scale") if "std" not in lists else tuple(1 / s for s in _numbers(lists, "std"))
     sizes = _size(lists, "frame"), _size(lists, "crop")
     return Preparation(**words, mean=_numbers(lists, "mean") or (0.0,), scale=scale or (1.0,), frame=sizes[0], crop=sizes[1])
 
 
 def _numbers(lists: Mapping[str, list[str]], key: str) -> tuple[float, ...]:
+    """The numbers of ``key``, of which float32 holds each; factors and their inverses, too, so none of these is 0."""
+    given = f"{key}={','.join(lists.get(key, ()))}"
     try:
-        return tuple(float(number) for number in lists.get(key, ()))
+        found = tuple(float(number) for number in lists.get(key, ()))
     except ValueError as error:
-        raise EdgeoptError(f"{key}={','.join(lists[key])}: expected are numbers, as in {FORM}") from error
+        raise EdgeoptError(f"{given}: expected are numbers, as in {FORM}") from error
+    least = 0.0 if key == "mean" else 1 / LARGEST
+    if not all(least <= abs(number) <= LARGEST for number in found):
+        raise EdgeoptError(f"{given}: expected are finite numbers of float32{', and none is 0' if least else ''}")
+    return found
 
 
 def _size(lists: Mapping[str, list[str]], key: str) -> tuple[int, int] | None:
     if key not in lists:
         return None
     height, _, width = ",".join(lists[key]).partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise EdgeoptError(f"{key}={','.join(lists[key])}: expected are height x width, as in 480x640")
     return int(height), int(width)
 

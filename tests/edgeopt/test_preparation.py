@@ -44,7 +44,18 @@ def test_what_is_asked_for() -> None:
     assert parse_preparation(TEXT) == Preparation("uint8", "nhwc", MEANS, SCALES)
     assert parse_preparation("uint8,nchw,mean=128,std=64").scale == (1 / 64,)
     assert parse_preparation("frame=480x640,crop=480x480").crop == (480, 480)
-    for wrong in ("uint9", "mean=a", "frame=4", "scale=1,std=1", "mean=1,foo"):
+    odd = (
+        "mean=nan",
+        "mean=1e999",
+        "mean=1e300",
+        "scale=0",
+        "scale=1,inf,1",
+        "std=1,0,1",
+        "std=1e-50",
+        "nhwc,nchw",
+        "frame=\u00b2x4",
+    )
+    for wrong in ("uint9", "mean=a", "frame=4", "scale=1,std=1", "mean=1,foo", *odd):
         with pytest.raises(EdgeoptError):
             parse_preparation(wrong)
 

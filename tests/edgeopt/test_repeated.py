@@ -66,6 +66,16 @@ def test_what_is_damaged_is_compiled(tmp_path: Path, folder: Path) -> None:
     assert BEFORE in said(path, "-o", out)
 
 
+def test_a_folder_in_the_place_of_a_file_is_replaced(tmp_path: Path, folder: Path) -> None:
+    path, out = model(tmp_path / "a.onnx"), tmp_path / "out"
+    said(path, "-o", out)
+    for kept in list(folder.iterdir()):
+        kept.unlink()
+        kept.mkdir()
+    assert BEFORE not in said(path, "-o", out)
+    assert BEFORE in said(path, "-o", out)
+
+
 def test_a_model_with_data_in_other_files_is_compiled(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(b"...location...")
