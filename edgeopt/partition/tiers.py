@@ -14,6 +14,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
 
 LIMIT = 1 << 20  # bytes of a file that describes tiers
+MOST = 1e15  # of any number there; prices are products and quotients of several, which must stay finite
 Row = TypeVar("Row", "Tier", "Link")
 _SAMPLES = resources.files("edgeopt.partition").joinpath("samples")
 
@@ -128,7 +129,9 @@ def _check(where: str, value: object, kind: str, positive: bool) -> None:
         if type(value).__name__ != kind:
             raise EdgeoptError(f"{where} must be a {'text' if kind == 'str' else 'true or false'}, not {value!r}")
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
         raise EdgeoptError(f"{where} must be a number, not {value!r}")
     if value < 0 or (positive and value == 0):
         raise EdgeoptError(f"{where} must be {'above' if positive else 'at least'} 0, not {value}")
+    if value > MOST or (positive and value < 1 / MOST):
+        raise EdgeoptError(f"{where} must be between {1 / MOST:g} and {MOST:g}, not {value}")

@@ -143,6 +143,8 @@ def test_samples_can_be_read(name: str) -> None:
     [
         (("up = 1000.0", "up = 0"), "link 'wire': up must be above 0"),
         (("up = 1000.0", "up = nan"), "must be a number"),
+        (("up = 1000.0", "up = 1e-320"), "must be between"),
+        (("up = 1000.0", f"up = {10**400}"), "must be between"),
         (("up = 1000.0", ""), "lacks 'up'"),
         (('target = "host"', "target = 3"), "target must be a text"),
         (("watts = 1.0", "wats = 1.0"), "unknown key 'wats'"),
