@@ -19,6 +19,7 @@ from pathlib import Path
 FORMAT = "edgeopt-cache-1"
 _LINE = len(f"{FORMAT} {64 * '0'} {12 * '0'}\n")
 _temporary: list[Path] = []  # the folder of this process, once one was needed
+_OWNER = os.getpid()  # a child that was forked has none of its own: nobody would remove it, and the warning is the parent's
 
 
 def folder() -> Path | None:
@@ -122,6 +123,8 @@ def _write(place: Path, name: str, entry: bytes) -> None:
 
 
 def _substitute(place: Path | None, error: OSError) -> Path:
+    if os.getpid() != _OWNER:
+        raise error
     if not _temporary:
         _temporary.append(Path(tempfile.mkdtemp(prefix="edgeopt-cache-")))
         atexit.register(shutil.rmtree, _temporary[0], ignore_errors=True)

@@ -84,7 +84,7 @@ def _compiled(
     options: Options,
 ) -> CompiledModel:
     """``compile`` with arguments that are right."""
-    source, digest, recipe = source_bytes_of(model), _source_digest(model), budget.recipe
+    digest, source, recipe = _source_digest(model), source_bytes_of(model), budget.recipe
     stage("reading and optimising")
     graph = _graph(model, shapes, options)
     preparation = _preparation(graph, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -15,12 +16,14 @@ from edgeopt.frontend.foreign_format import foreign
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of the file at ``path``, without its external data. Raises EdgeoptError when it cannot be read."""
+    if os.path.isdir(path):
+        raise EdgeoptError(foreign(path))
     return hashlib.sha256(read_regular(path, PROTOBUF_LIMIT)).hexdigest()
 
 
 def read_model(path: Path) -> ModelProto:
     """The ModelProto in ``path``; external data stays where it is. Raises EdgeoptError when it is not a readable ONNX model."""
-    if path.is_dir():
+    if os.path.isdir(path):  # False for what cannot be a path, which read_regular says
         raise EdgeoptError(foreign(path))
     data = read_regular(path, PROTOBUF_LIMIT)
     if not data:

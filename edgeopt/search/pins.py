@@ -76,7 +76,8 @@ class Allowance:
     recipe: Recipe | None
     with_data: bool
 
-    def __call__(self, technique: str, layer: str) -> Sequence[str]:
+    def __call__(self, technique: str, layer: str) -> Sequence[str] | None:
+        """The keys of forms; None: whatever the technique offers, which without data may go by other names."""
         stem = layer_name(layer)
         if stem in self.pins.floats:
             return ()
@@ -86,7 +87,7 @@ class Allowance:
         if self.pins.alone:
             return ()
         if self.recipe is None:
-            return self.keys.get(technique, ())
+            return self.keys.get(technique, ()) if self.pins.forms else None
         return self.recipe.forms(technique, layer) if self.with_data else self.recipe.mildest(technique, layer)
 
     def is_float(self, layer: str) -> bool:

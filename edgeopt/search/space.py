@@ -121,9 +121,14 @@ def _offers(session: Session, allowed: Allowance | None) -> Mapping[str, Sequenc
     offers, name = session.offers(), session.technique.name
     if allowed is None:
         return offers
-    wanted = {layer: [Form(name, key) for key in allowed(name, layer)] for layer in offers}
-    found = {layer: [form for form in forms if form in offers[layer]] for layer, forms in wanted.items()}
+    wanted = {layer: allowed(name, layer) for layer in offers}
+    found = {layer: offers[layer] if keys is None else _among(offers[layer], name, keys) for layer, keys in wanted.items()}
     return {layer: forms for layer, forms in found.items() if forms}
+
+
+def _among(offered: Sequence[Form], technique: str, keys: Sequence[str]) -> list[Form]:
+    """The forms of these keys that are offered, in their order."""
+    return [form for form in (Form(technique, key) for key in keys) if form in offered]
 
 
 def _of(technique: str, forms: Forms) -> dict[str, Form]:

@@ -52,7 +52,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 def test_only_regular_files_are_read(kind: str, reader: str, tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     KINDS[kind](path)
-    with pytest.raises(EdgeoptError, match=f"is {kind}, not a file"):
+    with pytest.raises(EdgeoptError, match=f"is {kind}, not a"):
         READERS[reader](path)
 
 
