@@ -34,6 +34,7 @@ extern "C" {{
 #define {upper}_ARENA_BYTES {arena_bytes(program)}
 #define {upper}_WEIGHTS_BYTES {weights_bytes(program)}
 #define {upper}_FILE_BYTES {len(file_of(program))}
+#define {upper}_CODED {int(program.file is not None)} /* whether weights.bin has to be decoded */
 #define {upper}_INPUTS {len(program.inputs)}
 #define {upper}_OUTPUTS {len(program.outputs)}
 {chr(10).join(descriptors)}

@@ -102,7 +102,7 @@ static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
 extern const unsigned char stored[];
 __asm__(".section .rodata.stored,\\"a\\"\\n.balign 64\\n.global stored\\nstored:\\n.incbin \\"weights.bin\\"\\n.byte 0\\n.text");
 
-#if {upper}_FILE_BYTES == {upper}_WEIGHTS_BYTES /* kept as they are read, in flash */
+#if !{upper}_CODED /* read as they are, from flash */
 static const void *weights(void) {{ return stored; }}
 #else
 static const void *weights(void) {{
