@@ -102,9 +102,7 @@ def _graph(layer: Layer, dtype: str) -> tuple[Graph, list[Value | None]]:
     return graph, [graph.inputs[0], *_constants(graph, np.array(0.02, np.float32), np.array(0, dtype))]
 
 
-def _finished(
-    graph: Graph, kind: str, layer: Layer, inputs: list[Value | None], more: Mapping[str, int], dtype: str
-) -> Graph:
+def _finished(graph: Graph, kind: str, layer: Layer, inputs: list[Value | None], more: Mapping[str, int], dtype: str) -> Graph:
     inputs += _constants(graph, np.array(0.1, np.float32), np.array(0, dtype))
     op, attributes = kind + ("Conv" if layer.side else "Gemm"), {**layer.attributes, **more}
     node = graph.make(op, inputs, [TensorType(dtype, layer.result)], None, OWN_DOMAIN, "layer", attributes)

@@ -7,7 +7,6 @@ one technique the first that names a layer holds for it.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.files import read_regular
 from edgeopt.forms.registry import techniques
+from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
 
 FOLDER = Path(__file__).parent / "recipes"
-LIMIT = 1 << 20
 KEYS = ("technique", "forms", "layers")
 
 
@@ -63,38 +61,24 @@ class Recipe:
 
 def shipped() -> dict[str, Path]:
     """The recipes that come with edgeopt, by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+    return in_folder(FOLDER)
 
 
 def read_recipe(name: str | Path) -> Recipe:
     """The recipe called ``name``, or that of a file. Raises EdgeoptError for one that is not there or says something odd."""
-    known = shipped()
-    path = known.get(str(name), Path(name))
-    if path.suffix != ".toml":
-        raise EdgeoptError(f"unknown recipe '{name}'; there are {', '.join(known)}, or give a FILE.toml")
-    try:
-        content = tomllib.loads(bytes(read_regular(path, LIMIT)).decode())
-    except ValueError as error:
-        raise EdgeoptError(f"recipe '{name}' is no TOML: {error}") from error
-    return _recipe(str(name), content)
+    return _recipe(str(name), read_content(name, shipped()))
 
 
 def _recipe(name: str, content: dict[str, Any]) -> Recipe:
-    unknown = sorted(set(content) - {"about", "step"})
-    if unknown:
-        raise EdgeoptError(f"recipe '{name}': unknown key '{unknown[0]}'; known are about, step")
-    tables = content.get("step", [])
-    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
-        raise EdgeoptError(f"recipe '{name}': there is no table [[step]]")
-    steps = tuple(_step(f"recipe '{name}', step {i}", table) for i, table in enumerate(tables, 1))
+    where = f"recipe '{name}'"
+    require_known(where, content, ("about", "step"))
+    steps = tuple(_step(f"{where}, step {i}", table) for i, table in enumerate(tables_of(where, content, "step"), 1))
     _require_one_technique_an_axis(name, steps)
     return Recipe(name, str(content.get("about", "")), steps)
 
 
 def _step(where: str, table: dict[str, Any]) -> Step:
-    unknown = sorted(set(table) - set(KEYS))
-    if unknown:
-        raise EdgeoptError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(KEYS)}")
+    require_known(where, table, KEYS)
     technique = techniques().get(str(table.get("technique")))
     if technique is None:
         raise EdgeoptError(f"{where}: unknown technique '{table.get('technique')}'; known are {', '.join(techniques())}")

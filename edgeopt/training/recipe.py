@@ -7,7 +7,6 @@ for patterns of names of layers, the first that fits holds; layers that none fit
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatchcase
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.files import read_regular
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
+from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
 from edgeopt.training.batches import CHANGES
 from edgeopt.training.losses import TEACHER
 from edgeopt.training.phase import Phase
@@ -27,7 +26,6 @@ from edgeopt.training.phases.quantize import Quantize
 from edgeopt.training.phases.share import Share
 
 FOLDER = Path(__file__).parent / "recipes"
-LIMIT = 1 << 20
 KINDS: dict[str, type[Any]] = {"finetune": Finetune, "prune": Prune, "quantize": Quantize, "share": Share}
 KEYS = ("about", "epochs", "batch", "augmentation", "teacher", "structure", "forms", "ends", "phase")
 
@@ -58,29 +56,18 @@ class TrainingRecipe:
 
 def shipped() -> dict[str, Path]:
     """The recipes that come with edgeopt, by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+    return in_folder(FOLDER)
 
 
 def read_recipe(name: str | Path) -> TrainingRecipe:
     """The recipe called ``name``, or that of a file. Raises EdgeoptError for one that is not there or says something odd."""
-    known = shipped()
-    path = known.get(str(name), Path(name))
-    if path.suffix != ".toml":
-        raise EdgeoptError(f"unknown recipe '{name}'; there are {', '.join(known)}, or give a FILE.toml")
-    try:
-        content = tomllib.loads(bytes(read_regular(path, LIMIT)).decode())
-    except ValueError as error:
-        raise EdgeoptError(f"recipe '{name}' is no TOML: {error}") from error
-    return _recipe(str(name), content)
+    return _recipe(str(name), read_content(name, shipped()))
 
 
 def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
     where = f"recipe '{name}'"
-    _known(where, content, KEYS)
-    tables = content.get("phase", [])
-    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
-        raise EdgeoptError(f"{where}: there is no table [[phase]]")
-    phases = tuple(_phase(f"{where}, phase {i}", table) for i, table in enumerate(tables, 1))
+    require_known(where, content, KEYS)
+    phases = tuple(_phase(f"{where}, phase {i}", table) for i, table in enumerate(tables_of(where, content, "phase"), 1))
     made = TrainingRecipe(
         name,
         str(content.get("about", "")),
@@ -110,7 +97,7 @@ def _phase(where: str, table: Mapping[str, Any]) -> Phase:
     if kind is None:
         raise EdgeoptError(f"{where}: unknown kind '{table.get('kind')}'; known are {', '.join(KINDS)}")
     told = [f for f in fields(kind) if not f.name.startswith("_") and f.name not in ("kind", "normalized")]
-    _known(where, table, ("kind", *(f.name for f in told)))
+    require_known(where, table, ("kind", *(f.name for f in told)))
     missing = [f.name for f in told if f.default is MISSING and f.default_factory is MISSING and f.name not in table]
     if missing:
         raise EdgeoptError(f"{where}: '{missing[0]}' is missing")
@@ -138,9 +125,3 @@ def _word(where: str, key: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
         raise EdgeoptError(f"{where}: {key} has no '{value}'; known are {', '.join(known)}")
     return str(value)
-
-
-def _known(where: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    unknown = sorted(set(table) - set(keys))
-    if unknown:
-        raise EdgeoptError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(keys)}")

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ("edgeopt.ir", "edgeopt.errors", "edgeopt.memory_limit", "edgeopt.progress")
 BACK = ("edgeopt.lower", "edgeopt.codegen", "edgeopt.runtime", "edgeopt.target")
 MIDDLE = ("edgeopt.ops", "edgeopt.rewrite", "edgeopt.frontend", "edgeopt.pipeline", "edgeopt.evaluate")
-APPROXIMATE = ("edgeopt.coding", "edgeopt.files", "edgeopt.forms", "edgeopt.cost", "edgeopt.assembly", "edgeopt.search")
+APPROXIMATE = (
+    "edgeopt.coding",
+    "edgeopt.files",
+    "edgeopt.recipe_file",
+    "edgeopt.forms",
+    "edgeopt.cost",
+    "edgeopt.assembly",
+    "edgeopt.search",
+)
 UPPER = (*CORE, *BACK, *MIDDLE, *APPROXIMATE, "edgeopt.arguments")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.ir": (),
@@ -35,6 +43,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.compiled": ("edgeopt.cache",),
     "edgeopt.features": (),
     "edgeopt.files": ("edgeopt.errors",),
+    "edgeopt.recipe_file": ("edgeopt.errors", "edgeopt.files"),
     "edgeopt.npz": (*CORE, "edgeopt.files"),
     "edgeopt.target": ("edgeopt.errors", "edgeopt.files", "edgeopt.features", "edgeopt.target_check"),
     "edgeopt.target_check": ("edgeopt.errors", "edgeopt.features", "edgeopt.target.Target"),
