@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
+
+import numpy as np
 
 from edgeopt.ir import Array
 from edgeopt.training.layers import Layers
@@ -22,7 +25,7 @@ class State:
     bound: dict[Key, Traced] = field(default_factory=dict)
 
 
-class Phase(Protocol):
+class Phase(ABC):
     """One way to train. Phases follow each other and find in ``Layers`` what those before them left."""
 
     kind: str
@@ -30,23 +33,29 @@ class Phase(Protocol):
     share: float  # of all steps
     rate: float  # of learning, at its highest
 
+    @abstractmethod
     def begin(self, layers: Layers) -> State:
         """What there is to train."""
 
+    @abstractmethod
     def constants(self, state: State) -> Parameters:
         """Weights and biases of the network."""
 
     def rounded(self, state: State) -> Rounding | None:
-        """What is done to values on the way."""
+        """What is done to values on the way: nothing, unless a phase says otherwise."""
+        return None
 
     def penalty(self, state: State) -> Traced:
-        """What is added to the loss."""
+        """What is added to the loss: nothing, unless a phase says otherwise."""
+        return 0.0
 
     def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
         """The state after a step; ``moments`` are Adam's second ones, ``progress`` goes from 0 to 1."""
+        return state
 
     def end(self, state: State, layers: Layers) -> None:
         """Leave in ``layers`` what was trained."""
+        layers.constants.update({place: np.asarray(array) for place, array in self.constants(state).items()})
 
 
 def weights(layers: Layers) -> dict[Key, Traced]:
@@ -67,3 +76,14 @@ def place_of(key: Key) -> Place:
 def as_constants(trained: Mapping[Key, Any]) -> dict[Place, Any]:
     """Weights and biases among the parameters, by place."""
     return {place_of(key): array for key, array in trained.items() if key[0] in ("weight", "bias")}
+
+
+def masks(layers: Layers) -> dict[Key, Traced]:
+    """What is left of the layers that were pruned: 1 where a weight stays."""
+    return {("mask", name): mask.astype(np.float32) for name, mask in layers.masks.items()}
+
+
+def masked(state: State) -> dict[Place, Any]:
+    """Weights and biases; weights that went are zero."""
+    made = as_constants(state.trained)
+    return {**made, **{(name, 1): made[name, 1] * mask for (_, name), mask in state.bound.items()}}

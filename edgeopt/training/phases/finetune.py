@@ -6,24 +6,21 @@ sparsity, 2016, equation 1), each times its factor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
-import numpy as np
 
-from edgeopt.ir import Array
 from edgeopt.ops.grids import weight_axis
 from edgeopt.training.layers import Layers
-from edgeopt.training.network import Parameters, Rounding
+from edgeopt.training.network import Parameters
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, State, as_constants, weights
+from edgeopt.training.phase import Phase, State, masked, masks, weights
 
 SMALL = 1e-12  # under a root, whose slope at zero is infinite
 
 
 @dataclass
-class Finetune:
+class Finetune(Phase):
     """Plain training, from where the network is; weights that were pruned stay zero."""
 
     l1: float = 0.0
@@ -38,16 +35,11 @@ class Finetune:
     def begin(self, layers: Layers) -> State:
         """All weights and biases."""
         self._axes = {n.name: weight_axis(n) for n in layers.nodes}
-        return State(weights(layers), {("mask", name): mask.astype(np.float32) for name, mask in layers.masks.items()})
+        return State(weights(layers), masks(layers))
 
     def constants(self, state: State) -> Parameters:
         """As they are trained."""
-        made = as_constants(state.trained)
-        return {**made, **{(name, 1): made[name, 1] * mask for (_, name), mask in state.bound.items()}}
-
-    def rounded(self, state: State) -> Rounding | None:
-        """Nothing."""
-        return None
+        return masked(state)
 
     def penalty(self, state: State) -> Traced:
         """The norms of all weights."""
@@ -59,14 +51,6 @@ class Finetune:
             total += self.l2 * jnp.square(array).sum() if self.l2 else 0.0
             total += self.group_lasso * _group_norms(array, self._axes[name]).sum() if self.group_lasso else 0.0
         return total
-
-    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
-        """Nothing changes."""
-        return state
-
-    def end(self, state: State, layers: Layers) -> None:
-        """The weights as they are."""
-        layers.constants.update({place: np.asarray(a) for place, a in self.constants(state).items()})
 
 
 def _group_norms(weight: Traced, axis: int) -> Traced:

@@ -18,9 +18,8 @@ from edgeopt.forms.prune.patterns import BLOCKS, WINDOWS
 from edgeopt.ir import Array, Node
 from edgeopt.ops.macs import macs
 from edgeopt.training.layers import Layers
-from edgeopt.training.network import Parameters, Rounding
-from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, State, as_constants, weights
+from edgeopt.training.network import Parameters
+from edgeopt.training.phase import Key, Phase, State, masked, weights
 from edgeopt.training.selection import fits, selected
 
 FALLS, FIXED = 0.5, 0.7  # progress: the share that stays falls until the first; what stays may change until the second
@@ -29,7 +28,7 @@ PATTERNS = {"unstructured": Units(), **BLOCKS, **{f"N:{size}": Units(window=size
 
 
 @dataclass
-class Prune:
+class Prune(Phase):
     """``keep`` is the share of all weights that stays, in units of ``pattern``; worth is divided by the work ** ``speed``."""
 
     keep: float
@@ -52,16 +51,7 @@ class Prune:
 
     def constants(self, state: State) -> Parameters:
         """Weights that went are zero."""
-        made = as_constants(state.trained)
-        return {**made, **{(name, 1): made[name, 1] * mask for (_, name), mask in state.bound.items()}}
-
-    def rounded(self, state: State) -> Rounding | None:
-        """Nothing."""
-        return None
-
-    def penalty(self, state: State) -> Traced:
-        """None."""
-        return 0.0
+        return masked(state)
 
     def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
         """A new choice of what stays, every now and then."""
@@ -84,7 +74,7 @@ class Prune:
 
     def end(self, state: State, layers: Layers) -> None:
         """Weights with zeros."""
-        layers.constants.update({place: np.asarray(a) for place, a in self.constants(state).items()})
+        super().end(state, layers)
         for (_, name), mask in state.bound.items():
             layers.masks[name] = np.asarray(mask) != 0
             layers.forms[name].append(f"{self.pattern} {100 * layers.masks[name].mean():.3g} % kept")

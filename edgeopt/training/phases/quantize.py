@@ -7,7 +7,6 @@ that the technique makes without training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,13 +19,13 @@ from edgeopt.ir import Array
 from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight
 from edgeopt.training.layers import Layers
-from edgeopt.training.network import Parameters, Place, Rounding
+from edgeopt.training.network import Parameters, Rounding
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, State, as_constants, weights
+from edgeopt.training.phase import Key, Phase, State, as_constants, masked, masks, weights
 
 
 @dataclass
-class Quantize:
+class Quantize(Phase):
     """Grids as in the plan that ``layers`` find."""
 
     share: float = 1.0
@@ -49,14 +48,11 @@ class Quantize:
             key = keys.setdefault(id(grid), ("grid", value))
             self._shared[value] = key
             trained.setdefault(key, np.log(grid.scale).astype(np.float32))
-        bound: dict[Key, Traced] = {("mask", name): mask.astype(np.float32) for name, mask in layers.masks.items()}
-        return State(trained, bound)
+        return State(trained, masks(layers))
 
     def constants(self, state: State) -> Parameters:
         """Weights rounded to their grids."""
-        made: dict[Place, Traced] = as_constants(state.trained)
-        for (_, name), mask in state.bound.items():
-            made[name, 1] = made[name, 1] * mask
+        made = masked(state)
         for name, weight in self._plan.weights.items():
             step = jnp.exp(_shaped(state.trained["step", name], weight.grid, made[name, 1].ndim))
             made[name, 1] = (_signed if _is_binary(weight) else _on_grid)(made[name, 1], step, weight.grid)
@@ -70,14 +66,6 @@ class Quantize:
             return array if grid is None else _on_grid(array, jnp.exp(state.trained[self._shared[name]]), grid)
 
         return rounded
-
-    def penalty(self, state: State) -> Traced:
-        """None."""
-        return 0.0
-
-    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
-        """Nothing changes."""
-        return state
 
     def end(self, state: State, layers: Layers) -> None:
         """A plan with the codes and grids that were trained."""

@@ -6,7 +6,7 @@ value a weight takes stays as it is then. The gradient of a value is the sum ove
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -14,15 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgeopt.evaluate.codebook import shared
-from edgeopt.ir import Array
 from edgeopt.training.layers import NONE, Layers
-from edgeopt.training.network import Parameters, Place, Rounding
+from edgeopt.training.network import Parameters, Place
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, State, as_constants, key_of
+from edgeopt.training.phase import Key, Phase, State, as_constants, key_of
 
 
 @dataclass
-class Share:
+class Share(Phase):
     """``bits`` of a code, the first of those whose pattern fits the name of the layer."""
 
     bits: Sequence[tuple[str, int]] = (("*", 5),)
@@ -57,21 +56,9 @@ class Share:
             made[name, 1] = table[jnp.where(codes == NONE, len(table) - 1, codes)]
         return made
 
-    def rounded(self, state: State) -> Rounding | None:
-        """Nothing."""
-        return None
-
-    def penalty(self, state: State) -> Traced:
-        """None."""
-        return 0.0
-
-    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
-        """Codes stay."""
-        return state
-
     def end(self, state: State, layers: Layers) -> None:
         """Weights of few values."""
-        layers.constants.update({place: np.asarray(a) for place, a in self.constants(state).items()})
+        super().end(state, layers)
         for (_, name), codes in state.bound.items():
             layers.codes[name] = np.asarray(codes)
             layers.forms[name].append(f"{len(state.trained['table', name])} values")
