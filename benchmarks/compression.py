@@ -9,14 +9,12 @@ of ``edgeopt.coding`` for all constants, against those of all constants of the m
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.networks import data_of, network_arguments, networks
+from benchmarks.networks import data_of, network_arguments, networks, reported
 from edgeopt import Options, compile, compress
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
@@ -106,14 +104,8 @@ def main() -> None:
     parser.add_argument("--by-itself", action="store_true", help="also -O3 --objective size")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    found = []
-    for path in [p for p in networks(given) if p.stem in DROPS]:
-        for row in rows(path, given.data, given.by_itself):
-            found.append(row)
-            print(row, file=sys.stderr, flush=True)
-    if given.json:
-        given.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")
-    print(markdown(found))
+    paths = [path for path in networks(given) if path.stem in DROPS]
+    reported((row for path in paths for row in rows(path, given.data, given.by_itself)), markdown, given.json)
 
 
 if __name__ == "__main__":

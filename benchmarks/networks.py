@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from edgeopt.evaluate.data import DataSet, read
 from edgeopt.ir import Graph
+
+R = TypeVar("R")
 
 
 def network_arguments(description: str | None) -> argparse.ArgumentParser:
@@ -22,6 +29,17 @@ def networks(given: argparse.Namespace) -> list[Path]:
     """The files that the arguments ask for, in alphabetical order."""
     wanted = given.only.split(",") if given.only is not None else None
     return [path for path in sorted(given.models.glob("*.onnx")) if wanted is None or path.stem in wanted]
+
+
+def reported(rows: Iterable[R], markdown: Callable[[list[R]], str], path: Path | None) -> None:
+    """Each of ``rows``, which are dataclasses, on stderr when it is there; all of them as JSON in ``path``, and as a table."""
+    found = []
+    for row in rows:
+        found.append(row)
+        print(row, file=sys.stderr, flush=True)
+    if path is not None:
+        path.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")  # type: ignore[call-overload]
+    print(markdown(found))
 
 
 def data_of(path: Path, folder: Path, graph: Graph) -> tuple[DataSet, DataSet]:

@@ -8,16 +8,14 @@ is for the figures alone (one array per input, ``labels``). Bytes are those of w
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import edgeopt
-from benchmarks.networks import network_arguments, networks
+from benchmarks.networks import network_arguments, networks, reported
 from edgeopt.runtime.model import CompiledModel
 
 PRUNE = """epochs = {epochs}
@@ -40,10 +38,6 @@ batch = 64
 "*" = "{form}"
 [[phase]]
 kind = "quantize"
-"""
-BLOCKS = """[[phase]]
-kind = "quantize"
-share = 0.15
 """
 
 
@@ -139,14 +133,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    found = []
     models = {path.stem: path for path in networks(given)}
-    for row in rows([w for w in given.ways.split(";") if w], models, given.data, given.seed):
-        found.append(row)
-        print(row, file=sys.stderr, flush=True)
-    if given.json:
-        given.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")
-    print(markdown(found))
+    ways = [way for way in given.ways.split(";") if way]
+    reported(rows(ways, models, given.data, given.seed), markdown, given.json)
 
 
 if __name__ == "__main__":
