@@ -16,16 +16,12 @@ from edgeopt.frontend.foreign_format import foreign
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of the file at ``path``, without its external data. Raises EdgeoptError when it cannot be read."""
-    if os.path.isdir(path):
-        raise EdgeoptError(foreign(path))
-    return hashlib.sha256(read_regular(path, PROTOBUF_LIMIT)).hexdigest()
+    return hashlib.sha256(_bytes_of(path)).hexdigest()
 
 
 def read_model(path: Path) -> ModelProto:
     """The ModelProto in ``path``; external data stays where it is. Raises EdgeoptError when it is not a readable ONNX model."""
-    if os.path.isdir(path):  # False for what cannot be a path, which read_regular says
-        raise EdgeoptError(foreign(path))
-    data = read_regular(path, PROTOBUF_LIMIT)
+    data = _bytes_of(path)
     if not data:
         raise EdgeoptError(f"{path} is empty; the download or the export that wrote it has failed")
     model = ModelProto()
@@ -38,3 +34,9 @@ def read_model(path: Path) -> ModelProto:
     if not model.opset_import and (hint := foreign(path, data)):  # some files of others can be read so, as nothing
         raise EdgeoptError(hint)
     return model
+
+
+def _bytes_of(path: Path) -> bytes:
+    if os.path.isdir(path):  # False for what cannot be a path, which read_regular says
+        raise EdgeoptError(foreign(path))
+    return read_regular(path, PROTOBUF_LIMIT)
