@@ -40,10 +40,16 @@ def feeds(data: DataSet, graph: Graph, most: int | None = None) -> Iterator[dict
         yield calls(data.take(slice(start, start + AT_ONCE)).arrays, graph)
 
 
+def as_it_is(graph: Graph, name: str) -> Callable[[Feed], Traced]:
+    """The value ``name`` of the graph as it is, of all calls in a feed."""
+    made: Callable[[Feed], Traced] = jax.jit(jax.vmap(lambda feed: run(graph, feed, [name], Hooks({}))[0]))
+    return made
+
+
 def values(graph: Graph, name: str, data: DataSet) -> Array:
     """The value ``name`` of the graph as it is, on all calls."""
-    one = jax.jit(jax.vmap(lambda feed: run(graph, feed, [name], Hooks({}))[0]))
-    return np.concatenate([np.asarray(one(feed)) for feed in feeds(data, graph)])
+    made = as_it_is(graph, name)
+    return np.concatenate([np.asarray(made(feed)) for feed in feeds(data, graph)])
 
 
 def mean_statistics(

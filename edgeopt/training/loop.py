@@ -20,7 +20,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph
 from edgeopt.training import batch_norm
 from edgeopt.training.batches import Batches, calls
-from edgeopt.training.forward import feeds, forward, mean_statistics
+from edgeopt.training.forward import as_it_is, feeds, forward, mean_statistics
 from edgeopt.training.layers import Layers
 from edgeopt.training.losses import Loss
 from edgeopt.training.network import Hooks, run
@@ -63,7 +63,7 @@ class Loop:
         self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rates, eps=EPSILON))
         self._adam = self._optimizer.init(self.state.trained)
         self._stepped = jax.jit(self._step)
-        self._teacher = jax.jit(jax.vmap(lambda feed: run(task.original, feed, [task.wanted], Hooks({}))[0]))
+        self._teacher = as_it_is(task.original, task.wanted)
 
     def step(self, number: int) -> float:
         """One step, on the batch ``number``; the loss before it. Raises EdgeoptError when that is not finite."""

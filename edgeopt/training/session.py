@@ -35,6 +35,7 @@ from edgeopt.training.train import Listener, Store, train
 
 CALIBRATION = 512
 SAVE_SECONDS = 20.0
+ANY_OPSET = {"prune": ["unstructured-50"]}  # a form that needs no operator, for graphs whose opset may stay as it is
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,8 @@ def trained(graph: Graph, asked: Asked) -> tuple[Graph, Decision]:
     if evaluation is not None and (count := seen_before(evaluation, samples)):
         shown = f"{count} of {len(evaluation)} samples to measure on are among those trained on"
         add_note(graph, f"{shown}: the result says too much")
-    return graph, outcome.decided(layers, original, found, evaluation or batches.held_out, *_goal(asked))
-
-
-def _goal(asked: Asked) -> tuple[Target, int, str]:
-    return asked.target, asked.context.level, asked.recipe.name
+    measured, level = evaluation or batches.held_out, asked.context.level
+    return graph, outcome.decided(layers, original, found, measured, asked.target, level, recipe.name)
 
 
 def _teacher(graph: Graph, asked: Asked) -> Graph:
@@ -88,7 +86,7 @@ def _teacher(graph: Graph, asked: Asked) -> Graph:
     """
     if asked.teacher is None:
         return clone(graph)
-    teacher, _ = exact_graph(asked.teacher, {"prune": ["unstructured-50"]}, asked.context)
+    teacher, _ = exact_graph(asked.teacher, ANY_OPSET, asked.context)
     for mine, other in ((graph.inputs, teacher.inputs), (graph.outputs, teacher.outputs)):
         if [(v.name, v.type) for v in mine] != [(v.name, v.type) for v in other]:
             shown = ", ".join(f"'{v.name}' {v.type}" for v in other)
@@ -109,7 +107,7 @@ def _restructured(graph: Graph, asked: Asked, calibration: DataSet) -> Graph:
 def _keys(recipe: TrainingRecipe) -> dict[str, list[str]]:
     """The forms that are needed, by technique: what the opset has to have."""
     forms = list(dict.fromkeys([form for _, form in recipe.forms] + ([recipe.ends] if recipe.ends else [])))
-    return {"quantize": forms} if forms else {"prune": ["unstructured-50"]}
+    return {"quantize": forms} if forms else ANY_OPSET
 
 
 def _read(source: Data, graph: Graph) -> DataSet:
