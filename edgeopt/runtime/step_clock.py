@@ -45,7 +45,7 @@ class StepClock:
         """Time every step once more."""
         self._samples += 1
         for index in range(len(self._best)):
-            took = self._up_to(index) if self._differences else self._alone(index)
+            took = self._up_to(index) if self._differences else self.span(max(0, index - 1), index)
             self._best[index] = min(self._best[index], took)
 
     def seconds(self) -> list[float]:
@@ -55,16 +55,16 @@ class StepClock:
         steps = np.diff(self._best) if self._differences else self._best[1:] - self._best[0]
         return [float(value) for value in np.maximum(steps, 0.0)]
 
+    def span(self, first: int, last: int) -> float:
+        """Of one run of the steps from ``first`` to before ``last``, and of the call, which is all where they are equal."""
+        with self._model.held(self._arrays, self._outputs) as (native, context):
+            started = time.perf_counter()
+            native.steps(context, first, last)
+            return time.perf_counter() - started
+
     def _up_to(self, last: int) -> float:
         """Of the first steps, in one inference of several."""
         with self._model.held(self._arrays, self._outputs) as (native, context):
             started = time.perf_counter()
             native.samples(context, None, self._copies, last)
             return (time.perf_counter() - started) / self._copies
-
-    def _alone(self, index: int) -> float:
-        """Of a step by itself, counted from 1; of none at all for 0."""
-        with self._model.held(self._arrays, self._outputs) as (native, context):
-            started = time.perf_counter()
-            native.steps(context, max(0, index - 1), index)
-            return time.perf_counter() - started
