@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from edgeopt.codegen.build import build
+from edgeopt.codegen.backends import NUMBA, Backend
 from edgeopt.codegen.identifiers import is_identifier, library_name
 from edgeopt.codegen.library import library_files
 from edgeopt.errors import EdgeoptError
@@ -36,12 +36,13 @@ def assemble(
     library: bool = False,
     select: Selection = by_rule,
     form: FileForm = SMALLEST,
+    backend: Backend = NUMBA,
 ) -> CompiledModel:
     """Compile ``graph`` as it is, without rewriting it.
 
     With ``library`` the model gets a C library whose functions begin with ``symbol``; code for this process only when ``target``
-    is the host. ``form`` says how weights lie in the artifact. Raises EdgeoptError when the graph cannot be lowered, ``symbol``
-    is no C identifier, or the model needs what the ``form`` leaves out.
+    is the host. ``form`` says how weights lie in the artifact, ``backend`` who makes the code. Raises EdgeoptError when the graph
+    cannot be lowered, ``symbol`` is no C identifier, or the model needs what the ``form`` leaves out.
     """
     if not is_identifier(symbol):
         raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
@@ -55,17 +56,18 @@ def assemble(
         storage: Manifest = {}
         files.update(stored(storage))
         program.file = files[WEIGHTS] if form.coded else None
-        made, notes = library_files(program, target)
+        made, notes = library_files(program, target, backend)
         files.update(made)
         if target.bare:
             found = budget(program, files, target)
             if level > 1 and not found.fits(target):  # Winograd's transformed weights and tiles give way
-                return assemble(graph, target, 1, context, symbol, library, select, form)
+                return assemble(graph, target, 1, context, symbol, library, select, form, backend)
             require_memory(found, program, target)
             notes.append(str(found))
     if target.runs_here:
-        files[CODE] = build(program, target)
+        files[CODE] = backend.build(program, target)
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
+    manifest["backend"] = backend.record(program, target)
     manifest["notes"] += notes
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
     weights = partial(getattr, program, "weights")  # which take memory only once they are run

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edgeopt.codegen.build import LIBRARY, build
+from edgeopt.codegen.backends import Backend
+from edgeopt.codegen.build import LIBRARY
 from edgeopt.codegen.firmware_files import firmware_files
 from edgeopt.codegen.header import example, header, makefile
 from edgeopt.codegen.toolchain import archive, bare_flags, compiler, is_native, missing, prefix, shared_library
@@ -11,15 +12,15 @@ from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 
-def library_files(program: Program, target: Target) -> tuple[dict[str, bytes], list[str]]:
-    """The files by name, and notes about what could not be made because no linker for ``target`` is installed.
+def library_files(program: Program, target: Target, backend: Backend) -> tuple[dict[str, bytes], list[str]]:
+    """The files by name, with the code of ``backend``, and notes about what was not made for want of a linker for ``target``.
 
     Raises EdgeoptError for steps without a kernel: a C library has no host to run them, and would leave their results out.
     """
     if program.fallbacks:
         nodes = ", ".join(repr(step.node) for step in program.fallbacks[:5])
         raise EdgeoptError(f"no C library can be made: {len(program.fallbacks)} nodes have no kernel ({nodes}); replace them")
-    code = build(program, target, library=True)
+    code = backend.build(program, target, library=True)
     symbols = [f"{program.name}_{suffix}" for suffix in LIBRARY]
     files = {
         "libmodel.a": archive("model.o", code, symbols),
