@@ -65,29 +65,55 @@ def _span(size, count, offset, stride):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _columns(x, out, numbers, height, width):  # type: ignore[no-untyped-def]
+def _columns(planes, out, size, windows, numbers):  # type: ignore[no-untyped-def]
     kh, kw, sh, sw, dh, dw, top, left = numbers
-    for k in range(x.shape[0] * kh * kw):
-        c, p, q = k // (kh * kw), k // kw % kh, k % kw
-        low, high = _span(x.shape[2], width, q * dw - left, sw)
-        for i in range(height):
-            row, line = i * sh + p * dh - top, out[k, i * width : (i + 1) * width]
-            if row < 0 or row >= x.shape[1]:
-                line[:] = 0
-                continue
-            source, start = x[c, row], q * dw - left
-            line[:low] = 0
-            line[high:] = 0
-            if sw == 1:
-                line[low:high] = source[low + start : high + start]
-            else:
-                for j in range(low, high):
-                    line[j] = source[j * sw + start]
+    for k in range(len(out)):
+        above, before = k // kw % kh * dh - top, k % kw * dw - left
+        first, last = _span(size[0], windows[0], above, sh)
+        plane, line, start = planes[k // (kh * kw)], out[k], (first * sh + above) * size[1] + before
+        for i in range(first * windows[1]):
+            line[i] = 0
+        for i in range(last * windows[1], line.size):
+            line[i] = 0
+        inside, (low, high) = line[first * windows[1] : last * windows[1]], _span(size[1], windows[1], before, sw)
+        if sh == sw == 1 and size[1] == windows[1]:
+            _run(plane, inside, start, windows[1], low, high)
+        else:
+            _strided(plane, inside, start, windows[1], low, high, sh * size[1], sw)
+
+
+@compiled
+def _run(plane, line, start, width, low, high):  # type: ignore[no-untyped-def]
+    """The same place of all windows, whose rows are as long as those of the plane: one copy, but for the ends of rows."""
+    for i in range(low, line.size - (width - high)):
+        line[i] = plane[start + i]
+    for row in range(0, line.size, width):
+        for i in range(row, row + low):
+            line[i] = 0
+        for i in range(row + high, row + width):
+            line[i] = 0
+
+
+@compiled
+def _strided(plane, line, start, width, low, high, pitch, step):  # type: ignore[no-untyped-def]
+    for row in range(line.size // width):
+        part, begin = line[row * width : (row + 1) * width], start + row * pitch
+        for i in range(low):
+            part[i] = 0
+        if step == 1:
+            for i in range(low, high):
+                part[i] = plane[begin + i]
+        else:
+            for i in range(low, high):
+                part[i] = plane[begin + i * step]
+        for i in range(high, width):
+            part[i] = 0
 
 
 def columns(x: Array, window: Window, out: Array) -> Array:
     """Every window of x [C, H, W] as a column, in ``out`` [C * kh * kw, windows], ordered as a weight [M, C, kh, kw] is."""
-    _columns(x, out, window.numbers, *window.outputs(*x.shape[1:]))
+    size = x.shape[1], x.shape[2]
+    _columns(x.reshape(len(x), -1), out, size, window.outputs(*size), window.numbers)
     return out
 
 
