@@ -13,21 +13,18 @@ from typing import Any, Protocol
 
 from edgeopt.coding import coded_size
 from edgeopt.evaluate.data import DataSet, generated
-from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
 from edgeopt.forms.form import Evidence, Form, Session, Technique
-from edgeopt.forms.moments import Moments, MomentSum, sampled_rows
-from edgeopt.forms.seen import Changed, Seen, array_of, columns, corrected_bias, with_moments, without_moments
+from edgeopt.forms.seen import Changed, Seen, array_of, corrected_bias, without_moments
+from edgeopt.forms.walk import SAMPLES, Step, override, prepare, walk
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.rewrite import Context, Pass, run_pass
 
-SAMPLES = 512
 GENERATED = 16
-MOST_COLUMNS = 4608  # of a weight whose second moments are taken
 
 
 class Solver(Technique, Protocol):
@@ -84,8 +81,9 @@ class Sequential:
     def __init__(self, technique: Solver, evidence: Evidence, keys: Sequence[str]) -> None:
         self._technique, self.evidence, self.keys = technique, evidence, tuple(keys)
         self._inputs: DataSet | None = None
-        self._prepared: dict[str, tuple[Seen, Any]] = {}
-        self._known: dict[object, Changed] = {}
+        self.prepared: dict[str, tuple[Seen, Any]] = {}
+        self.steps: dict[object, Step] = {}  # of walks that this session comes first in
+        self._rough: dict[object, Changed] = {}
         self._alive: list[object] = []  # what keys name by identity
 
     @property
@@ -116,76 +114,54 @@ class Sequential:
         """Each layer for the inputs that the layers before it give, as they are in ``under`` and in ``forms``."""
         if self.evidence.calibration is None:
             return {n.name: self._alone(n, forms[n.name], under) for n in self._layers(forms)}
-        data, run = self.evidence.calibration.subset(SAMPLES), _copied(under)
-        self._prepare(forms, data)
-        made: dict[str, Changed] = {}
-        history: tuple[object, ...] = (self._name(under),)
-        with Lockstep(self.evidence.graph, data, [Overlay(), run]) as runs:
-            for node in self._layers(forms):
-                history = (*history, node.name, forms[node.name])
-                if history not in self._known:
-                    self._known[history] = self._seen_and_solved(node, forms[node.name], runs, len(data), under)
-                made[node.name] = self._known[history]
-                _override(run, node, made[node.name])
-        return made
-
-    def _prepare(self, forms: Mapping[str, Form], data: DataSet) -> None:
-        """One run of the exact network for the layers that are new."""
-        wanted = [n for n in self._layers(forms) if n.name not in self._prepared and columns(n) <= MOST_COLUMNS]
-        with Lockstep(self.evidence.graph, data, [Overlay()]) as runs:
-            for node in wanted:
-                keys = [key for key in self.keys if self._technique.suits(node, key)]
-                seen = with_moments(node, _moments(node, runs, len(data), cross=False), Overlay())
-                self._prepared[node.name] = seen, self._technique.prepared(seen, keys)
+        return walk([(self, forms)], under)[0]
 
     def _layers(self, forms: Mapping[str, Form]) -> list[Node]:
         return [n for n in linear_nodes(self.evidence.graph) if n.name in forms]
 
-    def _name(self, under: Overlay) -> object:
+    def name_of(self, under: Overlay) -> object:
+        """Something to look up what is known of solutions ``under`` what other techniques did."""
         arrays = [*under.constants.items(), *under.quantizers.items()]
         self._alive.append(arrays)
         return tuple((key, id(array)) for key, array in arrays)
 
-    def _seen_and_solved(self, node: Node, form: Form, runs: Lockstep, samples: int, under: Overlay) -> Changed:
-        weight = node.constant(1)
-        assert weight is not None
-        if columns(node) > MOST_COLUMNS:
-            return self._alone(node, form, under)
-        moments = _moments(node, runs, samples, cross=True)
-        return self._changed(with_moments(node, moments, under), form.key, self._prepared[node.name][1], under)
+    def prepare(self, seen: Seen) -> None:
+        """Keep a layer as it is seen in the exact network, and what is worth finding there."""
+        keys = [key for key in self.keys if self._technique.suits(seen.node, key)]
+        self.prepared[seen.node.name] = seen, self._technique.prepared(seen, keys)
 
-    def _changed(self, seen: Seen, key: str, prepared: Any, under: Overlay) -> Changed:
+    def changed(self, seen: Seen, key: str) -> Changed:
         """The layer in the form ``key``. A weight on a grid of an earlier axis keeps that, with the bias it has from there."""
-        if seen.grid is None:
-            grid = self._technique.grid(seen.node, key, array_of(seen.node, seen.present))
-            rows = self._technique.solved(replace(seen, grid=grid), key, prepared)
-            return Changed(array_of(seen.node, rows), corrected_bias(seen.node, rows, seen.moments), grid)
-        before = under.constants[seen.node.name, 1]
-        return Changed(array_of(seen.node, self._technique.solved(seen, key, prepared)), None, seen.grid, before)
+        node, known = seen.node, self.prepared.get(seen.node.name)
+        prepared = known[1] if known is not None and seen.h is not None else self._technique.prepared(seen, [key])
+        present = array_of(node, seen.present)
+        grid = self._technique.grid(node, key, present) if seen.grid is None else seen.grid
+        rows = self._technique.solved(replace(seen, grid=grid), key, prepared)
+        if seen.grid is not None:
+            return Changed(array_of(node, rows), None, grid, present)
+        return Changed(array_of(node, rows), corrected_bias(node, rows, seen.moments), grid)
 
     def _alone(self, node: Node, form: Form, under: Overlay) -> Changed:
-        seen = without_moments(node, under)
-        return self._changed(seen, form.key, self._technique.prepared(seen, [form.key]), under)
+        return self.changed(without_moments(node, under), form.key)
 
     def alone(self, forms: Mapping[str, Form]) -> dict[str, Changed]:
         """Each layer for the inputs of the exact network."""
         if self.evidence.calibration is None:
             return self.rough(forms, Overlay())
-        self._prepare(forms, self.evidence.calibration.subset(SAMPLES))
-        return {n.name: self._by_exact_inputs(n, forms[n.name]) for n in self._layers(forms)}
+        layers = self._layers(forms)
+        prepare([self], layers, self.evidence.calibration.subset(SAMPLES))
+        return {n.name: self._by_exact_inputs(n, forms[n.name]) for n in layers}
 
     def _by_exact_inputs(self, node: Node, form: Form) -> Changed:
-        if node.name not in self._prepared:
-            return self._alone(node, form, Overlay())
-        seen, prepared = self._prepared[node.name]
-        return self._changed(seen, form.key, prepared, Overlay())
+        known = self.prepared.get(node.name)
+        return self._alone(node, form, Overlay()) if known is None else self.changed(known[0], form.key)
 
     def rough(self, forms: Mapping[str, Form], under: Overlay) -> dict[str, Changed]:
         """Solutions by the weights alone."""
         made = dict[str, Changed]()
         for node in self._layers(forms):
-            key = ("rough", self._name(under), node.name, forms[node.name])  # without the word: that of a first layer solved
-            self._known[key] = made[node.name] = self._known.get(key) or self._alone(node, forms[node.name], under)
+            key = self.name_of(under), node.name, forms[node.name]
+            self._rough[key] = made[node.name] = self._rough.get(key) or self._alone(node, forms[node.name], under)
         return made
 
     def overlay(self, solution: Mapping[str, Changed], layers: Sequence[str] | None = None) -> Overlay:
@@ -193,7 +169,7 @@ class Sequential:
         made = Overlay()
         for node in linear_nodes(self.evidence.graph):
             if node.name in solution and (layers is None or node.name in layers):
-                _override(made, node, solution[node.name])
+                override(made, node, solution[node.name])
         return made
 
     def errors(self, solution: Mapping[str, Changed]) -> Mapping[str, float]:
@@ -219,27 +195,3 @@ class Sequential:
     def title(self) -> str:
         """The technique's word and the first form."""
         return f"{self.technique.done} to {self.keys[0]}"
-
-
-def _moments(node: Node, runs: Lockstep, samples: int, cross: bool) -> Moments:
-    """Those of what the last run gives to ``node``; those of the first are the reference."""
-    total = MomentSum(cross)
-
-    def rows(batch: int, arrays: list[Array]) -> list[Array]:
-        return sampled_rows(node, arrays, samples, batch)
-
-    for taken in runs.reach(node, rows):
-        total.add(taken[-1], taken[0])
-    return total.result()
-
-
-def _copied(overlay: Overlay) -> Overlay:
-    return Overlay(dict(overlay.constants), dict(overlay.quantizers), dict(overlay.grids))
-
-
-def _override(run: Overlay, node: Node, made: Changed) -> None:
-    run.constants[node.name, 1] = made.weight
-    if made.grid is not None:
-        run.grids[node.name, 1] = made.grid
-    if made.bias is not None:
-        run.constants[node.name, 2] = made.bias

@@ -9,10 +9,14 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.applied import applied
 from edgeopt.forms.form import AXES, EXACT, Choice, Form, Forms, Session, Solution, named
+from edgeopt.forms.sequential import Sequential
+from edgeopt.forms.walk import walk
 from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
 from edgeopt.search.pins import AS_ASKED, Allowance
+
+Asked = tuple[Session, Mapping[str, Form]]
 
 
 class Space:
@@ -81,30 +85,44 @@ class Space:
         return {n: choice if choice in self.choices(n) else EXACT for n in self.layers}
 
     def solve(self, forms: Forms) -> list[tuple[Session, Solution]]:
-        """What each technique makes of its layers, given what those before it do."""
-        return self._solved(forms, rough=False)
+        """What each technique makes of its layers, given what those before it do; neighbours that can walk together do."""
+        solved: list[tuple[Session, Solution]] = []
+        for part in _walks(self._asked(forms)):
+            walkers = [(session, mine) for session, mine in part if isinstance(session, Sequential)]
+            if len(walkers) > 1:
+                solved += zip([session for session, _ in walkers], walk(walkers, merged(solved)), strict=True)
+            else:
+                solved += [(session, session.solve(mine, merged(solved))) for session, mine in part]
+        return solved
+
+    def _asked(self, forms: Forms) -> list[Asked]:
+        """The sessions that have anything to do, with the forms of their layers."""
+        mine = [(session, _of(session.technique.name, forms)) for session in self.sessions]
+        return [(session, of_session) for session, of_session in mine if of_session]
 
     def alone(self, forms: Forms) -> list[tuple[Session, Solution]]:
         """What layers become when each is the only one that changes, by one technique."""
-        mine = [(session, _of(session.technique.name, forms)) for session in self.sessions]
-        return [(session, session.alone(of_session)) for session, of_session in mine if of_session]
+        return [(session, session.alone(mine)) for session, mine in self._asked(forms)]
 
     def rough(self, forms: Forms) -> list[tuple[Session, Solution]]:
         """Solutions of the right sizes, for timing."""
-        return self._solved(forms, rough=True)
-
-    def _solved(self, forms: Forms, rough: bool) -> list[tuple[Session, Solution]]:
         solved: list[tuple[Session, Solution]] = []
-        for session in self.sessions:
-            mine = _of(session.technique.name, forms)
-            if mine:
-                solve = session.rough if rough else session.solve
-                solved.append((session, solve(mine, merged(solved))))
+        for session, mine in self._asked(forms):
+            solved.append((session, session.rough(mine, merged(solved))))
         return solved
 
     def carried_out(self, solved: Sequence[tuple[Session, Solution]]) -> Graph:
         """The graph in which the solutions are carried out, at the level that is shipped."""
         return applied(self.graph, solved, Context(level=self.goal.level))
+
+
+def _walks(asked: Sequence[Asked]) -> list[list[Asked]]:
+    """``asked`` in parts: neighbours that change weights layer after layer, with data, are one."""
+    found: list[list[Asked]] = []
+    for session, mine in asked:
+        together = found and all(isinstance(s, Sequential) and s.evidence.calibration for s in (found[-1][-1][0], session))
+        found = [*found[:-1], [*found[-1], (session, mine)]] if together else [*found, [(session, mine)]]
+    return found
 
 
 def _by_axis(sessions: Sequence[Session], allowed: Allowance | None) -> list[dict[str, list[Form]]]:

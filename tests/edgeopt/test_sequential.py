@@ -9,8 +9,13 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.form import Evidence, Form, Session
 from edgeopt.forms.registry import techniques
+from edgeopt.forms.sequential import Sequential
+from edgeopt.forms.walk import walk
+from edgeopt.ir import Array
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
+
+PRUNED, SHARED = Form("prune", "unstructured-50"), Form("share_weights", "codebook-3")
 
 
 def opened(technique: str, key: str) -> Session:
@@ -33,6 +38,36 @@ def test_a_rough_solution_is_never_taken_for_a_solved_one(technique: str, key: s
         np.testing.assert_array_equal(solved[layer].weight, expected[layer].weight)
         assert not np.array_equal(rough[layer].weight, solved[layer].weight)
         np.testing.assert_array_equal(asked.rough(forms, Overlay())[layer].weight, rough[layer].weight)
+
+
+def walked(asked: list[tuple[Session, dict[str, Form]]]) -> list[dict[tuple[str, int], Array]]:
+    """The constants that each session changes in one walk."""
+    sessions = [(session, forms) for session, forms in asked if isinstance(session, Sequential)]
+    solutions = walk(sessions, Overlay())
+    return [session.overlay(made).constants for (session, _), made in zip(sessions, solutions, strict=True)]
+
+
+def test_zeros_and_tables_of_one_walk_are_those_of_two() -> None:
+    (prune, share), (first, second) = [(opened("prune", PRUNED.key), opened("share_weights", SHARED.key)) for _ in range(2)]
+    layers = list(prune.offers())
+    pruned, shared = dict.fromkeys(layers, PRUNED), dict.fromkeys(layers, SHARED)
+    made = walked([(prune, pruned), (share, shared)])[1]
+    under = first.overlay(first.solve(pruned, Overlay()))
+    expected = second.overlay(second.solve(shared, under)).constants
+    assert len(layers) == 2 and expected.keys() == made.keys()
+    for place, array in expected.items():
+        np.testing.assert_array_equal(made[place], array)
+
+
+def test_a_layer_is_solved_for_inputs_that_have_all_changes() -> None:
+    (prune, share), (first, second) = [(opened("prune", PRUNED.key), opened("share_weights", SHARED.key)) for _ in range(2)]
+    before, behind = prune.offers()
+    made = walked([(prune, {behind: PRUNED}), (share, {before: SHARED})])[0]
+    under = second.overlay(second.solve({before: SHARED}, Overlay()))
+    expected = first.overlay(first.solve({behind: PRUNED}, under)).constants
+    by_exact_inputs = first.overlay(first.solve({behind: PRUNED}, Overlay())).constants
+    np.testing.assert_array_equal(made[behind, 1], expected[behind, 1])
+    assert not np.array_equal(made[behind, 1], by_exact_inputs[behind, 1])
 
 
 def test_one_threshold_of_magnitude_holds_for_all_layers() -> None:
