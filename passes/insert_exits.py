@@ -2,13 +2,13 @@
 
     y = rest(v)   ->   p = head(v);  y, leaves = If(sure(softmax(p)) >= t) {p, k} else {rest(v), last}
 
-head(v) = Gemm(flatten(average pool(v))), k the number of the exit, counted from the input; the last is the network's own end
-(Teerapittayanon et al., BranchyNet, 2016; here on a frozen network). A head is as sure as its largest probability, as far as
-that lies above the second (``margin``), or by how little entropy there is (``entropy``: 1 - H / log classes). Where the network
-ends in a Softmax, the head gives probabilities too. Several exits nest, the one nearest to the input outermost. ``leaves`` is a
-second output, named after the first. Approximate: what leaves early gets the head's answer. Not where anything but the value
-itself is needed behind it, where the network has several outputs, or where a batch is not a single sample, since If decides for
-all of it.
+head(v) = Gemm(features(v)), where features are of a kind in ``edgeopt.ops.exit_features``, k the number of the exit, counted from
+the input; the last is the network's own end (Teerapittayanon et al., BranchyNet, 2016; here on a frozen network). A head is as
+sure as its largest probability, as far as that lies above the second (``margin``), or by how little entropy there is
+(``entropy``: 1 - H / log classes). Where the network ends in a Softmax, the head gives probabilities too. Several exits nest, the
+one nearest to the input outermost. ``leaves`` is a second output, named after the first. Approximate: what leaves early gets the
+head's answer. Not where anything but the value itself is needed behind it, where the network has several outputs, or where a
+batch is not a single sample, since If decides for all of it.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ import numpy as np
 from edgeopt.ir import Array, Graph, Node, TensorType, Value
 from edgeopt.ir.clone import copied
 from edgeopt.ir.match import outer_values, shape_of
+from edgeopt.ops.exit_features import Features
 from edgeopt.rewrite import Context, Pass
 
 LEAVES = "exit"  # the second output is NAME.exit
@@ -26,14 +27,14 @@ LEAVES = "exit"  # the second output is NAME.exit
 
 @dataclass(frozen=True, eq=False)
 class Exit:
-    """A head on ``value``: pooled to ``grid`` (rows, columns; None: not pooled), weight [features, classes], bias [classes].
+    """A head on the ``features`` of ``value``: weight [features, classes] and bias [classes].
 
     A sample leaves where the ``confidence`` is at least ``threshold``. ``number`` counts the exits from the input.
     """
 
     value: str
     number: int
-    grid: tuple[int, int] | None
+    features: Features
     weight: Array
     bias: Array
     threshold: float
@@ -101,16 +102,8 @@ def _take_over(graph: Graph, node: Node, ends: list[Value], rest: list[Node]) ->
 
 def _head(graph: Graph, value: Value, chosen: Exit, before: Node) -> tuple[Value, Value]:
     """The head's answer and whether it is sure, in front of ``before``."""
-    shape, stem = shape_of(value) or (), f"exit{chosen.number}"
-    pooled = value
-    if chosen.grid is not None:
-        window = tuple(n // g for n, g in zip(shape[2:], chosen.grid, strict=True))
-        attributes = {"kernel_shape": window, "strides": window}
-        pooled = graph.make(
-            "AveragePool", [value], [_floats(*shape[:2], *chosen.grid)], before, name=stem, attributes=attributes
-        ).output
-    features, classes = chosen.weight.shape
-    flat = graph.make("Flatten", [pooled], [_floats(1, features)], before, name=stem, attributes={"axis": 1}).output
+    stem, classes = f"exit{chosen.number}", chosen.weight.shape[1]
+    flat = chosen.features.attach(graph, value, before, stem)
     constants = [
         graph.constant(f"{stem}.{k}", a.astype(np.float32)) for k, a in (("weight", chosen.weight), ("bias", chosen.bias))
     ]

@@ -66,7 +66,9 @@ def exits(
 
 def _record(found: Exits) -> dict[str, Any]:
     return {
-        "exits": [{"value": e.value, "depth": d, "pooling": e.grid} for e, d in zip(found.exits, found.depths, strict=False)],
+        "exits": [
+            {"value": e.value, "depth": d, "features": str(e.features)} for e, d in zip(found.exits, found.depths, strict=False)
+        ],
         "confidence": found.confidence,
         "threshold": found.chosen.threshold,
         "before": found.before,

@@ -100,5 +100,5 @@ def right_sized(network: Network, candidates: Candidates, cutting: Cutting) -> t
 
 def _network(network: Network, candidates: Candidates, option: Option) -> Network:
     names = [candidates.points[i].value.name for i in option.exits]
-    work = [candidates.heads[i].weight.size for i in option.exits]
+    work = [candidates.heads[i].work for i in option.exits]
     return with_leaving(network, candidates.graph, names, option.point.shares[:-1], work)

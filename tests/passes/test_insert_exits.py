@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from edgeopt.assembly import assemble
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, verify
+from edgeopt.ops.exit_features import Grid
 from edgeopt.passes.insert_exits import Exit, make
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.target import host
@@ -22,14 +25,15 @@ def exit_at(
     value: str, number: int, features: int, grid: tuple[int, int] | None, threshold: float, kind: str = "probability"
 ) -> Exit:
     weight = RNG.standard_normal((features, 5)).astype(np.float32)
-    return Exit(value, number, grid, weight, np.zeros(5, np.float32), threshold, False, kind)
+    return Exit(value, number, Grid(grid), weight, np.zeros(5, np.float32), threshold, False, kind)
 
 
 def answer(exit_: Exit, value: Array) -> Array:
     """What the head of ``exit_`` says of ``value`` [1, ...]."""
-    if exit_.grid is not None:
-        n, c, h, w = value.shape
-        value = value.reshape(n, c, exit_.grid[0], h // exit_.grid[0], exit_.grid[1], w // exit_.grid[1]).mean(axis=(3, 5))
+    assert isinstance(exit_.features, Grid)
+    if exit_.features.cells is not None:
+        (n, c, h, w), (rows, columns) = value.shape, exit_.features.cells
+        value = value.reshape(n, c, rows, h // rows, columns, w // columns).mean(axis=(3, 5))
     return np.asarray(value.reshape(1, -1) @ exit_.weight + exit_.bias)
 
 
@@ -68,7 +72,7 @@ def test_thresholds_decide(exits: list[Exit]) -> None:
     x = {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
     for threshold, place in ((0.0, 0), (2.0, 2)):
         graph = load(convolution())
-        changed = [Exit(e.value, e.number, e.grid, e.weight, e.bias, threshold, e.probabilities, e.confidence) for e in exits]
+        changed = [replace(e, threshold=threshold) for e in exits]
         run_pass(graph, make(changed), Context())
         assert assemble(graph, host()).run(x)["y.exit"] == [place]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -11,11 +11,12 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.exit.confidence import KINDS
-from edgeopt.forms.exit.head import Head, fit
+from edgeopt.forms.exit.head import Head, fit, grids
 from edgeopt.forms.exit.points import Point, points
 from edgeopt.forms.exit.seen import Answers, Seen
 from edgeopt.forms.exit.threshold import Goal, Operating, Z, chosen, curve, operating
 from edgeopt.ir import Array, Graph
+from edgeopt.ir.match import shape_of
 from edgeopt.passes.insert_exits import Exit, make
 from edgeopt.rewrite import Context, run_pass
 
@@ -77,10 +78,13 @@ class Candidates:
         if len(self.data) < 2 * FEWEST or len(self.calibration) < FEWEST:
             given = f"{len(self.calibration)} and {len(self.data)} samples"
             raise EdgeoptError(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
-        first, second = (Seen(self.graph, self.points, part) for part in (self.calibration, self.data))
+        shapes = [shape_of(point.value) or () for point in self.points]
+        kinds = [grids(shape) for shape in shapes]
+        first, second = (Seen(self.graph, self.points, kinds, part) for part in (self.calibration, self.data))
         self._refuse_known(first, second)
         classes = first.final.shape[1]
-        self.heads = [fit(values, first.targets, classes, self.seed) for values in first.values]
+        fitting = zip(first.features, shapes, strict=True)
+        self.heads = [fit(seen, first.targets, classes, shape, self.seed) for seen, shape in fitting]
         self.answers = Answers(self.heads, second)
 
     def _refuse_known(self, first: Seen, second: Seen) -> None:
@@ -97,12 +101,12 @@ class Candidates:
         order = np.random.default_rng(seed).permutation(len(self.answers.end))
         return np.sort(order[::2]), np.sort(order[1::2])
 
-    def decide(self, goal: Goal, seed: int = 0) -> Exits | None:
+    def decide(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> Exits | None:
         """The exits, confidence and threshold with the fewest operations (or the least loss) within ``goal`` on one half of the
 
-        samples, reported on the other. None where no exit saves anything.
+        samples, reported on the other. None where no exit saves anything. ``sets`` as for ``options``.
         """
-        found = self.options(goal, seed)
+        found = self.options(goal, seed, sets)
         worth = {option: option.point.macs if goal.macs is None else option.point.bound for option in found}
         best = min(found, key=lambda option: (worth[option], len(option.exits)), default=None)
         return None if best is None else self.described(best, seed)
@@ -118,10 +122,13 @@ class Candidates:
         before = 100 * float(self.answers.end[reporting].mean())
         return Exits(exits, kept, heads, tuple(depths), point, reported, line, before, kind)
 
-    def options(self, goal: Goal, seed: int = 0) -> list[Option]:
-        """For each set of exits that saves something within ``goal`` the confidence that saves most (or loses least)."""
+    def options(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> list[Option]:
+        """For each set of exits that saves something within ``goal`` the confidence that saves most (or loses least).
+
+        ``sets`` of numbers of points are those to try, all by default.
+        """
         samples, found = self.halves(seed)[0], []
-        for some in _subsets(len(self.points)):
+        for some in _subsets(len(self.points)) if sets is None else sets:
             depths = self.depths(some)
             tried = [Option(some, kind, chosen(curve(*self.answers.of(kind, some, samples), depths), goal)) for kind in KINDS]
             best = min(tried, key=lambda o: o.point.macs if goal.macs is None else o.point.bound)
@@ -135,14 +142,14 @@ class Candidates:
 
     def depths(self, some: Sequence[int]) -> list[float]:
         """The share of the network's operations that is done at each exit and at its end, heads included."""
-        spent = np.cumsum([self.heads[i].weight.size / self.points[i].macs for i in some])
+        spent = np.cumsum([self.heads[i].work / self.points[i].macs for i in some])
         return [*(float(self.points[i].depth + s) for i, s in zip(some, spent, strict=True)), 1.0 + float(spent[-1])]
 
     def _exit(self, index: int, number: int, kind: str, threshold: float) -> Exit:
         last, head = self.graph.outputs[0].producer, self.heads[index]
         softmax = last is not None and last.is_op("Softmax")
         name = self.points[index].value.name
-        return Exit(name, number, head.grid, head.weight, head.bias, threshold, softmax, kind)
+        return Exit(name, number, head.features, head.weight, head.bias, threshold, softmax, kind)
 
 
 def fit_exits(graph: Graph, calibration: DataSet, data: DataSet, goal: Goal, seed: int = 0) -> Exits | None:

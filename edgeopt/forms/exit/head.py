@@ -1,8 +1,9 @@
-"""A classifier on a value inside a network: pooled features and regularised logistic regression."""
+"""A classifier on a value inside a network: regularised logistic regression on features of it."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from edgeopt.ir import Array
+from edgeopt.ops.exit_features import Features, Grid
 
 STRENGTHS = (0.003, 0.03, 0.3)  # of scikit-learn's C, on standardised features; the best on held-out samples is taken
 HELD_OUT = 0.25
@@ -21,62 +23,55 @@ SIDES, MOST_FEATURES = (8, 6, 4, 2, 1), 1024  # of a grid; what a head may see
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """Pools a map to ``grid`` (rows, columns; None: as it is), then weight [features, classes] and bias [classes].
+    """Sees ``features`` of a value, then weight [features, classes] and bias [classes].
 
-    ``accuracy`` is that on samples held out of the fit, between 0 and 1.
+    ``accuracy`` is that on samples held out of the fit, between 0 and 1; ``work`` its multiply-accumulates.
     """
 
-    grid: tuple[int, int] | None
+    features: Features
     weight: Array
     bias: Array
     accuracy: float
+    work: int
 
-    def logits(self, values: Array) -> Array:
-        """[samples, classes] of ``values`` [samples, ...]."""
-        return np.asarray(features(values, self.grid) @ self.weight + self.bias)
+    def logits(self, seen: Mapping[Features, Array]) -> Array:
+        """[samples, classes] of what is seen of samples, [samples, features] of each kind."""
+        return np.asarray(seen[self.features] @ self.weight + self.bias)
 
 
-def grids(shape: tuple[int, ...]) -> list[tuple[int, int] | None]:
-    """Poolings to try for a value of ``shape`` without the samples: from an eighth of each side to the whole of a map."""
-    if len(shape) != 3:
-        return [None]
-    fitting = [g for g in SIDES if shape[1] % g == 0 and shape[2] % g == 0 and g * g * shape[0] <= MOST_FEATURES]
+def grids(shape: Sequence[int]) -> list[Features]:
+    """Poolings to try for a value of ``shape``, a leading 1 and the sample: from an eighth of each side to the whole of a map."""
+    if len(shape) != 4:
+        return [Grid(None)]
+    channels, rows, columns = shape[1:]
+    fitting = [g for g in SIDES if rows % g == 0 and columns % g == 0 and g * g * channels <= MOST_FEATURES]
     sizes = [(g, g) for g in fitting or (1,)]
-    whole = [(g, 1) for g in (4, 2) if shape[2] == 1 and shape[1] % g == 0]
-    return [*dict.fromkeys([*sizes, *whole])]
+    whole = [(g, 1) for g in (4, 2) if columns == 1 and rows % g == 0]
+    return [Grid(cells) for cells in dict.fromkeys([*sizes, *whole])]
 
 
-def features(values: Array, grid: tuple[int, int] | None) -> Array:
-    """[samples, features]: means over the cells of ``grid``, channels first."""
-    if grid is None:
-        return values.reshape(len(values), -1).astype(np.float64)
-    count, channels, rows, columns = values.shape
-    cells = values.reshape(count, channels, grid[0], rows // grid[0], grid[1], columns // grid[1])
-    return np.asarray(cells.mean(axis=(3, 5), dtype=np.float64).reshape(count, -1))
+def fit(seen: Mapping[Features, Array], targets: Array, classes: int, shape: Sequence[int], seed: int = 0) -> Head:
+    """The head with the best accuracy on held-out samples, over what is ``seen`` of a value of ``shape`` and regularisation,
 
-
-def fit(values: Array, targets: Array, classes: int, seed: int = 0) -> Head:
-    """The head with the best accuracy on held-out samples, over poolings and regularisation, refitted on all of them.
-
-    ``targets`` [samples] are classes from 0 to ``classes`` - 1: labels, or the network's own decisions.
+    refitted on all of them. ``targets`` [samples] are classes from 0 to ``classes`` - 1: labels, or the network's own decisions.
     """
-    order = np.random.default_rng(seed).permutation(len(values))[:MOST]
+    order = np.random.default_rng(seed).permutation(len(targets))[:MOST]
     held = order[: max(1, int(HELD_OUT * len(order[:TRIED])))]
     kept = order[len(held) : TRIED]
     tried = []
-    for grid in grids(values.shape[1:]):
-        x = features(values, grid)
+    for number, (kind, x) in enumerate(seen.items()):
         for strength in STRENGTHS:
             weight, bias = _regression(x[kept], targets[kept], classes, strength)
             right = float(np.mean(np.argmax(x[held] @ weight + bias, axis=1) == targets[held]))
-            tried.append((right, -x.shape[1], -strength, grid, strength))
-    right, _, _, grid, strength = max(tried, key=lambda t: t[:3])
-    return Head(grid, *_regression(features(values[order], grid), targets[order], classes, strength), right)
+            tried.append((right, -x.shape[1], -strength, -number, kind))
+    right, _, strength, _, kind = max(tried, key=lambda t: t[:4])
+    weight, bias = _regression(seen[kind][order], targets[order], classes, -strength)
+    return Head(kind, weight, bias, right, weight.size + kind.work(shape))
 
 
 def _regression(x: Array, y: Array, classes: int, strength: float) -> tuple[Array, Array]:
     """Weight and bias for raw features; classes that are not among the targets get none, and a bias that never wins."""
-    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
+    mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64) + 1e-9
     weight, bias = np.zeros((x.shape[1], classes)), np.full(classes, -1e4)
     present = np.unique(y)
     if len(present) == 1:
@@ -86,7 +81,7 @@ def _regression(x: Array, y: Array, classes: int, strength: float) -> tuple[Arra
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        model.fit((x - mean) / scale, y)
+        model.fit(((x - mean) / scale).astype(np.float32), y)
     w, b = model.coef_, model.intercept_
     if len(present) == 2:  # one row that separates the two
         w, b = np.concatenate([-w / 2, w / 2]), np.concatenate([-b / 2, b / 2])

@@ -24,6 +24,7 @@ from edgeopt.forms.exit.points import points
 from edgeopt.forms.exit.threshold import Goal, chosen, curve, leaves, operating
 from edgeopt.frontend import load
 from edgeopt.ir import Array
+from edgeopt.ops.exit_features import Features, Grid
 from tests.edgeopt.bright_quarters import CLASSES, blobs, network
 from tests.edgeopt.small_models import convolution
 
@@ -32,10 +33,11 @@ def test_heads_learn_and_ignore_classes_they_never_saw() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 300)
     x = rng.standard_normal((300, 6, 4, 4)) + 2.0 * np.eye(6)[y][:, :, None, None]
-    head = fit(x, y, classes=5)
-    assert head.accuracy > 0.95 and head.weight.shape[1] == 5
-    assert set(head.logits(x).argmax(axis=1)) <= {0, 1, 2}
-    two = fit(x, y % 2, classes=2)
+    seen: dict[Features, Array] = {Grid((1, 1)): x.mean(axis=(2, 3)), Grid((4, 4)): x.reshape(300, -1)}
+    head = fit(seen, y, 5, (1, 6, 4, 4))
+    assert head.accuracy > 0.95 and head.weight.shape[1] == 5 and head.work == head.weight.size
+    assert set(head.logits(seen).argmax(axis=1)) <= {0, 1, 2}
+    two = fit(seen, y % 2, 2, (1, 6, 4, 4))
     assert two.accuracy > 0.9
 
 
