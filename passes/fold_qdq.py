@@ -66,8 +66,6 @@ def _obstacle(node: Node, x: Node, w: Node) -> str:
     axis, rank = w.integer("axis", 1), rank_of(w.input(0)) or 0
     if not is_per_tensor(w) and axis % rank != _channel_axis(node):
         return "the scales of its weight do not lie along the output channels"
-    if node.op == "ConvTranspose" and not is_per_tensor(w) and node.integer("group", 1) > 1:
-        return "its groups share the scales of its weight"
     if node.op in ("MatMul", "FusedGemm", "Gemm") and rank != 2:
         return "its weight is not a matrix"
     if node.is_op("Gemm") and (node.integer("transA", 0) or node.real("alpha", 1.0) != 1.0 or node.real("beta", 1.0) != 1.0):
@@ -95,6 +93,8 @@ def _bias(graph: Graph, node: Node, x: Node, w: Node) -> Value | None | str:
     if value is None:
         return None
     scale = (np.asarray(x.constant(1), np.float32) * np.asarray(w.constant(1), np.float32)).astype(np.float32)
+    if node.op == "ConvTranspose" and not is_per_tensor(w):
+        scale = np.tile(scale.reshape(-1), node.integer("group", 1))  # groups share the scales
     made = dequantized(value)
     if made is not None and dtype_of(made.input(0)) == "int32":
         given = made.constant(1)

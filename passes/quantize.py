@@ -3,6 +3,7 @@
     v                      ->   v, DequantizeLinear(QuantizeLinear(v, s, z), s, z)      for its readers among the nodes
     Fused(x, W, b)         ->   Fused(x, DequantizeLinear(W'), DequantizeLinear(b'))     W' and b' integer constants,
                                                                                          b' int32 with scale s_x s_W
+    ConvTranspose(x, W, b) ->   the same; its groups share the scales of W
 
 The graph stays float in meaning; folding makes integer operators of it. Each quantised layer records the error measured for it.
 Not when the input of a layer is not rounded: then its bias stays float.
@@ -26,7 +27,7 @@ def make(plan: QuantizationPlan) -> Pass:
         if node.is_op("QuantizeLinear", "DequantizeLinear"):
             return False
         weight = node.input(1)
-        if node.name in plan.weights and node.is_own("FusedConv", "FusedGemm") and weight is not None and weight.is_constant:
+        if node.name in plan.weights and _is_layer(node) and weight is not None and weight.is_constant:
             return _quantize_weight(graph, node, plan)
         for value in node.inputs:
             if value is not None and value.name in plan.activations and not _is_rounded(value):
@@ -37,6 +38,10 @@ def make(plan: QuantizationPlan) -> Pass:
         return False
 
     return Pass("quantize", rewrite, contract="approximate")
+
+
+def _is_layer(node: Node) -> bool:
+    return node.is_own("FusedConv", "FusedGemm") or node.is_op("ConvTranspose")
 
 
 def _is_rounded(value: Value) -> bool:
@@ -95,6 +100,8 @@ def _activation_grid(value: Value | None, plan: QuantizationPlan) -> Quantizer |
 
 def _integer_bias(graph: Graph, node: Node, bias: Array, x: Quantizer, w: Quantizer) -> Value:
     scale = (np.asarray(x.scale, np.float32) * np.asarray(w.scale, np.float32)).astype(np.float32)
+    if scale.ndim and node.op == "ConvTranspose":
+        scale = np.tile(scale, node.integer("group", 1))
     grid = quantizer("int32", scale, np.zeros(scale.shape, np.int32), 0 if scale.ndim else None)
     return dequantize_constant(graph, f"{node.name}.bias", grid.quantize(bias), grid, node)
 

@@ -124,7 +124,8 @@ ELEMENTWISE = (
     "Sqrt", "Sub", "Tanh",
 )  # fmt: skip
 MAPS = (
-    "AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "LRN", "MaxPool",
+    "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization",
+    "LRN", "MaxPool",
 )  # fmt: skip
 RULES: dict[str, Callable[[Node], bool]] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),

@@ -13,6 +13,7 @@ from edgeopt.compiled import compiled
 from edgeopt.evaluate.bending import BENDING
 from edgeopt.evaluate.fused import fused_conv, fused_gemm, product
 from edgeopt.evaluate.loops import pool, window_of
+from edgeopt.evaluate.transposed import conv_transpose
 from edgeopt.ir import Array, Node
 
 Batched = Callable[[Node, Sequence[Array | None]], Array | None]
@@ -119,6 +120,7 @@ BATCHED: dict[str, Batched] = {
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "GlobalAveragePool": global_average_pool,
     "Identity": identity,
     "MatMul": matmul,

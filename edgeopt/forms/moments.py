@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeopt.evaluate.volumes import lifted, rows_in, volume_of
-from edgeopt.ir import Array, Node
+from edgeopt.evaluate.transposed import mirrored, spread
+from edgeopt.evaluate.volumes import Volume, lifted, rows_in, volume_of
+from edgeopt.ir import Array, Attribute, Node
 from edgeopt.ir.match import shape_of
 
 ROWS = 1 << 15
@@ -72,7 +73,7 @@ def _products(a: Array, b: Array) -> Array:
 
 
 def layer_moments(node: Node, rounded: Array, reference: Array) -> Moments:
-    """The Moments of a FusedConv or FusedGemm whose first input is ``rounded``, and ``reference`` in float."""
+    """The Moments of a layer whose first input is ``rounded``, and ``reference`` in float."""
     total, arrays = MomentSum(cross=True), [rounded] if rounded is reference else [rounded, reference]
     rows = sampled_rows(node, arrays, len(rounded), 0)
     total.add(rows[0], rows[-1])
@@ -87,20 +88,39 @@ def sampled_rows(node: Node, arrays: Sequence[Array], samples: int, seed: int, s
     """
     weight, rng = node.constant(1), np.random.default_rng(seed)
     assert weight is not None
-    inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
+    inner = columns(node)
     most = min(ROWS, WORK // inner**2, ELEMENTS // (inner * node.integer("group", 1)))
     share = share or -(-min(ROWS, max(FEWEST_ROWS * inner, most)) // samples)
     wanted = share * _calls(node, arrays[0])
     if node.op == "FusedGemm":
         return _gemm_rows(arrays, wanted, rng)
-    volume, maps = volume_of(node, weight.shape[2:]), [lifted(array) for array in arrays]
-    assert volume is not None
+    volume, maps = _windows(node, arrays, weight.shape[2:])
     count, groups = int(np.prod(volume.outputs(*maps[0].shape[2:]))), node.integer("group", 1)
     places = [_spread(count, -(-wanted // len(maps[0])), rng) for _ in maps[0]]
     return [
         np.concatenate([rows_in(sample, volume, at, groups) for sample, at in zip(array, places, strict=True)], axis=1)
         for array in maps
     ]
+
+
+def columns(node: Node) -> int:
+    """K, the inputs of an output of the layer."""
+    weight = node.constant(1)
+    assert weight is not None
+    if node.op == "ConvTranspose":
+        return int(np.prod(weight.shape[2:], initial=weight.shape[0] // node.integer("group", 1)))
+    return int(weight.shape[0] if node.op == "FusedGemm" else np.prod(weight.shape[1:]))
+
+
+def _windows(node: Node, arrays: Sequence[Array], kernel: tuple[int, ...]) -> tuple[Volume, list[Array]]:
+    """The windows of a convolution and the maps they lie in; those of a transposed one lie in its inputs spread apart."""
+    if node.op != "ConvTranspose":
+        volume, maps = volume_of(node, kernel), arrays
+    else:
+        alike: dict[str, Attribute] = {"dilations": node.integers("dilations", (1,) * len(kernel))}
+        volume, maps = volume_of(Node("Conv", [], [], alike), kernel), [spread(node, array, kernel) for array in arrays]
+    assert volume is not None
+    return volume, [lifted(array) for array in maps]
 
 
 def _calls(node: Node, array: Array) -> int:
@@ -126,9 +146,13 @@ def grouped(node: Node, weight: Array) -> Array:
     if node.op == "FusedGemm":
         return weight.T[None].astype(np.float64)
     groups = node.integer("group", 1)
+    weight = mirrored(weight, groups) if node.op == "ConvTranspose" else weight
     return weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
 
 
 def ungrouped(node: Node, rows: Array, shape: tuple[int, ...]) -> Array:
     """Inverse of ``grouped``."""
+    if node.op == "ConvTranspose":
+        groups = node.integer("group", 1)
+        return np.ascontiguousarray(mirrored(rows.reshape(-1, shape[0] // groups, *shape[2:]), groups))
     return np.ascontiguousarray(rows[0].T) if node.op == "FusedGemm" else rows.reshape(shape)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeopt.ir import Array, Graph, Node, Value
-from edgeopt.ir.match import dtype_of, scalar, sole_user
+from edgeopt.ir.match import dtype_of, scalar, shape_of, sole_user
 from edgeopt.ops.grid import Quantizer, weight_quantizer
 
 LINEAR = ("FusedConv", "FusedGemm")
@@ -36,7 +36,7 @@ class QuantizedWeight:
 
 @dataclass
 class QuantizationPlan:
-    """``weights`` by name of the FusedConv or FusedGemm, ``activations`` by name of the value that is rounded.
+    """``weights`` by name of the FusedConv, FusedGemm or ConvTranspose, ``activations`` by name of the value that is rounded.
 
     The layers in ``dynamic`` round what they read at run time.
     """
@@ -48,14 +48,28 @@ class QuantizationPlan:
 
 
 def weight_axis(node: Node) -> int:
-    """The axis of a FusedConv's or FusedGemm's weight that holds the output channels."""
-    return 1 if node.op == "FusedGemm" else 0
+    """The axis of a layer's weight that holds the output channels; groups of a ConvTranspose share it, and so their scales."""
+    return 0 if node.op == "FusedConv" else 1
 
 
 def linear_nodes(graph: Graph) -> list[Node]:
     """The FusedConv and FusedGemm nodes in float32 whose weight and bias are constant."""
-    nodes = [n for n in graph.nodes if n.is_own(*LINEAR) and dtype_of(n.output) == "float32"]
-    return [n for n in nodes if n.constant(1) is not None and (n.input(2) is None or n.constant(2) is not None)]
+    return [n for n in graph.nodes if n.is_own(*LINEAR) and _is_constant(n)]
+
+
+def quantizable_nodes(graph: Graph) -> list[Node]:
+    """The ``linear_nodes`` and the ConvTransposes over two axes with explicit pads, which have an integer kernel, in order."""
+    return [n for n in graph.nodes if (n.is_own(*LINEAR) or _is_plane(n)) and _is_constant(n)]
+
+
+def _is_constant(node: Node) -> bool:
+    known = node.constant(1) is not None and (node.input(2) is None or node.constant(2) is not None)
+    return known and dtype_of(node.output) == "float32"
+
+
+def _is_plane(node: Node) -> bool:
+    explicit = node.text("auto_pad", "NOTSET") == "NOTSET" and not node.integers("output_shape")
+    return node.is_op("ConvTranspose") and explicit and len(shape_of(node.input(1)) or ()) == 4
 
 
 def round_weight(node: Node, dtype: str, per_channel: bool, weight: Array | None = None) -> QuantizedWeight:

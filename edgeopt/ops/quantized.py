@@ -31,8 +31,12 @@ def _codes(body: Body, node: Node, y: str, index: int) -> None:
         body.op("QuantizeLinear", [y, f"x{index}", f"x{index + 1}"], "y0")
 
 
-def _bias(body: Body) -> str:
-    return body.op("DequantizeLinear", [f"x{BIAS}", body.op("Mul", ["x1", "x4"])], axis=0)
+def _bias(body: Body, repeated: int = 1) -> str:
+    """The bias in real values; ``repeated`` times the scales of the weight make one for each output."""
+    scale = body.op("Mul", ["x1", "x4"])
+    if repeated > 1:
+        scale = body.op("Tile", [scale, body.constant([repeated], "int64")])
+    return body.op("DequantizeLinear", [f"x{BIAS}", scale], axis=0)
 
 
 def _end(body: Body, node: Node, y: str) -> None:
@@ -53,8 +57,11 @@ def _quant_conv(node: Node, body: Body) -> None:
 
 
 def _quant_conv_transpose(node: Node, body: Body) -> None:
-    """Inputs as of QuantConv, with w [C, M / g, kernel...]; one scale for each of the M / g outputs, or one in all."""
-    ins = [_real(body, node, 0), _real(body, node, WEIGHT, 1), *([_bias(body)] if node.input(BIAS) is not None else [])]
+    """Inputs as of QuantConv, with w [C, M / g, kernel...]; one scale in all, or for each of the M / g outputs of all groups."""
+    scales = node.input(WEIGHT + 1)
+    vector = scales is not None and scales.type is not None and scales.type.dims not in ((), (1,))
+    bias = [] if node.input(BIAS) is None else [_bias(body, node.integer("group", 1) if vector else 1)]
+    ins = [_real(body, node, 0), _real(body, node, WEIGHT, 1), *bias]
     conv = {k: node.attributes[k] for k in TRANSPOSED_ATTRIBUTES if k in node.attributes}
     _end(body, node, body.op("ConvTranspose", ins, "", 1, **conv))
 

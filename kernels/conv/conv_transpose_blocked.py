@@ -16,6 +16,7 @@ import numpy as np
 from edgeopt.ir import Node
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.conv.conv_blocked import Source, Strides, Walk, make_tile, make_walk, pack, steps_of
+from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import Tile, tile_function
@@ -32,19 +33,20 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     block, group = x.layout.block, site.node.integer("group", 1)
     if not block or not y.layout.block:
         raise Declined("its operands do not lie blocked")
-    if group > 1 and (weight.shape[0] // group % block or weight.shape[1] % block):
-        raise Declined(f"{weight.shape[1]} channels in a group are no whole blocks of {block}")
-    return tuple(_call(site, form, pairs) for form, pairs in by_form(plane_phases(site.node, WEIGHT)).items())
+    together = groups_together(group, weight.shape[0] // group, weight.shape[1], block)
+    return tuple(_call(site, together, form, pairs) for form, pairs in by_form(plane_phases(site.node, WEIGHT)).items())
 
 
-def _call(site: Site, form: Form, pairs: list[Pair]) -> KernelCall:
+def _call(site: Site, together: int, form: Form, pairs: list[Pair]) -> KernelCall:
     x, y, weight, target = site.given(0), site.outputs[0], site.constant(1), site.target
-    block, group = x.layout.block, site.node.integer("group", 1)
+    block, given = x.layout.block, site.node.integer("group", 1)
+    group = given // together
     tiling = choose(target, form.size[1], y.blocks * block // target.lanes // group, block // target.lanes)
-    walk, tile = _walk(site, form, tiling), _tile(site, form, tiling)
+    walk, tile = _walk(site, group, form, tiling), _tile(site, group, form, tiling)
     steps, count = steps_of(weight.shape[0] // group, block), tiling.vectors * target.lanes
     some = pairs if all(form.taps) else []
-    packed = [pack(phase_weights(weight, group, pair), block, steps, count) for pair in some] or [np.zeros(1, np.float32)]
+    taken = [merged(phase_weights(weight, given, pair), given, together) for pair in some]
+    packed = [pack(w, block, steps, count) for w in taken] or [np.zeros(1, np.float32)]
     bias = np.zeros(y.blocks * block, np.float32)
     bias[: y.shape[1]] = site.constant(2) if site.optional(2) is not None else 0
     chunks = len(pairs) * x.shape[0] * walk.groups * walk.blocks
@@ -52,9 +54,9 @@ def _call(site: Site, form: Form, pairs: list[Pair]) -> KernelCall:
     return KernelCall(_function(target, tile, walk, x.shape[0]), operands, (), chunks)
 
 
-def _walk(site: Site, form: Form, tiling: Tiling) -> Walk:
+def _walk(site: Site, group: int, form: Form, tiling: Tiling) -> Walk:
     """The walk over the outputs of a phase, which lie strides apart; it starts where the table says."""
-    x, y, group = site.given(0), site.outputs[0], site.node.integer("group", 1)
+    x, y = site.given(0), site.outputs[0]
     block, inputs, strides = x.layout.block, site.constant(1).shape[0] // group, site.node.integers("strides", (1, 1))
     plane, steps = x.plane * block, steps_of(inputs, block)
     source = Source(Strides(0, x.blocks * plane, -(-inputs // block) * plane, x.row * block, block), x.blocks * plane)
@@ -63,8 +65,8 @@ def _walk(site: Site, form: Form, tiling: Tiling) -> Walk:
     return replace(walk, y=replace(walk.y, start=0, row=walk.y.row * strides[0], pixel=walk.y.pixel * strides[1]))
 
 
-def _tile(site: Site, form: Form, tiling: Tiling) -> Tile:
-    x, y, group = site.given(0), site.outputs[0], site.node.integer("group", 1)
+def _tile(site: Site, group: int, form: Form, tiling: Tiling) -> Tile:
+    x, y = site.given(0), site.outputs[0]
     distance = site.node.integers("strides", (1, 1))[1] * x.layout.block
     window = PlaneWindow((max(1, form.taps[0]), max(1, form.taps[1])), (1, 1), form.steps, (0, 0, 0, 0), (0, 0, 0, 0))
     inputs = site.constant(1).shape[0] // group

@@ -115,7 +115,9 @@ def ending(site: Site, weight: Array, axis: int, zero: int = 0) -> tuple[Requant
     others = tuple(i for i in range(weight.ndim) if i != axis)
     total = weight.sum(axis=others, dtype=np.int64)
     bias = (site.constant(BIAS).astype(np.int64) if site.optional(BIAS) is not None else 0) - zero * total
-    unit = np.broadcast_to(per_tensor(site, X + 1)[0] * grid(site, WEIGHT + 1).scale, total.shape)
+    scale = grid(site, WEIGHT + 1).scale
+    scale = np.tile(scale, total.size // scale.size)  # one for all, or groups that share theirs
+    unit = per_tensor(site, X + 1)[0] * scale
     return finished(site, bias, unit, largest_sum(site, weight, axis))
 
 

@@ -7,13 +7,14 @@ and in y stands in a table. The numbers of a phase hold what its own taps make o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Operand, Output, Packed, Site
+from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.integer.quant_conv import in_order, loops_of
 from edgeopt.kernels.integer.quant_dot import arranged, as_multiplied, meets_limit
@@ -41,39 +42,50 @@ NO_PADS = (0, 0, 0, 0)
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The calls for a QuantConvTranspose. Raises Declined for layouts, types and groups it cannot walk."""
-    if site.node.integer("group", 1) > 1:
-        raise Declined("it has groups")
     site = tile_site(site, 1)
-    x, y, weight = site.given(0), site.outputs[0], centred(site, 1)
+    x, y, weight, group = site.given(0), site.outputs[0], centred(site, 1), site.node.integer("group", 1)
     require_result(y)
     if not x.layout.block or not y.layout.block or y.layout.block % site.target.lanes:
         raise Declined("its operands do not lie blocked")
     if any(halo(site.node)) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
-    how, _ = ending(site, phase_of(weight, None), 0, seen_zero(site))
+    groups = Groups(group, groups_together(group, weight.shape[0] // group, weight.shape[1], max(x.layout.block, y.layout.block)))
+    how, _ = ending(site, groups.phase(weight, None), 0, seen_zero(site))
     copies, source = as_multiplied(site.target, x)
     forms = by_form(plane_phases(site.node, WEIGHT))
-    return (*copies, *(_call(site, source, weight, how, form, pairs) for form, pairs in forms.items()))
+    return (*copies, *(_call(site, source, weight, groups, how, form, pairs) for form, pairs in forms.items()))
 
 
-def phase_of(weight: Array, pair: Pair | None) -> Array:
-    """The weights [M, C, h, w] of a phase, all taps where there is none; a phase without taps has one of zero."""
-    if pair is None:
-        return weight.swapaxes(0, 1)
-    if not all(phase.taps for phase in pair):
-        return np.zeros((weight.shape[1], weight.shape[0], 1, 1), np.int8)
-    return phase_weights(weight, 1, pair)
+@dataclass(frozen=True)
+class Groups:
+    """``given`` groups, ``together`` of which are taken as one."""
+
+    given: int
+    together: int
+
+    @property
+    def count(self) -> int:
+        """How many are left."""
+        return self.given // self.together
+
+    def phase(self, weight: Array, pair: Pair | None) -> Array:
+        """The weights [M, C / count, h, w] of a phase, all taps where there is none; a phase without taps has one of zero."""
+        if pair is not None and not all(phase.taps for phase in pair):
+            return np.zeros((weight.shape[1] * self.given, weight.shape[0] // self.count, 1, 1), np.int8)
+        return merged(phase_weights(weight, self.given, pair), self.given, self.together)
 
 
-def _call(site: Site, source: Operand, weight: Array, how: Requantize, form: Form, pairs: list[Pair]) -> KernelCall:
+def _call(
+    site: Site, source: Operand, weight: Array, groups: Groups, how: Requantize, form: Form, pairs: list[Pair]
+) -> KernelCall:
     x, y, target = site.given(0), site.outputs[0], site.target
     window = PlaneWindow((max(1, form.taps[0]), max(1, form.taps[1])), (1, 1), form.steps, NO_PADS, NO_PADS)
-    taken = [phase_of(weight, pair) for pair in pairs]
+    taken = [groups.phase(weight, pair) for pair in pairs]
     words = [in_order(w, x.layout.block) for w in taken]
     vectors, unit = y.blocks * y.layout.block // target.lanes, y.layout.block // target.lanes
-    tiling = choose(target, form.size[1], vectors, unit, words[0].shape[1])
-    walk = walk_of(target, (x, y, y), window, tiling, form.size, 1, words[0].shape[1])
-    tile = _tile(site, how, window, (tiling.pixels, tiling.vectors), weight.shape[0])
+    tiling = choose(target, form.size[1], vectors // groups.count, unit, words[0].shape[1])
+    walk = walk_of(target, (x, y, y), window, tiling, form.size, groups.count, words[0].shape[1])
+    tile = _tile(site, how, window, (tiling.pixels, tiling.vectors), weight.shape[0] // groups.count)
     firsts, count = [first_vector(walk, g) * target.lanes for g in range(walk.groups)], walk.vectors * target.lanes
     arrays = np.stack([arranged(target, panel_of(w, first, count)) for w in words for first in firsts])
     panels = stored_panels(target, weight, arrays, max(1, len(tile.steps)) * tiling.vectors, 1)
@@ -114,6 +126,7 @@ def _function(target: Target, tile: QuantTile, walk: Walk, images: int) -> Calla
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, unit = walk.run, walk.blocks, walk.groups, walk.unit
     vectors, highest, weights, words = walk.vectors, walk.outputs - walk.vectors, walk.stored, walk.parameters
+    inner, outputs, xg = walk.inner, walk.outputs, walk.depth * walk.x.block
     xn, xr, xp, yn, yb, yr, yp = walk.x.image, walk.x.row, walk.x.pixel, walk.y.image, walk.y.block, walk.y.row, walk.y.pixel
     share = images * groups * blocks
 
@@ -121,8 +134,8 @@ def _function(target: Target, tile: QuantTile, walk: Walk, images: int) -> Calla
         for chunk in range(begin, end):
             phase, rest = chunk // share, chunk % share
             image, group, first = rest // (blocks * groups), rest // blocks % groups, rest % blocks * length
-            block = min(group * vectors, highest) // unit
-            xc = offset(x, starts[2 * phase] + image * xn)
+            block = (group // inner * outputs + min(group % inner * vectors, highest)) // unit
+            xc = offset(x, starts[2 * phase] + image * xn + group // inner * xg)
             yc = offset(y, starts[2 * phase + 1] + image * yn + block * yb)
             panel = phase * groups + group
             wc, bc = offset(w, panel * weights), offset(b, panel * words)

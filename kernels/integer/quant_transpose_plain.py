@@ -38,7 +38,7 @@ def _constants(site: Site) -> list[Tensor]:
     weight = (site.constant(WEIGHT).astype(np.float64) - w.zero.reshape(along)) * w.scale.reshape(along)
     arrays = [weight.astype(np.float32)]
     if site.optional(BIAS) is not None:
-        scale = np.broadcast_to(grid(site, 1).scale * w.scale, (outputs,))
+        scale = grid(site, 1).scale * np.tile(w.scale, outputs // w.scale.size)
         arrays.append((site.constant(BIAS) * scale).astype(np.float32))
     return [Tensor(TensorType("float32", a.shape), array=a) for a in arrays]
 

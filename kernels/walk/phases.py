@@ -113,9 +113,9 @@ def phase_halo(node: Node, weight: int) -> Halo:
     return before[0], before[1], behind[0], behind[1]
 
 
-def phase_weights(weight: Array, group: int, pair: Pair) -> Array:
-    """The taps of a phase as the weights [M, C / group, h, w] of a convolution, from weights [C, M / group, h, w]."""
-    taken = weight[:, :, pair[0].taps][:, :, :, pair[1].taps]
+def phase_weights(weight: Array, group: int, pair: Pair | None) -> Array:
+    """The taps of a phase (None: all) as the weights [M, C / group, h, w] of a convolution, from weights [C, M / group, h, w]."""
+    taken = weight if pair is None else weight[:, :, pair[0].taps][:, :, :, pair[1].taps]
     split = taken.reshape(group, -1, *taken.shape[1:]).swapaxes(1, 2)
     return split.reshape(-1, *split.shape[2:])
 

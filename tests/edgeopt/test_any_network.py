@@ -28,8 +28,8 @@ LEAST_DECIBEL = 25.0
 SAMPLES = 10
 
 
-def constant(name: str, shape: tuple[int, ...], seed: int = 0) -> str:
-    numbers = np.random.default_rng(seed).normal(0, 0.5, shape).round(3).reshape(-1)
+def constant(name: str, shape: tuple[int, ...], seed: int = 0, deviation: float = 0.5) -> str:
+    numbers = np.random.default_rng(seed).normal(0, deviation, shape).round(3).reshape(-1)
     return f"{name} = Constant<value = float[{','.join(map(str, shape))}] {{{','.join(map(str, numbers))}}}>()"
 
 
@@ -46,6 +46,36 @@ NETWORKS = {
             "n = Constant<value = float[4] {1,1,2,2}>()",
             'a = Conv(x, v) r = Resize<mode = "linear">(a, , n) y = Conv(r, w)',
         ],
+    ),
+    "transposed": (
+        "float[1,3,5,4] x",
+        [
+            *(
+                constant("v", (8, 3, 3, 3)),
+                constant("w", (8, 6, 3, 3), 1),
+                constant("b", (6,), 2),
+                constant("u", (2, 6, 1, 1), 3),
+            ),
+            "a = Conv<pads = [1,1,1,1]>(x, v) r = Relu(a)",
+            "t = ConvTranspose<strides = [2,2], pads = [1,0,1,1], output_padding = [1,0]>(r, w, b) y = Conv(t, u)",
+        ],
+    ),
+    "transposed in groups": (
+        "float[1,3,5,4] x",
+        [
+            *(
+                constant("v", (8, 3, 3, 3)),
+                constant("w", (8, 3, 2, 4), 1),
+                constant("b", (6,), 2),
+                constant("u", (2, 6, 1, 1), 3),
+            ),
+            "a = Conv<pads = [1,1,1,1]>(x, v) t = ConvTranspose<strides = [2,3], group = 2, dilations = [1,2]>(a, w, b)",
+            "r = Relu(t) y = Conv(r, u)",
+        ],
+    ),
+    "transposed along one axis": (
+        "float[2,3,9] x",
+        [constant("w", (3, 4, 4)), "y = ConvTranspose<strides = [2], pads = [1,1]>(x, w)"],
     ),
     "sequence first": (
         "float[5,1,4] x",
@@ -104,7 +134,7 @@ def test_other_schemes_serve_convolutions_of_any_rank(name: str, form: str) -> N
     assert decibel(expected, compiled_outputs(made, data, host(), 3)) > LEAST_DECIBEL
 
 
-@pytest.mark.parametrize("name", ["batch of four", "sequence first"])
+@pytest.mark.parametrize("name", ["batch of four", "sequence first", "transposed"])
 def test_a_run_that_rounds_on_the_way_foretells_the_code(name: str) -> None:
     graph = network(name)
     optimize(graph)
@@ -145,9 +175,9 @@ def test_a_table_that_a_product_reads_too_keeps_its_rows() -> None:
 
 
 def test_what_has_no_integer_form_is_named() -> None:
-    transposed, recurrent = constant("w", (3, 2, 2, 2)), network("sequence first")
-    body = f"{transposed} a = ConvTranspose<strides = [2,2]>(x, w) t = Transpose<perm = [0,1,3,2]>(a) y = MatMul(a, t)"
-    head = '<ir_version: 10, opset_import: ["" : 21]> net (float[1,3,4,4] x) => (y)'
+    transposed, recurrent = constant("w", (3, 2, 2, 2, 2)), network("sequence first")
+    body = f"{transposed} a = ConvTranspose<strides = [2,2,2]>(x, w) t = Transpose<perm = [0,1,2,4,3]>(a) y = MatMul(a, t)"
+    head = '<ir_version: 10, opset_import: ["" : 21]> net (float[1,3,4,4,4] x) => (y)'
     graph = load(parser.parse_model(f"{head} {{ {body} }}"))
     made, found = approximate(graph, Budget(forms="w8a8"), Context(level=3), host())
     (line,) = [n for n in notes(made) if n.startswith("left in float")]

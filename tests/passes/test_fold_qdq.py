@@ -60,8 +60,12 @@ def test_transposed_convolutions_keep_their_shape() -> None:
     assert [node.op for node in graph.nodes if node.domain] == ["QuantConvTranspose"]
 
 
-def test_groups_of_a_transposed_convolution_share_no_scales() -> None:
+def test_groups_of_a_transposed_convolution_share_their_scales() -> None:
     draft, x = sketch()
-    codes, scales = draft.constant(np.ones((3, 2, 1, 1)), "int8"), draft.weight(2, low=0.1)
-    y = draft.op("ConvTranspose", rounded(draft, x), draft.op("DequantizeLinear", codes, scales, axis=1), group=3)
-    assert any("groups share" in reason for reason in reasons(closed(draft, y), NAME))
+    codes, scale = draft.constant(np.arange(-9, 9).reshape(3, 2, 3, 1), "int8"), np.array([0.125, 0.25], np.float32)
+    weight = draft.op("DequantizeLinear", codes, draft.constant(scale), axis=1)
+    steps = draft.constant(np.tile(0.5 * scale, 3).astype(np.float32))
+    bias = draft.op("DequantizeLinear", draft.constant(np.arange(-3, 3) * 7, "int32"), steps, axis=0)
+    graph = closed(draft, draft.op("ConvTranspose", rounded(draft, x, 0.5, 128), weight, bias, group=3))
+    assert keeps_numbers(graph, load_pass(NAME)) == 1
+    assert [node.op for node in graph.nodes if node.domain] == ["QuantConvTranspose"]

@@ -18,7 +18,7 @@ from edgeopt.forms.product_quantize.work import speed_up, theoretical
 from edgeopt.forms.quantize.technique import QuantizeSession
 from edgeopt.ir import Graph, Node
 from edgeopt.ops.codebooks import LookupWeight
-from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+from edgeopt.ops.grids import QuantizationPlan, linear_nodes, quantizable_nodes
 from edgeopt.passes import product_quantize, quantize
 from edgeopt.rewrite import Context, run_pass
 
@@ -54,7 +54,7 @@ class ProductSession:
     def offers(self) -> Mapping[str, Sequence[Form]]:
         """Every rate for the layers that suit; bytes for all that can take them, also where they are not asked for."""
         found = {}
-        for node in linear_nodes(self.graph):
+        for node in quantizable_nodes(self.graph):
             rates = [key for key in self._keys if key in RATES and suits(node)]
             last = [INT8] if INT8 in self._keys or not rates else []
             found[node.name] = [Form(self._technique.name, key) for key in [*rates, *last]]

@@ -8,12 +8,12 @@ from edgeopt.forms.form import FLOAT
 from edgeopt.forms.quantize.plan import bias_in_range
 from edgeopt.ir import Graph, Node
 from edgeopt.ops.grid import LIMITS, Quantizer
-from edgeopt.ops.grids import QuantizationPlan, grid_groups, linear_nodes
+from edgeopt.ops.grids import QuantizationPlan, grid_groups, quantizable_nodes
 
 
 def combined(graph: Graph, plans: Mapping[str, QuantizationPlan], forms: Mapping[str, str]) -> QuantizationPlan:
     """The plan in which each layer has the form that ``forms`` names: one of ``plans``, or ``FLOAT``."""
-    nodes = [n for n in linear_nodes(graph) if forms.get(n.name, FLOAT) != FLOAT]
+    nodes = [n for n in quantizable_nodes(graph) if forms.get(n.name, FLOAT) != FLOAT]
     made = QuantizationPlan({n.name: plans[forms[n.name]].weights[n.name] for n in nodes})
     made.dynamic = frozenset(n.name for n in nodes if n.name in plans[forms[n.name]].dynamic)
     rounding = [n for n in nodes if plans[forms[n.name]].activations]

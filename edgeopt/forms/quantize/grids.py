@@ -18,7 +18,7 @@ from edgeopt.evaluate.calibration import METHODS, Statistic, calibrate, collect,
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.evaluate.parallel import side_by_side
-from edgeopt.forms.moments import grouped, sampled_rows
+from edgeopt.forms.moments import columns, grouped, sampled_rows
 from edgeopt.ir import Array, Graph, Node, Value
 from edgeopt.ops.grid import QuantizationScheme, Quantizer, from_range
 from edgeopt.ops.grids import grid_groups
@@ -101,10 +101,7 @@ def _source(node: Node) -> Value:
 
 
 def _share(node: Node, samples: int) -> int:
-    weight = node.constant(1)
-    assert weight is not None
-    inner = weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:])) * node.integer("group", 1)
-    return -(-min(ROWS, max(1, ELEMENTS // inner)) // samples)
+    return -(-min(ROWS, max(1, ELEMENTS // (columns(node) * node.integer("group", 1)))) // samples)
 
 
 def _evidence(node: Node, rows: Array) -> Evidence:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.ir import Graph, Node
-from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+from edgeopt.ops.grids import QuantizationPlan, quantizable_nodes
 
 
 def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None = None) -> Overlay:
     """The Overlay that runs ``plan``; with ``names`` only those layers, each with the rounding of what it reads."""
-    nodes = {n.name: n for n in linear_nodes(graph)}
+    nodes = {n.name: n for n in quantizable_nodes(graph)}
     chosen = set(plan.weights if names is None else names) & set(plan.weights)
     made = Overlay(quantizers=dict(plan.activations) if names is None else {})
     for name in chosen:

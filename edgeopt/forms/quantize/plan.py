@@ -14,7 +14,7 @@ from edgeopt.forms.quantize.grids import PRODUCT, Grids
 from edgeopt.forms.quantize.reconstruct import Repairs, Task, reconstruct
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import LIMITS, QuantizationScheme, Quantizer
-from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight, linear_nodes
+from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight, quantizable_nodes
 
 CALIBRATION_SAMPLES = 512
 BIAS_LIMIT = 2.0**30
@@ -37,7 +37,7 @@ def make_plan(
     ``graph`` is an optimised float graph. ``overlay`` changes the float network that is observed (see ``data_free``); ``under``
     are the weights to quantise in place of its own.
     """
-    nodes = _layers(graph, layers)
+    nodes = fitting(_layers(graph, layers), scheme)
     data = data.subset(CALIBRATION_SAMPLES)
     grids = Grids(graph, nodes, data, overlay or under).found(method, scheme) if scheme.activations else {}
     how = repairs or Repairs(compensate=LIMITS.get(scheme.weights, (0, 1))[1] <= 7)
@@ -55,9 +55,8 @@ def plans(
 ) -> list[QuantizationPlan]:
     """One plan for each of ``ways``: grids of the activations by value, and what is repaired. They share a run of the network."""
     if scheme.weights == "float16":
-        fitting = [n for n in nodes if n.name not in unfit(nodes, scheme)]
         changed = {} if under is None else under.constants
-        return [QuantizationPlan({n.name: _half(changed.get((n.name, 1), n.constant(1))) for n in fitting}) for _ in ways]
+        return [QuantizationPlan({n.name: _half(changed.get((n.name, 1), n.constant(1))) for n in nodes}) for _ in ways]
     dtypes = {n.name: scheme.weights for n in nodes}
     tasks = [Task(dtypes, grids, scheme.per_channel, repairs) for grids, repairs in ways]
     found = reconstruct(graph, data, tasks, overlay, under)
@@ -65,11 +64,21 @@ def plans(
 
 
 def unfit(nodes: Sequence[Node], scheme: QuantizationScheme) -> dict[str, str]:
-    """The layers whose weights the type of ``scheme`` cannot hold, with the reason; plans leave them out."""
-    if scheme.weights != "float16":
-        return {}
-    reasons = {n.name: _beyond_half(weight) for n in nodes if (weight := n.constant(1)) is not None}
+    """The layers that cannot take the form of ``scheme``, with the reason; plans leave them out."""
+    reasons = {n.name: _unfit(n, scheme) for n in nodes}
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def fitting(nodes: Sequence[Node], scheme: QuantizationScheme) -> list[Node]:
+    """Those of ``nodes`` that can take the form of ``scheme``."""
+    return [n for n in nodes if not _unfit(n, scheme)]
+
+
+def _unfit(node: Node, scheme: QuantizationScheme) -> str:
+    weight = node.constant(1)
+    if node.op == "ConvTranspose" and (scheme.dynamic or not scheme.activations):
+        return f"transposed convolutions have no kernel for {scheme.name}"
+    return _beyond_half(weight) if scheme.weights == "float16" and weight is not None else ""
 
 
 def _beyond_half(weight: Array) -> str:
@@ -82,7 +91,7 @@ def _beyond_half(weight: Array) -> str:
 
 
 def _layers(graph: Graph, names: Collection[str] | None) -> list[Node]:
-    return [n for n in linear_nodes(graph) if names is None or n.name in names]
+    return [n for n in quantizable_nodes(graph) if names is None or n.name in names]
 
 
 def _plan(
@@ -108,7 +117,8 @@ def bias_in_range(made: QuantizedWeight, bias: Array | None, x: Quantizer) -> Qu
     if bias is None:
         return made
     need = np.abs(bias).astype(np.float64) / (float(x.scale) * BIAS_LIMIT)
-    need = need if np.ndim(made.grid.scale) else need.max(initial=0.0)
+    # groups of a transposed convolution share their scales
+    need = need.reshape(-1, made.grid.scale.size).max(axis=0) if np.ndim(made.grid.scale) else need.max(initial=0.0)
     if np.all(made.grid.scale >= need):
         return made
     grid = replace(made.grid, scale=np.maximum(made.grid.scale, need).astype(np.float32))

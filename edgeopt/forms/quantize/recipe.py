@@ -14,12 +14,12 @@ from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.quantize.equalize import channel_reaches, equalize
 from edgeopt.forms.quantize.grids import PRODUCT, Grids
 from edgeopt.forms.quantize.overlay import overlay_of
-from edgeopt.forms.quantize.plan import CALIBRATION_SAMPLES, plans
+from edgeopt.forms.quantize.plan import CALIBRATION_SAMPLES, fitting, plans
 from edgeopt.forms.quantize.reconstruct import Repairs
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import LIMITS, QuantizationScheme
-from edgeopt.ops.grids import linear_nodes
+from edgeopt.ops.grids import quantizable_nodes
 from edgeopt.ops.macs import macs
 from edgeopt.progress import each
 
@@ -69,7 +69,7 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
     next(steps)
     judge = _judge(graph, judged)
     next(steps)
-    seen = Grids(graph, linear_nodes(graph), fit) if scheme.activations else None
+    seen = Grids(graph, fitting(quantizable_nodes(graph), scheme), fit) if scheme.activations else None
     next(steps)
     rule = _best_rule(graph, seen, scheme, judge) if method == AUTO and seen is not None else given
     recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
@@ -79,7 +79,7 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
         even, even_recipes = clone(graph), [replace(r, equalize=True) for r in recipes]
         if equalize(even, channel_reaches(graph, fit)):
             next(steps)
-            grids = Grids(even, linear_nodes(even), fit)
+            grids = Grids(even, fitting(quantizable_nodes(even), scheme), fit)
             next(steps)
             found += _errors(even, fit, scheme, even_recipes, judge, grids)
     return _clearly_best(found)
@@ -103,7 +103,7 @@ def _errors(
     graph: Graph, fit: DataSet, scheme: QuantizationScheme, recipes: list[Recipe], judge: Judge, seen: Grids | None
 ) -> Iterator[tuple[Recipe, float]]:
     """Each recipe, all of one rule, with the divergence of its plan for ``graph``."""
-    nodes = linear_nodes(graph)
+    nodes = fitting(quantizable_nodes(graph), scheme)
     grids = seen.found(recipes[0].method, scheme) if seen is not None else {}
     made = plans(graph, fit, scheme, nodes, [(grids, r.repairs) for r in recipes])
     return ((recipe, judge(graph, overlay_of(graph, plan))) for recipe, plan in zip(recipes, made, strict=True))

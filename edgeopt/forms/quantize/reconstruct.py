@@ -20,7 +20,7 @@ from edgeopt.evaluate.parallel import side_by_side
 from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import LIMITS, Quantizer, quantizer
-from edgeopt.ops.grids import QuantizedWeight, linear_nodes, round_weight, weight_axis
+from edgeopt.ops.grids import QuantizedWeight, quantizable_nodes, round_weight, weight_axis
 from edgeopt.progress import each
 
 MAX_ROUNDED_COLUMNS = 4608  # inputs of an output channel (512 x 3 x 3); more take too long; chosen by hand
@@ -66,7 +66,7 @@ def reconstruct(
     overlays = [Overlay(dict(under.constants), g) for g in grids] if base is None else [base]
     made: list[dict[str, QuantizedWeight]] = [{} for _ in tasks]
     with Lockstep(graph, data, overlays) as runs:
-        for node in each(linear_nodes(graph)):
+        for node in each(quantizable_nodes(graph)):
             chosen = [i for i, task in enumerate(tasks) if node.name in task.dtypes]
             for i in chosen:
                 if not tasks[i].needs_data:
@@ -112,11 +112,11 @@ def _layer(work: tuple[Node, Moments, Task, Overlay]) -> QuantizedWeight:
     weight, dtype, per_channel = under.constants.get((node.name, 1), node.constant(1)), task.dtypes[node.name], task.per_channel
     assert weight is not None
     rows = grouped(node, weight)
-    codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], per_channel, task.repairs)
+    codes, scale = _codes(rows, moments, LIMITS.get(dtype, BINARY_LIMITS)[1], _sharing(node, per_channel), task.repairs)
     codes = np.where(rows.any(axis=2, keepdims=True), codes, 0.0)  # signs alone would make something of a channel of zeros
     axis = weight_axis(node) if per_channel else None
     dtype = "int2" if dtype == "binary" else dtype
-    steps = scale.reshape(-1) if per_channel else scale.reshape(-1)[0]
+    steps = (scale[:1] if node.op == "ConvTranspose" else scale).reshape(-1) if per_channel else scale.reshape(-1)[0]
     grid = quantizer(dtype, steps, np.zeros(np.shape(steps), np.int32), axis, narrow=True)
     result = ungrouped(node, codes, weight.shape).astype(np.int32)
     bias = under.constants.get((node.name, 2), node.constant(2)) if task.repairs.correct_bias else None
@@ -124,7 +124,14 @@ def _layer(work: tuple[Node, Moments, Task, Overlay]) -> QuantizedWeight:
     return QuantizedWeight(result, grid, bias)
 
 
-def _codes(rows: Array, moments: Moments, limit: int, per_channel: bool, repairs: Repairs) -> tuple[Array, Array]:
+def _sharing(node: Node, per_channel: bool) -> tuple[int, ...]:
+    """The axes of [groups, outputs] along which outputs share a scale."""
+    if per_channel:
+        return (0,) if node.op == "ConvTranspose" else ()
+    return (0, 1)
+
+
+def _codes(rows: Array, moments: Moments, limit: int, shared: tuple[int, ...], repairs: Repairs) -> tuple[Array, Array]:
     h = rounding.damped(moments.own)
     target = rows
     if repairs.compensate and moments.cross is not None:  # without float inputs apart, there is nothing to make up for
@@ -132,8 +139,10 @@ def _codes(rows: Array, moments: Moments, limit: int, per_channel: bool, repairs
         cross = moments.cross + (h - moments.own)
         target = np.linalg.solve(h.transpose(0, 2, 1), (rows @ cross).transpose(0, 2, 1)).transpose(0, 2, 1)
     bound = rounding.best_bound(target, h, limit) if repairs.adaptive or limit <= 1 else np.abs(target).max(axis=2)
-    if not per_channel:
+    if shared == (0, 1):
         bound = np.full(bound.shape, np.abs(target).max() if limit > 1 else bound.mean())
+    elif shared:
+        bound = np.broadcast_to(bound.max(axis=shared, keepdims=True), bound.shape)
     scale = np.where(bound > 0, bound / max(limit, 1), 1.0).astype(np.float32).astype(np.float64)
     kept = (rows != 0) | (limit == rounding.BINARY)
     if not repairs.adaptive or rows.shape[2] > MAX_ROUNDED_COLUMNS:

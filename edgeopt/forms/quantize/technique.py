@@ -14,7 +14,7 @@ from edgeopt.forms.quantize.combine import combined
 from edgeopt.forms.quantize.data_free import covers, fitted_inputs, matched
 from edgeopt.forms.quantize.export_grids import completed, float_nodes
 from edgeopt.forms.quantize.overlay import overlay_of
-from edgeopt.forms.quantize.plan import make_plan, unfit
+from edgeopt.forms.quantize.plan import fitting, make_plan, unfit
 from edgeopt.forms.quantize.profiles import Profile, profile
 from edgeopt.forms.quantize.recipe import Recipe, best_recipe
 from edgeopt.forms.quantize.reconstruct import Repairs
@@ -22,7 +22,7 @@ from edgeopt.forms.quantize.unquantized import note_of, unquantized
 from edgeopt.ir import Graph
 from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import LIMITS, SCHEMES, QuantizationScheme, scheme
-from edgeopt.ops.grids import QuantizationPlan, linear_nodes
+from edgeopt.ops.grids import QuantizationPlan, quantizable_nodes
 from edgeopt.passes import quantize, quantize_dynamic
 from edgeopt.rewrite import Context, run_pass
 
@@ -62,7 +62,7 @@ class Quantize:
 
     def obstacle(self, graph: Graph) -> str:
         """There must be a product with constant weights."""
-        return "" if linear_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
+        return "" if quantizable_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
 
     def left(self, graph: Graph) -> Sequence[str]:
         """The float products without an integer form, with the reasons."""
@@ -74,7 +74,7 @@ class Quantize:
 
         Raises EdgeoptError for weights that are not finite.
         """
-        refuse_infinite(linear_nodes(evidence.graph))
+        refuse_infinite(quantizable_nodes(evidence.graph))
         schemes = tuple(self.schemes(evidence, keys))
         if evidence.calibration is None:
             return _without_data(self, evidence, schemes)
@@ -124,13 +124,14 @@ class QuantizeSession:
         return self._inputs
 
     def offers(self) -> Mapping[str, Sequence[Form]]:
-        """Every scheme for every product with constant weights that fit its type."""
-        forms = [Form(self.technique.name, s.name) for s in self.schemes]
-        return {n.name: forms for n in linear_nodes(self.graph) if n.name not in self.refusals()}
+        """Every scheme for every product with constant weights that can take it."""
+        nodes = [n for n in quantizable_nodes(self.graph) if n.name not in self.refusals()]
+        found = {n.name: [Form(self.technique.name, s.name) for s in self.schemes if fitting([n], s)] for n in nodes}
+        return {name: forms for name, forms in found.items() if forms}
 
     def refusals(self) -> Mapping[str, str]:
-        """The layers whose weights the type of the first scheme cannot hold."""
-        return unfit(linear_nodes(self.graph), self.schemes[0])
+        """The layers that cannot take the first scheme."""
+        return unfit(quantizable_nodes(self.graph), self.schemes[0])
 
     def solve(self, forms: Mapping[str, Form], under: Overlay) -> QuantizationPlan:
         """The plan for ``forms``; the plans of single schemes are made when they are first needed."""

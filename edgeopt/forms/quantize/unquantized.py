@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import dtype_of
-from edgeopt.ops.grids import LINEAR, linear_nodes
+from edgeopt.ops.grids import LINEAR, quantizable_nodes
 
 NO_KERNEL = {
-    "ConvTranspose": "transposed convolutions are not quantised here",
+    "ConvTranspose": "its weight is computed, or it is not over two axes with explicit pads",
     "Einsum": "sums over named axes have no integer kernel",
     "GRU": "recurrent layers have no integer kernel",
     "LSTM": "recurrent layers have no integer kernel",
@@ -18,8 +18,8 @@ NO_KERNEL = {
 
 
 def unquantized(graph: Graph) -> list[tuple[Node, str]]:
-    """Every float product outside of ``linear_nodes``, with the reason, in order."""
-    known = set(linear_nodes(graph))
+    """Every float product outside of ``quantizable_nodes``, with the reason, in order."""
+    known = set(quantizable_nodes(graph))
     found = ((node, _reason(node, inside)) for node, inside in _products(graph) if node not in known)
     return [(node, reason) for node, reason in found if dtype_of(node.output).startswith(("float", "bfloat"))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeopt.ops.contracts.convolution import channels_of, convolution, transposed, transposed_channels
-from edgeopt.ops.contracts.operands import Operands, broadcast, size
+from edgeopt.ops.contracts.operands import Operands, broadcast
 from edgeopt.ops.contracts.pooling import global_pool, pool
 from edgeopt.ops.contracts.products import product
 from edgeopt.ops.contracts.quantization import factor, per_channel, result_grid
@@ -47,8 +47,6 @@ def _quant_conv_transpose(operands: Operands) -> None:
     codes(operands, 0)
     transposed_channels(operands, 3)
     _quantized_weight(operands, operands.shape(3)[1])
-    one = operands.node.integer("group", 1) == 1 or size(operands.shape(4)) == 1
-    operands.need(one, f"{operands.label(4)} holds several scales, which groups would share")
     transposed(3, 6)(operands)
 
 

@@ -19,14 +19,13 @@ from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
 X, Y = Grid(0.02, 117), Grid(0.08, 131)
-WHOLE = [name for name in CASES if name != "grouped in blocks"]
 TOOLS = ("qemu-aarch64", "aarch64-linux-gnu-gcc")
 
 
 def graph_of(
     shape: tuple[int, ...], weight: Array, attributes: dict[str, Attribute], x: Grid = X, y: Grid | None = Y, one: bool = False
 ) -> Graph:
-    """A QuantConvTranspose with a bias, and one scale for each output channel (``one``: in all)."""
+    """A QuantConvTranspose with a bias, and one scale for each output channel of all groups (``one``: in all)."""
     graph = Graph("transposed", opsets={"": 21, "ai.edgeopt": 1})
     graph.inputs = [Value("x", TensorType(x.dtype, shape))]
     count = 1 if one else weight.shape[1]
@@ -41,7 +40,7 @@ def graph_of(
 
 
 @pytest.mark.parametrize("where", ["host", "x86-64-v3"])
-@pytest.mark.parametrize("case", WHOLE)
+@pytest.mark.parametrize("case", CASES)
 def test_agrees_with_its_meaning(case: str, where: str) -> None:
     shape, weight, attributes = CASES[case]
     graph, data = graph_of(shape, codes("int8", *weight), {**attributes, "activation": "Relu"}), {"x": codes("uint8", *shape)}
@@ -53,9 +52,10 @@ def test_agrees_with_its_meaning(case: str, where: str) -> None:
 
 @pytest.mark.parametrize("case", ["grouped in blocks", "3x3 stride 2, phases of 1 to 4 taps"])
 @pytest.mark.parametrize("kind", ["", "HardSwish"])
-def test_any_shape_by_definition(case: str, kind: str) -> None:
+@pytest.mark.parametrize("one", [True, False])
+def test_any_shape_by_definition(case: str, kind: str, one: bool) -> None:
     shape, weight, attributes = CASES[case]
-    graph = graph_of(shape, codes("int8", *weight), {**attributes, "activation": kind}, one=True)
+    graph = graph_of(shape, codes("int8", *weight), {**attributes, "activation": kind}, one=one)
     data = {"x": codes("uint8", *shape)}
     compare(run(graph, data, [PLAIN]), expected(graph, data))
 
