@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from edgeopt.coding.block import Transform
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.target import Target
@@ -158,6 +160,11 @@ class Packed:
     def moved(source: Array, pack: Callable[..., Array], *how: Any) -> Packed:
         """The elements of ``source`` as ``pack(source, *how)`` arranges them."""
         return Packed(pack(source, *how), Origin(source, lambda array: pack(array, *how)))
+
+    @staticmethod
+    def transformed(source: Array, transform: Transform, shape: tuple[int, ...]) -> Packed:
+        """What ``transform`` makes of ``source``, float32 of ``shape``: where it is read, since it is several times as large."""
+        return Packed(np.broadcast_to(np.float32(0), shape), Origin(source, transform=transform))
 
 
 @dataclass(frozen=True)

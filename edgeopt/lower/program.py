@@ -156,15 +156,15 @@ class WeightBlock:
 
     def add(self, array: Array, origin: Origin | None = None, node: str = "") -> Place:
         """The place of ``array`` in the block."""
-        data = content(array)
-        key = hashlib.sha256(data.data).digest()
+        made_again = origin is not None and origin.transform is not None
+        data = content(origin.source if origin is not None and made_again else array)
+        key = hashlib.sha256(data.data).digest() + (repr(origin.transform).encode() if origin is not None and made_again else b"")
         if key not in self._known:
-            made_again = origin is not None and origin.transform is not None
             self._known[key] = self.size
             self._keys.append(key)
             self._contents[self.size] = None if made_again else data.tobytes()
-            self.chunks.append(Chunk(self.size, len(data), array.dtype.itemsize, origin, node))
-            self.size += len(data) + -len(data) % ALIGNMENT
+            self.chunks.append(Chunk(self.size, array.nbytes, array.dtype.itemsize, origin, node))
+            self.size += array.nbytes + -array.nbytes % ALIGNMENT
         return Place("weights", self._known[key])
 
     def mark(self) -> int:

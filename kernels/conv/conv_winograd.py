@@ -21,7 +21,6 @@ from edgeopt.kernels.call import (
     Kernel,
     KernelCall,
     Operand,
-    Origin,
     Output,
     Packed,
     Prepared,
@@ -37,6 +36,7 @@ from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS
 
 LARGEST_ERROR = 1e-4  # of the range of the results; chosen by hand
+SAMPLED = 64  # output channels at most, or a few more, whose error is measured; all of them would take long
 MOST_SHARES = 16  # chunks of a phase of an image
 
 
@@ -57,15 +57,15 @@ def prepare(site: Site) -> tuple[Plan, tuple[Prepared, ...]]:
     direct = y.shape[2] * y.shape[3] * 9 * weight.shape[1] * plan.outputs
     if not site.choice and cycles(site.target, plan) > 0.9 * direct:
         raise Declined("the direct form is estimated to be as fast")
-    transformed = transformed_weights(weight, plan.m)
-    error = measured_error(weight, transformed, plan.m)
+    sample = weight[:: max(1, weight.shape[0] // SAMPLED)]
+    error = measured_error(sample, transformed_weights(sample, plan.m), plan.m)
     if error > LARGEST_ERROR:
         raise Declined(f"its error would be {error:.1e} of the range")
-    return plan, _prepared(site, plan, transformed, x, y, r)
+    return plan, _prepared(site, plan, x, y, r)
 
 
-def _prepared(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, r: Tensor | None) -> tuple[Prepared, ...]:
-    target, roles = site.target, _roles(site, plan, transformed)
+def _prepared(site: Site, plan: Plan, x: Tensor, y: Tensor, r: Tensor | None) -> tuple[Prepared, ...]:
+    target, roles = site.target, _roles(site, plan)
     enter = input_phase(target, plan, x)
     leave = output_phase(target, plan, y, r, activation_of(site.node))
     phases = enter, product_phase(target, plan, x.layout.block), leave
@@ -81,7 +81,7 @@ def _prepared(site: Site, plan: Plan, transformed: Array, x: Tensor, y: Tensor, 
     )
 
 
-def _roles(site: Site, plan: Plan, transformed: Array) -> dict[str, Operand]:
+def _roles(site: Site, plan: Plan) -> dict[str, Operand]:
     """The operands of all phases; ``v`` and ``m`` hold transformed inputs and their products."""
     lanes, images = site.target.lanes, site.given(0).shape[0] if plan.whole else 1
     bias = np.zeros(plan.outputs * lanes, np.float32)
@@ -92,7 +92,7 @@ def _roles(site: Site, plan: Plan, transformed: Array) -> dict[str, Operand]:
     )
     return {
         "x": Input(0),
-        "weights": Packed(pack(transformed, plan, lanes), _origin(site.constant(1), plan, lanes)),
+        "weights": _weights(site.constant(1), plan, lanes),
         "bias": Packed(bias),
         "residual": Input(3) if site.optional(3) is not None else Output(),
         "y": Output(),
@@ -101,22 +101,12 @@ def _roles(site: Site, plan: Plan, transformed: Array) -> dict[str, Operand]:
     }
 
 
-def _origin(weight: Array, plan: Plan, lanes: int) -> Origin:
-    """How a loader makes what ``pack`` makes of the transformed ``weight``."""
-    outputs, inputs = weight.shape[:2]
-    return Origin(weight, transform=Transform(plan.m, outputs, inputs, plan.tiling.vectors * lanes, -(-inputs // STEPS) * STEPS))
-
-
-def pack(transformed: Array, plan: Plan, lanes: int) -> Array:
-    """[position, O, I] as ``[position][tile of vectors][I][vector and lane]``, zeros where channels end."""
-    positions, outputs, inputs = transformed.shape
-    depth, width = -(-inputs // STEPS) * STEPS, plan.tiling.vectors * lanes
-    full = np.zeros((positions, plan.outputs * lanes // width, depth, width), np.float32)
-    padded = transformed
-    if outputs % width:
-        padded = np.concatenate([transformed, np.zeros((positions, -outputs % width, inputs), np.float32)], axis=1)
-    full[:, :, :inputs] = padded.reshape(positions, -1, width, inputs).transpose(0, 1, 3, 2)
-    return full
+def _weights(weight: Array, plan: Plan, lanes: int) -> Packed:
+    """The transformed ``weight`` as ``[position][tile of vectors][I][vector and lane]``, zeros where channels end."""
+    (outputs, inputs), width = weight.shape[:2], plan.tiling.vectors * lanes
+    depth = -(-inputs // STEPS) * STEPS
+    shape = (plan.positions, plan.outputs * lanes // width, depth, width)
+    return Packed.transformed(weight, Transform(plan.m, outputs, inputs, width, depth), shape)
 
 
 def _in_blocks(plan: Plan, phases: tuple[Phase, Phase, Phase]) -> Callable[..., None]:
