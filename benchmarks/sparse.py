@@ -1,9 +1,10 @@
 """Weights with blocks of zeros: ``python -m benchmarks.sparse [--network FILE --block 16x4 --density 0.25] [--json FILE]``.
 
 Random weights and one thread; every way runs in turn in one process, and ratios are those of the least times. Layers count
-without the changes of layout at their ends, which a network does not have between them; a network counts as a whole. With
-``--finer`` zeros lie in smaller blocks than there are kernels for (4x1, 4x4, single weights of products). Zeros are
-put into all layers of a network but the first and depthwise ones; with ``--pointwise`` into 1x1 convolutions and products alone.
+without the changes of layout at their ends, which a network does not have between them; a network counts as a whole. 1x1 are
+single weights (CSR), and N:32 those of which each output of a matrix product keeps N of every 32 inputs. With ``--finer`` zeros
+lie in smaller blocks than there are kernels for (4x1, 4x4). Zeros are put into all layers of a network but the first and
+depthwise ones; with ``--pointwise`` into 1x1 convolutions and products alone.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ BLOCKS: Mapping[str, tuple[Block, ...]] = {
     "QuantConv": ((16, 4),),
     "QuantGemm": ((16, 4),),
     "FusedConv": ((16, 1), (1, 1)),
-    "FusedGemm": ((16, 1),),
+    "FusedGemm": ((16, 1), (1, 1)),
 }  # by operator: blocks that kernels are made for
 FULL: Mapping[Block, float] = {(16, 4): 0.95, (16, 1): 0.95, (1, 1): 0.8}  # share of blocks above which none is timed; by hand
 

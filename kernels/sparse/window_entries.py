@@ -1,0 +1,65 @@
+"""Scattered weights of a matrix product as permuting kernels read them: windows of inputs, of which each output picks its own.
+
+16 outputs walk together. In one step each takes one weight and, by the place of that in the window, one input. A window has as
+many steps as the fullest of its 16 rows has weights, so rows that keep the same number of weights in each window (N:M) waste
+none. ``depth`` steps are a round, which loads the window once; what fills up a round is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeopt.ir import Array
+from edgeopt.kernels.sparse.entries import HEIGHT, Entries
+
+DEPTHS = (2, 3, 4, 6, 8)  # steps of a round that there is a choice of
+STEP, ROUND = 1.5, 2.5  # issue slots of a step and of a round besides, about
+
+
+def window_starts(inputs: int, window: int) -> Array:
+    """The first input of each window; the last one ends with the inputs."""
+    firsts = np.arange(0, inputs, window)
+    firsts[-1] = inputs - window
+    return firsts
+
+
+def steps_of(matrix: Array, rows: Sequence[int], window: int) -> Array:
+    """The steps of each window [rows of 16 outputs, windows] of ``matrix`` [outputs, inputs]."""
+    used = np.add.reduceat(matrix != 0, np.arange(0, matrix.shape[1], window), axis=1)
+    return np.stack([used[row : row + HEIGHT].max(axis=0) for row in rows])
+
+
+def best_depth(steps: Array) -> int:
+    """The steps of a round that make the least work."""
+    return min(DEPTHS, key=lambda depth: int((-(-steps // depth)).sum()) * (depth * STEP + ROUND))
+
+
+def pack(matrix: Array, rows: Sequence[int], window: int, depth: int) -> Entries:
+    """The rounds of ``rows`` of 16 outputs of ``matrix`` [outputs, inputs], each with the offset of its window.
+
+    The words of a round are ``depth`` times 16 floats, and as many bytes: the places in the window.
+    """
+    firsts, counts = window_starts(matrix.shape[1], window), -(-steps_of(matrix, rows, window) // depth)
+    weights, offsets, starts = [], [], [0]
+    for row, rounds in zip(rows, counts, strict=True):
+        total = max(1, int(rounds.sum()))
+        values, places = np.zeros((total * depth, HEIGHT), np.float32), np.zeros((total * depth, HEIGHT), np.uint8)
+        lanes, inputs = np.nonzero(matrix[row : row + HEIGHT])
+        at = inputs // window
+        steps = _ranks(lanes * len(firsts) + at) + (np.cumsum(rounds) - rounds)[at] * depth
+        values[steps, lanes], places[steps, lanes] = matrix[row + lanes, inputs], inputs - firsts[at]
+        words = [part.reshape(total, -1).view(np.uint32) for part in (values, places)]
+        line = np.zeros(total + 1, np.uint32)
+        line[0], line[1 : 1 + rounds.sum()] = total, np.repeat(firsts, rounds)
+        weights.append(np.concatenate(words, axis=1))
+        offsets.append(line)
+        starts.append(starts[-1] + total)
+    return Entries(np.concatenate(weights), np.concatenate(offsets), np.array(starts, np.int32))
+
+
+def _ranks(keys: Array) -> Array:
+    """How many of the same come before each of ``keys``, which rise."""
+    begins = np.flatnonzero(np.diff(keys, prepend=-1))
+    return np.arange(keys.size) - np.repeat(begins, np.diff(begins, append=keys.size))
