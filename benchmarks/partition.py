@@ -1,35 +1,38 @@
 """The experiment of Neurosurgeon (Kang et al., ASPLOS 2017): a device and a cloud server over 3G, LTE and Wi-Fi.
 
-    python -m benchmarks.partition --models DIR --data DIR [--only NAME,...] [--max-drop 1] [--report FILE.html]
+    python -m benchmarks.partition [--models DIR --data DIR] [--only NAME,...] [--max-drop 1] [--report FILE.html]
 
-Each NAME.onnx of --models is planned for latency and for energy of the device, over the first links of the samples that ship. It
-is compared with the cloud that gets the raw picture, a byte a number, and with the picture as JPEG. Where --data holds
-NAME.eval.npz and NAME.cal.npz, cuts are coded and samples leave early, within --max-drop points: the column ``coded``. Times are
-those of the cost model for the processors in the samples. The last table says how long plans of three tiers take.
+The networks of the paper with random weights, or each NAME.onnx of --models, are planned for latency and for energy, over
+the first links of the samples that ship. They are compared with the cloud that gets the raw input, a byte a number for pictures,
+and with the picture as JPEG. Where --data holds NAME.eval.npz and NAME.cal.npz, cuts are coded and samples leave early, within
+--max-drop points: the column ``coded``, with the points lost on samples that chose nothing. Times are those of the cost model for
+the processors in the samples. The last line says how long plans of three tiers take for DenseNet-121.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from onnx import ModelProto
 
-from benchmarks.networks import network_arguments, networks
+from benchmarks.networks import networks
+from benchmarks.neurosurgeon_networks import NETWORKS, densenet121
 from edgeopt.errors import EdgeoptError
-from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.partition.cut import best_cut
-from edgeopt.partition.layer_costs import LayerCosts, estimated
+from edgeopt.partition.layer_costs import LayerCosts
 from edgeopt.partition.network import Network
-from edgeopt.partition.plan import assumed, input_sizes, plan, with_input
+from edgeopt.partition.plan import Plan, assumed, input_sizes, plan, with_input
 from edgeopt.partition.prices import Objective, Price, price
 from edgeopt.partition.stages import network
+from edgeopt.partition.subject import Subject, subject
 from edgeopt.partition.tiers import Tiers, load_tiers
-from edgeopt.pipeline import optimize
 from edgeopt.report.bars import bars
 from edgeopt.report.page import document, section
 
@@ -39,7 +42,10 @@ OBJECTIVES: tuple[Objective, ...] = ("latency", "energy")
 
 @dataclass(frozen=True)
 class Row:
-    """Seconds or joule of a network over a link: on the device, raw and as JPEG to the cloud, the best cut, also coded."""
+    """Seconds or joule of a network over a link: on the device, raw and as JPEG to the cloud, the best cut, also coded.
+
+    ``lost`` are the points that codes and exits of the latter cost.
+    """
 
     network: str
     link: str
@@ -49,10 +55,11 @@ class Row:
     jpeg: float
     best: float
     coded: float | None
+    lost: float
 
     @property
     def gain(self) -> float:
-        """How many times less than the cloud with the raw picture."""
+        """How many times less than the cloud with the raw input."""
         return self.raw / self.best
 
 
@@ -62,18 +69,16 @@ def two_tiers(name: str) -> Tiers:
     return Tiers((found.tiers[0], found.tiers[-1]), found.links[:1])
 
 
-def rows(path: Path, data: Path, max_drop: float) -> Iterator[Row]:
+def rows(name: str, known: Subject, max_drop: float) -> Iterator[Row]:
     """All links and objectives of one network."""
-    graph = load(path)
-    optimize(graph)
-    costs = [estimated(graph, tier) for tier in two_tiers(LINKS[0]).tiers]
-    made = network(graph, costs)
+    made = network(known.graph, [known.costs(tier) for tier in two_tiers(LINKS[0]).tiers])
     for link in LINKS:
         tiers = two_tiers(link)
         for objective in OBJECTIVES:
-            figures = _plain(graph, made, tiers, objective)
-            coded = _coded(path, data, tiers, objective, max_drop)
-            yield Row(path.stem, link, objective, *figures, coded)
+            figures = _plain(known.graph, made, tiers, objective)
+            coded = _coded(known, tiers, objective, max_drop)
+            spent, lost = (None, 0.0) if coded is None else (coded.cut.price.of(objective), _lost(coded))
+            yield Row(name, link, objective, *figures, spent, lost)
 
 
 def _plain(graph: Graph, made: Network, tiers: Tiers, objective: Objective) -> list[float]:
@@ -92,50 +97,55 @@ def _plain(graph: Graph, made: Network, tiers: Tiers, objective: Objective) -> l
     return [p.of(objective) for p in found]
 
 
-def _coded(path: Path, data: Path, tiers: Tiers, objective: Objective, max_drop: float) -> float | None:
-    evaluation, calibration = (data / f"{path.stem}.{part}.npz" for part in ("eval", "cal"))
-    if not evaluation.is_file() or not calibration.is_file():
+def _coded(known: Subject, tiers: Tiers, objective: Objective, max_drop: float) -> Plan | None:
+    """The cheaper of the plans with exits and without, both coded; None without data."""
+    if known.samples is None:
         return None
-    for exits in (True, False):
-        try:
-            found = plan(path, tiers, objective, data=evaluation, calibration=calibration, max_drop=max_drop, exits=exits)
-            return found.cut.price.of(objective)
-        except EdgeoptError:  # a network without a place to leave it, or data that it was trained on
-            continue
-    return None
+    found = [plan(known, tiers, objective, max_drop=max_drop)]
+    try:
+        found.append(plan(known, tiers, objective, max_drop=max_drop, exits=True))
+    except EdgeoptError as error:  # a network without a place to leave it, or data that it was trained on
+        print(f"without exits: {error}", file=sys.stderr)
+    return min(found, key=lambda made: made.cut.price.of(objective))
 
 
-def planning(path: Path) -> tuple[str, int, float, float]:
-    """(name, stages, seconds of a plan for a sum, for the busiest stage) on three tiers, least of three; costs are made up."""
-    graph = load(path)
-    optimize(graph)
+def _lost(made: Plan) -> float:
+    exits = 0.0 if made.leaving is None else made.leaving.before - made.leaving.accuracy
+    return exits + (0.0 if made.coding is None else made.coding.loss.points)
+
+
+def planning(model: ModelProto | Path) -> tuple[int, dict[Objective, tuple[float, float]]]:
+    """(stages, least seconds of a plan by objective, by the clock and of the processor) on three tiers; costs are made up."""
+    graph = subject(model).graph
     rng = np.random.default_rng(0)
     costs = [LayerCosts({n.name: float(rng.uniform(0.2, 2.0)) * 10.0 ** -(3 + k) for n in graph.nodes}) for k in range(3)]
-    made, tiers, taken = network(graph, costs), load_tiers("wifi"), []
-    for objective in ("latency", "throughput"):
-        least = np.inf
-        for _ in range(3):
-            begun = time.perf_counter()
-            best_cut(made, tiers, objective)
-            least = min(least, time.perf_counter() - begun)
-        taken.append(float(least))
-    return path.stem, len(made.stages), taken[0], taken[1]
+    made, tiers = network(graph, costs), load_tiers("wifi")
+    taken = {o: [_seconds(made, tiers, o) for _ in range(5)] for o in (*OBJECTIVES, "throughput")}
+    return len(made.stages), {o: (min(wall for wall, _ in t), min(own for _, own in t)) for o, t in taken.items()}
 
 
-def summary(found: Sequence[Row]) -> list[str]:
-    """Geometric means over networks and links."""
-    made = []
+def _seconds(made: Network, tiers: Tiers, objective: Objective) -> tuple[float, float]:
+    begun = time.perf_counter(), time.process_time()
+    best_cut(made, tiers, objective)
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+
+
+def summary(found: Sequence[Row]) -> Iterator[str]:
+    """Means over networks and links."""
     for objective in OBJECTIVES:
         mine = [row for row in found if row.objective == objective]
         gain, jpeg = (_mean([getattr(r, other) / r.best for r in mine]) for other in ("raw", "jpeg"))
-        coded = [r.best / r.coded for r in mine if r.coded is not None]
-        more = f"; coded and with exits another {_mean(coded):.2f} times less ({len(coded)} cases)" if coded else ""
-        arithmetic = np.mean([r.gain for r in mine])
-        made.append(
-            f"{objective}: {gain:.2f} times less than the cloud with the raw picture (arithmetic mean {arithmetic:.2f}), "
-            f"{jpeg:.2f} times less than with JPEG{more}"
+        gains = [r.gain for r in mine]
+        saved = 100 * float(np.mean([1 - r.best / r.raw for r in mine]))
+        yield (
+            f"{objective}: {np.mean(gains):.2f} times less than the cloud with the raw input (median {np.median(gains):.2f}, "
+            f"geometric mean {gain:.2f}), {saved:.1f} % less on average; geometric mean {jpeg:.2f} times less than JPEG"
         )
-    return made
+        coded = [r for r in mine if r.coded is not None]
+        if coded:
+            more, raw = (_mean([getattr(r, other) / (r.coded or 1.0) for r in coded]) for other in ("best", "raw"))
+            lost = f"{np.mean([r.lost for r in coded]):.2f} points lost, at most {max(r.lost for r in coded):.2f}"
+            yield f"{objective}: coded and with exits {more:.2f} times less than the best cut, {raw:.2f} less than raw; {lost}"
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -144,12 +154,10 @@ def _mean(values: Sequence[float]) -> float:
 
 def table(found: Sequence[Row]) -> str:
     """One line for each network, link and objective: milliseconds, or millijoule."""
-    lines = [
-        "| network | link | of | device | raw to cloud | JPEG to cloud | best cut | coded | times less than raw |",
-        "|---" * 9 + "|",
-    ]
+    columns = "network | link | of | device | raw to cloud | JPEG to cloud | best cut | coded | points lost | times less than raw"
+    lines = [f"| {columns} |", "|---" * 10 + "|"]
     for r in found:
-        coded = "" if r.coded is None else f"{1e3 * r.coded:.2f}"
+        coded = " | " if r.coded is None else f"{1e3 * r.coded:.2f} | {r.lost:.2f}"
         cells = " | ".join(f"{1e3 * value:.2f}" for value in (r.device, r.raw, r.jpeg, r.best))
         lines.append(f"| {r.network} | {r.link} | {r.objective} | {cells} | {coded} | {r.gain:.2f} |")
     return "\n".join(lines)
@@ -167,17 +175,35 @@ def page(found: Sequence[Row]) -> str:
     return document("Device and cloud", body)
 
 
+def subjects(given: argparse.Namespace) -> Iterator[tuple[str, Subject]]:
+    """The networks by name, one after the other, since each takes much memory."""
+    if given.models is None:
+        wanted = given.only.split(",") if given.only else NETWORKS
+        yield from ((name, subject(NETWORKS[name]())) for name in wanted)
+        return
+    for path in networks(given):
+        parts = [given.data / f"{path.stem}.{part}.npz" for part in ("eval", "cal")] if given.data else []
+        known = all(part.is_file() for part in parts)
+        yield path.stem, subject(path, None, Path(), *(parts if known else ()))
+
+
 def main() -> None:
-    parser = network_arguments(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--only", help="names of networks, separated by commas")
     parser.add_argument("--max-drop", type=float, default=1.0)
     parser.add_argument("--report", type=Path)
-    given: argparse.Namespace = parser.parse_args()
-    found = [row for path in networks(given) for row in rows(path, given.data, given.max_drop)]
+    given = parser.parse_args()
+    found = []
+    for name, known in subjects(given):
+        begun = time.perf_counter()
+        found += rows(name, known, given.max_drop)
+        print(f"{name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     print(table(found), *summary(found), sep="\n")
-    print("| network | stages | plan of 3 tiers, latency s | throughput s |\n|---|---|---|---|")
-    for path in networks(given):
-        name, stages, total, slowest = planning(path)
-        print(f"| {name} | {stages} | {total:.3f} | {slowest:.3f} |")
+    stages, taken = planning(densenet121())
+    figures = ", ".join(f"{o} {wall:.3f} s ({own:.3f} s of a processor)" for o, (wall, own) in taken.items())
+    print(f"DenseNet-121, {stages} stages on three tiers, is planned in: {figures}")
     if given.report:
         given.report.write_text(page(found))
 

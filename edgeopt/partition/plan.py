@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onnx import ModelProto
 
-from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.exit.fitted import Candidates
 from edgeopt.forms.exit.threshold import Goal
-from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.ir.match import shape_of
 from edgeopt.partition.coded import Coding, coded_cut, sends
 from edgeopt.partition.codes.coder import Coder
 from edgeopt.partition.codes.picture import picture_layout
 from edgeopt.partition.cut import Cut, best_cut
-from edgeopt.partition.layer_costs import LayerCosts, estimated
 from edgeopt.partition.leaving import Leaving, leaving, right_sized
 from edgeopt.partition.network import INPUT, Network
 from edgeopt.partition.prices import Objective, Price, price
-from edgeopt.partition.profile import read_profile
 from edgeopt.partition.stages import network
-from edgeopt.partition.tiers import Tier, Tiers
-from edgeopt.pipeline import optimize
+from edgeopt.partition.subject import Subject, subject
+from edgeopt.partition.tiers import Tiers
 
 RATES = tuple(2.0**power for power in range(-6, 7))  # of the first link, as multiples of what the file of tiers says
 BITS_PER_PIXEL = 1.5  # of a photograph as JPEG of middling quality
@@ -67,7 +62,7 @@ class Plan:
 
 
 def plan(
-    model: str | Path | ModelProto | Graph,
+    model: str | Path | ModelProto | Graph | Subject,
     tiers: Tiers,
     objective: Objective = "latency",
     deadline: float | None = None,
@@ -86,43 +81,44 @@ def plan(
     it). Raises EdgeoptError for a model that cannot be read or has a shape that is not known, for data that do not fit it, and
     when no placement keeps the deadline. With ``exits`` samples leave early where that pays, and a network that is too slow for
     the deadline is cut short where it is right most often.
+
+    A ``Subject`` is planned again without repeating what its plans share; it has its own shapes, folder and data.
     """
-    arguments.instance("model", model, (str, Path, ModelProto, Graph))
-    graph = model if isinstance(model, Graph) else load(model, shapes)
-    optimize(graph)
-    costs = [_costs(graph, tier, folder) for tier in tiers.tiers]
-    samples = None if data is None else _samples(graph, data, calibration)
-    if exits and samples is None:
-        raise EdgeoptError("exits are fitted to data; give --data")
+    known = model if isinstance(model, Subject) else subject(model, shapes, folder, data, calibration)
 
     def cutting(some: Network) -> Cut | None:
         return best_cut(some, tiers, objective, deadline)
 
-    plain = made = network(graph, costs)
-    left = None
-    if exits and samples is not None:
-        left = _leaving(made, tiers, Candidates(graph, *samples), max_drop, objective, deadline)
+    costs = [known.costs(tier) for tier in tiers.tiers]
+    plain = made = network(known.graph, costs)
+    left = _leaving(made, tiers, known.candidates, max_drop, objective, deadline) if exits else None
     made = made if left is None else left[0]
-    coder = None if samples is None else Coder(graph, *samples, max_drop / 2 if exits else max_drop)
-    cut = cutting(made) if coder is None else None
-    if coder is not None:
-        made, cut = coded_cut(made, coder, slowness(graph, tiers, costs), cutting)
+    coder = known.coder(max_drop / 2 if exits else max_drop)
+    made, cut = (made, cutting(made)) if coder is None else coded_cut(made, coder, known.slowness(tiers), cutting)
     if cut is None:
-        fastest = best_cut(made, tiers, "latency")
-        nearest = f"the fastest takes {1e3 * fastest.price.latency:.3f}" if fastest is not None else "there is none at all"
-        raise EdgeoptError(f"no placement keeps the deadline of {1e3 * (deadline or 0):.3f} ms; {nearest} ms")
-    origins = tuple(cost.origin for cost in costs)
+        raise EdgeoptError(_too_slow(made, tiers, deadline))
     coding = None if coder is None else _coding(coder, made, cut)
-    uploads = assumed(graph) if coding is None else {name: found.bytes for name, found in coding.uploads.items()}
-    compared, exited = baselines(plain, tiers, graph, uploads), None if left is None else left[1]
-    table = _table(made, tiers, objective)
-    return Plan(graph, made, tiers, objective, cut, compared, table, origins, coding, uploads, exited, plain)
+    uploads = assumed(known.graph) if coding is None else {name: found.bytes for name, found in coding.uploads.items()}
+    return Plan(
+        known.graph,
+        made,
+        tiers,
+        objective,
+        cut,
+        baselines(plain, tiers, known.graph, uploads),
+        _table(made, tiers, objective),
+        tuple(cost.origin for cost in costs),
+        coding,
+        uploads,
+        None if left is None else left[1],
+        plain,
+    )
 
 
-def _samples(graph: Graph, data: str | Path | DataSet, calibration: str | Path | DataSet | None) -> tuple[DataSet, DataSet]:
-    """(calibration, evaluation)."""
-    known = _read(data, graph)
-    return known.split() if calibration is None else (_read(calibration, graph), known)
+def _too_slow(made: Network, tiers: Tiers, deadline: float | None) -> str:
+    fastest = best_cut(made, tiers, "latency")
+    nearest = f"the fastest takes {1e3 * fastest.price.latency:.3f}" if fastest is not None else "there is none at all"
+    return f"no placement keeps the deadline of {1e3 * (deadline or 0):.3f} ms; {nearest} ms"
 
 
 def _leaving(
@@ -146,10 +142,6 @@ def _leaving(
     cut = cutting(found[0])
     late = cut is None or price(made, tiers, cut.placement).latency > deadline
     return None if late else found
-
-
-def _read(source: str | Path | DataSet, graph: Graph) -> DataSet:
-    return source if isinstance(source, DataSet) else read(source, graph)
 
 
 def _coding(coder: Coder, made: Network, cut: Cut) -> Coding:
@@ -194,18 +186,6 @@ def assumed(graph: Graph) -> dict[str, float]:
     return {"bytes (assumed)": float(rows * columns * layout.channels), jpeg: rows * columns * BITS_PER_PIXEL / 8}
 
 
-def slowness(graph: Graph, tiers: Tiers, costs: Sequence[LayerCosts]) -> list[float]:
-    """How many times as long as this machine the processor of each tier computes, by the cost model; 1 where that cannot say."""
-    known = {tier.target: sum(cost.seconds.values()) for tier, cost in zip(tiers.tiers, costs, strict=True) if not tier.profile}
-    for tier in (Tier("here", "host"), *tiers.tiers):
-        if tier.target not in known:
-            known[tier.target] = 0.0
-            with suppress(EdgeoptError):  # a network with nodes that have no kernel
-                known[tier.target] = sum(estimated(graph, tier).seconds.values())
-    here = known["host"]
-    return [known[tier.target] / here if here and known[tier.target] else 1.0 for tier in tiers.tiers]
-
-
 def changed(tiers: Tiers, rate: float, load: float) -> Tiers:
     """``tiers`` with the first link ``rate`` times as fast, and all tiers but the first ``load`` times as busy."""
     links = tuple(replace(k, up=k.up * rate, down=k.down * rate) if i == 0 else k for i, k in enumerate(tiers.links))
@@ -217,7 +197,3 @@ def _table(made: Network, tiers: Tiers, objective: Objective) -> tuple[Row, ...]
         return ()
     cells = ((rate, load, best_cut(made, changed(tiers, rate, load), objective)) for load in LOADS for rate in RATES)
     return tuple(Row(rate, load, cut) for rate, load, cut in cells if cut is not None)
-
-
-def _costs(graph: Graph, tier: Tier, folder: Path) -> LayerCosts:
-    return read_profile(folder / tier.profile, graph) if tier.profile else estimated(graph, tier)
