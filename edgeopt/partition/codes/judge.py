@@ -12,17 +12,20 @@ from edgeopt.evaluate.data import DataSet, fitted
 from edgeopt.evaluate.judge import judged
 from edgeopt.evaluate.metrics import decisions
 from edgeopt.ir import Array, Graph
+from edgeopt.partition.codes.odds import expected_loss, odds, upper_bound
 from edgeopt.partition.parts import parts
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import host
 
-CARE = 1.0  # standard errors that are added to a loss before it is held against a budget: few samples are often lucky
 Change = Callable[[Array], Array]  # of the values of all samples
 
 
 @dataclass(frozen=True)
 class Loss:
-    """``points`` of accuracy lost (of equal decisions without labels), ``careful`` with its error; ``agreement`` in percent."""
+    """``points`` of accuracy lost (of equal decisions without labels); ``agreement`` in percent.
+
+    ``careful`` is what is held against a budget: an upper bound of what is expected to be lost, and at least ``points``.
+    """
 
     points: float
     careful: float
@@ -45,14 +48,15 @@ class Judge:
         self.values: Mapping[str, Array] = self._run({})
         self.before = decisions(self.values[self._output])
         self.labels = self.before if data.labels is None else data.labels
+        self._odds = None if data.labels is None else odds(self.values[self._output], self.labels)
 
     def loss(self, changes: Mapping[str, Change]) -> Loss:
         """What is lost when values are changed on their way."""
         after = decisions(self._run(changes)[self._output])
         lost = (self.before == self.labels).astype(np.float64) - (after == self.labels)
         points = 100 * float(lost.mean())
-        error = 100 * float(lost.std()) / np.sqrt(len(lost))
-        return Loss(points, max(points, 0.0) + CARE * float(error), 100 * float(np.mean(after == self.before)))
+        bound = 100 * upper_bound(lost if self._odds is None else expected_loss(self._odds, self.before, after))
+        return Loss(points, max(points, bound), 100 * float(np.mean(after == self.before)))
 
     def _run(self, changes: Mapping[str, Change]) -> dict[str, Array]:
         """All values between the parts. A part whose inputs nothing changes is not computed again."""
