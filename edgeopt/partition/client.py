@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,13 +25,16 @@ from edgeopt.serve.served import warm
 
 RESERVE = 2.0  # times the measured time of a local run that is kept for one before the deadline
 MARGIN = 0.005  # seconds besides: waking up, copying
+How = Literal["plan", "local", "early exit"]
 
 
 @dataclass(frozen=True)
 class Answer:
     """``outputs`` by name; ``where``: the device, or the address of the server that answered; ``variant`` of the plan that ran.
 
-    ``reason`` says why the device answered although another tier was asked, and is empty otherwise.
+    ``how`` is ``plan`` where the parts of the placement computed it, ``local`` where the device ran the whole network instead,
+    ``early exit`` where there was no time for that and the exit behind the device's part answered. ``reason`` says why another
+    tier that was asked did not answer, and is empty otherwise.
     """
 
     outputs: dict[str, Array]
@@ -38,6 +42,7 @@ class Answer:
     variant: int
     seconds: float
     reason: str = ""
+    how: How = "plan"
 
 
 class Client:
@@ -64,6 +69,8 @@ class Client:
         local = self._parts[alone[0]] if alone else None
         if local is None:
             raise EdgeoptError(f"'{folder}' has no placement on '{self._device}' alone; write the plan again")
+        for shipped, part in zip(self._plan.variants, self._parts, strict=True):
+            _check_early(shipped.early, part, local)
         self._alone, self._local = alone[0], local
         self._neighbours = Neighbours([remote(address, token, certificate) for address in servers])
         self._watch = LinkWatch(self._plan)
@@ -85,29 +92,42 @@ class Client:
         variant = self._watch.variant()
         if variant == self._alone:
             return self._here(inputs, started, "")
-        reserve = RESERVE * self._measured(inputs) + MARGIN
+        known = self._first(inputs, variant)
+        early = self._plan.variants[variant].early
+        reserve = self._reserve(inputs)
+        kept = 0.0 if early and reserve > deadline / 2 else reserve  # an exit is worse than the network, but better than none
         try:
-            return self._away(inputs, variant, started, started + deadline - reserve)
+            return self._away(known, variant, started, started + deadline - kept - MARGIN)
         except Unreachable as error:
             if not isinstance(error, Resting):
                 self._watch.failed()
+            if early and time.monotonic() + reserve > started + deadline:
+                outputs = {name: known[answer] for name, answer in early.items()}
+                return Answer(outputs, self._device, variant, time.monotonic() - started, str(error), "early exit")
             return self._here(inputs, started, str(error))
 
-    def _away(self, inputs: Mapping[str, Array], variant: int, started: float, until: float) -> Answer:
-        shipped, part = self._plan.variants[variant], self._parts[variant]
-        known = dict(inputs)
-        if part is not None:
-            known |= _run(part, known)
+    def _first(self, inputs: Mapping[str, Array], variant: int) -> dict[str, Array]:
+        """The inputs, and what the device's part of ``variant`` makes of them."""
+        part = self._parts[variant]
+        return dict(inputs) | ({} if part is None else _run(part, inputs))
+
+    def _away(self, known: Mapping[str, Array], variant: int, started: float, until: float) -> Answer:
+        shipped = self._plan.variants[variant]
         sent = self._plan.wire.sent({s.name: known[s.name] for s in shipped.up[0]})
         reply, where = self._neighbours.infer(name(variant), sent, shipped.down[0], until)
         self._watch.answered(reply, variant)
-        known |= reply.outputs
+        known = {**known, **reply.outputs}
         outputs = {port.name: known[port.name] for port in self._local.outputs}
         return Answer(outputs, where, variant, time.monotonic() - started)
 
     def _here(self, inputs: Mapping[str, Array], started: float, reason: str) -> Answer:
         outputs = self._timed(inputs)
-        return Answer(outputs, self._device, self._alone, time.monotonic() - started, reason)
+        how: How = "local" if reason else "plan"
+        return Answer(outputs, self._device, self._alone, time.monotonic() - started, reason, how)
+
+    def _reserve(self, inputs: Mapping[str, Array]) -> float:
+        """The time that is kept for a run of the whole network on the device."""
+        return RESERVE * self._measured(inputs)
 
     def _warm(self) -> None:
         """Load the code of every part and time the local one, so that the first answers are no slower than others."""
@@ -135,3 +155,12 @@ class Client:
 
 def _run(model: CompiledModel, known: Mapping[str, Array]) -> dict[str, Array]:
     return model.run({port.name: known[port.name] for port in model.inputs if port.name in known})
+
+
+def _check_early(early: Mapping[str, str], part: CompiledModel | None, local: CompiledModel) -> None:
+    """Raises EdgeoptError where an exit does not answer for all outputs, or the device's part does not compute its answers."""
+    made = set() if part is None else {port.name for port in part.outputs}
+    if early and (set(early) != {port.name for port in local.outputs} or not set(early.values()) <= made):
+        raise EdgeoptError(
+            f"the plan's exit answers {', '.join(early.values())} are none of the device's part; write the plan again"
+        )

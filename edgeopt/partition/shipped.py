@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,16 @@ LIMIT = 64 << 20  # bytes of plan.json
 
 @dataclass(frozen=True)
 class ShippedVariant:
-    """One placement: the folder of each part by its tier, what goes up and down each link, expected seconds behind the first."""
+    """One placement: the folder of each part by its tier, what goes up and down each link, expected seconds behind the first.
+
+    ``early`` names, for each output of the model, the output of the device's part that is the answer of its last exit.
+    """
 
     parts: dict[str, str]
     up: tuple[tuple[Signature, ...], ...]
     down: tuple[tuple[Signature, ...], ...]
     beyond: float
+    early: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,10 @@ def _variant(row: dict[str, Any], types: dict[str, Signature], tiers: Sequence[s
     for tier, part in parts.items():
         if tier not in tiers or Path(part).name != part or part in ("", ".."):
             raise ValueError(f"the part {part!r} of {tier!r} is no folder of the plan")
-    return ShippedVariant(parts, tuple(up), tuple(down), _seconds(row["beyond"]))
+    early = {str(name): str(answer) for name, answer in row.get("early", {}).items()}
+    if not set(early) <= set(types):
+        raise ValueError(f"an exit answers for {', '.join(sorted(early))}, which the model does not have")
+    return ShippedVariant(parts, tuple(up), tuple(down), _seconds(row["beyond"]), early)
 
 
 def _seconds(value: Any) -> float:
