@@ -16,8 +16,8 @@ TOLERATED = f"Largest error, as a share of the range.  [default: {TOLERANCE:g}; 
 MAX_DROP = "Percentage points that approximate layers may lose.  [default: what the model was compiled for]"
 ENGINE = "What runs the original.  [default: onnxruntime where installed, else the slow onnx.reference]"
 ROUNDED = (
-    "in quantised layers another engine may round a value between two codes to the other one; "
-    "--input FILE.npz holds the model to its budget on data instead"
+    "in quantised layers another engine may round a value between two codes to the other one: the tolerance is twice the most "
+    "that such rounding moved here; --input FILE.npz holds the model to its budget on data instead"
 )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import open_regular
@@ -61,10 +63,28 @@ def _onnxruntime(path: Path) -> Runner:
 def _reference(path: Path) -> Runner:
     from onnx.reference import ReferenceEvaluator
 
-    evaluator = ReferenceEvaluator(onnx.load(path))
+    model = onnx.load(path)
+    old = any(opset.domain in ("", "ai.onnx") and opset.version < 19 for opset in model.opset_import)
+    if old:  # bodies of functions would not know the new operator
+        evaluator = ReferenceEvaluator(onnx.inliner.inline_local_functions(model), new_ops=[_dequantize_linear()])
+    else:
+        evaluator = ReferenceEvaluator(model)
 
     def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
         outputs = evaluator.run(None, dict(inputs))
         return {name: np.asarray(out) for name, out in zip(evaluator.output_names, outputs, strict=True)}
 
     return run
+
+
+def _dequantize_linear() -> Any:
+    """DequantizeLinear before opset 19, which the evaluator does not know: that of 19 without what was new in it."""
+    from onnx.reference.ops import op_dequantize_linear
+
+    old: Any = op_dequantize_linear.DequantizeLinear_19
+
+    class DequantizeLinear(old):  # type: ignore[misc]  # its base is typed too narrowly
+        def _run(self, x: Array, scale: Array, zero_point: Any = None, axis: Any = None, **_: object) -> Any:
+            return super()._run(x, scale, zero_point, axis=axis)
+
+    return DequantizeLinear
