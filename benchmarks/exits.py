@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.networks import network_arguments, networks
 from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, read
-from edgeopt.forms.exit.fitted import Candidates, Exits, insert
+from edgeopt.forms.exit.carried_out import insert
+from edgeopt.forms.exit.fitted import Candidates, Exits
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -86,7 +87,7 @@ def _fitting(path: Path, data: Path, graph: Graph) -> DataSet:
 
 def _with(graph: Graph, found: Exits) -> Graph:
     made, context = clone(graph), Context(level=LEVEL)
-    insert(made, found, context)
+    insert(made, found.exits, context)
     optimize(made, LEVEL, context)
     return made
 

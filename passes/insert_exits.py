@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeopt.ir import Array, Graph, Node, TensorType, Value
-from edgeopt.ir.clone import copied
+from edgeopt.ir import Array, Graph, Node, TensorType, Value, numpy_dtype
+from edgeopt.ir.clone import clone, copied
 from edgeopt.ir.match import outer_values, shape_of
-from edgeopt.ops.exit_features import Features
+from edgeopt.ops.exit_features import Features, computed
 from edgeopt.rewrite import Context, Pass
 
 LEAVES = "exit"  # the second output is NAME.exit
@@ -42,8 +42,13 @@ class Exit:
     confidence: str = "probability"
 
 
-def make(exits: Sequence[Exit]) -> Pass:
-    """The pass for ``exits`` in the order of the network."""
+def make(exits: Sequence[Exit], onward: str = "") -> Pass:
+    """The pass for ``exits`` in the order of the network.
+
+    Where the graph is only the first part of a network, ``onward`` names the network's output. It becomes the first output: the
+    answer of the exit that was taken, or else of exit n, the last that was asked; ``leaves`` is -1 - n then, and what the part
+    hands on is computed.
+    """
     pending = list(exits)
 
     def rewrite(graph: Graph, node: Node, context: Context) -> bool:
@@ -51,64 +56,94 @@ def make(exits: Sequence[Exit]) -> Pass:
             return False
         value, rest = node.output, graph.nodes[graph.nodes.index(node) + 1 :]
         made = {out for later in rest for out in later.outputs}
-        if not _alone(value, rest) or any(end not in made for end in graph.outputs):
+        if not _alone(value, rest) or any(end not in made and not (onward and end is value) for end in graph.outputs):
             return context.decline(node, "what follows needs more than its output")
-        if len(graph.outputs) > 1 and graph.outputs[1].name != f"{graph.outputs[0].name}.{LEAVES}":
+        if not onward and len(graph.outputs) > 1 and not _ended(graph):
             return context.decline(node, "the network has several outputs")
         if shape_of(value) is None or (shape_of(value) or (0,))[0] != 1:
             return context.decline(node, "a batch is not a single sample, and If decides for all of it")
-        _insert(graph, value, rest, pending.pop())
+        _insert(graph, value, rest, pending.pop(), onward)
         return True
 
     return Pass("insert_exits", rewrite, contract="approximate")
+
+
+def shortened(graph: Graph, chosen: Exit) -> Graph:
+    """A copy of ``graph``, which has one output, that ends in the answer of the head ``chosen``, whatever its confidence."""
+    made = clone(graph)
+    end = made.outputs[0]
+    value = next(out for node in made.nodes for out in node.outputs if out.name == chosen.value)
+    rest = made.nodes[made.nodes.index(_producer(value)) + 1 :]
+    answer = _answer(made, value, chosen, None)
+    given = _shares(made, answer, chosen, None) if chosen.probabilities else answer
+    made.outputs, end.name, given.name = [given], made.fresh(end.name), end.name
+    for node in reversed(rest):
+        made.erase(node)
+    return made
+
+
+def _producer(value: Value) -> Node:
+    assert value.producer is not None
+    return value.producer
+
+
+def _ended(graph: Graph) -> bool:
+    """Whether an exit was put in before."""
+    return len(graph.outputs) > 1 and graph.outputs[1].name == f"{graph.outputs[0].name}.{LEAVES}"
 
 
 def _alone(value: Value, rest: Sequence[Node]) -> bool:
     """True when ``rest`` reads no computed value or input but ``value``."""
     made = {out for node in rest for out in node.outputs}
     needed = [v for node in rest for v in (*node.inputs, *outer_values(node)) if v is not None]
-    return bool(rest) and all(v is value or v in made or v.is_constant for v in needed)
+    return all(v is value or v in made or v.is_constant for v in needed)
 
 
-def _insert(graph: Graph, value: Value, rest: list[Node], chosen: Exit) -> None:
-    ends = list(graph.outputs)
-    first = rest[0]
-    logits, sure = _head(graph, value, chosen, first)
-    early, late = _early(graph, logits, chosen), Graph(name="continue", opsets=dict(graph.opsets), parent=graph)
-    copies = copied(rest, late, [value, *graph.constants, *graph.inputs])
+def _insert(graph: Graph, value: Value, rest: list[Node], chosen: Exit, onward: str) -> None:
+    first = rest[0] if rest else None
+    answer, sure = _head(graph, value, chosen, first)
+    if not _ended(graph):
+        rest = [*rest, *_ends(graph, answer, chosen, onward)]
+    ends = [end for end in graph.outputs if end is not value]
+    early, late = _early(graph, answer, chosen, ends[2:]), Graph(name="continue", opsets=dict(graph.opsets), parent=graph)
+    copies = copied(rest, late, [value, answer, *graph.constants, *graph.inputs])
     late.outputs = [copies[end] for end in ends]
     for out in late.outputs:
         out.name = graph.fresh(out.name)
-    if len(ends) == 1:
-        late.outputs = [*late.outputs, _number(late, ends[0].name, chosen.number + 1)]
-    types = [ends[0].type, TensorType("int64", (1,))]
-    node = graph.make(
-        "If", [sure], types, first, name=f"exit{chosen.number}", attributes={"then_branch": early, "else_branch": late}
-    )
+    branches = {"then_branch": early, "else_branch": late}
+    node = graph.make("If", [sure], [end.type for end in ends], rest[0], name=f"exit{chosen.number}", attributes=branches)
     _take_over(graph, node, ends, rest)
+
+
+def _ends(graph: Graph, answer: Value, chosen: Exit, onward: str) -> list[Node]:
+    """The nodes that make ``leaves`` for what does not leave, and in a first part the answer so far; they become outputs."""
+    rest = [graph.make("Identity", [answer], [answer.type], name=onward)] if onward else []
+    ends = [node.output for node in rest] + graph.outputs
+    name = onward or ends[0].name
+    ends[0].name = name
+    number = _number(graph, name, -1 - chosen.number if onward else chosen.number + 1)
+    number.name = f"{name}.{LEAVES}"
+    graph.outputs = [ends[0], number, *ends[1:]]
+    return [*rest, _producer(number)]
 
 
 def _take_over(graph: Graph, node: Node, ends: list[Value], rest: list[Node]) -> None:
     """The If's outputs replace those of the graph, and the nodes that it holds now are erased outside."""
-    name = ends[0].name
-    graph.outputs = []
+    taken = dict(zip(ends, node.outputs, strict=True))
+    outputs, graph.outputs = [taken.get(end, end) for end in graph.outputs], []
     for old in reversed(rest):
         graph.erase(old)
-    for out, label in zip(node.outputs, (name, f"{name}.{LEAVES}"), strict=True):
-        out.name = label
-    graph.outputs = list(node.outputs)
+    for end, out in taken.items():
+        end.name, out.name = graph.fresh(end.name), end.name
+    graph.outputs = outputs
     graph.touch()
 
 
-def _head(graph: Graph, value: Value, chosen: Exit, before: Node) -> tuple[Value, Value]:
+def _head(graph: Graph, value: Value, chosen: Exit, before: Node | None) -> tuple[Value, Value]:
     """The head's answer and whether it is sure, in front of ``before``."""
-    stem, classes = f"exit{chosen.number}", chosen.weight.shape[1]
-    flat = chosen.features.attach(graph, value, before, stem)
-    constants = [
-        graph.constant(f"{stem}.{k}", a.astype(np.float32)) for k, a in (("weight", chosen.weight), ("bias", chosen.bias))
-    ]
-    logits = graph.make("Gemm", [flat, *constants], [_floats(1, classes)], before, name=stem).output
-    shares = graph.make("Softmax", [logits], [_floats(1, classes)], before, name=stem, attributes={"axis": 1}).output
+    stem = f"exit{chosen.number}"
+    logits = _answer(graph, value, chosen, before)
+    shares = _shares(graph, logits, chosen, before)
     most = _confidence(graph, shares, chosen, before)
     limit = graph.constant(f"{stem}.threshold", np.array(chosen.threshold, np.float32))
     below = graph.make("Less", [most, limit], [TensorType("bool", (1,))], before, name=stem).output
@@ -116,7 +151,20 @@ def _head(graph: Graph, value: Value, chosen: Exit, before: Node) -> tuple[Value
     return (shares if chosen.probabilities else logits), sure
 
 
-def _confidence(graph: Graph, shares: Value, chosen: Exit, before: Node) -> Value:
+def _answer(graph: Graph, value: Value, chosen: Exit, before: Node | None) -> Value:
+    """The head's logits [1, classes]."""
+    stem = f"exit{chosen.number}"
+    seen = chosen.features.attach(graph, value, before, stem)
+    arrays = {"weight": chosen.weight, "bias": chosen.bias}
+    constants = [graph.constant(f"{stem}.{k}", a.astype(np.float32)) for k, a in arrays.items()]
+    return computed(graph, "Gemm", [seen, *constants], (1, chosen.weight.shape[1]), before, stem)
+
+
+def _shares(graph: Graph, logits: Value, chosen: Exit, before: Node | None) -> Value:
+    return computed(graph, "Softmax", [logits], (1, chosen.weight.shape[1]), before, f"exit{chosen.number}", {"axis": 1})
+
+
+def _confidence(graph: Graph, shares: Value, chosen: Exit, before: Node | None) -> Value:
     """How sure the head is, [1]."""
     stem, classes = f"exit{chosen.number}", chosen.weight.shape[1]
 
@@ -139,7 +187,7 @@ def _confidence(graph: Graph, shares: Value, chosen: Exit, before: Node) -> Valu
     return most
 
 
-def _reduced(graph: Graph, op: str, values: Value, stem: str, before: Node, since: int) -> Value:
+def _reduced(graph: Graph, op: str, values: Value, stem: str, before: Node | None, since: int) -> Value:
     """Over the classes, whose axes are an input from opset ``since`` on."""
     if graph.opset >= since:
         axes = graph.constant(f"{stem}.axes", np.array([1], np.int64))
@@ -147,11 +195,18 @@ def _reduced(graph: Graph, op: str, values: Value, stem: str, before: Node, sinc
     return graph.make(op, [values], [_floats(1)], before, name=stem, attributes={"axes": (1,), "keepdims": 0}).output
 
 
-def _early(graph: Graph, answer: Value, chosen: Exit) -> Graph:
+def _early(graph: Graph, answer: Value, chosen: Exit, others: Sequence[Value]) -> Graph:
+    """What leaves: the answer, the number of the exit, and zeros in place of ``others``, which nobody will read."""
     branch = Graph(name="leave", opsets=dict(graph.opsets), parent=graph)
     given = branch.make("Identity", [answer], [answer.type], name=f"exit{chosen.number}.answer").output
-    branch.outputs = [given, _number(branch, f"exit{chosen.number}", chosen.number)]
+    branch.outputs = [given, _number(branch, f"exit{chosen.number}", chosen.number), *(_nothing(branch, o) for o in others)]
     return branch
+
+
+def _nothing(branch: Graph, value: Value) -> Value:
+    assert value.type is not None
+    zeros = branch.constant(value.name, np.zeros(value.type.dims, numpy_dtype(value.type.dtype)))
+    return branch.make("Identity", [zeros], [value.type], name=value.name).output
 
 
 def _number(branch: Graph, stem: str, number: int) -> Value:

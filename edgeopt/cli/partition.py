@@ -69,8 +69,6 @@ def partition(
     from edgeopt.partition.plan import plan
     from edgeopt.partition.tiers import load_tiers
 
-    if exits and output is not None:
-        raise click.UsageError("parts with exits are not compiled yet: plan with --exits, and write with -o without it")
     tiers, folder = load_tiers(source), Path(source).parent
     with working(f"planning {model.name}"):
         found = plan(

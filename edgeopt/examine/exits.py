@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, read
-from edgeopt.forms.exit.fitted import Exits, fit_exits, insert
+from edgeopt.forms.exit.carried_out import insert
+from edgeopt.forms.exit.fitted import Exits, fit_exits
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -42,7 +43,7 @@ def with_exits(
     found = fit_exits(graph, first, second, goal)
     if found is None:
         return None, None
-    insert(graph, found, context)
+    insert(graph, found.exits, context)
     optimize(graph, level, context)
     made = assemble(graph, facts, level, context, library=not facts.runs_here)
     made.manifest["exits"] = sorted([point.macs, point.loss, point.bound] for point in found.curve)

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
+from edgeopt.partition.early import asked
 from edgeopt.partition.hop import name
 from edgeopt.partition.link_watch import LinkWatch
 from edgeopt.partition.shipped import Shipped, load_plan
@@ -34,7 +35,9 @@ class Answer:
 
     ``how`` is ``plan`` where the parts of the placement computed it, ``local`` where the device ran the whole network instead,
     ``early exit`` where there was no time for that and the exit behind the device's part answered. ``reason`` says why another
-    tier that was asked did not answer, and is empty otherwise.
+    tier that was asked did not answer, and is empty otherwise. ``left`` says of each sample behind which value it left the
+    network early, nothing for its end; () for a plan without exits. What left on the device was not sent, and where all samples
+    did, ``where`` is the device.
     """
 
     outputs: dict[str, Array]
@@ -43,6 +46,7 @@ class Answer:
     seconds: float
     reason: str = ""
     how: How = "plan"
+    left: tuple[str, ...] = ()
 
 
 class Client:
@@ -102,8 +106,9 @@ class Client:
             if not isinstance(error, Resting):
                 self._watch.failed()
             if early and time.monotonic() + reserve > started + deadline:
-                outputs = {name: known[answer] for name, answer in early.items()}
-                return Answer(outputs, self._device, variant, time.monotonic() - started, str(error), "early exit")
+                known |= {name: known[answer] for name, answer in early.items()}
+                known = known if self._plan.early is None else self._plan.early.decided(known)
+                return self._answer(known, self._device, variant, started, str(error), "early exit")
             return self._here(inputs, started, str(error))
 
     def _first(self, inputs: Mapping[str, Array], variant: int) -> dict[str, Array]:
@@ -112,18 +117,27 @@ class Client:
         return dict(inputs) | ({} if part is None else _run(part, inputs))
 
     def _away(self, known: Mapping[str, Array], variant: int, started: float, until: float) -> Answer:
-        shipped = self._plan.variants[variant]
-        sent = self._plan.wire.sent({s.name: known[s.name] for s in shipped.up[0]})
-        reply, where = self._neighbours.infer(name(variant), sent, shipped.down[0], until)
-        self._watch.answered(reply, variant)
-        known = {**known, **reply.outputs}
+        shipped, where = self._plan.variants[variant], self._device
+
+        def ask(tensors: Mapping[str, Array]) -> dict[str, Array]:
+            nonlocal where
+            reply, where = self._neighbours.infer(name(variant), self._plan.wire.sent(tensors), shipped.down[0], until)
+            self._watch.answered(reply, variant)
+            return reply.outputs
+
+        return self._answer(asked(self._plan.early, known, shipped.up[0], ask), where, variant, started)
+
+    def _answer(
+        self, known: Mapping[str, Array], where: str, variant: int, started: float, reason: str = "", how: How = "plan"
+    ) -> Answer:
+        """What is ``known`` of the outputs, and where samples left."""
         outputs = {port.name: known[port.name] for port in self._local.outputs}
-        return Answer(outputs, where, variant, time.monotonic() - started)
+        left = () if self._plan.early is None else self._plan.early.places(outputs)
+        return Answer(outputs, where, variant, time.monotonic() - started, reason, how, left)
 
     def _here(self, inputs: Mapping[str, Array], started: float, reason: str) -> Answer:
-        outputs = self._timed(inputs)
         how: How = "local" if reason else "plan"
-        return Answer(outputs, self._device, self._alone, time.monotonic() - started, reason, how)
+        return self._answer(self._timed(inputs), self._device, self._alone, started, reason, how)
 
     def _reserve(self, inputs: Mapping[str, Array]) -> float:
         """The time that is kept for a run of the whole network on the device."""

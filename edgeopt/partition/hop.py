@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
+from edgeopt.partition.early import asked
 from edgeopt.partition.shipped import Shipped
 from edgeopt.serve.neighbours import Neighbours
 from edgeopt.serve.served import Signature, warm
@@ -28,7 +29,7 @@ class Hop:
 
     def __init__(self, plan: Shipped, variant: int, tier: str, beyond: Neighbours | None, key: Path | None = None) -> None:
         shipped, place = plan.variants[variant], plan.place(tier)
-        self._wire = plan.wire
+        self._wire, self._early = plan.wire, plan.early
         self.inputs: Sequence[Signature] = [plan.wire.signature(s) for s in shipped.up[place - 1]]
         self.outputs: Sequence[Signature] = shipped.down[place - 1]
         self._name, self._part, self._beyond = name(variant), plan.part(variant, tier, key), beyond
@@ -43,7 +44,7 @@ class Hop:
             )
 
     def run(self, inputs: Mapping[str, Array], deadline: float | None) -> dict[str, Array]:
-        """The results of this tier and of those behind it.
+        """The results of this tier and of those behind it, which only samples get to that do not leave here.
 
         Raises Unreachable when the next tier does not answer in time, and WireError for a coded tensor that is damaged.
         """
@@ -52,10 +53,12 @@ class Hop:
             known |= self._part.run({port.name: known[port.name] for port in self._part.inputs})
         if self._sends and self._beyond is not None:
             until = deadline if deadline is not None else time.monotonic() + PATIENCE
-            sent = self._wire.sent({s.name: known[s.name] for s in self._sends})
-            reply, _ = self._beyond.infer(self._name, sent, self._back, until)
-            known |= reply.outputs
+            known = asked(self._early, known, self._sends, lambda tensors: self._passed_on(tensors, until))
         return {port.name: known[port.name] for port in self.outputs}
+
+    def _passed_on(self, tensors: Mapping[str, Array], until: float) -> dict[str, Array]:
+        assert self._beyond is not None
+        return self._beyond.infer(self._name, self._wire.sent(tensors), self._back, until)[0].outputs
 
 
 def hops(plan: Shipped, tier: str, beyond: Neighbours | None, key: Path | None = None) -> dict[str, Hop]:

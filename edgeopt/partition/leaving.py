@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from edgeopt.forms.exit.carried_out import shortened
 from edgeopt.forms.exit.fitted import Candidates, Exits, Option
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.ir import Graph
 from edgeopt.ops.macs import macs
 from edgeopt.partition.cut import Cut
+from edgeopt.partition.layer_costs import LayerCosts
 from edgeopt.partition.network import Network, Stage, Tensor
 from edgeopt.partition.prices import Objective
+from edgeopt.partition.stages import network as network_of
 
 Cutting = Callable[[Network], Cut | None]
 
@@ -96,6 +99,13 @@ def right_sized(network: Network, candidates: Candidates, cutting: Cutting) -> t
             found.append((exits.chosen.accuracies[0], made, Leaving(exits, candidates.points[number].value.name)))
     best = max(found, key=lambda f: f[0], default=None)
     return None if best is None else best[1:]
+
+
+def cut_short(graph: Graph, costs: Sequence[LayerCosts], left: Leaving) -> tuple[Graph, Network]:
+    """``graph`` that ends in the head where ``left`` says so, and its network, whose last stage before the head pays for it."""
+    short, (head,), (last,) = shortened(graph, left.exits.exits[0]), left.exits.heads, left.exits.exits
+    plain = network_of(short, costs)
+    return short, Network(with_leaving(plain, short, [last.value], [0.0], [head.work]).stages, plain.tensors)
 
 
 def _network(network: Network, candidates: Candidates, option: Option) -> Network:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edgeopt.assembly import SYMBOL, assemble
 from edgeopt.codegen.identifiers import library_name
 from edgeopt.files import replacing
+from edgeopt.forms.exit.carried_out import Exit, insert_into_part
+from edgeopt.ir import TensorType
 from edgeopt.partition.codes.wire import write_codes
+from edgeopt.partition.early import Early
+from edgeopt.partition.network import Network
 from edgeopt.partition.parts import Parts, parts
 from edgeopt.partition.plan import Plan, changed
 from edgeopt.partition.prices import crossing, latency_rates, price, returning
@@ -26,7 +30,8 @@ from edgeopt.target import target as find_target
 class Variant:
     """One placement that is shipped: the folder of each part by its tier, and the names of what goes up and down each link.
 
-    ``beyond`` are the seconds that everything behind the first link is expected to compute.
+    ``beyond`` are the seconds that everything behind the first link is expected to compute for a sample that is sent. ``early``
+    names, for each output of the model, the output of the device's part that holds the answer of its last exit.
     """
 
     placement: Mapping[str, str]
@@ -34,6 +39,7 @@ class Variant:
     up: tuple[tuple[str, ...], ...]
     down: tuple[tuple[str, ...], ...]
     beyond: float
+    early: Mapping[str, str]
 
 
 def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1) -> list[Variant]:
@@ -67,14 +73,45 @@ def placements(plan: Plan, most: int) -> list[tuple[int, ...]]:
     return [alone, *chosen] if plan.cut.placement == alone else [*chosen, alone]
 
 
+def exits_of(plan: Plan) -> tuple[Exit, ...]:
+    """What samples of ``plan`` leave by; a network that was cut short has another end instead."""
+    return () if plan.leaving is None or plan.leaving.ends else plan.leaving.exits.exits
+
+
 def _variant(plan: Plan, placement: tuple[int, ...], made: dict[str, str]) -> Variant:
     where = {node.name: plan.tiers.tiers[tier].name for node, tier in zip(plan.graph.nodes, placement, strict=True)}
-    links, tensors = range(len(plan.tiers.links)), plan.network.tensors
-    up = tuple(tuple(t.name for t in tensors if crossing(plan.network, t, placement, link)) for link in links)
-    down = tuple(tuple(t.name for t in tensors if returning(plan.network, t, placement, link)) for link in links)
-    rates = latency_rates(plan.network, plan.tiers)
-    beyond = sum(prices[tier] for prices, tier in zip(rates.stages, placement, strict=True) if tier)
-    return Variant(where, made, up, down, beyond)
+    links, whole = range(len(plan.tiers.links)), _whole(plan)
+    up = tuple(tuple(t.name for t in whole.tensors if crossing(whole, t, placement, link)) for link in links)
+    down = tuple(tuple(t.name for t in whole.tensors if returning(whole, t, placement, link)) for link in links)
+    tiers = dict(zip((out.name for node in plan.graph.nodes for out in node.outputs), _by_output(plan, placement), strict=True))
+    places, leaves = [tiers[one.value] for one in exits_of(plan)], _leaves(plan)
+    down = tuple((*names, leaves) if names and max(places, default=0) > link else names for link, names in enumerate(down))
+    names = (plan.graph.outputs[0].name, leaves) if 0 in places and any(placement) else ()
+    return Variant(where, made, up, down, _beyond(plan, placement), dict(zip(names, names, strict=True)))
+
+
+def _by_output(plan: Plan, placement: tuple[int, ...]) -> list[int]:
+    """The tier that computes each output of the nodes."""
+    return [tier for node, tier in zip(plan.graph.nodes, placement, strict=True) for _ in node.outputs]
+
+
+def _leaves(plan: Plan) -> str:
+    return Early(plan.graph.outputs[0].name, ()).leaves
+
+
+def _whole(plan: Plan) -> Network:
+    """The network when every stage is reached, without the answers of exits."""
+    known = {v.name for v in (*plan.graph.inputs, *(out for node in plan.graph.nodes for out in node.outputs))}
+    stages = tuple(replace(stage, reach=1.0) for stage in plan.network.stages)
+    return Network(stages, tuple(t for t in plan.network.tensors if t.name in known))
+
+
+def _beyond(plan: Plan, placement: tuple[int, ...]) -> float:
+    """Expected seconds behind the first link, of samples that get there."""
+    stages = zip(plan.network.stages, latency_rates(plan.network, plan.tiers).stages, placement, strict=True)
+    sent = [(stage.reach, prices[tier]) for stage, prices, tier in stages if tier]
+    first = max((reach for reach, _ in sent), default=1.0) or 1.0
+    return sum(reach / first * seconds for reach, seconds in sent)
 
 
 def _compiled(
@@ -82,14 +119,16 @@ def _compiled(
 ) -> dict[str, str]:
     """The folder of each part, compiled unless it is known by its tier and nodes."""
     targets = {tier.name: tier.target for tier in plan.tiers.tiers}
+    keys = {name: (name, tuple(node.name for node in graph.nodes)) for name, graph in cut.graphs.items()}
     for name, graph in cut.graphs.items():
-        key = (name, tuple(node.name for node in graph.nodes))
+        key = keys[name]
         if key not in compiled:
             compiled[key] = f"{library_name(name)}-{sum(tier == name for tier, _ in compiled)}.edgeopt"
             target = find_target(targets[name])
+            insert_into_part(graph, exits_of(plan), plan.graph.outputs[0].name, level)
             made = assemble(graph, target, level, None, f"{SYMBOL}_{library_name(name)}", not target.runs_here)
             made.save(folder / compiled[key])
-    return {name: compiled[name, tuple(node.name for node in graph.nodes)] for name, graph in cut.graphs.items()}
+    return {name: compiled[key] for name, key in keys.items()}
 
 
 def _record(plan: Plan, variants: list[Variant], most: int) -> dict[str, object]:
@@ -101,6 +140,7 @@ def _record(plan: Plan, variants: list[Variant], most: int) -> dict[str, object]
         "inputs": [value.name for value in plan.graph.inputs],
         "outputs": [value.name for value in plan.graph.outputs],
         "tensors": _types(plan, variants),
+        "exits": [one.value for one in exits_of(plan)],
         "price": asdict(plan.cut.price),
         "baselines": {name: asdict(found) for name, found in plan.baselines.items()},
         "variants": [asdict(variant) for variant in variants],
@@ -113,8 +153,9 @@ def _types(plan: Plan, variants: list[Variant]) -> dict[str, dict[str, object]]:
     links = [link for variant in variants for link in (*variant.up, *variant.down)]
     named = {name for link in links for name in link} | {value.name for value in (*plan.graph.inputs, *plan.graph.outputs)}
     values = {v.name: v for v in (*plan.graph.inputs, *(out for node in plan.graph.nodes for out in node.outputs))}
-    types = {name: values[name].type for name in sorted(named)}
-    return {name: {"dtype": t.dtype, "shape": list(t.dims)} for name, t in types.items() if t is not None}
+    types = {name: values[name].type for name in sorted(named - {_leaves(plan)})}
+    numbers = {_leaves(plan): TensorType("int64", (1,))} if exits_of(plan) else {}
+    return {name: {"dtype": t.dtype, "shape": list(t.dims)} for name, t in {**types, **numbers}.items() if t is not None}
 
 
 def _rows(plan: Plan, shipped: list[tuple[int, ...]]) -> Iterator[dict[str, object]]:

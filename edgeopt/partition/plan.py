@@ -18,7 +18,7 @@ from edgeopt.partition.coded import Coding, coded_cut, sends
 from edgeopt.partition.codes.coder import Coder
 from edgeopt.partition.codes.picture import picture_layout
 from edgeopt.partition.cut import Cut, best_cut
-from edgeopt.partition.leaving import Leaving, leaving, right_sized
+from edgeopt.partition.leaving import Leaving, cut_short, leaving, right_sized
 from edgeopt.partition.network import INPUT, Network
 from edgeopt.partition.prices import Objective, Price, price
 from edgeopt.partition.stages import network
@@ -92,15 +92,18 @@ def plan(
     costs = [known.costs(tier) for tier in tiers.tiers]
     plain = made = network(known.graph, costs)
     left = _leaving(made, tiers, known.candidates, max_drop, objective, deadline) if exits else None
-    made = made if left is None else left[0]
-    coder = known.coder(max_drop / 2 if exits else max_drop)
+    part, made = known, made if left is None else left[0]
+    if left is not None and left[1].ends:
+        graph, made = cut_short(known.graph, costs, left[1])
+        part = Subject(graph, known.folder, known.samples)
+    coder = part.coder(max_drop / 2 if exits else max_drop)
     made, cut = (made, cutting(made)) if coder is None else coded_cut(made, coder, known.slowness(tiers), cutting)
     if cut is None:
         raise EdgeoptError(_too_slow(made, tiers, deadline))
     coding = None if coder is None else _coding(coder, made, cut)
     uploads = assumed(known.graph) if coding is None else {name: found.bytes for name, found in coding.uploads.items()}
     return Plan(
-        known.graph,
+        part.graph,
         made,
         tiers,
         objective,

@@ -13,6 +13,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
 from edgeopt.ir import VerificationError, numpy_dtype
 from edgeopt.partition.codes.wire import Wire, read_codes
+from edgeopt.partition.early import Early
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.served import Signature
@@ -49,6 +50,7 @@ class Shipped:
     """The plan in ``folder``: ``tiers`` by name from the device outwards.
 
     ``up`` and ``down`` bytes per second and ``round_trip`` seconds are planned of the first link. ``wire`` codes what goes up.
+    ``early`` are the exits of its parts, if they have any.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Shipped:
     variants: tuple[ShippedVariant, ...]
     table: tuple[Decision, ...]
     wire: Wire = Wire()
+    early: Early | None = None
 
     def place(self, tier: str) -> int:
         """The position of ``tier``. Raises EdgeoptError for one the plan has not."""
@@ -98,7 +101,12 @@ def _shipped(folder: Path, record: dict[str, Any]) -> Shipped:
     link = links[0] if links else {"up": 1.0, "down": 1.0, "round_trip": 0.0}
     rates = (_above(link["up"]), _above(link["down"]), _seconds(link["round_trip"]))
     wire = read_codes(folder, record.get("codes", {}))
-    return Shipped(folder, tiers, *rates, variants, table, wire)
+    return Shipped(folder, tiers, *rates, variants, table, wire, _early(record))
+
+
+def _early(record: dict[str, Any]) -> Early | None:
+    values = tuple(map(str, record.get("exits", [])))
+    return Early(str(record["outputs"][0]), values) if values else None
 
 
 def _signature(name: str, row: dict[str, Any]) -> Signature:

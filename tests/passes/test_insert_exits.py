@@ -12,7 +12,8 @@ from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, verify
 from edgeopt.ops.exit_features import Grid
-from edgeopt.passes.insert_exits import Exit, make
+from edgeopt.passes.dead_code import PASS
+from edgeopt.passes.insert_exits import Exit, make, shortened
 from edgeopt.rewrite import Context, run_pass
 from edgeopt.target import host
 from tests.edgeopt import runtime_oracle
@@ -98,3 +99,34 @@ def test_what_needs_more_than_the_value_is_left_alone() -> None:
     relu = next(node for node in graph.nodes if node.op == "Relu")
     graph.outputs = [*graph.outputs, relu.output]
     assert "more than its output" in declined(graph, exit_at("p", 0, 64, None, 0.5))
+
+
+@pytest.mark.parametrize("places", [("p",), ("r", "p")])
+def test_a_first_part_gives_its_answer_or_what_the_next_one_needs(places: tuple[str, ...]) -> None:
+    """The part ends at ``p``: where a sample does not leave, the last head's answer stands beside it for whoever cannot go on."""
+    x = {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
+    for threshold, number in ((0.0, 0), (2.0, -len(places))):
+        graph = load(convolution())
+        known = interpret(graph, x, keep=["r", "p"])
+        pool = next(node for node in graph.nodes if node.output.name == "p")
+        graph.outputs = [pool.output]
+        run_pass(graph, PASS, Context())
+        heads = [exit_at(v, i, 4 * 4, (2, 2), threshold) for i, v in enumerate(places)]
+        assert run_pass(graph, make(heads, "y"), Context()) == len(heads)
+        verify(graph)
+        asked = heads[max(number, -1 - number)]
+        wanted = answer(asked, known[asked.value])
+        for found in (interpret(graph, x), assemble(graph, host()).run(x)):
+            assert list(found) == ["y", "y.exit", "p"] and found["y.exit"] == [number]
+            np.testing.assert_allclose(found["y"], wanted, rtol=1e-4, atol=1e-4)
+            if number < 0:
+                np.testing.assert_allclose(found["p"], known["p"], rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_that_is_cut_short_ends_in_the_head() -> None:
+    graph, x = load(convolution()), {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
+    head = exit_at("p", 0, 4 * 16, None, 2.0)
+    short = shortened(graph, head)
+    verify(short)
+    np.testing.assert_allclose(interpret(short, x)["y"], answer(head, interpret(graph, x, keep=["p"])["p"]), rtol=1e-4, atol=1e-4)
+    assert [value.name for value in graph.outputs] == ["y"] and len(short.nodes) < len(graph.nodes) + 2

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
+from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.head import Head, fit, grids
 from edgeopt.forms.exit.points import Point, points
@@ -17,8 +18,6 @@ from edgeopt.forms.exit.seen import Answers, Seen
 from edgeopt.forms.exit.threshold import Goal, Operating, Z, chosen, curve, operating
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
-from edgeopt.passes.insert_exits import Exit, make
-from edgeopt.rewrite import Context, run_pass
 
 PASSES = ("insert_exits",)  # that carry it out
 MOST_POINTS, MOST_EXITS = 6, 3
@@ -155,11 +154,6 @@ class Candidates:
 def fit_exits(graph: Graph, calibration: DataSet, data: DataSet, goal: Goal, seed: int = 0) -> Exits | None:
     """Exits of ``graph`` within ``goal``; raises EdgeoptError as Candidates do."""
     return Candidates(graph, calibration, data, seed).decide(goal, seed)
-
-
-def insert(graph: Graph, found: Exits, context: Context) -> None:
-    """Put the exits into ``graph``, the one that they were fitted to."""
-    run_pass(graph, make(found.exits), context)
 
 
 def better(known: Array, new: Array) -> float:
