@@ -22,6 +22,7 @@ from edgeopt.partition.network import Network
 from edgeopt.partition.parts import Parts, parts
 from edgeopt.partition.plan import Plan, changed
 from edgeopt.partition.prices import crossing, latency_rates, price, returning
+from edgeopt.partition.projected import projected
 from edgeopt.partition.shipped import FILE, FORMAT
 from edgeopt.target import target as find_target
 
@@ -49,16 +50,27 @@ def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1) -> list[V
     """
     names = [tier.name for tier in plan.tiers.tiers]
     compiled: dict[tuple[str, tuple[str, ...]], str] = {}
+    chosen = placements(plan, most)
+    known = {} if plan.coding is None else {name: found.code for name, found in plan.coding.chosen.items()}
+    cuts, codes = projected(
+        [parts(plan.graph, placement, names) for placement in chosen], names[0], known, _relayed(plan, chosen)
+    )
     variants = [
-        _variant(plan, placement, _compiled(plan, parts(plan.graph, placement, names), folder, compiled, level))
-        for placement in placements(plan, most)
+        _variant(plan, placement, _compiled(plan, cut, folder, compiled, level))
+        for placement, cut in zip(chosen, cuts, strict=True)
     ]
-    codes = {} if plan.coding is None else {name: found.code for name, found in plan.coding.chosen.items()}
     sent = {name for variant in variants for link in variant.up for name in link}
     written = write_codes(folder, {name: code for name, code in codes.items() if name in sent})
     with replacing(folder / FILE) as stream:
         stream.write(json.dumps({**_record(plan, variants, most), "codes": written}, indent=1).encode())
     return variants
+
+
+def _relayed(plan: Plan, chosen: list[tuple[int, ...]]) -> set[str]:
+    """The tensors that cross several links in one of the placements."""
+    links = range(len(plan.tiers.links))
+    pairs = [(tensor, placement) for tensor in plan.network.tensors for placement in chosen]
+    return {t.name for t, placement in pairs if sum(crossing(plan.network, t, placement, link) > 0 for link in links) > 1}
 
 
 def placements(plan: Plan, most: int) -> list[tuple[int, ...]]:

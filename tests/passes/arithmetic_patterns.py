@@ -160,6 +160,16 @@ def fold_shift_before(draft: Draft, x: Value) -> Value:
     return _consumer(draft, draft.op(draft.choice.pick(["Add", "Sub"]), x, per_channel(draft, x)), 0)
 
 
+def merge_products(draft: Draft, x: Value) -> Value:
+    channels, width, bias = shape(x)[1], shape(x)[3], bool(draft.choice.integer(0, 1))
+    if draft.choice.integer(0, 1):
+        inner = draft.own("FusedGemm", x, draft.weight(width, 9), *([draft.weight(9)] if bias else []))
+        return draft.own("FusedGemm", inner, draft.weight(9, 2), draft.weight(2))
+    inner = draft.own("FusedConv", x, draft.weight(channels + 2, channels, 1, 1), *([draft.weight(channels + 2)] if bias else []))
+    pad = 0 if bias else draft.choice.integer(0, 1)
+    return draft.own("FusedConv", inner, draft.weight(2, channels + 2, 3, 3), draft.weight(2), pads=(pad,) * 4)
+
+
 def scale_shift_to_conv(draft: Draft, x: Value) -> Value:
     scaled = draft.op("Mul", x, per_channel(draft, x))
     return draft.op("Add", per_channel(draft, x), scaled)

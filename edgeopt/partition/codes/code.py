@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from edgeopt.coding.contexts import LOG, Tables
 from edgeopt.ir import Array
 from edgeopt.partition.codes.layout import Layout
+
+ROUNDING = 1e-6  # of the largest element of a mean, below which what components do not tell of it is nothing
 
 
 class BoundaryCode(Protocol):
@@ -73,12 +76,40 @@ class Transform:
         """How many there are."""
         return self.layout.channels if self.forward is None else len(self.forward)
 
+    @cached_property
+    def matrix(self) -> Array:
+        """float32 [channels, components or one more]: the tensor is this times what ``opened`` gives."""
+        if self.forward is None or self.backward is None:
+            return np.eye(self.layout.channels, dtype=np.float32)
+        left = self.mean - self.backward @ (self.forward @ self.mean)
+        whole = np.abs(left).max() <= ROUNDING * np.abs(self.mean).max()
+        return self.backward if whole else np.column_stack([self.backward, left]).astype(np.float32)
+
+    @property
+    def closed(self) -> Layout:
+        """How what ``opened`` gives lies where the tensor lay: in place of its channels, or as one row."""
+        if self.layout.axis is None:
+            return Layout((1, self.matrix.shape[1]), 1)
+        shape = (self.matrix.shape[1] if i == self.layout.axis else d for i, d in enumerate(self.layout.shape))
+        return Layout(tuple(shape), self.layout.axis)
+
+    def opened(self, components: Array) -> Array:
+        """Components with those of the mean where the tensor lay, and ones besides for what they do not tell of the mean.
+
+        No constant is to be added to what ``matrix`` makes of them, so that pads of zeros stay zeros.
+        """
+        shift = self.mean if self.forward is None else self.forward @ self.mean
+        ones = np.ones((len(components), self.matrix.shape[1] - self.components, *components.shape[2:]), np.float32)
+        found = np.concatenate([components + shift[:, None, None], ones], axis=1)
+        return np.ascontiguousarray(self.closed.closed(found), np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class Code:
     """``transform``, then multiples of ``step``; ``low`` int64 [groups] is the multiple that symbol 0 of a group stands for.
 
-    ``values`` float32 [groups, symbols] are the numbers that symbols become again, ``tables`` how they are coded.
+    ``values`` float32 [groups, symbols] are the numbers that symbols become again, ``tables`` how they are coded. Where it is
+    ``folded``, what arrives are components (``Transform.opened``): the layer that reads them undoes the transform.
     """
 
     transform: Transform
@@ -87,6 +118,7 @@ class Code:
     low: Array
     values: Array
     tables: Tables
+    folded: bool = False
 
     @property
     def name(self) -> str:
@@ -105,8 +137,8 @@ class Code:
 
     def numbers(self, symbols: Array) -> Array:
         """float32 [samples, ...] of symbols."""
-        groups = self.tables.groups
-        return self.transform.undo(self.values[groups[:, None, None], symbols])
+        found = self.values[self.tables.groups[:, None, None], symbols]
+        return self.transform.opened(found) if self.folded else self.transform.undo(found)
 
     def encode(self, array: Array) -> bytes:
         """The tensor of one call."""

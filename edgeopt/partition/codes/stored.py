@@ -24,7 +24,12 @@ def write(path: Path, code: BoundaryCode) -> dict[str, Any]:
     """Write ``code`` and return what ``read`` wants to know of it besides the file, as JSON: its name, layout and digest."""
     if isinstance(code, Code):
         arrays, layout = _arrays(code), code.transform.layout
-        record: dict[str, Any] = {"kind": "steps", "transform": code.transform.name, "step_name": code.step_name}
+        record: dict[str, Any] = {
+            "kind": "steps",
+            "transform": code.transform.name,
+            "step_name": code.step_name,
+            "folded": code.folded,
+        }
     elif isinstance(code, (Raw, Jpeg)):
         layout, arrays = code.grid.layout, {"step": code.grid.step, "offset": code.grid.offset}
         record = {"kind": "jpeg", "quality": code.quality} if isinstance(code, Jpeg) else {"kind": "bytes"}
@@ -79,7 +84,7 @@ def _steps(path: Path, record: dict[str, Any], layout: Layout) -> Code:
     transform = Transform(str(record["transform"]), layout, mean, forward, backward)
     step = float(found["step"])
     _require(np.isfinite(step) and step > 0)
-    return Code(transform, str(record["step_name"]), step, low, values, tables)
+    return Code(transform, str(record["step_name"]), step, low, values, tables, record.get("folded", False) is True)
 
 
 def _check_tables(frequencies: Array, groups: Array, low: Array, values: Array, components: int) -> None:
