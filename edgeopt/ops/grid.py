@@ -82,6 +82,14 @@ def scheme(name: str) -> QuantizationScheme:
     return SCHEMES[name]
 
 
+def weights_alone(given: QuantizationScheme) -> QuantizationScheme:
+    """The scheme of the same weights that needs to know nothing of activations."""
+    if not given.activations:
+        return given
+    found = next(s for s in SCHEMES.values() if s.weights == given.weights and not s.activations and not s.dynamic)
+    return replace(found, per_channel=given.per_channel)
+
+
 @dataclass(frozen=True, eq=False)
 class Quantizer:
     """Scale and zero point of a tensor. ``scale`` is a scalar array, or a vector along ``axis``; ``zero`` has its shape.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.forms.form import Session
 from edgeopt.forms.registry import wanted
 from edgeopt.ir import Graph
 from edgeopt.search.recipe import Recipe
@@ -89,6 +90,19 @@ class Allowance:
         if self.recipe is None:
             return self.keys.get(technique, ()) if self.pins.forms else None
         return self.recipe.forms(technique, layer) if self.with_data else self.recipe.mildest(technique, layer)
+
+    def require(self, session: Session) -> None:
+        """Raise EdgeoptError for a pinned layer that is not offered its form by the ``session`` of that technique."""
+        keys: dict[str, list[str]] = {}
+        for name, forms in session.offers().items():
+            keys.setdefault(layer_name(name), []).extend(form.key for form in forms)
+        for layer, form in self.pins.forms.items():
+            technique, key = self.pins.technique(layer)
+            if technique == session.technique.name and key not in keys.get(layer, ()):
+                known = ", ".join(dict.fromkeys(keys.get(layer, ())))
+                why = "" if self.with_data or not known else "; give --data for forms that have to know what layers read"
+                instead = f"it can become {known}" if known else "it has no weights that this form changes"
+                raise EdgeoptError(f"layer '{layer}' cannot become '{form}' here: {instead}{why}")
 
     def is_float(self, layer: str) -> bool:
         """Whether the layer was asked to stay exact."""

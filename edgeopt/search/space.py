@@ -129,6 +129,8 @@ def _by_axis(sessions: Sequence[Session], allowed: Allowance | None) -> list[dic
     """For each axis the forms of each layer, those of the session that comes first in front."""
     found: dict[str, dict[str, list[Form]]] = {axis: {} for axis in AXES}
     for session in sessions:
+        if allowed is not None:
+            allowed.require(session)
         for layer, forms in _offers(session, allowed).items():
             found[session.technique.axis].setdefault(layer, []).extend(forms)
     return [offers for offers in found.values() if offers]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,13 @@ def test_names_and_forms_that_are_none() -> None:
     with pytest.raises(edgeopt.EdgeoptError, match="expected is a list"):
         edgeopt.Options(keep_float="conv")
     assert command("compile", DIGITS, "--form", "w8a16").exit_code == 2
+
+
+def test_without_data_a_form_of_weights_alone_is_reached_by_its_name() -> None:
+    def compiled(form: str) -> Any:
+        return edgeopt.compile(small_models.convolution(), 1, options=edgeopt.Options(layer_forms={"gemm": form}))
+
+    rows = {row["layer"]: row["form"] for row in compiled("w8").manifest["quantization"]["layers"]}
+    assert rows["gemm"] == "w8"
+    with pytest.raises(edgeopt.EdgeoptError, match="'gemm' cannot become 'w8a8' here: it can become w8; give --data"):
+        compiled("w8a8")

@@ -139,7 +139,7 @@ def test_structures_that_are_slower_when_quantised_are_not_taken(monkeypatch: py
 
 def test_without_data_the_structure_stays() -> None:
     made, found = approximate(network(), Budget(forms="separate_depthwise,fp16"), Context(level=1), host())
-    assert found is not None and found.title == "quantised to float16 weights only"
+    assert found is not None and found.title == "quantised to fp16, weights only"
     alone, nothing = approximate(network(), Budget(forms="separate_depthwise"), Context(level=1), host())
     for graph in (made, alone):
         assert len(graph.nodes) == len(network().nodes)

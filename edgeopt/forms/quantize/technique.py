@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 
 from edgeopt.evaluate.data import DataSet, generated
@@ -21,7 +20,7 @@ from edgeopt.forms.quantize.reconstruct import Repairs
 from edgeopt.forms.quantize.unquantized import note_of, unquantized
 from edgeopt.ir import Graph
 from edgeopt.ops.finite import refuse_infinite
-from edgeopt.ops.grid import LIMITS, SCHEMES, QuantizationScheme, scheme
+from edgeopt.ops.grid import LIMITS, SCHEMES, QuantizationScheme, scheme, weights_alone
 from edgeopt.ops.grids import QuantizationPlan, quantizable_nodes
 from edgeopt.passes import quantize, quantize_dynamic
 from edgeopt.rewrite import Context, run_pass
@@ -203,7 +202,8 @@ class QuantizeSession:
 
     def title(self) -> str:
         """The first scheme."""
-        return f"quantised to {self.schemes[0].name}"
+        first = self.schemes[0]
+        return f"quantised to {first.name}" + ("" if first.activations or first.dynamic else ", weights only")
 
 
 def plain_session(evidence: Evidence, key: str) -> QuantizeSession:
@@ -222,5 +222,4 @@ def _without_data(technique: Quantize, evidence: Evidence, schemes: tuple[Quanti
     if covers(graph, statistics):
         inputs = fitted_inputs(graph, inputs, statistics)
         return QuantizeSession(technique, evidence, schemes, inputs, overlay=matched(graph, inputs, statistics))
-    narrow = [s if s.dynamic else replace(s, name=f"{s.weights} weights only", activations="") for s in schemes]
-    return QuantizeSession(technique, evidence, tuple(narrow), inputs)
+    return QuantizeSession(technique, evidence, tuple(dict.fromkeys(map(weights_alone, schemes))), inputs)
