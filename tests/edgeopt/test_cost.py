@@ -120,6 +120,25 @@ declare <4 x i32> @llvm.aarch64.neon.saddlp.v4i32.v8i16(<8 x i16>)"""
     assert "freeze <4 x i32> %v" in made and "asm" not in made
 
 
+def test_narrow_integers_are_widened_by_the_sum_that_takes_them_in() -> None:
+    """Look-ups add entries of tables up so: tbl, saddw, saddw2. What two sums read is widened by itself, once."""
+    low, high = ("<8 x i32> <" + ", ".join(f"i32 {k + first}" for k in range(8)) + ">" for first in (0, 8))
+    text = f"""define <8 x i16> @entries(<16 x i8> %t, <16 x i8> %i, <8 x i16> %s, <8 x i16> %r) {{
+  %e = tail call <16 x i8> @llvm.aarch64.neon.tbl1.v16i8(<16 x i8> %t, <16 x i8> %i)
+  %l = shufflevector <16 x i8> %e, <16 x i8> poison, {low}
+  %h = shufflevector <16 x i8> %e, <16 x i8> poison, {high}
+  %lw = sext <8 x i8> %l to <8 x i16>
+  %hw = sext <8 x i8> %h to <8 x i16>
+  %a = add <8 x i16> %lw, %s
+  %b = add <8 x i16> %r, %hw
+  %c = add <8 x i16> %a, %b
+  ret <8 x i16> %c
+}}
+declare <16 x i8> @llvm.aarch64.neon.tbl1.v16i8(<16 x i8>, <16 x i8>)"""
+    mixes = [instrumented(made, target("arm"))[1][0].mix for made in (text, text.replace("i16> %a, %b", "i16> %a, %hw"))]
+    assert [[mix[CLASSES.index(kind)] for kind in ("fp", "permute")] for mix in mixes] == [[4, 0], [5, 1]]
+
+
 def test_neighbours_in_memory_are_one_instruction_on_64_bit_arm() -> None:
     """Five vectors in a row are two pairs and one; a load extends its number, and a shift in front of indexing folds."""
     places = "".join(f"  %p{k} = getelementptr i8, ptr %p0, i64 {16 * k}\n" for k in range(1, 5))
