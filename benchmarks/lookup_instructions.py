@@ -1,8 +1,8 @@
-"""Instructions of look-ups on Arm, beside those of bytes: ``python -m benchmarks.lookup_instructions [MODEL...] [--targets T...]``.
+"""Instructions of look-ups on Arm, beside those of bytes: ``python -m benchmarks.lookup_instructions [MODEL...]``.
 
-Single layers; or whole networks, whose weights are replaced by random codes (the log of AlexNet takes half a GB while it is read).
-One inference is executed under qemu-user (``benchmarks.arm_instructions`` says how they are counted), beside the
-number that the cost model comes to without executing anything, and the time that it estimates from it. Random codes.
+Single layers, or whole networks whose weights are replaced; codes are random. An inference is executed under qemu-user
+(``benchmarks.arm_instructions`` says how it is counted; the log of AlexNet has some hundred MB), beside the number that the cost
+model comes to without executing anything, and the time that it estimates from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Loads and stores of neighbours, of which 64-bit Arm makes one instruction of two: ldp and stp. They still take a slot each."""
+"""Loads and stores of neighbours, of which 64-bit Arm makes one instruction of two: ldp and stp. They still take a slot each.
+
+What a fence lies between stays apart.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,17 @@ def pairs(block: Sequence[Instruction], known: Mapping[str, Instruction], target
     """How many pairs there are among the loads and among the stores of ``block``, each instruction in one pair at most."""
     if not target.multiplies_by_lane or target.pointer_bytes != 8:
         return 0
-    return sum(_neighbours([p for p in block if p.opcode == opcode], known) for opcode in ("load", "store"))
+    parts = _between_fences(block)
+    return sum(_neighbours([p for p in part if p.opcode == opcode], known) for part in parts for opcode in ("load", "store"))
+
+
+def _between_fences(block: Sequence[Instruction]) -> list[list[Instruction]]:
+    parts: list[list[Instruction]] = [[]]
+    for p in block:
+        if p.opcode == "fence":
+            parts.append([])
+        parts[-1].append(p)
+    return parts
 
 
 def _neighbours(moves: Sequence[Instruction], known: Mapping[str, Instruction]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import AXES, Technique
@@ -31,6 +31,11 @@ TECHNIQUES: tuple[Technique, ...] = (
     ProductQuantize(),
 )  # fmt: skip
 
+APART = {
+    ("prune", "product_quantize"): "a codeword stands for several weights, and no zero among them outlives it",
+    ("product_quantize", "share_weights"): "codes of codewords are what is stored, and no table of single values is left",
+}
+
 
 def techniques() -> dict[str, Technique]:
     """All techniques by name, in the order in which they are solved and applied."""
@@ -40,7 +45,7 @@ def techniques() -> dict[str, Technique]:
 def wanted(text: str) -> dict[str, str]:
     """Technique -> key of the form it starts with, from a list like ``w8a8,prune`` of techniques and forms.
 
-    Raises EdgeoptError for a name that is none, two forms of a technique, or techniques that cannot share an axis.
+    Raises EdgeoptError for a name that is none, two forms of a technique, or techniques that no layer can have together.
     """
     found: dict[str, str] = {}
     for word in [w.strip() for w in text.split(",") if w.strip()]:
@@ -51,6 +56,8 @@ def wanted(text: str) -> dict[str, str]:
     if not found:
         raise EdgeoptError(f"forms '{text}' name nothing; `edgeopt forms` lists those there are")
     _require_axes(found)
+    if reason := clash(found):
+        raise EdgeoptError(f"forms '{text}': {reason}; name one of them")
     return found
 
 
@@ -75,6 +82,12 @@ def _require_axes(found: Mapping[str, str]) -> None:
         if other is not technique and not (_joint(other) and _joint(technique)):
             axis = technique.axis
             raise EdgeoptError(f"{other.name} and {technique.name} both change the {axis} of a layer; name one of them")
+
+
+def clash(names: Iterable[str]) -> str:
+    """Why one layer cannot have forms of all the techniques ``names``, of different axes; "" where it can."""
+    found = set(names)
+    return next((f"{' and '.join(pair)} do not go together: {why}" for pair, why in APART.items() if found.issuperset(pair)), "")
 
 
 def _joint(technique: Technique) -> bool:

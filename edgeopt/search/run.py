@@ -63,12 +63,14 @@ class Budget:
     recipe: Recipe | None = None
     pins: Pins = field(default_factory=Pins)
     names: dict[str, str] = field(init=False)
+    general: frozenset[str] = field(init=False)  # techniques that are not there for single layers alone
 
     def __post_init__(self) -> None:
         arguments.share("max_drop", self.max_drop)
         with_data = self.data is not None or self.calibration is not None
         found = names(self.forms, self.objective, self.recipe, with_data)
         object.__setattr__(self, "names", self.pins.names(found))
+        object.__setattr__(self, "general", frozenset(found))
 
 
 def approximate(
@@ -188,7 +190,8 @@ def _attempt(
     calibration, evaluation = _data(graph, budget)
     reading = Reading(budget.profile or "") if output == "standard" else None
     evidence = Evidence(graph, calibration, statistics, target.signed_bytes, budget.method, reading)
-    allowed = budget.pins.allowed(own, budget.recipe, calibration is not None)
+    general = {name: forms for name, forms in own.items() if name in budget.general}
+    allowed = budget.pins.allowed(general, budget.recipe, calibration is not None)
     if calibration is None:
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged = evaluation or calibration

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
+from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.applied import applied
 from edgeopt.forms.form import AXES, EXACT, Choice, Form, Forms, Session, Solution, named
+from edgeopt.forms.registry import clash
 from edgeopt.forms.sequential import Sequential
 from edgeopt.forms.walk import walk
 from edgeopt.ir import Graph
@@ -22,12 +24,14 @@ Asked = tuple[Session, Mapping[str, Form]]
 class Space:
     """The layers of the exact ``graph`` that ``sessions``, in the order of their axes, can change; ``allowed`` says how.
 
-    ``refused`` are those that stay exact, with the reason; ``pinned`` have a form that was asked for, whatever it costs.
+    ``refused`` are those that stay exact, with the reason; ``pinned`` have a form that was asked for, whatever it costs. Raises
+    EdgeoptError for a layer that may have forms which do not go together.
     """
 
     def __init__(self, graph: Graph, goal: Goal, sessions: Sequence[Session], allowed: Allowance | None = None) -> None:
         self.graph, self.goal, self.sessions = graph, goal, tuple(sessions)
         self._offers = _by_axis(self.sessions, allowed)
+        _require_compatible(self._offers)
         self._choices: dict[str, list[Choice]] = {}
         self.costs: dict[Choice, dict[str, float]] = {}  # of each layer in each choice, once they are known
         offered = {layer for offers in self._offers for layer in offers}
@@ -134,6 +138,12 @@ def _by_axis(sessions: Sequence[Session], allowed: Allowance | None) -> list[dic
         for layer, forms in _offers(session, allowed).items():
             found[session.technique.axis].setdefault(layer, []).extend(forms)
     return [offers for offers in found.values() if offers]
+
+
+def _require_compatible(axes: Sequence[Mapping[str, Sequence[Form]]]) -> None:
+    for layer in {layer for offers in axes for layer in offers}:
+        if reason := clash(form.technique for offers in axes for form in offers.get(layer, ())):
+            raise EdgeoptError(f"layer '{layer}': {reason}; name layers of their own for each, in a recipe or by --form")
 
 
 def _offers(session: Session, allowed: Allowance | None) -> Mapping[str, Sequence[Form]]:

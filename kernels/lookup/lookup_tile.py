@@ -140,6 +140,8 @@ def _rows(e: Emitter, tile: LookupTile, t: Value, codes: Value, first: Value, tu
         here, total = carried[0], carried[1:]
         index_of = _indices(e, tile, here)
         for k, step in enumerate(tile.steps):
+            if k:
+                e.builder.fence("seq_cst", "singlethread")  # or tables of two steps are loaded in pairs, and spilled
             index = [index_of(k * count + v) for v in range(count)]
             for p, pixel in enumerate(tile.pixels):
                 row = e.load_as(ir.VectorType(I8, 16), t, pixel + step)

@@ -152,6 +152,8 @@ entry:
 {places}{loads}  ret void
 }}
 """
+    fenced = text.replace("  %v3", '  fence syncscope("singlethread") seq_cst\n  %v3')
+    assert instrumented(fenced, target("cortex-a72"))[1][0].mix[CLASSES.index("folded")] == 1 + 0.5 + 0.5
     mixes = {name: instrumented(text, target(name))[1][0].mix for name in ("cortex-a72", "x86-64-v3")}
     assert [mixes[name][CLASSES.index("folded")] for name in mixes] == [2 + 0.5 + 0.5, 0.5 + 0.5]
     assert instructions(Census(mixes["cortex-a72"][None], np.zeros(1), np.array([[3]]))) == 3 * (1 + 0.5 + 0.5 + 5 - 2)
