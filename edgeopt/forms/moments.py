@@ -27,6 +27,7 @@ class Moments:
     """Over samples and positions, by group: ``own`` = E[x x^T], the means of x and y, and ``cross`` = E[y x^T] if asked for,
 
     where x are the rounded inputs of a layer and y those it has in float. [groups, K, K] and [groups, K], of ``rows`` rows.
+    ``pull`` [groups, outputs, K] is W E[y x^T] for the weight W of the layer.
     """
 
     own: Array
@@ -34,13 +35,20 @@ class Moments:
     reference_mean: Array
     cross: Array | None = None
     rows: int = 0
+    pull: Array | None = None
+
+
+Part = tuple[int, list[Array]]  # rows, and the sums over them
 
 
 class MomentSum:
-    """Takes in rows x and y [groups, rows, K] block by block; ``cross`` asks for the product of both, too."""
+    """Takes in rows x and y [groups, rows, K] block by block; ``cross`` asks for the product of both, too.
 
-    def __init__(self, cross: bool) -> None:
-        self._cross = cross
+    With the ``weight`` [groups, outputs, K] of the layer only what that makes of this product is kept, which is less work.
+    """
+
+    def __init__(self, cross: bool, weight: Array | None = None) -> None:
+        self._cross, self._weight = cross, None if weight is None else weight.astype(np.float32)
         self._waiting: list[tuple[Array, Array]] = []
         self._totals: list[Array] = []
         self._count = 0
@@ -53,18 +61,29 @@ class MomentSum:
 
     def _flush(self) -> None:
         x, y = (np.concatenate(parts, axis=1) for parts in zip(*self._waiting, strict=True))
-        parts = [_products(x, x), x.sum(axis=1), y.sum(axis=1)] + ([_products(y, x)] if self._cross else [])
-        wide = [p.astype(np.float64) for p in parts]
-        self._totals = [t + p for t, p in zip(self._totals, wide, strict=True)] if self._totals else wide
-        self._count += x.shape[1]
         self._waiting = []
+        self.take(self.part(x, y))
+
+    def part(self, x: Array, y: Array) -> Part:
+        """The sums over some rows, which several threads may find at a time."""
+        sums = [_products(x, x), x.sum(axis=1), y.sum(axis=1)]
+        if self._weight is not None:
+            y = np.matmul(y, self._weight.transpose(0, 2, 1))
+        return x.shape[1], [*sums, _products(y, x)] if self._cross else sums
+
+    def take(self, part: Part) -> None:
+        """Take in such sums."""
+        wide = [p.astype(np.float64) for p in part[1]]
+        self._totals = [t + p for t, p in zip(self._totals, wide, strict=True)] if self._totals else wide
+        self._count += part[0]
 
     def result(self) -> Moments:
         """The moments of everything taken in, at least one row."""
         if self._waiting:
             self._flush()
-        own, mean, reference_mean, *cross = (t / self._count for t in self._totals)
-        return Moments(own, mean, reference_mean, cross[0] if cross else None, self._count)
+        own, mean, reference_mean, *last = (t / self._count for t in self._totals)
+        cross, pull = (last[0] if last and asked else None for asked in (self._weight is None, self._weight is not None))
+        return Moments(own, mean, reference_mean, cross, self._count, pull)
 
 
 def _products(a: Array, b: Array) -> Array:

@@ -98,9 +98,8 @@ def with_moments(node: Node, moments: Moments, under: Overlay) -> Seen:
     seen = without_moments(node, under)
     h = damped(moments.own, LEAST_DAMPING + SCARCE * moments.own.shape[2] / moments.rows)
     target = seen.present
-    if (
-        seen.grid is None and moments.cross is not None
-    ):  # damping towards E[y x^T] = E[x x^T] keeps directions without evidence as they are
-        cross = moments.cross + (h - moments.own)
-        target = np.linalg.solve(h.transpose(0, 2, 1), (seen.weight @ cross).transpose(0, 2, 1)).transpose(0, 2, 1)
+    if seen.grid is None and moments.pull is not None:
+        # damping towards E[y x^T] = E[x x^T] keeps directions without evidence as they are
+        pull = moments.pull + seen.weight @ (h - moments.own)
+        target = np.linalg.solve(h.transpose(0, 2, 1), pull.transpose(0, 2, 1)).transpose(0, 2, 1)
     return Seen(node, seen.weight, seen.present, target, h, seen.grid, moments)

@@ -14,7 +14,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.form import Form
-from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows
+from edgeopt.forms.moments import Moments, MomentSum, Part, grouped, sampled_rows
 from edgeopt.forms.seen import Changed, Seen, columns, with_moments, without_moments
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grids import linear_nodes
@@ -87,13 +87,16 @@ def _step(sessions: Sequence[Sequential], forms: Sequence[Form | None], seen: Se
 
 def _moments(node: Node, runs: Lockstep, samples: int, cross: bool) -> Moments:
     """Those of what the last run gives to ``node``; those of the first are the reference."""
-    total = MomentSum(cross)
+    weight = node.constant(1)
+    assert weight is not None
+    total = MomentSum(cross, grouped(node, weight))
 
-    def rows(batch: int, arrays: list[Array]) -> list[Array]:
-        return sampled_rows(node, arrays, samples, batch)
+    def part(batch: int, arrays: list[Array]) -> Part:
+        rows = sampled_rows(node, arrays, samples, batch)
+        return total.part(rows[-1], rows[0])
 
-    for taken in runs.reach(node, rows):
-        total.add(taken[-1], taken[0])
+    for taken in runs.reach(node, part):
+        total.take(taken)
     return total.result()
 
 

@@ -132,6 +132,20 @@ def test_sums_do_not_depend_on_blocks(blocks: list[int], seed: int) -> None:
     np.testing.assert_allclose(total.result().own, moments_of(rows.astype(np.float64)), rtol=1e-3, atol=1e-3)
 
 
+def test_what_a_weight_makes_of_the_inputs_is_summed_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    x, y, weight = (rng.normal(size=(2, size, 5)).astype(np.float32) for size in (300, 300, 3))
+    whole, narrow = MomentSum(cross=True), MomentSum(True, weight)
+    whole.add(x, y)
+    for part in (slice(0, 100), slice(100, 300)):
+        narrow.take(narrow.part(x[:, part], y[:, part]))
+    expected, found = whole.result(), narrow.result()
+    assert expected.cross is not None and found.pull is not None and found.cross is None and expected.pull is None
+    np.testing.assert_allclose(found.pull, weight @ expected.cross, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found.own, expected.own, rtol=0, atol=1e-5)
+    assert found.rows == expected.rows == 300
+
+
 def test_a_changed_decision_diverges_more_than_an_unimportant_class() -> None:
     reference = np.array([[8.0, 7.0, -5.0, -9.0]])
     important, unimportant = reference.copy(), reference.copy()
