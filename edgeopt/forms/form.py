@@ -48,14 +48,15 @@ class Evidence:
     """What a technique may know: the exact optimised graph, and what is seen of it.
 
     ``calibration`` is None where there is no data; ``statistics`` are what batch normalisation recorded before it was folded.
-    ``signed``: the target multiplies signed bytes. ``method`` is the rule of ranges that is asked for. ``reading`` is given when
-    the result is a file of standard operators for another runtime.
+    ``signed``: the target multiplies signed bytes. ``vector`` channels cost it as much as fewer do. ``method`` is the rule of
+    ranges that is asked for. ``reading`` is given when the result is a file of standard operators for another runtime.
     """
 
     graph: Graph
     calibration: DataSet | None = None
     statistics: Mapping[str, ChannelStatistics] = field(default_factory=dict)
     signed: bool = False
+    vector: int = 4
     method: str = "auto"
     reading: Reading | None = None
 

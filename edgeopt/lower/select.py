@@ -40,6 +40,11 @@ def block_size(target: Target) -> int:
     return max(8, target.lanes)
 
 
+def channels_at_once(target: Target) -> int:
+    """Channels that take as long as fewer of them: a block, or on targets that have channels last a word of bytes."""
+    return 4 if target.channels_last else block_size(target)
+
+
 def can_block(type_: TensorType | None) -> bool:
     """Only maps (N, C, H, W) of float32 or codes of 8 or 16 bits and of static shape lie blocked."""
     return type_ is not None and type_.static and type_.dtype in ("float32", *BYTES, *WORDS) and len(type_.dims) == 4

@@ -20,6 +20,7 @@ from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
+from edgeopt.lower.select import channels_at_once
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.corrected import without_correction
@@ -189,7 +190,8 @@ def _attempt(
     goal = Goal(target, context.level, budget.max_drop, objective, budget.accept_chance)
     calibration, evaluation = _data(graph, budget)
     reading = Reading(budget.profile or "") if output == "standard" else None
-    evidence = Evidence(graph, calibration, statistics, target.signed_bytes, budget.method, reading)
+    facts = (target.signed_bytes, channels_at_once(target))
+    evidence = Evidence(graph, calibration, statistics, *facts, budget.method, reading)
     general = {name: forms for name, forms in own.items() if name in budget.general}
     allowed = budget.pins.allowed(general, budget.recipe, calibration is not None)
     if calibration is None:
@@ -220,7 +222,7 @@ def sketched(graph: Graph, forms: str, target: Target, level: int) -> tuple[Grap
     """
     keys = {name: [key] for name, key in wanted(forms).items()}
     graph, statistics = exact_graph(graph, keys, Context(level=level))
-    sessions = opened(Evidence(graph, statistics=statistics, signed=target.signed_bytes), keys)
+    sessions = opened(Evidence(graph, None, statistics, target.signed_bytes, channels_at_once(target)), keys)
     if not sessions:
         first = techniques()[next(iter(keys))]
         reasons = "; ".join([first.obstacle(graph), *first.left(graph)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from typing import Protocol, runtime_checkable
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
@@ -19,6 +20,14 @@ from edgeopt.search.goal import Goal
 from edgeopt.search.pins import AS_ASKED, Allowance
 
 Asked = tuple[Session, Mapping[str, Form]]
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """A session in which a layer stands for several that change with it."""
+
+    def shares(self, layer: str) -> Mapping[str, float]:
+        """The layers that a form of ``layer`` changes, and which share of the cost of each counts as its own."""
 
 
 class Space:
@@ -55,6 +64,11 @@ class Space:
             ladders = [[None, *offers.get(layer, ())] for offers in self._offers]
             self._choices[layer] = [frozenset(form for form in forms if form is not None) for forms in product(*ladders)]
         return self._choices[layer]
+
+    def shares(self, layer: str) -> Mapping[str, float]:
+        """The layers whose cost a form of ``layer`` changes, each with its share where other forms change it, too."""
+        group = next((session for session in self.sessions if isinstance(session, Groups)), None)
+        return {layer: 1.0} if group is None else group.shares(layer)
 
     def first(self) -> dict[str, Choice]:
         """What the search starts with: the first form on every axis that has one, together."""

@@ -68,10 +68,15 @@ def choice_costs(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[s
         space.costs = {choice: _bytes(space, choice) for choice in choices}
         return space.costs
     known = rough_costs(space, {named(c): space.all_in(c) for c in choices if c})
-    by_size = space.goal.objective == "size"
-    layers = {c: {n: known[named(c) if c else FLOAT].layer(n) for n in space.layers} for c in choices}
-    space.costs = {c: {n: cost.stored if by_size else cost.seconds for n, cost in costs.items()} for c, costs in layers.items()}
+    space.costs = {c: {n: _price(space, n, known[named(c) if c else FLOAT]) for n in space.layers} for c in choices}
     return space.costs
+
+
+def _price(space: Space, layer: str, profile: Profile) -> float:
+    """Stored bytes or seconds of a layer of the search, which may stand for several, by their shares in its form."""
+    by_size = space.goal.objective == "size"
+    costs = [(share, profile.layer(name)) for name, share in space.shares(layer).items()]
+    return sum(share * (cost.stored if by_size else cost.seconds) for share, cost in costs)
 
 
 def _bytes(space: Space, choice: Choice) -> dict[str, float]:

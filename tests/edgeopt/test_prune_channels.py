@@ -14,6 +14,7 @@ from edgeopt.forms.form import Evidence, Form
 from edgeopt.forms.registry import default, wanted
 from edgeopt.forms.structure.channel_groups import groups_of
 from edgeopt.forms.structure.channel_saliency import Reader, least_salient, trusted
+from edgeopt.forms.structure.channel_session import ChannelSession
 from edgeopt.forms.structure.prune_channels import KEYS, PRUNE_CHANNELS
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.channels import channels_of
@@ -127,6 +128,23 @@ def test_few_rows_show_no_correlations() -> None:
     assert trusted(second, 0) is second
 
 
+def test_whole_vectors_of_the_target_stay() -> None:
+    graph = network(8, 48)
+    offered = {vector: PRUNE_CHANNELS.open(Evidence(graph, vector=vector), KEYS).offers() for vector in (4, 16, 48)}
+    assert [bool(offers) for offers in offered.values()] == [True, True, False]
+    group = groups_of(graph, channels_of(graph))["layer1"]
+    kept = {vector: [48 - sum(group.counts(share, vector)) for share in (25, 50, 75)] for vector in (4, 16, 48)}
+    assert kept == {4: [36, 24, 12], 16: [32, 32, 16], 48: [48, 48, 48]}
+
+
+def test_a_group_costs_what_all_of_its_layers_do() -> None:
+    graph = network()
+    session = PRUNE_CHANNELS.open(Evidence(graph, data(graph)), KEYS)
+    assert isinstance(session, ChannelSession)
+    assert session.shares("layer1") == {"layer1": 0.5, "layer2": 0.5}
+    assert session.shares("layer0") == dict.fromkeys(("layer0", "layer1", "layer2", "layer3", "layer4", "layer7"), 0.5)
+
+
 def test_it_is_asked_for_and_searched_with_alone() -> None:
     assert "prune_channels" not in default() and wanted("channels-25") == {"prune_channels": "channels-25"}
     with pytest.raises(EdgeoptError, match="name one of them"):
@@ -141,7 +159,7 @@ def test_a_graph_without_free_channels_is_left_as_it_is() -> None:
 
 def test_a_search_prunes_channels_and_quantises_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     timed(monkeypatch, 0.5)
-    graph = network()
+    graph = network(16, 32)
     samples = data(graph, 120)
     made, found = approximate(graph, Budget(samples, samples, 10.0, "prune_channels,w8a8"), Context(level=1), host())
     assert found is not None and found.title == "left with fewer channels and quantised to w8a8" and found.agreement >= 90.0

@@ -16,8 +16,6 @@ from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.channels import Channels
 from edgeopt.ops.macs import macs
 
-VECTOR, WIDE, NARROW = 8, 32, 4  # of kinds of WIDE channels or more whole vectors of VECTOR stay, of others of NARROW
-
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -31,14 +29,13 @@ class Group:
     readers: tuple[str, ...]
     kinds: tuple[Array, ...]
 
-    def counts(self, share: int) -> tuple[int, ...]:
-        """How many channels of each kind go when about ``share`` percent shall."""
-        return tuple(len(kind) - _kept(len(kind), share) for kind in self.kinds)
+    def counts(self, share: int, vector: int) -> tuple[int, ...]:
+        """How many channels of each kind go when about ``share`` percent shall and whole vectors of ``vector`` stay."""
+        return tuple(len(kind) - _kept(len(kind), share, vector) for kind in self.kinds)
 
 
-def _kept(size: int, share: int) -> int:
-    step = VECTOR if size >= WIDE else NARROW
-    return min(size, max(step, round(size * (100 - share) / 100 / step) * step))
+def _kept(size: int, share: int, vector: int) -> int:
+    return min(size, max(vector, round(size * (100 - share) / 100 / vector) * vector))
 
 
 def groups_of(graph: Graph, channels: Channels) -> dict[str, Group]:

@@ -51,7 +51,7 @@ class ChannelSession(StructureSession):
     """A layer is the first of a group."""
 
     def __init__(self, technique: PruneChannels, evidence: Evidence, keys: Sequence[str]) -> None:
-        self._channels = channels_of(evidence.graph)
+        self._channels, self._vector = channels_of(evidence.graph), evidence.vector
         self._groups = groups_of(evidence.graph, self._channels)
         self._work_of = [n for n in evidence.graph.nodes if (n.name, 1) in self._channels.operands]
         self._solutions: dict[object, dict[str, Removed]] = {}
@@ -62,11 +62,19 @@ class ChannelSession(StructureSession):
         group, found = self._groups.get(node.name), {}
         for key in self._keys if group is not None else ():
             assert group is not None
-            gone, counts = np.zeros(len(self._channels.fixed), bool), group.counts(_share(key))
+            gone, counts = np.zeros(len(self._channels.fixed), bool), group.counts(_share(key), self._vector)
             for kind, count in zip(group.kinds, counts, strict=True):
                 gone[kind[:count]] = True
             if any(counts):
                 found[key] = int(sum(remaining_work(n, self._channels, gone) for n in self._work_of))
+        return found
+
+    def shares(self, layer: str) -> Mapping[str, float]:
+        """Depthwise layers whole; half of layers that make channels or mix them, whose other channels are another group's."""
+        group = self._groups[layer]
+        found = dict.fromkeys(group.followers, 1.0)
+        for name in (*group.makers, *group.readers):
+            found[name] = found.get(name, 0.0) + 0.5
         return found
 
     def _fit(self, wanted: Sequence[tuple[str, str]]) -> None:
@@ -81,7 +89,7 @@ class ChannelSession(StructureSession):
         rows = [grouped(node, _weight(node))[0] for node in nodes]
         seconds = [trusted(metric.second[0], metric.rows) for metric in metrics]
         readers = [Reader(w, second, self._inputs_of(n)) for n, w, second in zip(nodes, rows, seconds, strict=True)]
-        gone = least_salient(readers, group.kinds, group.counts(_share(key)))
+        gone = least_salient(readers, group.kinds, group.counts(_share(key), self._vector))
         made = {}
         for node, metric, reader in zip(nodes, metrics, readers, strict=True):
             made[node.name] = _changed(node, reader.weight[None], metric if node.name in self._metrics else None)

@@ -18,6 +18,7 @@ from edgeopt.forms.structure.technique import Structure
 from edgeopt.ir import Graph, Node
 from edgeopt.ops.channels import channels_of
 
+LEAST = 4  # channels of a vector; targets with longer ones have fewer forms
 KEYS = ("channels-50", "channels-25", "channels-75")
 
 
@@ -28,7 +29,7 @@ class PruneChannels(Structure):
     def obstacle(self, graph: Graph) -> str:
         """There must be channels that can go."""
         groups = groups_of(graph, channels_of(graph)).values()
-        return "" if any(any(group.counts(75)) for group in groups) else f"it has no {self.lacks}"
+        return "" if any(any(group.counts(75, LEAST)) for group in groups) else f"it has no {self.lacks}"
 
     def open(self, evidence: Evidence, keys: Sequence[str]) -> Session:
         """Only the groups are found."""
