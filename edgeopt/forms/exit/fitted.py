@@ -14,7 +14,7 @@ from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.head import Head, fit, grids
 from edgeopt.forms.exit.points import Point, points
-from edgeopt.forms.exit.seen import Answers, Seen
+from edgeopt.forms.exit.seen import Answers, Seen, seen
 from edgeopt.forms.exit.threshold import Goal, Operating, Z, chosen, curve, operating
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
@@ -79,11 +79,11 @@ class Candidates:
             raise EdgeoptError(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
         shapes = [shape_of(point.value) or () for point in self.points]
         kinds = [grids(shape) for shape in shapes]
-        first, second = (Seen(self.graph, self.points, kinds, part) for part in (self.calibration, self.data))
+        first, second = seen(self.graph, self.points, kinds, (self.calibration, self.data))
         self._refuse_known(first, second)
         classes = first.final.shape[1]
         fitting = zip(first.features, shapes, strict=True)
-        self.heads = [fit(seen, first.targets, classes, shape, self.seed) for seen, shape in fitting]
+        self.heads = [fit(known, first.targets, classes, shape, self.seed) for known, shape in fitting]
         self.answers = Answers(self.heads, second)
 
     def _refuse_known(self, first: Seen, second: Seen) -> None:

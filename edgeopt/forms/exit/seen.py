@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgeopt.evaluate.data import DataSet, fitted
+from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import judged
 from edgeopt.evaluate.metrics import decisions
-from edgeopt.evaluate.observe import observe
+from edgeopt.evaluate.probe import Probe
 from edgeopt.forms.exit.confidence import KINDS, probabilities
 from edgeopt.forms.exit.head import Head
 from edgeopt.forms.exit.points import Point
@@ -24,14 +24,20 @@ class Seen:
     or its own decisions where there are none. The values themselves, which may take gigabytes, are let go sample by sample.
     """
 
-    def __init__(self, graph: Graph, found: Sequence[Point], kinds: Sequence[Sequence[Features]], data: DataSet) -> None:
-        probe, names = probed(graph, found, kinds)
-        name = judged(graph, data)
-        arrays = observe(probe, [name, *(n for some in names for n in some.values())], fitted(data, graph))
+    def __init__(self, probe: Probe, names: Sequence[Mapping[Features, str]], output: str, data: DataSet) -> None:
+        arrays = probe(data)
         self.features = [{kind: arrays[n] for kind, n in some.items()} for some in names]
-        self.final = arrays[name].reshape(len(arrays[name]), -1)
+        self.final = arrays[output].reshape(len(arrays[output]), -1)
         self.targets: Array = decisions(self.final) if data.labels is None else data.labels
         self.right: Array = np.asarray(self.final.argmax(axis=1) == self.targets)
+
+
+def seen(graph: Graph, found: Sequence[Point], kinds: Sequence[Sequence[Features]], parts: Sequence[DataSet]) -> list[Seen]:
+    """What is seen of each of the data sets ``parts``."""
+    made, names = probed(graph, found, kinds)
+    output = judged(graph, parts[0])
+    probe = Probe(made, [output, *(n for some in names for n in some.values())])
+    return [Seen(probe, names, output, part) for part in parts]
 
 
 def probed(graph: Graph, found: Sequence[Point], kinds: Sequence[Sequence[Features]]) -> tuple[Graph, list[dict[Features, str]]]:
