@@ -1,4 +1,4 @@
-"""``edgeopt profile``: what each layer of a model takes on this machine, as a file that other machines plan with."""
+"""``edgeopt profile``: what each layer of some models takes on this machine, as a file that other machines plan with."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from edgeopt.cli.console import note, print_table, working
 
 
 @click.command()
-@click.argument("model", type=options.MODEL)
+@click.argument("models", metavar="MODEL...", type=options.MODEL, nargs=-1, required=True)
 @options.shapes
-@click.option("--seconds", type=click.FloatRange(0.1, 600), default=2.0, show_default=True, help="Measuring time.")
+@click.option("--seconds", type=click.FloatRange(0.1, 600), default=2.0, show_default=True, help="Measuring time of each model.")
 @click.option("-o", "output", type=options.NEW, required=True, metavar="FILE.json", help="Where the times are written.")
 @options.as_json
-def profile(model: Path, shapes: dict[str, tuple[int, ...]], seconds: float, output: Path, as_json: bool) -> None:
-    """Time each layer of MODEL.onnx on one core of this machine, for 'edgeopt partition' ('profile = FILE' of a tier)."""
+def profile(models: tuple[Path, ...], shapes: dict[str, tuple[int, ...]], seconds: float, output: Path, as_json: bool) -> None:
+    """Time each layer of some models on one core of this machine, for 'edgeopt partition' ('profile = FILE' of a tier).
+
+    Layers of other models are predicted from these, by a regression for each operator; several models make it a better one.
+    """
     from edgeopt.frontend import load
     from edgeopt.partition.measure import measure
     from edgeopt.partition.profile import write_profile
     from edgeopt.pipeline import optimize
     from edgeopt.target import host
 
-    graph = load(model, shapes)
-    with working(f"timing the layers of {model.name}"):
-        optimize(graph)
-        layers = measure(graph, seconds=seconds)
+    layers = []
+    for model in models:
+        graph = load(model, shapes)
+        with working(f"timing the layers of {model.name}"):
+            optimize(graph)
+            layers += measure(graph, seconds=seconds)
     write_profile(output, f"{platform.node()} ({host().cpu})", layers)
     if as_json:
         answer({"file": str(output), "layers": {layer.name: layer.seconds for layer in layers}})

@@ -16,7 +16,22 @@ from edgeopt.partition.codes.message import OVERHEAD
 from edgeopt.partition.codes.picture import Jpeg, Raw, grid_of, picture_layout
 from edgeopt.partition.codes.transforms import as_it_is, discriminant, rotation
 
-COARSE = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)  # steps, in root mean squares of the components
+COARSE = (
+    0.06,
+    0.12,
+    0.18,
+    0.25,
+    0.35,
+    0.5,
+    0.75,
+    1.0,
+    1.25,
+    1.5,
+    2.0,
+    2.5,
+    3.0,
+    4.0,
+)  # steps, in root mean squares of the components
 QUALITIES = (95, 90, 85, 75, 60, 45, 30)
 SIZED = 64  # samples whose bytes are counted
 FITTED = 8 << 20  # elements of the samples that a code is fitted on
@@ -40,10 +55,15 @@ def choose(calibration: Array, classes: Array, held_out: Array, measure: Measure
     Codes are fitted on ``calibration`` [samples, ...], whose ``classes`` [samples] are labels or decisions. ``measure`` gives the
     loss when the network gets an array in place of ``held_out``.
     """
+    return min(tried(calibration, classes, held_out, measure, budget), key=lambda c: c.bytes, default=None)
+
+
+def tried(calibration: Array, classes: Array, held_out: Array, measure: Measure, budget: float) -> list[Chosen]:
+    """The coarsest code of each transform that keeps the budget."""
     enough = max(SIZED, FITTED // calibration[0].size)
     ladders = _ladders(calibration[:enough], classes[:enough])
     found = [_coarsest(ladder, held_out, measure, budget) for ladder in ladders]
-    return min((c for c in found if c is not None), key=lambda c: c.bytes, default=None)
+    return [code for code in found if code is not None]
 
 
 def uploads(calibration: Array, held_out: Array, measure: Measure, budget: float) -> dict[str, Chosen]:

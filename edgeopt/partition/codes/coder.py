@@ -14,7 +14,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import observe
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import dtype_of, shape_of
-from edgeopt.partition.codes.choose import Chosen, choose, estimated, uploads
+from edgeopt.partition.codes.choose import Chosen, estimated, tried, uploads
 from edgeopt.partition.codes.judge import Judge, Loss, compiled_parts
 
 FITTED, CHOOSING, REPORTING, FEW = 512, 1000, 1000, 32  # samples, at most
@@ -25,8 +25,8 @@ FEWEST = 20
 class Coder:
     """Codes of tensors of the optimised ``graph`` by name, as far as they are ``chosen``; None where none keeps the budget.
 
-    ``seconds`` are those of coding a tensor and getting it back here. Raises EdgeoptError for too few samples, and for a network
-    whose calls take several samples.
+    ``tried`` are the candidates, one for each transform; ``seconds`` those of coding a tensor and getting it back here. Raises
+    EdgeoptError for too few samples, and for a network whose calls take several samples.
     """
 
     graph: Graph
@@ -35,6 +35,7 @@ class Coder:
     max_drop: float
     chosen: dict[str, Chosen | None] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    tried: dict[str, list[Chosen]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any((shape_of(v) or (0,))[0] != 1 for v in (*self.graph.inputs, *self.graph.outputs)):
@@ -67,7 +68,8 @@ class Coder:
             def measure(array: Array, name: str = name) -> Loss:
                 return judge.loss({name: lambda _: array})
 
-            found = choose(first.values[name], first.labels, values, measure, share * self.max_drop)
+            self.tried[name] = tried(first.values[name], first.labels, values, measure, share * self.max_drop)
+            found = min(self.tried[name], key=lambda c: c.bytes, default=None)
             if name in [value.name for value in self.graph.inputs]:
                 found = self._or_upload(found, share * self.max_drop)
             self.chosen[name] = found

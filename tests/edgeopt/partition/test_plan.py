@@ -129,6 +129,32 @@ def test_layers_that_a_profile_lacks_are_predicted_by_their_kind(case: Case) -> 
     assert costs.origin == "measured on board, 5 layers predicted"
 
 
+def test_each_kind_of_layer_has_a_rule_of_its_own(case: Case) -> None:
+    graph = load(convolution())
+    optimize(graph)
+    rules = {"FusedConv": (2e-9, 3e-10, 1e-5), "FusedGemm": (5e-10, 4e-9, 0.0)}
+    rng = np.random.default_rng(0)
+    sizes = [(op, int(m), int(b)) for op in rules for m, b in rng.integers(1, 10**6, (12, 2))]
+    rows = [LayerTime(f"other{i}", op, m, b, float(rules[op] @ np.array((m, b, 1.0)))) for i, (op, m, b) in enumerate(sizes)]
+    write_profile(case.folder / "p.json", "board", rows)
+    costs = read_profile(case.folder / "p.json", graph)
+    known = [node for node in graph.nodes if node.op in rules]
+    assert {node.op for node in known} == set(rules)
+    for node in known:
+        assert costs.seconds[node.name] == pytest.approx(float(rules[node.op] @ np.array((*work(node), 1.0))), rel=1e-4)
+
+
+def test_a_profile_of_several_models_names_the_layers_of_all(case: Case, tmp_path: Path) -> None:
+    other, out = tmp_path / "other.onnx", tmp_path / "both.json"
+    onnx.save(convolution(opset=13), other)
+    arguments = ["profile", str(case.folder / "small.onnx"), str(other), "-o", str(out), "--seconds", "0.1"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    graph = load(other)
+    optimize(graph)
+    assert len(json.loads(out.read_text())["layers"]) == 2 * len(graph.nodes)
+
+
 @pytest.mark.parametrize("name", ["3g", "4g", "ethernet", "wifi"])
 def test_samples_can_be_read(name: str) -> None:
     assert name in samples()
