@@ -2,7 +2,8 @@
 
 Every round runs each engine once (with several threads a few times, after a pause), so that all of them see the same machine.
 Ratios are the best peer's minimum over ours; medians are given too. Outputs are compared before anything is timed. Writes JSON,
-and a plot where matplotlib is installed.
+and a plot where matplotlib is installed. With ``--target x86-64-v3`` OpenVINO is restricted to AVX2 by its own switch, and with
+``--mask`` onnxruntime as well.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import ENGINES
+from benchmarks.restricted import restrict
 from edgeopt.examine.engines import Inference
 from edgeopt.ir import Array
+from edgeopt.target import target as find_target
 
 PEERS = ("onnxruntime", "openvino")
 PAUSE, BURST = 0.05, 5
@@ -40,8 +43,12 @@ class Result:
     @property
     def ratio(self) -> float:
         """The best peer's minimum over ours; nan without a peer."""
-        peers = [self.minimum[p] for p in PEERS if p in self.minimum]
-        return min(peers) / self.minimum["edgeopt"] if peers else float("nan")
+        return self.against(PEERS)
+
+    def against(self, peers: Sequence[str]) -> float:
+        """The minimum of the best of ``peers`` over ours; nan where none of them was timed."""
+        known = [self.minimum[p] for p in peers if p in self.minimum]
+        return min(known) / self.minimum["edgeopt"] if known else float("nan")
 
 
 def random_inputs(path: Path) -> dict[str, Array]:
@@ -118,9 +125,12 @@ def show(results: Sequence[Result], engines: Sequence[str]) -> None:
     console = Console(width=150)
     console.print(table)
     for threads in sorted({r.threads for r in results}):
-        ratios = [r.ratio for r in results if r.threads == threads]
-        mean = float(np.exp(np.mean(np.log(ratios))))
-        console.print(f"{threads} thread(s): geometric mean {mean:.2f}, least {min(ratios):.2f}")
+        mine = [r for r in results if r.threads == threads]
+        for peers in (PEERS, *((p,) for p in PEERS)):
+            ratios = [a for r in mine if not np.isnan(a := r.against(peers))]
+            if ratios:
+                mean = float(np.exp(np.mean(np.log(ratios))))
+                console.print(f"{threads} thread(s), {' and '.join(peers)}: geometric mean {mean:.2f}, least {min(ratios):.2f}")
     for r in results:
         for name, reason in r.failed.items():
             console.print(f"{r.network}: {name} left out: {reason}")
@@ -152,13 +162,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="time per engine and network")
     parser.add_argument("--level", type=int, default=2)
     parser.add_argument("--target", default="host")
+    parser.add_argument("--mask", action="store_true", help="hold every peer to the instructions of an AVX2 target")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     a = parser.parse_args()
+    restricted = restrict(find_target(a.target), a.mask)
     settings = {"level": a.level, "target": a.target}
     engines = list(dict.fromkeys(["edgeopt", *a.engines]))
     results = [measure(path, threads, engines, a.seconds, settings) for path in a.models for threads in a.threads]
     show(results, engines)
+    print(restricted, end="\n" if restricted else "")
     if a.json:
         a.json.write_text(json.dumps([{**asdict(r), "ratio": r.ratio} for r in results], indent=1) + "\n")
     if a.plot:

@@ -2,7 +2,7 @@
 
 Weights are rounded to nearest, since only sizes and times are asked for. One thread; every round runs each form once, in turn in
 one process; ratios are those of the least times. The products are also timed by themselves: the sum of the least times of the
-steps of fully connected layers, and of convolutions, in each form.
+steps of fully connected layers, of convolutions and of recurrent layers, in each form.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from edgeopt.search.run import sketched
 from edgeopt.target import target as find_target
 
 FLOAT = "float32"
-GROUPS = {"fully connected": ("FusedGemm", "HybridGemm", "QuantGemm"), "convolutions": ("FusedConv", "HybridConv", "QuantConv")}
+GROUPS = {
+    "fully connected": ("FusedGemm", "HybridGemm", "QuantGemm"),
+    "convolutions": ("FusedConv", "HybridConv", "QuantConv"),
+    "recurrent": ("LSTM", "GRU", "RNN", "HybridLSTM", "HybridGRU", "HybridRNN"),
+}
 
 
 @dataclass

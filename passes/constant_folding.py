@@ -15,6 +15,7 @@ from edgeopt.ir import Array, Graph, Node
 from edgeopt.ir.match import RANDOM
 from edgeopt.ops import evaluate, result_bytes
 from edgeopt.ops.contracts import misfit
+from edgeopt.ops.recurrent import WEIGHTS, keeps_codes
 from edgeopt.rewrite import Context, Pass
 
 GROWTH_LIMIT = 1 << 20
@@ -38,9 +39,14 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
 
 def _kept(graph: Graph, node: Node) -> str:
     """Why ``node`` is wanted as it is; '' when it is not."""
-    if node.op == "DequantizeLinear" and not all(user.is_op(*FLOAT) for user in node.output.users):
+    if node.op == "DequantizeLinear" and not all(_wants_numbers(user, i) for user, i in node.output.uses):
         return "a quantised constant stays in its small form"
     return "it carries the name of a graph output" if node.is_op("Identity") and graph.is_output(node.output) else ""
+
+
+def _wants_numbers(user: Node, index: int) -> bool:
+    """Whether ``user`` has no form that reads its input ``index`` as codes."""
+    return user.is_op(*FLOAT) and not (index in WEIGHTS and keeps_codes(user))
 
 
 def _evaluated(node: Node, context: Context) -> list[Array] | str:

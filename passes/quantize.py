@@ -4,6 +4,7 @@
     Fused(x, W, b)         ->   Fused(x, DequantizeLinear(W'), DequantizeLinear(b'))     W' and b' integer constants,
                                                                                          b' int32 with scale s_x s_W
     ConvTranspose(x, W, b) ->   the same; its groups share the scales of W
+    LSTM(x, W, R, ...)     ->   LSTM(x, DequantizeLinear(W'), DequantizeLinear(R'), ...)   the same for GRU and RNN
 
 The graph stays float in meaning; folding makes integer operators of it. Each quantised layer records the error measured for it.
 Not when the input of a layer is not rounded: then its bias stays float.
@@ -15,6 +16,7 @@ from edgeopt.ir import Array, Graph, Node, TensorType, Value
 from edgeopt.ops.grid import Quantizer, quantizer
 from edgeopt.ops.grids import QuantizationPlan
 from edgeopt.ops.qdq import dequantize_constant, grid_values
+from edgeopt.ops.recurrent import WEIGHTS, recurrent_weights
 from edgeopt.rewrite import Context, Pass
 
 ERROR = "edgeopt.error"
@@ -29,6 +31,8 @@ def make(plan: QuantizationPlan) -> Pass:
         weight = node.input(1)
         if node.name in plan.weights and _is_layer(node) and weight is not None and weight.is_constant:
             return _quantize_weight(graph, node, plan)
+        if node.name in plan.recurrent and recurrent_weights(node) is not None:
+            return _quantize_recurrent(graph, node, plan)
         for value in node.inputs:
             if value is not None and value.name in plan.activations and not _is_rounded(value):
                 return _round(graph, value, plan.activations[value.name])
@@ -90,6 +94,17 @@ def _quantize_weight(graph: Graph, node: Node, plan: QuantizationPlan) -> bool:
     return True
 
 
+def _quantize_recurrent(graph: Graph, node: Node, plan: QuantizationPlan) -> bool:
+    for index, made in zip(WEIGHTS, plan.recurrent[node.name], strict=True):
+        if made.grid.dtype == "float16":
+            _store_half(graph, node, index)
+        else:
+            node.set_input(index, dequantize_constant(graph, f"{node.name}.weight{index}", made.codes, made.grid, node))
+    if node.name in plan.errors:
+        node.metadata[ERROR] = f"{plan.errors[node.name]:.4g}"
+    return True
+
+
 def _activation_grid(value: Value | None, plan: QuantizationPlan) -> Quantizer | None:
     while value is not None and value.name not in plan.activations and _is_rounded(value):
         rounding = value.producer
@@ -106,11 +121,9 @@ def _integer_bias(graph: Graph, node: Node, bias: Array, x: Quantizer, w: Quanti
     return dequantize_constant(graph, f"{node.name}.bias", grid.quantize(bias), grid, node)
 
 
-def _store_half(graph: Graph, node: Node) -> None:
-    weight = node.constant(1)
+def _store_half(graph: Graph, node: Node, index: int = 1) -> None:
+    weight = node.constant(index)
     assert weight is not None
-    stored = graph.constant(f"{node.name}.weight", weight.astype(np.float16))
-    cast = graph.make(
-        "Cast", [stored], [TensorType("float32", weight.shape)], node, name=f"{node.name}.widen", attributes={"to": 1}
-    )
-    node.set_input(1, cast.output)
+    stored, name = graph.constant(f"{node.name}.weight", weight.astype(np.float16)), f"{node.name}.widen"
+    cast = graph.make("Cast", [stored], [TensorType("float32", weight.shape)], node, name=name, attributes={"to": 1})
+    node.set_input(index, cast.output)

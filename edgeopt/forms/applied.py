@@ -12,6 +12,7 @@ from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context, run_pass
 
 READABLE = (split_residual.PASS, standard_products.PASS)  # run where a file for other runtimes is wanted
+SMALL = ["fold_weight_dequantization", "fold_recurrent_dequantization"]
 Solved = Sequence[tuple[Session, Solution]]  # in the order of the axes
 
 
@@ -19,7 +20,7 @@ def applied(graph: Graph, solved: Solved, context: Context, print_after: PrintAf
     """A copy of the exact ``graph`` in which the solutions are carried out, optimised at the level of ``context``."""
     made = _carried_out(graph, solved, context)
     # first of all, or constant folding would widen small weights
-    optimize(made, context.level, context, only=["fold_weight_dequantization"], print_after=print_after)
+    optimize(made, context.level, context, only=SMALL, print_after=print_after)
     optimize(made, context.level, context, print_after=print_after)
     return made
 

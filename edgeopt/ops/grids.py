@@ -34,17 +34,21 @@ class QuantizedWeight:
         return self.grid.dequantize(self.codes)
 
 
+RecurrentWeights = tuple[QuantizedWeight, QuantizedWeight]  # of the input and of the units
+
+
 @dataclass
 class QuantizationPlan:
     """``weights`` by name of the FusedConv, FusedGemm or ConvTranspose, ``activations`` by name of the value that is rounded.
 
-    The layers in ``dynamic`` round what they read at run time.
+    The layers in ``dynamic`` round what they read at run time. ``recurrent`` are LSTM, GRU and RNN, whose activations stay float.
     """
 
     weights: dict[str, QuantizedWeight] = field(default_factory=dict)
     activations: dict[str, Quantizer] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     dynamic: frozenset[str] = frozenset()
+    recurrent: dict[str, RecurrentWeights] = field(default_factory=dict)
 
 
 def weight_axis(node: Node) -> int:

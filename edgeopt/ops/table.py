@@ -17,6 +17,7 @@ from edgeopt.ops.lookup import LOOKUP
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION, RMS_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
+from edgeopt.ops.recurrent import HYBRID_RECURRENT
 from edgeopt.ops.sparse import SPARSE
 
 _ALL = (
@@ -32,6 +33,7 @@ _ALL = (
     *DYNAMIC,
     *QUANTIZED,
     *HYBRID,
+    *HYBRID_RECURRENT,
     *SPARSE,
     *LOOKUP,
 )

@@ -16,18 +16,30 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site
-from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
+from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.gemm import gemm, product
-from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, pack_panels, panel_bytes, rows, spare_registers, storage_of
+from edgeopt.kernels.packed.code_products import Sums, code_products
+from edgeopt.kernels.packed.weight_codes import pack_panels, panel_bytes, spare_registers, storage_of
 from edgeopt.kernels.packed.weight_panels import BIAS, RESIDUAL, WEIGHT, Panels, float_site, panel_call, scales_of
 from edgeopt.target import Target
 
 MOST_ROWS = 8  # chosen by hand
 VECTORS = 8  # output vectors that are summed side by side
+NONE = Activation()
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A matrix of codes [depth, columns], stored as ``kind``; a scale and a bias for each column, None for ones and zeros."""
+
+    codes: Array
+    kind: str
+    scale: Array | None
+    bias: Array | None
 
 
 @dataclass(frozen=True)
@@ -47,24 +59,33 @@ class Tile:
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a HybridGemm of at most ``MOST_ROWS`` rows. Raises Declined for more, and for what is not plain float32."""
-    x, y, codes, target = site.given(0), site.outputs[0], site.constant(WEIGHT), site.target
+    x, y, codes = site.given(0), site.outputs[0], site.constant(WEIGHT)
     if any(t.type.dtype != "float32" or t.layout.block for t in (x, y)) or x.shape[:-1] != y.shape[:-1]:
         raise Declined("its operands are not plain float32")
-    count, (depth, columns) = prod(y.shape[:-1]), codes.shape
+    count, columns = prod(y.shape[:-1]), codes.shape[1]
     if count > MOST_ROWS:
         raise Declined(f"{count} rows are enough to widen a panel of the matrix")
-    kind, lanes, total = storage_of(codes), target.lanes, -(-columns // target.lanes)
+    bias = site.constant(BIAS) if site.optional(BIAS) is not None else None
+    matrix = Coded(codes, storage_of(codes), scales_of(site, columns, columns), bias)
+    added = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else None
+    return (few_rows(site.target, count, matrix, Output(), added, activation_of(site.node)),)
+
+
+def few_rows(
+    target: Target, count: int, matrix: Coded, y: Operand, added: Operand | None = None, activation: Activation = NONE
+) -> KernelCall:
+    """The call for ``count`` rows of input 0, which streams the codes; ``added`` is a residual."""
+    (depth, columns), kind, lanes = matrix.codes.shape, matrix.kind, target.lanes
+    total = -(-columns // lanes)
     room = (target.vector_registers - spare_registers(target, kind)) // (count + 1)
     vectors = max(1, min(VECTORS, room, total))
-    scaled, residual = site.optional(2) is not None, site.optional(RESIDUAL) is not None
-    shape = (kind, count, depth, columns)
-    whole = Tile(*shape, vectors, scaled, residual, activation_of(site.node))
-    last = Tile(*shape, total - (total - 1) // vectors * vectors, scaled, residual, whole.activation, columns % lanes)
-    numbers = _numbers(site, total * lanes, vectors * lanes)
-    added: Operand = Input(RESIDUAL) if residual else Output()
-    operands = (Input(0), Packed(_pack(codes, kind, vectors * lanes, total * lanes)), Packed(numbers), added, Output())
+    shape, scaled = (kind, count, depth, columns), matrix.scale is not None
+    whole = Tile(*shape, vectors, scaled, added is not None, activation)
+    last = Tile(*shape, total - (total - 1) // vectors * vectors, scaled, whole.residual, activation, columns % lanes)
+    packed, numbers = Packed(_pack(matrix.codes, kind, vectors * lanes, total * lanes)), Packed(_numbers(matrix, vectors * lanes))
     panels = -(-total // vectors)
-    return (KernelCall(_function(target, whole, last, panels), operands, (), panels),)
+    operands = (Input(0), packed, numbers, y if added is None else added, y)
+    return KernelCall(_function(target, whole, last, panels), operands, (), panels)
 
 
 def _pack(codes: Array, kind: str, width: int, total: int) -> Array:
@@ -74,14 +95,13 @@ def _pack(codes: Array, kind: str, width: int, total: int) -> Array:
     return np.concatenate([pack_panels(padded[:, first : first + width], kind) for first in range(0, total, width)])
 
 
-def _numbers(site: Site, total: int, width: int) -> Array:
+def _numbers(matrix: Coded, width: int) -> Array:
     """Biases, then scales, of each panel of ``width`` columns."""
-    columns = site.given(WEIGHT).shape[1]
-    made = np.zeros((2, total + -total % width), np.float32)
-    if site.optional(BIAS) is not None:
-        made[0, :columns] = site.constant(BIAS).reshape(-1)
-    scales = scales_of(site, columns, made.shape[1])
-    made[1] = 1.0 if scales is None else scales
+    columns = matrix.codes.shape[1]
+    made = np.zeros((2, columns + -columns % width), np.float32)
+    if matrix.bias is not None:
+        made[0, :columns] = matrix.bias.reshape(-1)
+    made[1, :columns] = 1.0 if matrix.scale is None else matrix.scale
     return made.reshape(2, -1, width).transpose(1, 0, 2).copy()
 
 
@@ -89,41 +109,10 @@ def tile_function(target: Target, tile: Tile, width: int) -> Any:
     """The tile as a function ``(x, w, b, r, y)``; the scales lie ``width`` after the biases."""
 
     def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value) -> None:
-        def group(index: Value, totals: list[Value], steps: int) -> list[Value]:
-            here = e.at(x, e.builder.mul(index, integer(STEPS)))
-            codes = e.at(w, e.builder.mul(index, integer(group_bytes(tile.kind, tile.vectors, e.lanes))))
-            return _sums(e, tile, here, codes, totals, steps)
-
-        groups, totals = tile.depth // STEPS, [e.constant(0.0)] * (tile.rows * tile.vectors)
-        if groups:
-            totals = e.loop(groups, totals, lambda index, *values: group(index, list(values), STEPS))
-        totals = group(integer(groups), totals, tile.depth % STEPS)
-        _finish(e, tile, width, totals, b, r, y)
+        sums = Sums(tile.kind, tile.rows, tile.vectors, tile.depth, tile.depth)
+        _finish(e, tile, width, code_products(e, sums, x, w), b, r, y)
 
     return vector_function(target, 5, emit)
-
-
-def _sums(e: Emitter, tile: Tile, x: Value, w: Value, totals: list[Value], steps: int) -> list[Value]:
-    """The totals and ``steps`` more products of each row."""
-    read = rows(e, tile.kind, w, tile.vectors) if steps else None
-    made = list(totals)
-    for k in range(steps):
-        inputs = [_input(e, x, i * tile.depth, k, steps) for i in range(tile.rows)]
-        for v in range(tile.vectors):
-            assert read is not None
-            weight = read(k, v)
-            for i, value in enumerate(inputs):
-                made[i * tile.vectors + v] = e.fma(value, weight, made[i * tile.vectors + v])
-    return made
-
-
-def _input(e: Emitter, x: Value, place: int, k: int, steps: int) -> Value:
-    """Step k of a row in every lane: a broadcast, or a lane of several steps where multiplications take one."""
-    first = k - k % e.lanes
-    if not e.target.multiplies_by_lane or first + e.lanes > steps:
-        return e.broadcast(x, place + k)
-    several = e.load(x, place + first)
-    return e.shuffle(several, several, [k - first] * e.lanes)
 
 
 def _finish(e: Emitter, tile: Tile, width: int, totals: list[Value], b: Value, r: Value, y: Value) -> None:
@@ -156,14 +145,19 @@ def _function(target: Target, whole: Tile, last: Tile, panels: int) -> Callable[
 
 def select_panels(site: Site) -> tuple[KernelCall, ...]:
     """The call for a HybridGemm of many rows. Raises Declined as the float kernel does."""
-    made = gemm.prepare(float_site(site, "FusedGemm"))
+    columns = site.given(WEIGHT).shape[1]
+    return (many_rows(site, gemm.prepare(float_site(site, "FusedGemm")), scales_of(site, columns, columns)),)
+
+
+def many_rows(site: Site, made: Prepared, scale: Array | None) -> KernelCall:
+    """The call of the float product ``made``, whose weights are codes with a scale for each column, over widened panels."""
     walk = made.form
     assert isinstance(walk, product.Walk)
     width, depth, columns = walk.vectors * site.target.lanes, walk.product.depth, walk.product.columns
     flat, whole = made.packed("weights").reshape(-1), (walk.panels - 1) * depth * width
     codes, last = flat[:whole].reshape(-1, depth, width), flat[whole:].reshape(depth, -1)
-    panels = Panels(codes, scales_of(site, columns, walk.panels * width), columns, made.per, last)
-    return (panel_call(site, panels, made),)
+    padded = None if scale is None else np.concatenate([scale, np.zeros(walk.panels * width - columns, np.float32)])
+    return panel_call(site, Panels(codes, padded, columns, made.per, last), made)
 
 
 KERNELS = (

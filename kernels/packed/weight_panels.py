@@ -72,27 +72,31 @@ def scales_of(site: Site, count: int, padded: int) -> Array | None:
 
 def widen_function(target: Target, kind: str, depth: int, count: int, scaled: bool) -> Any:
     """The vector function ``(w, s, panel)`` that widens a panel [depth, count] and multiplies it by the scales s [count]."""
-    vectors, lanes = count // target.lanes, target.lanes
 
     def emit(e: Emitter, w: Value, s: Value, panel: Value) -> None:
-        factors = [e.load(s, v * lanes) for v in range(vectors)] if scaled else []
-
-        def group(index: Value | int, steps: int) -> list[Value]:
-            number = integer(index) if isinstance(index, int) else index
-            here = e.at(w, e.builder.mul(number, integer(group_bytes(kind, vectors, lanes))))
-            made = e.at(panel, e.builder.mul(number, integer(STEPS * count)))
-            read = rows(e, kind, here, vectors)
-            for k in range(steps):
-                for v in range(vectors):
-                    value = read(k, v)
-                    e.store(e.mul(value, factors[v]) if scaled else value, made, k * count + v * lanes)
-            return []
-
-        if depth // STEPS:
-            e.loop(depth // STEPS, [], lambda index: group(index, STEPS))
-        group(depth // STEPS, depth % STEPS)
+        write_widened(e, kind, depth, count // e.lanes, s if scaled else None, w, panel)
 
     return vector_function(target, 3, emit)
+
+
+def write_widened(e: Emitter, kind: str, depth: int, vectors: int, s: Value | None, w: Value, panel: Value) -> None:
+    """Write the code that widens a panel of ``depth`` steps of ``vectors`` vectors, and multiplies it by the scales s."""
+    factors = [] if s is None else [e.load(s, v * e.lanes) for v in range(vectors)]
+
+    def group(index: Value | int, steps: int) -> list[Value]:
+        number = integer(index) if isinstance(index, int) else index
+        here = e.at(w, e.builder.mul(number, integer(group_bytes(kind, vectors, e.lanes))))
+        made = e.at(panel, e.builder.mul(number, integer(STEPS * vectors * e.lanes)))
+        read = rows(e, kind, here, vectors)
+        for k in range(steps):
+            for v in range(vectors):
+                value = read(k, v)
+                e.store(e.mul(value, factors[v]) if factors else value, made, (k * vectors + v) * e.lanes)
+        return []
+
+    if depth // STEPS:
+        e.loop(depth // STEPS, [], lambda index: group(index, STEPS))
+    group(depth // STEPS, depth % STEPS)
 
 
 def on_hybrid(operand: Operand) -> Operand:

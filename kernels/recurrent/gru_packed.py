@@ -15,9 +15,11 @@ from edgeopt.kernels.call import Kernel, KernelCall, Site
 from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.emit.intrinsics import inline, offset
-from edgeopt.kernels.recurrent.recurrent import Direction, directions, recurrence
-from edgeopt.kernels.recurrent.recurrent_packed import Cell, Finish, activations, cell_of, recurrent_weights
+from edgeopt.kernels.recurrent.recurrent import Cell, Direction, directions, recurrence
+from edgeopt.kernels.recurrent.recurrent_packed import Finish, activations, cell_of
+from edgeopt.kernels.recurrent.recurrent_store import both, store_of
 from edgeopt.kernels.recurrent.recurrent_walk import Step, advance_of, recurrent_calls, step_of
+from edgeopt.kernels.recurrent.recurrent_weights import matrix_of
 
 
 def _gated(functions: Sequence[Activation]) -> Finish:
@@ -58,13 +60,13 @@ def _candidate(functions: Sequence[Activation]) -> Finish:
 
 def _reset_before(site: Site, direction: Direction, cell: Cell) -> Step:
     """The step in two parts; scratch holds the update gates, then the old units that the reset gates let through."""
-    functions, weights = activations(direction), site.constant(2)[direction.place]
+    functions, weights = activations(direction), matrix_of(site, 1, direction)
     first, second = replace(cell, gates=2), replace(cell, gates=1, skipped=2)
-    rows = 2 * cell.hidden
-    packed = [recurrent_weights(c, w, site.target.lanes) for c, w in ((first, weights[:rows]), (second, weights[rows:]))]
-    gates = advance_of(site.target, first, _gates(functions))
-    candidates = advance_of(site.target, second, _candidate(functions))
-    size, other = cell.rows * cell.units, packed[0].size
+    parts = ((first, weights.part(0, 2 * cell.hidden)), (second, weights.part(2 * cell.hidden, 3 * cell.hidden)))
+    one, two = (store_of(site.target, recurrence(site).steps, c, w) for c, w in parts)
+    gates = advance_of(site.target, first, _gates(functions), one.kind)
+    candidates = advance_of(site.target, second, _candidate(functions), two.kind)
+    size, other = cell.rows * cell.units, one.extent
 
     @inline
     def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:
@@ -76,7 +78,8 @@ def _reset_before(site: Site, direction: Direction, cell: Cell) -> Step:
         for k in range(size):
             new[k] += state[k] * (old[k] - new[k])
 
-    return Step(advance, np.concatenate([w.reshape(-1) for w in packed]), scratch=True)
+    panels = np.concatenate([store.panels.reshape(-1) for store in (one, two)])
+    return Step(advance, panels, both(one, two), one.size + two.size, scratch=True)
 
 
 def _select_gru(site: Site) -> tuple[KernelCall, ...]:
@@ -96,4 +99,4 @@ def _select_rnn(site: Site) -> tuple[KernelCall, ...]:
     return tuple(call for d, step in zip(ways, steps, strict=True) for call in recurrent_calls(site, sizes, d, cell, step))
 
 
-KERNELS = (Kernel("gru_packed", ("GRU",), _select_gru), Kernel("rnn_packed", ("RNN",), _select_rnn))
+KERNELS = (Kernel("gru_packed", ("GRU", "HybridGRU"), _select_gru), Kernel("rnn_packed", ("RNN", "HybridRNN"), _select_rnn))

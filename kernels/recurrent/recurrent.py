@@ -62,6 +62,24 @@ class Recurrence:
         return (self.steps, self.width, h, int(direction.backward), *x[1:], *y, *state, *weights)
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A tile of the loop over time: ``rows`` sequences x ``vectors`` vectors of ``hidden`` units with ``gates`` gates each.
+
+    The input's part of one sequence lies ``apart`` from the next; a vector of units has ``spread`` gates there, of which the tile
+    takes those from ``skipped`` on.
+    """
+
+    gates: int
+    hidden: int
+    units: int
+    rows: int
+    vectors: int
+    apart: int
+    spread: int
+    skipped: int = 0
+
+
 def recurrence(site: Site) -> Recurrence:
     """The sizes of ``site``. Raises Declined for dynamic shapes and other element types than floats."""
     x, w, r = site.given(0), site.given(1), site.given(2)

@@ -2,49 +2,27 @@
 
 The input's part of every gate is one matrix product over all steps, before the loop over time. In that loop a tile takes some
 sequences x some vectors of hidden units with all their gates: it starts from the input's part, adds the recurrent products in
-registers, and applies the gates there. Columns of both weights lie ``[block of units][gate][lane]``, units padded by zero
-weights to whole vectors, so that the gates of one unit meet in one lane.
+registers, and applies the gates there. Weights of units that are codes are widened in registers, and their sums multiplied by
+scales. ``recurrent_weights`` says how both weights lie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, KernelCall, Site, Temporary
+from edgeopt.kernels.call import Declined, Site
 from edgeopt.kernels.emit import epilogue
 from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.gemm.product import Product, Terms, pack, prepared
-from edgeopt.kernels.recurrent.recurrent import Activation, Direction, Recurrence
+from edgeopt.kernels.packed.code_products import Sums, code_products
+from edgeopt.kernels.packed.weight_codes import panel_bytes
+from edgeopt.kernels.recurrent.recurrent import Activation, Cell, Direction, Recurrence
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, accumulate, nest
-from edgeopt.kernels.walk.tiling import choose
 from edgeopt.target import Target
 
 ACCUMULATORS = 8  # sums that a tile has at least, to hide the latency of a multiply-add
 ROWS = 4  # sequences that share a weight vector at most
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A tile of the loop over time: ``rows`` sequences x ``vectors`` vectors of ``hidden`` units with ``gates`` gates each.
-
-    The input's part of one sequence lies ``apart`` from the next; a vector of units has ``spread`` gates there, of which the tile
-    takes those from ``skipped`` on.
-    """
-
-    gates: int
-    hidden: int
-    units: int
-    rows: int
-    vectors: int
-    apart: int
-    spread: int
-    skipped: int = 0
 
 
 Finish = Callable[[Emitter, Sequence[Value], Sequence[Value], Value, Value], Value]
@@ -77,35 +55,10 @@ def _vectorised(function: Activation) -> epilogue.Activation:
     return epilogue.Activation(function.name, function.alpha, function.beta)
 
 
-def columns(weights: Array, cell: Cell, lanes: int) -> Array:
-    """Weights or bias [gate * hidden, ...] as [..., block, gate, lane], padded by zeros."""
-    matrix = weights.reshape(cell.gates, cell.hidden, -1)
-    padded = np.zeros((cell.gates, cell.units, matrix.shape[2]), np.float32)
-    padded[:, : cell.hidden] = matrix
-    blocked = padded.reshape(cell.gates, -1, lanes, matrix.shape[2]).transpose(3, 1, 0, 2)
-    return np.ascontiguousarray(blocked.reshape(matrix.shape[2], -1))
-
-
-def input_product(site: Site, sizes: Recurrence, cell: Cell, weights: Array, bias: Array) -> tuple[KernelCall, Temporary]:
-    """The product of all steps with the input's weights [gate * hidden, width], and where its result lies."""
-    lanes = site.target.lanes
-    product = Product(1, sizes.steps * sizes.batch, sizes.width, cell.gates * cell.units, True)
-    terms = Terms(columns(weights, cell, lanes)[None], columns(bias, cell, lanes)[0], None, epilogue.Activation())
-    tiling = choose(site.target, product.rows, product.columns // lanes, divided=False)
-    made = prepared(site, product, terms, tiling.pixels, tiling.vectors)
-    place = Temporary("projection", product.rows * product.columns)
-    return made.call(y=place, residual=place), place
-
-
-def recurrent_weights(cell: Cell, weights: Array, lanes: int) -> Array:
-    """Weights [gate * hidden, hidden] in panels of the units of one tile."""
-    return pack(columns(weights, cell, lanes)[None], cell.vectors * cell.gates, lanes)
-
-
-def _emit(e: Emitter, cell: Cell, vectors: int, finish: Finish, *pointers: Value) -> None:
+def _emit(e: Emitter, cell: Cell, vectors: int, finish: Finish, kind: str, *pointers: Value) -> None:
     p, w, b, h, c, y = pointers
     count = vectors * cell.gates
-    sums = _products(e, cell, count, w, h)
+    sums = _coded(e, cell, count, kind, w, h) if kind else _products(e, cell, count, w, h)
     for i in range(cell.rows):
         for v in range(vectors):
             first, place = v * cell.gates, i * cell.units + v * e.lanes
@@ -125,10 +78,21 @@ def _products(e: Emitter, cell: Cell, count: int, w: Value, h: Value) -> list[Va
     return accumulate(e, tile, tuple(range(cell.hidden - full * STEPS)), e.at(h, full * STEPS), carried)[1:]
 
 
-def cell_function(target: Target, cell: Cell, vectors: int, finish: Finish) -> Any:
-    """One step of ``vectors`` vectors of units as a function (input's part, weights, bias, hidden, state, new hidden)."""
+def _coded(e: Emitter, cell: Cell, count: int, kind: str, w: Value, h: Value) -> list[Value]:
+    """The recurrent products with codes, whose scales lie behind them."""
+    sums = code_products(e, Sums(kind, cell.rows, count, cell.hidden, cell.units), h, w)
+    scales = e.at(w, panel_bytes(kind, cell.hidden, count * e.lanes))
+    steps = [e.load(e.at(scales, 4 * v * e.lanes)) for v in range(count)]
+    return [e.mul(total, steps[i % count]) for i, total in enumerate(sums)]
+
+
+def cell_function(target: Target, cell: Cell, vectors: int, finish: Finish, kind: str = "") -> Any:
+    """One step of ``vectors`` vectors of units as a function (input's part, weights, bias, hidden, state, new hidden).
+
+    ``kind`` is how codes are stored, empty for numbers.
+    """
 
     def emit(e: Emitter, p: Value, w: Value, b: Value, h: Value, c: Value, y: Value) -> None:
-        _emit(e, cell, vectors, finish, p, w, b, h, c, y)
+        _emit(e, cell, vectors, finish, kind, p, w, b, h, c, y)
 
     return vector_function(target, 6, emit)

@@ -16,8 +16,10 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Site, Temporary
 from edgeopt.kernels.emit.intrinsics import inline, offset
-from edgeopt.kernels.recurrent.recurrent import Direction, Recurrence, optional_input, optional_output
-from edgeopt.kernels.recurrent.recurrent_packed import Cell, Finish, cell_function, input_product, recurrent_weights
+from edgeopt.kernels.recurrent.recurrent import Cell, Direction, Recurrence, optional_input, optional_output, recurrence
+from edgeopt.kernels.recurrent.recurrent_packed import Finish, cell_function
+from edgeopt.kernels.recurrent.recurrent_store import Widen, store_of
+from edgeopt.kernels.recurrent.recurrent_weights import input_product, matrix_of, panel_size
 from edgeopt.target import Target
 
 
@@ -25,23 +27,25 @@ from edgeopt.target import Target
 class Step:
     """One step of all units: a function (input's part, weights, bias, old units, state, new units) and its weights.
 
-    ``scratch``: its state is scratch memory, and not cells or old units. ``separate``: the candidate's recurrent bias is added by
-    it, and not with the input's.
+    ``widen`` makes ``numbers`` numbers of the weights before the first step, if it is given. ``scratch``: its state is scratch
+    memory, and not cells or old units. ``separate``: the candidate's recurrent bias is added by it, and not with the input's.
     """
 
     advance: Callable[..., None]
     weights: Array
+    widen: Widen | None = None
+    numbers: int = 0
     scratch: bool = False
     separate: bool = False
 
 
 def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: Cell, step: Step) -> tuple[KernelCall, ...]:
     """The input's product and the loop over time of one direction. Raises Declined when weights or bias are no constants."""
-    w, rows = site.constant(1)[direction.place], cell.gates * cell.hidden
+    w, rows = matrix_of(site, 0, direction), cell.gates * cell.hidden
     bias = site.constant(3)[direction.place] if site.optional(3) is not None else np.zeros(2 * rows, np.float32)
     apart = separate(cell, bias) if step.separate else np.zeros(rows, np.float32)
     product, given = input_product(site, sizes, cell, w, bias[:rows] + bias[rows:] - apart)
-    states, celled, cut = sizes.directions * sizes.batch * sizes.hidden, site.node.op == "LSTM", _shortened(site, sizes)
+    states, celled, cut = sizes.directions * sizes.batch * sizes.hidden, site.node.op.endswith("LSTM"), _shortened(site, sizes)
     peeping = celled and site.optional(7) is not None
     seen = site.constant(7)[direction.place].reshape(3, -1) if peeping else apart[None, -cell.hidden :]
     operands: tuple[Operand, ...] = (
@@ -52,6 +56,7 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
         Temporary("hidden", 2 * cell.rows * cell.units, True),
         Temporary("cells", 2 * cell.rows * cell.units, True),
         Input(4) if cut else Packed(np.zeros(1, np.int32)),
+        Temporary("numbers", max(1, step.numbers), True),
     )
     function = _function(cell, sizes, direction, step, (celled, cut))
     return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
@@ -85,12 +90,14 @@ def _function(cell: Cell, sizes: Recurrence, direction: Direction, step: Step, f
     row = cell.gates * units
     pt, pb = (row, steps * row) if sizes.batch_major else (batch * row, row)
     y0, ys, yt, s0, ss = sizes.constants(direction, cell.gates)[6:11]
+    ready, read = _reading(step.widen)
     (fill, copy), (keep, hold) = _copies(rows, n, units), _ends(rows, n, units, celled)
 
     def recur(
         p: Any, w: Any, b: Any, h0: Any, c0: Any, y: Any, yh: Any, yc: Any, hidden: Any, cells: Any, lengths: Any,
-        begin: Any, end: Any,
+        numbers: Any, begin: Any, end: Any,
     ) -> None:  # fmt: skip
+        ready(w, numbers)
         for chunk in range(begin, end):
             first = min(chunk * rows, batch - rows)
             own = s0 + first * ss
@@ -102,7 +109,7 @@ def _function(cell: Cell, sizes: Recurrence, direction: Direction, step: Step, f
                 old, new = offset(hidden, turn % 2 * rows * units), offset(hidden, (1 - turn % 2) * rows * units)
                 if cut:
                     keep(cells)
-                advance(offset(p, t * pt + first * pb), w, b, old, cells if stated else old, new)
+                advance(offset(p, t * pt + first * pb), read(w, numbers), b, old, cells if stated else old, new)
                 copy(new, offset(y, y0 + first * ys + t * yt), ys)
                 if cut:
                     hold(t, offset(lengths, first), old, new, cells, offset(y, y0 + first * ys + t * yt), ys)
@@ -113,20 +120,28 @@ def _function(cell: Cell, sizes: Recurrence, direction: Direction, step: Step, f
     return recur
 
 
+def _reading(widen: Widen | None) -> tuple[Callable[..., None], Callable[..., Any]]:
+    """What is done before the first step, and which memory the steps read: that of the codes, or of their numbers."""
+    if widen is None:
+        return inline(lambda w, numbers: None), inline(lambda w, numbers: w)
+    return widen, inline(lambda w, numbers: numbers)
+
+
 def step_of(site: Site, direction: Direction, cell: Cell, finish: Finish, separate: bool = False) -> Step:
     """The step of a cell whose units are finished one tile after the other."""
-    weights = recurrent_weights(cell, site.constant(2)[direction.place], site.target.lanes)
-    return Step(advance_of(site.target, cell, finish), weights, separate=separate)
+    store = store_of(site.target, recurrence(site).steps, cell, matrix_of(site, 1, direction))
+    advance = advance_of(site.target, cell, finish, store.kind)
+    return Step(advance, store.panels, store.widen, store.size, separate=separate)
 
 
-def advance_of(target: Target, cell: Cell, finish: Finish) -> Callable[..., None]:
+def advance_of(target: Target, cell: Cell, finish: Finish, kind: str) -> Callable[..., None]:
     """One step of all hidden units: (input's part, weights, bias, old units, state, new units)."""
     blocks, unit = cell.units // target.lanes, cell.vectors * target.lanes
     groups = -(-blocks // cell.vectors)
-    inner = cell_function(target, cell, cell.vectors, finish)
-    final = cell_function(target, cell, blocks - (groups - 1) * cell.vectors, finish)
+    inner = cell_function(target, cell, cell.vectors, finish, kind)
+    final = cell_function(target, cell, blocks - (groups - 1) * cell.vectors, finish, kind)
     width = unit * cell.spread
-    panel = cell.hidden * unit * cell.gates
+    panel = panel_size(cell, kind, target.lanes)
 
     @inline
     def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:

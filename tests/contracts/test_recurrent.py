@@ -34,6 +34,24 @@ CASES = [Case(name, op, operands(op), SIZE, change, says=says) for op in GATES f
 ]
 
 
+def coded(op: str) -> list[Operand]:
+    """The operands of a hybrid operator: codes for weights, and a scale for each of their rows."""
+    x, w, r, b = (str(o) for o in operands(op))
+    scale = f"float32[1,{2 * GATES[op]},1]"
+    return [x, w.replace("float32", "int8"), r.replace("float32", "int8"), b, None, None, None, None, scale, scale]
+
+
+CODED: list[Check] = [
+    ("codes", {1: "uint8[1,8,4]"}, "input 1"),
+    ("scales", {9: "float32[8]"}, "input 9"),
+    ("numbers", {0: "float64[5,3,4]"}, "float64"),
+    ("state", {5: "float32[1,1,1]"}, "[1,3,2] is needed"),
+    ("cells", {6: "float32[1,1,1]"}, "input 6"),
+]
+CASES += [Case(name, "HybridLSTM", coded("LSTM"), SIZE, change, says=says, domain="ai.edgeopt") for name, change, says in CODED]
+CASES += [Case("codes", f"Hybrid{op}", coded(op), SIZE, {1: "uint8[1,8,4]"}, says="input 1", domain="ai.edgeopt") for op in GATES]
+
+
 @parametrized(CASES)
 def test_recurrent(case: Case) -> None:
     check(case)

@@ -136,7 +136,26 @@ def test_codes_are_equal_natively() -> None:
 
 def test_every_contract_is_tried() -> None:
     tried = {case.op for case in FLOAT_CASES + CODE_CASES}
-    assert set(CONTRACTS) - tried == {"LayerNormalization", "QLinearReduceMean", "SimplifiedLayerNormalization"}
+    apart = {"DynamicQuantizeLSTM", "LayerNormalization", "QLinearReduceMean", "SimplifiedLayerNormalization"}
+    assert set(CONTRACTS) - tried == apart
+
+
+@pytest.mark.parametrize(("dtype", "zero", "rows"), [("int8", 0, False), ("int8", 0, True), ("uint8", 120, True)])
+def test_an_lstm_is_read_by_the_weights_that_its_codes_stand_for(dtype: str, zero: int, rows: bool) -> None:
+    """onnxruntime rounds inputs and states to 8 bits besides, which is what the tolerance is for."""
+    hidden, width = 3, 4
+    shape = (1, 4 * hidden) if rows else (1,)
+    grids = [Constant(np.full(shape, step, np.float32)) for step in (0.004, 0.006)]
+    point = Constant(np.full(shape, zero, dtype))
+    stored = [Constant(codes(1, depth, 4 * hidden, dtype=dtype)) for depth in (width, hidden)]
+    inputs = [real(5, 2, width), *stored, Constant(real(1, 8 * hidden)), None, None, None, None]
+    case = Case("DynamicQuantizeLSTM", [*inputs, grids[0], point, grids[1], point], {"hidden_size": hidden}, outputs=3)
+    model, feeds = model_of([case], 17)
+    compiled = edgeopt.compile(model, level=1)
+    kernels = {k["op"] for k in compiled.manifest["kernels"]}
+    assert kernels == {"LSTM" if zero else "HybridLSTM"} and not compiled.manifest["fallbacks"]
+    for name, array in run(model, feeds).items():
+        np.testing.assert_allclose(compiled.run(feeds)[name], array, atol=0.03, err_msg=name)
 
 
 def test_what_is_fused_again() -> None:

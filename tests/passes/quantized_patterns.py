@@ -56,6 +56,18 @@ def fold_weight_dequantization(draft: Draft, x: Value) -> Value:
     return draft.own("FusedConv", x, draft.op("DequantizeLinear", codes, scales, axis=0), None, y)
 
 
+def fold_recurrent_dequantization(draft: Draft, x: Value) -> Value:
+    op, hidden = draft.choice.pick(["LSTM", "GRU", "RNN"]), draft.choice.integer(1, 4)
+    samples, channels, height, width = shape(x)
+    steps = draft.op("Reshape", x, draft.constant([samples * channels, height, width], "int64"))
+    rows = {"LSTM": 4, "GRU": 3, "RNN": 1}[op] * hidden
+    weights = [
+        draft.op("DequantizeLinear", _codes(draft, 1, rows, n, low=-100, high=100), _scales(draft, rows), axis=1)
+        for n in (width, hidden)
+    ]
+    return draft.op(op, steps, *weights, draft.weight(1, 2 * rows), hidden_size=hidden)
+
+
 def fold_qdq_arithmetic(draft: Draft, x: Value) -> Value:
     left, right = (_rounded(draft, x, _grid(draft)) for _ in range(2))
     kind = draft.choice.pick(["Add", "Mul", "Concat", "GlobalAveragePool", "Softmax"])

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.ir import Graph, Node
 from edgeopt.ops.grids import QuantizationPlan, quantizable_nodes
+from edgeopt.ops.recurrent import WEIGHTS
 
 
 def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None = None) -> Overlay:
@@ -16,6 +17,10 @@ def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None
     made = Overlay(quantizers=dict(plan.activations) if names is None else {})
     for name in chosen:
         _add(nodes[name], plan, made)
+    for name in plan.recurrent if names is None else set(names) & set(plan.recurrent):
+        for index, weight in zip(WEIGHTS, plan.recurrent[name], strict=True):
+            made.constants[name, index] = weight.array
+            made.grids[name, index] = weight.grid
     return made
 
 

@@ -56,7 +56,7 @@ def plans(
     """One plan for each of ``ways``: grids of the activations by value, and what is repaired. They share a run of the network."""
     if scheme.weights == "float16":
         changed = {} if under is None else under.constants
-        return [QuantizationPlan({n.name: _half(changed.get((n.name, 1), n.constant(1))) for n in nodes}) for _ in ways]
+        return [QuantizationPlan({n.name: half(changed.get((n.name, 1), n.constant(1))) for n in nodes}) for _ in ways]
     dtypes = {n.name: scheme.weights for n in nodes}
     tasks = [Task(dtypes, grids, scheme.per_channel, repairs) for grids, repairs in ways]
     found = reconstruct(graph, data, tasks, overlay, under)
@@ -78,15 +78,15 @@ def _unfit(node: Node, scheme: QuantizationScheme) -> str:
     weight = node.constant(1)
     if node.op == "ConvTranspose" and (scheme.dynamic or not scheme.activations):
         return f"transposed convolutions have no kernel for {scheme.name}"
-    return _beyond_half(weight) if scheme.weights == "float16" and weight is not None else ""
+    return beyond_half(weight) if scheme.weights == "float16" and weight is not None else ""
 
 
-def _beyond_half(weight: Array) -> str:
+def beyond_half(weight: Array) -> str:
     """Why half precision cannot stand for ``weight``: too large, or so small that it is lost; empty when it can."""
     reach = float(np.abs(weight).max(initial=0.0))
     if reach > LARGEST_HALF:
         return f"its weights reach {reach:.6g}, half precision {LARGEST_HALF:.0f}"
-    lost = relative_error(weight, _half(weight).codes) if reach else 0.0
+    lost = relative_error(weight, half(weight).codes) if reach else 0.0
     return f"its weights reach only {reach:.3g}, of which half precision loses {100 * lost:.2g} %" if lost > MOST_LOST else ""
 
 
@@ -105,7 +105,8 @@ def _plan(
     return QuantizationPlan(weights, dict(grids), dynamic=frozenset(weights) if scheme.dynamic else frozenset())
 
 
-def _half(weight: Array | None) -> QuantizedWeight:
+def half(weight: Array | None) -> QuantizedWeight:
+    """A weight in half precision."""
     assert weight is not None
     stored = weight.astype(np.float16).astype(np.float32)
     return QuantizedWeight(stored, Quantizer("float16", np.ones((), np.float32), np.zeros((), np.int32)))

@@ -17,6 +17,7 @@ from edgeopt.forms.quantize.plan import fitting, make_plan, unfit
 from edgeopt.forms.quantize.profiles import Profile, profile
 from edgeopt.forms.quantize.recipe import Recipe, best_recipe
 from edgeopt.forms.quantize.reconstruct import Repairs
+from edgeopt.forms.quantize.recurrent import misfits, recurrent_nodes, rounded_weights
 from edgeopt.forms.quantize.unquantized import note_of, unquantized
 from edgeopt.ir import Graph
 from edgeopt.ops.finite import refuse_infinite
@@ -61,7 +62,8 @@ class Quantize:
 
     def obstacle(self, graph: Graph) -> str:
         """There must be a product with constant weights."""
-        return "" if quantizable_nodes(graph) else "it has no convolution or matrix product with constant float32 weights"
+        known = quantizable_nodes(graph) or recurrent_nodes(graph)
+        return "" if known else "it has no convolution, matrix product or recurrent layer with constant float32 weights"
 
     def left(self, graph: Graph) -> Sequence[str]:
         """The float products without an integer form, with the reasons."""
@@ -73,10 +75,12 @@ class Quantize:
 
         Raises EdgeoptError for weights that are not finite.
         """
-        refuse_infinite(quantizable_nodes(evidence.graph))
+        refuse_infinite([*quantizable_nodes(evidence.graph), *recurrent_nodes(evidence.graph)])
         schemes = tuple(self.schemes(evidence, keys))
         if evidence.calibration is None:
             return _without_data(self, evidence, schemes)
+        if not quantizable_nodes(evidence.graph):  # nothing but recurrent layers: their codes need no data
+            return QuantizeSession(self, evidence, schemes, evidence.calibration)
         recipe = best_recipe(evidence.graph, evidence.calibration, schemes[0], evidence.method)
         recipe.prepare(evidence.graph, evidence.calibration)
         return QuantizeSession(self, evidence, schemes, evidence.calibration, recipe)
@@ -123,14 +127,17 @@ class QuantizeSession:
         return self._inputs
 
     def offers(self) -> Mapping[str, Sequence[Form]]:
-        """Every scheme for every product with constant weights that can take it."""
-        nodes = [n for n in quantizable_nodes(self.graph) if n.name not in self.refusals()]
-        found = {n.name: [Form(self.technique.name, s.name) for s in self.schemes if fitting([n], s)] for n in nodes}
-        return {name: forms for name, forms in found.items() if forms}
+        """Every scheme for every layer with constant weights that can take it; for recurrent layers those of other weights."""
+        named = {s: Form(self.technique.name, s.name) for s in self.schemes}
+        different = {s.weights: s for s in reversed(self.schemes)}
+        offers = {n.name: [f for s, f in named.items() if fitting([n], s)] for n in quantizable_nodes(self.graph)}
+        kept = [form for s, form in named.items() if s in different.values()]
+        offers |= {n.name: kept for n in recurrent_nodes(self.graph)}
+        return {name: forms for name, forms in offers.items() if forms and name not in self.refusals()}
 
     def refusals(self) -> Mapping[str, str]:
         """The layers that cannot take the first scheme."""
-        return unfit(quantizable_nodes(self.graph), self.schemes[0])
+        return unfit(quantizable_nodes(self.graph), self.schemes[0]) | misfits(self.graph, self.schemes[0])
 
     def solve(self, forms: Mapping[str, Form], under: Overlay) -> QuantizationPlan:
         """The plan for ``forms``; the plans of single schemes are made when they are first needed."""
@@ -139,7 +146,13 @@ class QuantizeSession:
         for wanted in self.schemes:
             if wanted.name in keys.values() and wanted.name not in plans:
                 plans[wanted.name] = self._make(wanted, under)
-        return combined(self.graph, plans, keys)
+        return self._with_recurrent(combined(self.graph, plans, keys), keys, under)
+
+    def _with_recurrent(self, plan: QuantizationPlan, keys: Mapping[str, str], under: Overlay) -> QuantizationPlan:
+        wanted = {s.name: s for s in self.schemes}
+        nodes = [n for n in recurrent_nodes(self.graph) if keys.get(n.name) in wanted]
+        plan.recurrent = {n.name: rounded_weights(n, wanted[keys[n.name]], under) for n in nodes}
+        return plan
 
     def _named(self, under: Overlay) -> object:
         self._alive.append(under)
@@ -163,7 +176,8 @@ class QuantizeSession:
             how = Repairs(adaptive=False, compensate=False, correct_bias=False)
             few = generated(self.graph, 2)
             self._rough[name] = {s.name: make_plan(self.graph, few, s, None, "minmax", how, under=under) for s in self.schemes}
-        return combined(self.graph, self._rough[name], {layer: form.key for layer, form in forms.items()})
+        keys = {layer: form.key for layer, form in forms.items()}
+        return self._with_recurrent(combined(self.graph, self._rough[name], keys), keys, under)
 
     def overlay(self, solution: QuantizationPlan, layers: Sequence[str] | None = None) -> Overlay:
         """The rounded weights, and the rounding of what the layers read."""
@@ -171,8 +185,8 @@ class QuantizeSession:
 
     def errors(self, solution: QuantizationPlan) -> Mapping[str, float]:
         """The errors in the network that is quantised as a whole; layers carry them from then on."""
-        if solution.weights:
-            solution.errors = output_errors(self.graph, solution.weights, self.overlay(solution), self.inputs)
+        if layers := {*solution.weights, *solution.recurrent}:
+            solution.errors = output_errors(self.graph, layers, self.overlay(solution), self.inputs)
         return solution.errors
 
     def carry_out(self, graph: Graph, solution: QuantizationPlan, context: Context) -> None:
@@ -198,7 +212,8 @@ class QuantizeSession:
 
     def sizes(self, solution: QuantizationPlan) -> Mapping[str, int]:
         """The codes, packed."""
-        return {name: -(-prod(w.codes.shape) * w.grid.bits // 8) for name, w in solution.weights.items()}
+        stored = {name: (w,) for name, w in solution.weights.items()} | solution.recurrent
+        return {name: sum(-(-prod(w.codes.shape) * w.grid.bits // 8) for w in weights) for name, weights in stored.items()}
 
     def title(self) -> str:
         """The first scheme."""

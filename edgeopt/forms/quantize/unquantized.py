@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgeopt.forms.quantize.recurrent import recurrent_nodes
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import dtype_of
 from edgeopt.ops.grids import LINEAR, quantizable_nodes
+from edgeopt.ops.recurrent import GATES
 
 NO_KERNEL = {
     "ConvTranspose": "its weight is computed, or it is not over two axes with explicit pads",
     "Einsum": "sums over named axes have no integer kernel",
-    "GRU": "recurrent layers have no integer kernel",
-    "LSTM": "recurrent layers have no integer kernel",
-    "RNN": "recurrent layers have no integer kernel",
+    **dict.fromkeys(GATES, "its weights are computed"),
 }
 
 
 def unquantized(graph: Graph) -> list[tuple[Node, str]]:
-    """Every float product outside of ``quantizable_nodes``, with the reason, in order."""
-    known = set(quantizable_nodes(graph))
+    """Every float product outside of ``quantizable_nodes`` and recurrent layers, with the reason, in order."""
+    known = {*quantizable_nodes(graph), *recurrent_nodes(graph)}
     found = ((node, _reason(node, inside)) for node, inside in _products(graph) if node not in known)
     return [(node, reason) for node, reason in found if dtype_of(node.output).startswith(("float", "bfloat"))]
 

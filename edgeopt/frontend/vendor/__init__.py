@@ -5,7 +5,17 @@ onnxruntime writes them into the models that it optimises or quantises.
 
 from __future__ import annotations
 
-from edgeopt.frontend.vendor import activations, dynamic, embedding, normalization, pooling, products, quantized, rounding
+from edgeopt.frontend.vendor import (
+    activations,
+    dynamic,
+    embedding,
+    normalization,
+    pooling,
+    products,
+    quantized,
+    recurrent,
+    rounding,
+)
 from edgeopt.frontend.vendor.contract import DOMAIN, Contract
 
 CONTRACTS: dict[str, Contract] = {
@@ -16,6 +26,7 @@ CONTRACTS: dict[str, Contract] = {
     **pooling.CONTRACTS,
     **products.CONTRACTS,
     **quantized.CONTRACTS,
+    **recurrent.CONTRACTS,
     **rounding.CONTRACTS,
 }
 # onnxruntime writes these into the domain of ONNX, whatever version that has.

@@ -1,10 +1,10 @@
-"""LSTM, GRU and RNN: every operand follows from directions, hidden size, batch and width."""
+"""LSTM, GRU and RNN, float or hybrid: every operand follows from directions, hidden size, batch and width."""
 
 from __future__ import annotations
 
 from edgeopt.ops.contracts.operands import Operands, Shape
+from edgeopt.ops.recurrent import CODES, GATES, HYBRID, SCALES, WEIGHTS
 
-_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}
 _DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
@@ -18,15 +18,30 @@ def _recurrent(operands: Operands) -> None:
     count, x, major = _DIRECTIONS[direction], operands.shape(0), bool(node.integer("layout", 0))
     hidden = node.integer("hidden_size", operands.shape(2)[2])
     operands.need(hidden > 0, f"the hidden size is {hidden}")
-    rows, (batch, steps) = _GATES[node.op] * hidden, (x[0], x[1]) if major else (x[1], x[0])
+    rows, (batch, steps) = GATES[_cell(operands)] * hidden, (x[0], x[1]) if major else (x[1], x[0])
     operands.fits(1, (count, rows, x[2]))
     operands.fits(2, (count, rows, hidden))
     operands.fits(3, (count, 2 * rows))
-    operands.same_type(0, 1, 2, 3, 5, 6, 7)
+    _types(operands, count, rows)
     _lengths(operands, batch, steps)
     _states(operands, batch, count, hidden)
     _activations(operands, count)
     operands.yields((batch, steps, count, hidden) if major else (steps, count, batch, hidden))
+
+
+def _cell(operands: Operands) -> str:
+    return operands.node.op.removeprefix("Hybrid")
+
+
+def _types(operands: Operands, count: int, rows: int) -> None:
+    if operands.node.op in GATES:
+        operands.same_type(0, 1, 2, 3, 5, 6, 7)
+        return
+    operands.same_type(0, 3, 5, 6, 7, *SCALES)
+    operands.typed(0, "float32")
+    for weight, scale in zip(WEIGHTS, SCALES, strict=True):
+        operands.typed(weight, *CODES)
+        operands.fits(scale, (1, 1, 1), (1, rows, 1), (count, 1, 1), (count, rows, 1))
 
 
 def _lengths(operands: Operands, batch: int, steps: int) -> None:
@@ -40,7 +55,7 @@ def _states(operands: Operands, batch: int, count: int, hidden: int) -> None:
     state: Shape = (batch, count, hidden) if operands.node.integer("layout", 0) else (count, batch, hidden)
     operands.fits(5, state)
     operands.yields(state, 1)
-    if operands.node.op == "LSTM":
+    if _cell(operands) == "LSTM":
         operands.fits(6, state)
         operands.fits(7, (count, 3 * hidden))
         operands.yields(state, 2)
@@ -48,9 +63,9 @@ def _states(operands: Operands, batch: int, count: int, hidden: int) -> None:
 
 def _activations(operands: Operands, count: int) -> None:
     names = operands.node.attributes.get("activations")
-    wanted = _FUNCTIONS[operands.node.op] * count
+    wanted = _FUNCTIONS[_cell(operands)] * count
     if isinstance(names, (list, tuple)) and names:
         operands.need(len(names) == wanted, f"there are {len(names)} activations, {wanted} are needed")
 
 
-RULES = dict.fromkeys(_GATES, _recurrent)
+RULES = dict.fromkeys((*GATES, *HYBRID.values()), _recurrent)

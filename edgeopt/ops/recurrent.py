@@ -1,0 +1,77 @@
+"""LSTM, GRU and RNN with weights kept in few bits: codes that scales make real, or half precision.
+
+Inputs are those of the float operator (x, w, r, bias, lengths, states of units and cells, peepholes; the last two of LSTM only),
+with codes in w [directions, gates * hidden, width] and r [directions, gates * hidden, hidden], then at ``SCALES`` the scales of w
+and of r [1 or directions, 1 or gates * hidden, 1], which half precision leaves out. Codes are centred.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeopt.ir import Array, Node
+from edgeopt.ops.definition import Body, OwnOp
+from edgeopt.ops.qdq import dequantized
+from edgeopt.ops.work import recurrent
+
+WEIGHTS, SCALES = (1, 2), (8, 9)
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+HYBRID = {op: f"Hybrid{op}" for op in GATES}
+CODES = ("int8", "int4", "float16")
+
+
+def gates_of(node: Node) -> int:
+    """Gates of a recurrent node, float or hybrid; 0 for any other."""
+    standard = GATES.get(node.op, 0) if not node.domain else 0
+    return standard or next((GATES[op] for op, name in HYBRID.items() if node.is_own(name)), 0)
+
+
+def recurrent_weights(node: Node) -> tuple[Array, Array] | None:
+    """The weights of the input and of the units of a float LSTM, GRU or RNN, when both are float32 constants."""
+    if node.domain or node.op not in GATES:
+        return None
+    w, r = node.constant(1), node.constant(2)
+    return (w, r) if w is not None and r is not None and w.dtype == r.dtype == np.float32 else None
+
+
+def weight_source(node: Node, index: int) -> Node | str:
+    """The DequantizeLinear or Cast that makes weight ``index`` of constants the hybrid operator can keep; else why not."""
+    value = node.input(index)
+    source = value.producer if value is not None else None
+    if source is None or any(v is not None and not v.is_constant for v in source.inputs):
+        return "its weights are not made of constants"
+    if source.is_op("Cast"):
+        half = source.input(0)
+        kept = half is not None and half.type is not None and half.type.dtype == "float16"
+        return source if kept else "its weights are cast from another type than float16"
+    scale = source.constant(1)
+    if dequantized(value) is None or scale is None or scale.dtype != np.float32:
+        return "its weights are not quantised in whole rows, with scales in float32"
+    if scale.size > 1 and (scale.ndim != 1 or source.integer("axis", 1) % 3 != 1):
+        return "the scales of its weights do not lie along the gates"
+    return source
+
+
+def keeps_codes(node: Node) -> bool:
+    """True when both weights of a recurrent node stay in few bits."""
+    return bool(GATES.get(node.op) and not node.domain) and not any(isinstance(weight_source(node, i), str) for i in WEIGHTS)
+
+
+def _real(node: Node, body: Body, weight: int, scale: int) -> str:
+    numbers = body.op("Cast", [f"x{weight}"], to=1)
+    return numbers if node.input(scale) is None else body.op("Mul", [numbers, f"x{scale}"])
+
+
+def _own(op: str) -> OwnOp:
+    def build(node: Node, body: Body) -> None:
+        weights = [_real(node, body, w, s) for w, s in zip(WEIGHTS, SCALES, strict=True)]
+        others = [f"x{i}" if node.input(i) is not None else "" for i in range(3, 8)]
+        inputs = ["x0", *weights, *others]
+        while not inputs[-1]:
+            inputs.pop()
+        body.call(op, inputs, [f"y{i}" if v.name else "" for i, v in enumerate(node.outputs)], "", **node.attributes)
+
+    return OwnOp(HYBRID[op], build, recurrent, samplewise=False)
+
+
+HYBRID_RECURRENT = tuple(_own(op) for op in GATES)
