@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TVM_TESTS := tests/kernels/conv tests/kernels/gemm tests/kernels/move
 
-.PHONY: demo test test-tune lint coverage digits clean
+.PHONY: demo test test-tune test-tvm lint coverage digits clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -14,6 +15,11 @@ test: $(READY)
 # training by gradients, in an environment of its own with the extra
 test-tune: $(VENV)-tune/.ready
 	$(VENV)-tune/bin/python -m pytest -n 2 --dist loadfile tests/edgeopt/training
+
+# the second back end, in an environment of its own with the extra: its own tests, and those of the kernels with its code
+test-tvm: $(VENV)-tvm/.ready
+	$(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile tests/edgeopt/test_tvm.py
+	EDGEOPT_TEST_BACKEND=tvm $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(TVM_TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -36,5 +42,10 @@ $(VENV)-tune/.ready: pyproject.toml
 	$(VENV)-tune/bin/python -m pip install -q -e '.[dev,tune]'
 	touch $@
 
+$(VENV)-tvm/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-tvm
+	$(VENV)-tvm/bin/python -m pip install -q -e '.[dev,tvm]'
+	touch $@
+
 clean:
-	rm -rf build dist $(VENV) $(VENV)-tune
+	rm -rf build dist $(VENV) $(VENV)-tune $(VENV)-tvm

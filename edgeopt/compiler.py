@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.codegen.backends import find_backend
 from edgeopt.codegen.identifiers import library_name
 from edgeopt.codegen.tuned import Tuner
 from edgeopt.errors import EdgeoptError
@@ -66,6 +67,7 @@ def compile(
     options = options if options is not None else Options()
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
+    find_backend(options.backend)  # before the work, not after it
     wanted = (options.wanted, options.objective, options.method)
     recipe = None if options.recipe is None else read_recipe(options.recipe)
     budget = Budget(
@@ -174,8 +176,8 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
-    form = FileForm(_coded(options, facts), options.onnx)
-    made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form)
+    form, backend = FileForm(_coded(options, facts), options.onnx), find_backend(options.backend)
+    made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form, backend)
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     return made

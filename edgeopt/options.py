@@ -9,6 +9,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from edgeopt import arguments
+from edgeopt.codegen.backends import NAMES as BACKENDS
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.quantize.grids import RULES
 from edgeopt.forms.quantize.recipe import AUTO
@@ -65,6 +66,7 @@ class Options:
     ``inputs`` makes raw pixels the inputs, as in ``{"image": "uint8,nhwc,mean=128,scale=0.0078"}`` (``frontend.preparation``).
     ``progress(stage, share)`` is called as the work goes on, with a share from 0 to 1; the logger "edgeopt" tells more.
     ``max_ram`` and ``max_flash`` are the bytes a microcontroller has, in place of those its target says.
+    ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra ``edgeopt[tvm]``); what is tried on the way is numba's.
     Raises EdgeoptError for a value that is not known.
     """
 
@@ -87,6 +89,7 @@ class Options:
     inputs: Mapping[str, str] = field(default_factory=dict)
     max_ram: int | None = None
     max_flash: int | None = None
+    backend: str = "numba"
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -108,6 +111,7 @@ class Options:
         arguments.choice("objective", self.objective, OBJECTIVES)
         arguments.choice("method", self.method, (AUTO, *RULES))
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
+        arguments.choice("backend", self.backend, BACKENDS)
         arguments.choice("weights", self.weights, (CODED, RAW), "raw for microcontrollers, else coded")
         for name in ("accept_chance", "tune", "onnx"):
             arguments.instance(name, getattr(self, name), (bool,))

@@ -38,6 +38,7 @@ TUNE = "Measure which kernel and tiling is fastest for each call on this machine
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
 MAX_RAM = "RAM that a model of a microcontroller may take, its inputs, outputs and stack included.  [default: its board's]"
+BACKEND = "Who writes the code of the result; tvm, which writes its kernels in TIR, needs pip install 'edgeopt[tvm]'."
 WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontrollers): as kernels read them, to be run from flash."
 
 
@@ -76,6 +77,7 @@ class Request:
     portable: bool
     weights: str | None
     no_onnx: bool
+    backend: str
 
     @property
     def directory(self) -> Path:
@@ -105,6 +107,8 @@ class Request:
             raise click.UsageError("--forms and --quantize say the same in two ways; give one of them")
         if self.profile is not None and self.emit != "onnx":
             raise click.UsageError("--profile belongs to --emit onnx")
+        if self.backend != "numba" and self.emit == "onnx":
+            raise click.UsageError("--backend writes code, and --emit onnx none")
         if self.no_onnx and self.emit == "onnx":
             raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
 
@@ -141,6 +145,7 @@ class Request:
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
 @click.option("--weights", type=click.Choice(["coded", "raw"]), help=WEIGHTS)
 @options.no_onnx
+@click.option("--backend", type=click.Choice(["numba", "tvm"]), default="numba", show_default=True, help=BACKEND)
 @options.as_json
 def compile_(as_json: bool, **given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""
@@ -256,6 +261,7 @@ def _options(asked: Request, debug: Debug) -> Options:
         "onnx",
         "max_ram",
         "max_flash",
+        "backend",
     )
     return Options(debug=debug, **{name: getattr(asked, name) for name in same})
 
@@ -300,6 +306,9 @@ def _summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
         print_table(("left in float", "operator", "because"), [(i["node"], i["op"], i["reason"]) for i in islands])
     if tuning := manifest.get("tuning"):
         note(f"tuned {tuning['calls']} calls: {tuning['measured']} measured, the others remembered")
+    if (backend := manifest.get("backend")) and backend["own"] < backend["steps"]:
+        rest = ", ".join(f"{kernel} ({count})" for kernel, count in backend["rest"].items())
+        note(f"{backend['name']} wrote {backend['own']} of {backend['steps']} steps; numba's kernels are the others: {rest}")
     if record := manifest.get("quantization"):
         from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
 
@@ -314,6 +323,7 @@ def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:
     sizes = ("source_bytes", "weights_bytes", "arena_bytes", "scratch_bytes")
     kept = ("notes", "fallbacks", "islands", "passes")
     about = {"target": manifest["target"]["name"], "quantization": manifest.get("quantization"), "tuning": manifest.get("tuning")}
+    about["backend"] = manifest.get("backend")
     disk = sum(path.stat().st_size for path in directory.iterdir())
     return {**about, "disk_bytes": disk, **{key: manifest[key] for key in (*sizes, *kept)}}
 

@@ -6,7 +6,9 @@ A back end is given a ``Program`` and a Target. Of the program it may rely on th
   ``dtypes`` and whose sizes in bytes are ``sizes``, and with a half-open range of its ``call.chunks`` chunks. What chunks write
   does not overlap; they may run in any order and at the same time. What lies in ``scratch`` belongs to the thread.
 * After a step comes the next one, or where its ``jump`` leads. ``program.blocks`` are the runs between jumps and their goals.
-* What a call computes is ``call.function``, a function of numba's language (``edgeopt.kernels.call``).
+* What a call computes is ``call.function``, a function of numba's language (``edgeopt.kernels.call``). Where
+  ``edgeopt.kernels.stated`` knows a form of it, that says the same in numbers: where each operand is read and written, in which
+  order sums are made, and what is done to them, so that code can be written without the function.
 * Steps that run on the host (``program.fallbacks``) are no concern of a back end.
 
 It returns an object file that defines ``NAME_run``, ``NAME_steps``, ``NAME_step``, ``NAME_samples``, ``NAME_parallel``,
@@ -22,11 +24,12 @@ from typing import Any, Protocol
 import numba
 
 from edgeopt.codegen.build import build
+from edgeopt.codegen.tvm_extra import require_extra
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
-NAMES = ("numba",)
+NAMES = ("numba", "tvm")
 
 
 class Backend(Protocol):
@@ -40,7 +43,10 @@ class Backend(Protocol):
         """The object file of ``program`` for ``target``, from the cache where the same was built before."""
 
     def record(self, program: Program, target: Target) -> dict[str, Any]:
-        """What the manifest says of it: its name, its version, and whose code the steps are."""
+        """What the manifest says of it: its name and version, its ``own`` among the ``steps``, and the ``rest``: kernels that are
+
+        numba's all the same, with the number of steps of each.
+        """
 
 
 class NumbaBackend:
@@ -54,7 +60,8 @@ class NumbaBackend:
 
     def record(self, program: Program, target: Target) -> dict[str, Any]:
         """All steps are numba's."""
-        return {"name": self.name, "version": numba.__version__, "steps": len(program.native), "own": len(program.native)}
+        count = len(program.native)
+        return {"name": self.name, "version": numba.__version__, "steps": count, "own": count, "rest": {}}
 
 
 NUMBA: Backend = NumbaBackend()
@@ -64,4 +71,9 @@ def find_backend(name: str) -> Backend:
     """The back end of that name. Raises EdgeoptError for an unknown one, and for one that is not installed."""
     if name == NUMBA.name:
         return NUMBA
+    if name == "tvm":
+        require_extra()
+        from edgeopt.codegen.tvm_backend import BACKEND
+
+        return BACKEND
     raise EdgeoptError(f"unknown back end '{name}'; there are {', '.join(NAMES)}")

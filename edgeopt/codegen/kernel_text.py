@@ -14,6 +14,8 @@ from edgeopt.codegen.identity import identity
 from edgeopt.codegen.outline import outline
 from edgeopt.codegen.parts import part_text, unknown_parts
 from edgeopt.codegen.processes import shared
+from edgeopt.codegen.written import WrittenStep
+from edgeopt.kernels.call import KernelCall
 from edgeopt.kernels.emit.intrinsics import pointer
 from edgeopt.kernels.emit.vector_function import VectorFunction
 from edgeopt.lower.program import Step
@@ -24,22 +26,26 @@ _SHAPED = 0.55  # of a kernel's text in its parts; below, loops of the outline d
 
 def constants(step: Step) -> tuple[int | float, ...]:
     """The constants of a step's call and the numbers that its kernel's outline leaves open."""
-    return (*step.call.constants, *outline(step.call.function).numbers)
+    return () if isinstance(step, WrittenStep) else (*step.call.constants, *outline(step.call.function).numbers)
 
 
 def is_walk(step: Step) -> bool:
     """True for a kernel whose inner loops are functions of the vector emitter: what it adds is arithmetic on addresses."""
-    return bool(outline(step.call.function).parts)
+    return not isinstance(step, WrittenStep) and bool(outline(step.call.function).parts)
 
 
 def is_shaped(step: Step, parts: Mapping[str, str]) -> bool:
     """True for a captured kernel that is nearly all vector code, which LLVM need not look for."""
+    if isinstance(step, WrittenStep):
+        return False
     written = sum(len(parts[name]) for name, _, _ in _parts(step))
     return written > _SHAPED * (written + len(_CAPTURED[_outline_name(step)]))
 
 
 def kernel_name(step: Step) -> str:
     """The symbol of a kernel function: all that is baked into it but the ``constants``, and the types of its operands."""
+    if isinstance(step, WrittenStep):
+        return step.kernel
     parts = [identity(part) for part in outline(step.call.function).parts]
     return "kernel_" + digest(_outline_name(step), parts)
 
@@ -51,6 +57,7 @@ def _outline_name(step: Step) -> str:
 
 def parts_of(steps: Sequence[Step]) -> dict[str, str]:
     """The text of every part of the kernels of ``steps``, by its name; captures what outlines are not known yet."""
+    steps = [step for step in steps if not isinstance(step, WrittenStep)]
     _capture_all(steps)
     wanted = {name: (part, kinds) for step in steps for name, part, kinds in _parts(step)}
     made = shared([partial(part_text, part, kinds, name) for name, (part, kinds) in wanted.items()])
@@ -60,9 +67,11 @@ def parts_of(steps: Sequence[Step]) -> dict[str, str]:
 def kernel_texts(steps: Sequence[Step], parts: Mapping[str, str]) -> Iterator[str]:
     """The text of every kernel of ``steps`` and of each of its ``parts``, once."""
     kernels = {kernel_name(step): step for step in steps}
-    for name, step in kernels.items():
+    captured = {name: step for name, step in kernels.items() if not isinstance(step, WrittenStep)}
+    yield from (step.named_text for step in kernels.values() if isinstance(step, WrittenStep))
+    for name, step in captured.items():
         yield _with_parts(step).replace(_outline_name(step), name)
-    for name in {name: None for step in kernels.values() for name, _, _ in _parts(step)}:
+    for name in {name: None for step in captured.values() for name, _, _ in _parts(step)}:
         yield parts[name]
 
 
@@ -98,3 +107,8 @@ def _with_parts(step: Step) -> str:
 def signature(step: Step) -> tuple[Type, ...]:
     given = [types.float32 if isinstance(c, float) else types.int64 for c in step.call.constants]
     return (*(pointer(d) for d in step.dtypes), types.int64, types.int64, *given)
+
+
+def kernel_label(call: KernelCall) -> str:
+    """What reports call a kernel: the module and the function, unless it has a label."""
+    return call.label or f"{call.function.__module__.rsplit('.', 1)[-1]}.{call.function.__name__}"

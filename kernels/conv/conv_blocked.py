@@ -17,6 +17,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, O
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.stated import stating
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, open_tile_function
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
 from edgeopt.kernels.walk.tiling import Tiling, ranked
@@ -70,6 +71,14 @@ class Walk:
     x: Strides
     y: Strides
     r: Strides
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The form of a convolution (x, w, b, r, y): ``tile`` at every place of ``walk``."""
+
+    tile: Tile
+    walk: Walk
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -226,7 +235,7 @@ def _ahead(target: Target, walk: Walk) -> int | None:
 
 def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
     """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
-    tile = replace(tile, ahead=_ahead(target, walk))
+    form, tile = Direct(tile, walk), replace(tile, ahead=_ahead(target, walk))
     run, depth, share = open_tile_function(target, tile), tile.loops[0].count, walk.weights >> (tile.ahead or 0)
     tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, shared, outer = walk.run, walk.blocks, walk.groups, walk.shared, walk.weights_outer
@@ -254,7 +263,7 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
                 if place == across:
                     row, place = row + 1, 0
 
-    return convolve
+    return stating(convolve, form)
 
 
 def _pack_merged(weight: Array, together: tuple[int, int], block: int, steps: int, count: int) -> Array:

@@ -15,6 +15,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.stated import stating
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
 from edgeopt.kernels.walk.window_tile import TOGETHER, WindowTile, pixels_in_tile, window_tile_function
 from edgeopt.target import Target
@@ -40,6 +41,17 @@ class Planes:
     y_plane: int
     y_origin: int
     y_row: int
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """The form of a convolution (x, w, b, r, y): ``tile`` at every place of ``planes``; elements of r as of y in ``planes``."""
+
+    tile: WindowTile
+    planes: Planes
+    r_plane: int
+    r_origin: int
+    r_row: int
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -151,7 +163,7 @@ def _function(target: Target, tile: WindowTile, planes: Planes, r: Tensor) -> Ca
                     rc, yc = offset(added, i * r_row + j * block), offset(made, i * y_row + j * block)
                     run(offset(source, j * step), wc, bc, rc, yc, i * stride - pad)
 
-    return convolve
+    return stating(convolve, Depthwise(tile, planes, r_plane, r_origin, r_row))
 
 
 KERNEL = Kernel("conv_depthwise", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=conv_halo)

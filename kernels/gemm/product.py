@@ -18,6 +18,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.stated import stating
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
 from edgeopt.target import Target
 
@@ -115,6 +116,15 @@ class Walk:
         return -(-self.product.rows // self.pixels)
 
 
+@dataclass(frozen=True)
+class Panels:
+    """The form of a product (a, w, b, r, y): the tiles ``whole``, and ``last`` in the last panel, at every place of ``walk``."""
+
+    walk: Walk
+    whole: Tile
+    last: Tile
+
+
 def prepared(site: Site, product: Product, terms: Terms, pixels: int, vectors: int) -> Prepared:
     """``product`` with tiles of ``pixels`` rows x ``vectors`` output vectors; its form is the Walk."""
     target, lanes = site.target, site.target.lanes
@@ -178,7 +188,7 @@ def _function(target: Target, walk: Walk, whole: Tile, last: Tile) -> Callable[.
                 else:
                     final(offset(a, row * depth), wc, bc, offset(r, here), offset(y, here))
 
-    return multiply
+    return stating(multiply, Panels(walk, whole, last))
 
 
 def pack(matrix: Array, vectors: int, lanes: int) -> Array:

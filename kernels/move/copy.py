@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,10 +11,21 @@ import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site
 from edgeopt.kernels.emit.elements import static, storage, wanted
+from edgeopt.kernels.stated import stating
 from edgeopt.kernels.walk.strided import RANK, grid, locate, merge, row_major
 
 Shape = Sequence[int]
 _RUN = 16
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The form of a strided copy; all of its numbers are constants of the call, in the order of ``_copy``."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The form of ``fill_call``: every element of a chunk of ``n`` becomes the first of the value."""
 
 
 def _copy(
@@ -28,6 +40,9 @@ def _copy(
         for j in range(m):
             for i in range(n):
                 z[b + j * z4 + i * z5] = x[a + j * x4 + i * x5]
+
+
+stating(_copy, Copy())
 
 
 def _across(shape: Shape, source: Shape, target: Shape) -> tuple[Shape, Shape, Shape]:
@@ -66,7 +81,7 @@ def _fill() -> Callable[..., None]:
         for i in range(begin * n, end * n):
             z[i] = constant
 
-    return kernel
+    return stating(kernel, Fill())
 
 
 def fill_call(site: Site, value: Operand | float, output: int = 0) -> KernelCall:

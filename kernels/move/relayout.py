@@ -14,6 +14,7 @@ from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.move import channels_order, relayout_bytes
+from edgeopt.kernels.stated import stating
 from edgeopt.target import Target
 
 CHUNKS, CRUMB = 16, 32  # chunks of a call, about; tiles below which a chunk is not worth a claim
@@ -39,6 +40,14 @@ class Exchange:
     apart: int
     image: int
     base: int = 0
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The form of a conversion (x, y): chunk = one of ``bands`` of the map of a vector of channels of an image."""
+
+    exchange: Exchange
+    bands: int
 
 
 def to_blocked(source: Tensor, made: Tensor, target: Target) -> KernelCall:
@@ -107,7 +116,7 @@ def _function(target: Target, g: Exchange, bands: int) -> Callable[..., None]:
                 else:
                     empty(source, target)
 
-    return convert
+    return stating(convert, Conversion(g, bands))
 
 
 def _square(target: Target, g: Exchange, channels: int, pixels: int) -> Any:
@@ -150,7 +159,7 @@ def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int,
                 between(offset(base, start + i * stride))
             last(offset(base, final))
 
-    return fill
+    return stating(fill, relayout_bytes.Border(block, halo, row, height))
 
 
 def _zeros(target: Target, count: int) -> Any:

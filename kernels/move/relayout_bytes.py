@@ -15,6 +15,7 @@ from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.lane_transpose import LANE, Tile, emit_tile, whole_rows
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.move.transposed import tile_function
+from edgeopt.kernels.stated import stating
 from edgeopt.target import Target
 
 UNROLLED = 8  # stores in a loop body
@@ -52,6 +53,24 @@ class Geometry:
     def positions(self, target: Target) -> int:
         """Neighbouring positions of a tile."""
         return min(whole_rows(target, self.bits), 1 << self.width.bit_length() - 1)
+
+
+@dataclass(frozen=True)
+class ByteConversion:
+    """The form of a conversion (x, y), to blocks where it is ``blocking``: chunk = a block of channels of an image."""
+
+    geometry: Geometry
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class Border:
+    """The form of what fills a ``halo`` around planes of ``height`` rows, ``row`` blocks with their halo: chunk = a plane."""
+
+    block: int
+    halo: tuple[int, int, int, int]
+    row: int
+    height: int
 
 
 def _geometry(t: Tensor) -> Geometry:
@@ -121,7 +140,7 @@ def _walk(g: Geometry, positions: int, whole: Any, last: Any, blocking: bool) ->
                     last(source, target)
 
     g_height = g.height
-    return convert
+    return stating(convert, ByteConversion(g, blocking))
 
 
 def fill_halo(made: Tensor, target: Target) -> KernelCall:
@@ -147,7 +166,7 @@ def _fill(target: Target, block: int, halo: tuple[int, int, int, int], row: int,
                 between(offset(base, start + i * stride), value)
             tail(offset(base, final), value)
 
-    return fill
+    return stating(fill, Border(block, halo, row, height))
 
 
 def _store(target: Target, block: int, count: int, bits: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, O
 from edgeopt.kernels.emit.elements import FLOATS, Scalar, loader, scalar, static, storer
 from edgeopt.kernels.emit.intrinsics import inline
 from edgeopt.kernels.emit.math import fmod
+from edgeopt.kernels.stated import stating
 from edgeopt.kernels.walk.strided import broadcast, grid, locate, row_major
 
 Formula = Callable[[Any, Any], Any]
@@ -30,6 +32,16 @@ _BOOLEAN: dict[str, Formula] = {
     "Xor": lambda x, y: (x != 0) ^ (y != 0),
     "Equal": lambda x, y: (x != 0) == (y != 0),
 }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The form of a call (x, y, z): a function by its name, and element types; extents and strides are its constants."""
+
+    name: str
+    left: str
+    right: str
+    result: str
 
 
 def _floats(kind: Scalar) -> dict[str, Formula]:
@@ -132,7 +144,7 @@ def _kernel(name: str, left: str, right: str, result: str) -> Callable[..., None
                     value = apply(load_x(x, a + j * x4 + i * x5), load_y(y, b + j * y4 + i * y5))
                     store(z, (chunk * m + j) * n + i, value)
 
-    return kernel
+    return stating(kernel, Pair(name, left, right, result))
 
 
 def _mixed_power(dtype: str) -> Formula:

@@ -7,6 +7,7 @@ window anyway. A mean sums the zero halo too and multiplies with the reciprocal 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +16,18 @@ from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Tensor
 from edgeopt.kernels.conv.conv_depthwise import Planes, columns_of, make_planes
 from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.stated import stating
 from edgeopt.kernels.walk.plane_window import Halo, PlaneWindow, plane_window
 from edgeopt.kernels.walk.window_tile import WindowTile, window_tile_function
 from edgeopt.target import Target
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The form of a pool (x, counts, y): the first tile of a row, those between, and the last, at every place of ``planes``."""
+
+    tiles: tuple[WindowTile, WindowTile, WindowTile]
+    planes: Planes
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -36,9 +46,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("its pads are wider than a tile")
     free = columns_of(planes, window)
     edges = [_inside(planes, window, x, start) if kind == "max" else free for start in (0, planes.width - planes.pixels)]
-    tiles = tuple(_tile(kind, columns, window, x, y) for columns in (edges[0], free, edges[1]))
+    left, middle, right = (_tile(kind, columns, window, x, y) for columns in (edges[0], free, edges[1]))
     count = reciprocal_counts(node, window, x, y) if kind == "mean" else np.zeros(1, np.float32)
-    function = _function(site.target, tiles, planes, kind)
+    function = _function(site.target, Pool((left, middle, right), planes))
     chunks = x.shape[0] * planes.vectors * -(-planes.height // planes.run)
     return (KernelCall(function, (Input(0), Packed(count), Output()), (), chunks),)
 
@@ -70,12 +80,12 @@ def reciprocal_counts(node: Node, window: PlaneWindow, x: Tensor, y: Tensor) -> 
     return np.asarray(1 / np.outer(*sides), np.float32)
 
 
-def _function(target: Target, tiles: tuple[WindowTile, ...], planes: Planes, kind: str) -> Callable[..., None]:
-    left, middle, right = (window_tile_function(target, t) for t in tiles)
+def _function(target: Target, form: Pool) -> Callable[..., None]:
+    planes, (left, middle, right) = form.planes, (window_tile_function(target, t) for t in form.tiles)
     height, width, pixels, rows, lanes = planes.height, planes.width, planes.pixels, planes.run, target.lanes
     block, stride, pad, step, parts = planes.block, planes.stride, planes.pad, planes.step, -(-planes.height // planes.run)
     x_plane, x_origin, y_plane = planes.x_plane, planes.x_origin, planes.y_plane
-    y_origin, y_row, counted = planes.y_origin, planes.y_row, kind == "mean"
+    y_origin, y_row, counted = planes.y_origin, planes.y_row, form.tiles[0].kind == "mean"
 
     def pool(x: Any, count: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
@@ -95,7 +105,7 @@ def _function(target: Target, tiles: tuple[WindowTile, ...], planes: Planes, kin
                     else:
                         middle(here, x, scale, there, there, i * stride - pad)
 
-    return pool
+    return stating(pool, form)
 
 
 def halo(node: Node) -> Halo:

@@ -19,6 +19,7 @@ from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.reduce.row_vectors import CRUMB, along, only
+from edgeopt.kernels.stated import stating
 from edgeopt.target import Target
 
 
@@ -30,6 +31,15 @@ class Form:
     epsilon: float
     centred: bool
     shifted: bool
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """The form of a call (x, scale, bias, y) for ``outer`` rows, ``run`` in a chunk."""
+
+    form: Form
+    outer: int
+    run: int
 
 
 def _emit(e: Emitter, form: Form, x: Value, s: Value, b: Value, y: Value) -> None:
@@ -68,7 +78,7 @@ def _rows(target: Target, form: Form, outer: int, run: int) -> Callable[..., Non
         for i in range(begin * run, min(end * run, outer)):
             row(offset(x, i * n), s, b, offset(y, i * n))
 
-    return normalise
+    return stating(normalise, Normalised(form, outer, run))
 
 
 def _select(site: Site) -> tuple[KernelCall, ...]:

@@ -103,11 +103,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt": ("edgeopt",),  # the public names, loaded on first use
 }
 KNOWS_PASSES = ("edgeopt.pipeline", "edgeopt.forms")
-KNOWS_KERNELS = ("edgeopt.lower", "edgeopt.codegen.tuned")
+KNOWS_KERNELS = ("edgeopt.lower", "edgeopt.codegen.tuned", "edgeopt.codegen.tvm_backend")
 # The code generator behind the contract of back ends: those that count the instructions of its kernels know it, others do not.
 GENERATOR = tuple(f"edgeopt.codegen.{part}" for part in ("build", "capture", "driver", "kernel_text", "outline", "units"))
 KNOWS_GENERATOR = ("edgeopt.codegen", "edgeopt.cost")
-BUILDING_BLOCKS = ("edgeopt.kernels.call", "edgeopt.kernels.emit")
+BUILDING_BLOCKS = ("edgeopt.kernels.call", "edgeopt.kernels.emit", "edgeopt.kernels.stated")
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -179,6 +179,13 @@ def test_the_search_names_no_technique() -> None:
         if inside(module, "edgeopt.search"):
             named = [n for n in imports(path.read_text()) if any(inside(n, t) for t in techniques)]
             assert named == [], module
+
+
+def test_tvm_is_imported_by_its_back_end_alone() -> None:
+    importing = {m for m, path in modules() if any(inside(name, "tvm") for name in imports(path.read_text()))}
+    asking = {m for m, path in modules() if any(inside(n, "edgeopt.codegen.tvm_backend") for n in imports(path.read_text()))}
+    assert all(inside(m, "edgeopt.kernels.tvm") or m == "edgeopt.codegen.tvm_text" for m in importing) and importing
+    assert asking == {"edgeopt.codegen.backends"}
 
 
 def test_every_layer_is_seen() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgeopt.codegen.build import build
 from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.threads import WorkerPool
 from edgeopt.interpret import interpret
@@ -17,6 +16,7 @@ from edgeopt.lower.lowering import lower
 from edgeopt.lower.memory import aligned_bytes
 from edgeopt.ops import infer_types
 from edgeopt.target import Target, target
+from tests.kernels.back_end import build
 
 RNG = np.random.default_rng(7)
 

@@ -8,7 +8,6 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from edgeopt.codegen.build import build
 from edgeopt.ir import Array, Attribute, Graph, TensorType, Value
 from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
@@ -17,6 +16,7 @@ from edgeopt.runtime.manifest import describe
 from edgeopt.runtime.model import CODE, CompiledModel
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.target import target
+from tests.kernels.back_end import build
 
 
 def kernels(*modules: ModuleType) -> tuple[Kernel, ...]:

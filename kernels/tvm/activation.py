@@ -1,0 +1,102 @@
+"""Activations of float vectors in TIR, by formulas of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tvm import tirx
+
+from edgeopt.kernels.call import Declined
+from edgeopt.kernels.emit.epilogue import Activation
+from edgeopt.kernels.tvm.writer import Value, constant, fma, intrinsic, lanes_of, let, type_of
+
+_EXP = (1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0)  # Taylor's, within half of ln 2
+_ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)  # Abramowitz and Stegun, 7.1.26
+
+
+def activated(how: Activation, x: Value) -> Value:
+    """The activation of a vector; a lane that is not a number stays so. Raises Declined for one without TIR."""
+    if how.kind not in _FORMULAS:
+        raise Declined(f"activation '{how.kind}' has no TIR")
+    return _FORMULAS[how.kind](let(x), _like(x, how.alpha), _like(x, how.beta))
+
+
+def exp(x: Value) -> Value:
+    """e^x: 2^n e^r with whole n and r of at most half ln 2; clamped to where 2^n is a normal number."""
+    x = let(lesser(greater(x, _like(x, -87.3)), _like(x, 88.0)))
+    n = let(intrinsic("rint", x * _like(x, 1 / math.log(2))))
+    r = let(fma(n, _like(x, 2.12194440e-4), fma(n, _like(x, -0.693359375), x)))
+    total = _like(x, 1 / 720)
+    for term in _EXP:
+        total = let(fma(total, r, _like(x, term)))
+    kind = type_of(x).replace("float", "int")
+    power = (n.astype(kind) + constant(127, lanes_of(x), "int32")) << constant(23, lanes_of(x), "int32")
+    return total * tirx.reinterpret(type_of(x), power)
+
+
+def tanh(x: Value) -> Value:
+    """Hyperbolic tangent, by e^2x; right to 2e-7 in absolute terms."""
+    return _like(x, 1.0) - _like(x, 2.0) / (exp(x + x) + _like(x, 1.0))
+
+
+def erf(x: Value) -> Value:
+    """The error function, right to 3e-7 in absolute terms."""
+    x = let(x)
+    size = let(intrinsic("fabs", x))
+    t = let(_like(x, 1.0) / fma(size, _like(x, 0.3275911), _like(x, 1.0)))
+    total = _like(x, _ERF[0])
+    for term in _ERF[1:]:
+        total = let(fma(total, t, _like(x, term)))
+    made = let(_like(x, 1.0) - total * t * exp(_like(x, 0.0) - size * size))
+    return tirx.Select(x < _like(x, 0.0), _like(x, 0.0) - made, made)
+
+
+def sigmoid(x: Value) -> Value:
+    """1 / (1 + e^-x)."""
+    return _like(x, 1.0) / (exp(_like(x, 0.0) - x) + _like(x, 1.0))
+
+
+def greater(a: Value, b: Value) -> Value:
+    """The greater; a where it is not a number."""
+    a, b = let(a), let(b)
+    return tirx.Select(a < b, b, a)
+
+
+def lesser(a: Value, b: Value) -> Value:
+    """The lesser; a where it is not a number."""
+    a, b = let(a), let(b)
+    return tirx.Select(b < a, b, a)
+
+
+def _like(x: Value, value: float) -> Value:
+    return constant(value, lanes_of(x))
+
+
+def _unit(x: Value) -> Value:
+    return lesser(greater(x, _like(x, 0.0)), _like(x, 1.0))
+
+
+def _gelu(x: Value) -> Value:
+    return x * _like(x, 0.5) * (erf(x * _like(x, math.sqrt(0.5))) + _like(x, 1.0))
+
+
+def _gelu_tanh(x: Value) -> Value:
+    cubic = fma(x * x * x, _like(x, 0.044715), x)
+    return x * _like(x, 0.5) * (tanh(cubic * _like(x, math.sqrt(2 / math.pi))) + _like(x, 1.0))
+
+
+_FORMULAS: dict[str, Callable[[Value, Value, Value], Value]] = {
+    "": lambda x, a, b: x,
+    "Relu": lambda x, a, b: greater(x, _like(x, 0.0)),
+    "Clip": lambda x, a, b: lesser(greater(x, a), b),
+    "LeakyRelu": lambda x, a, b: tirx.Select(x < _like(x, 0.0), x * a, x),
+    "HardSigmoid": lambda x, a, b: _unit(fma(x, a, b)),
+    "HardSwish": lambda x, a, b: x * _unit(fma(x, _like(x, 1 / 6), _like(x, 0.5))),
+    "Sigmoid": lambda x, a, b: sigmoid(x),
+    "Silu": lambda x, a, b: x * sigmoid(x),
+    "Tanh": lambda x, a, b: tanh(x),
+    "Gelu": lambda x, a, b: _gelu(x),
+    "GeluTanh": lambda x, a, b: _gelu_tanh(x),
+    "Erf": lambda x, a, b: erf(x),
+}

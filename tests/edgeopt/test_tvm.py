@@ -1,0 +1,104 @@
+"""The TVM back end against numba's: the same program, its kernels in TIR. The extra itself is asked for before it is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import ModelProto, helper
+
+import edgeopt
+from edgeopt.assembly import assemble
+from edgeopt.codegen import tvm_extra
+from edgeopt.codegen.backends import NUMBA, Backend, find_backend
+from edgeopt.codegen.written import PLACE, written
+from edgeopt.errors import EdgeoptError
+from edgeopt.frontend import load
+from edgeopt.lower.program import Program
+from edgeopt.runtime.model import CODE
+from edgeopt.target import Target, target
+from tests.edgeopt.command_line import edgeopt as command
+from tests.edgeopt.small_models import branches, convolution, feed, info, model
+
+MODELS = (convolution, branches)
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str]) -> None:
+    """Let these packages, and no others of the extra, be installed."""
+
+    def version(package: str) -> str:
+        if package not in versions:
+            raise metadata.PackageNotFoundError(package)
+        return versions[package]
+
+    monkeypatch.setattr(metadata, "version", version)
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, {})
+    with pytest.raises(EdgeoptError, match=r"needs apache-tvm, which is not installed: pip install 'edgeopt\[tvm\]'"):
+        edgeopt.compile(convolution(), options=edgeopt.Options(backend="tvm"))
+
+
+def test_an_extra_of_other_versions_is_refused_before_it_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, {**tvm_extra.VERSIONS, "apache-tvm-ffi": "0.1.15.post2"})
+    with pytest.raises(EdgeoptError, match=r"needs apache-tvm-ffi 0.1.14.post0, and 0.1.15.post2 is installed"):
+        find_backend("tvm")
+
+
+def test_the_versions_are_those_that_the_extra_installs() -> None:
+    wanted = [text for text in metadata.requires("edgeopt") or () if "tvm" in text]
+    assert not wanted or {text.split(";")[0].strip() for text in wanted} == {f"{p}=={v}" for p, v in tvm_extra.VERSIONS.items()}
+
+
+def test_an_unknown_back_end_is_wrong_usage() -> None:
+    assert command("compile", __file__, "--backend", "llvm").exit_code == 2
+    assert command("compile", __file__, "--backend", "tvm", "--emit", "onnx").exit_code == 2
+
+
+class Sevens:
+    """Every step writes 7 to its second operand."""
+
+    name = "sevens"
+
+    def build(self, program: Program, target: Target, library: bool = False) -> bytes:
+        code = "  store float 7.0, ptr %p1\n  ret i32 0"
+        text = f"define i32 @{PLACE}(ptr %r, ptr %e, ptr %p0, ptr %p1, i64 %begin, i64 %end) alwaysinline {{\n{code}\n}}\n"
+        return NUMBA.build(replace(program, steps=[written(step, text) for step in program.native]), target, library)
+
+    def record(self, program: Program, target: Target) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def test_a_step_runs_the_code_that_was_written_for_it() -> None:
+    relu = model([helper.make_node("Relu", ["x"], ["y"])], [info("x", (1,))], [info("y", (1,))])
+    x = {"x": np.array([2.0], np.float32)}
+    assert assemble(load(relu), target("host")).run(x)["y"] == [2.0]
+    assert assemble(load(relu), target("host"), backend=Sevens()).run(x)["y"] == [7.0]
+
+
+@pytest.fixture(scope="module")
+def tvm() -> Backend:
+    pytest.importorskip("tvm")
+    return find_backend("tvm")
+
+
+@pytest.mark.parametrize("made", MODELS)
+def test_both_back_ends_compute_the_same(tvm: Backend, made: Callable[[], ModelProto]) -> None:
+    proto = made()
+    usual, other = assemble(load(proto), target("host")), assemble(load(proto), target("host"), backend=tvm)
+    record = other.manifest["backend"]
+    assert record["name"] == "tvm" and record["own"] > 0 and record["own"] + sum(record["rest"].values()) == record["steps"]
+    assert other.files[CODE] != usual.files[CODE]
+    for name, value in usual.run(feed(proto)).items():
+        np.testing.assert_allclose(other.run(feed(proto))[name], value, rtol=1e-4, atol=1e-4 * np.abs(value).max())
+
+
+def test_code_for_another_processor_is_one_object_too(tvm: Backend) -> None:
+    made = assemble(load(convolution()), target("arm"), symbol="small", library=True, backend=tvm)
+    assert made.manifest["backend"]["own"] > 0
+    assert b"small_run" in bytes(made.files["libmodel.a"])
