@@ -51,11 +51,11 @@ class Result:
         return min(known) / self.minimum["edgeopt"] if known else float("nan")
 
 
-def random_inputs(path: Path) -> dict[str, Array]:
+def random_inputs(path: Path, seed: int = 0) -> dict[str, Array]:
     """Normal random arrays for the inputs of a model, open dimensions set to 1."""
     import onnx
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     graph = onnx.load(path, load_external_data=False).graph
     known = {t.name for t in graph.initializer}
     made: dict[str, Array] = {}

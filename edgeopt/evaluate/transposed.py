@@ -45,15 +45,15 @@ def conv_transpose(node: Node, inputs: Sequence[Array | None]) -> Array | None:
     whole = [max(a.front + a.results, (n - 1) * a.stride + a.reach + 1) for a, n in zip(axes, sizes, strict=True)]
     sums = np.zeros((count, group * w.shape[1], *whole), np.float32)
     for tap in product(*(range(a.taps) for a in axes)):
-        weight = w[_inner(tap)].reshape(group, -1, w.shape[1]).transpose(0, 2, 1)
+        weight = w[inner(tap)].reshape(group, -1, w.shape[1]).transpose(0, 2, 1)
         firsts = [k * a.dilation for k, a in zip(tap, axes, strict=True)]
         places = [slice(f, f + (n - 1) * a.stride + 1, a.stride) for f, n, a in zip(firsts, sizes, axes, strict=True)]
-        sums[_inner(places)] += np.matmul(weight, rows).reshape(count, -1, *sizes)
-    kept = sums[_inner([slice(a.front, a.front + a.results) for a in axes])]
+        sums[inner(places)] += np.matmul(weight, rows).reshape(count, -1, *sizes)
+    kept = sums[inner([slice(a.front, a.front + a.results) for a in axes])]
     return finish(np.ascontiguousarray(kept), bias, None, UNBOUNDED, 1)
 
 
-def _inner(places: Sequence[int | slice]) -> tuple[Any, ...]:
+def inner(places: Sequence[int | slice]) -> tuple[Any, ...]:
     """The index that takes ``places`` along the last axes."""
     return (..., *places)
 

@@ -12,13 +12,15 @@ from edgeopt.ir import Array
 Inference = Callable[[], list[Array]]
 
 
-def onnxruntime(model: Path, inputs: Mapping[str, Array], threads: int) -> Inference:
-    """onnxruntime on the CPU with all of its optimizations."""
+def onnxruntime(model: Path, inputs: Mapping[str, Array], threads: int, optimized: bool = True) -> Inference:
+    """onnxruntime on the CPU with all of its optimizations, or none."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
     settings.log_severity_level = 4
+    if not optimized:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
     arrays = dict(inputs)
     return lambda: list(session.run(None, arrays))
