@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgeopt.forms.exit.fitted import Exits
 
 MEAN_COST = "In place of --max-drop: the share of the multiply-accumulates that an inference may take on average."
+CONFIDENCE = "How sure a head is: by its largest probability, the distance to the second, or how small the entropy is."
 MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on held-out samples."
 
 
@@ -30,6 +31,9 @@ MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on 
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
 @click.option("--mean-cost", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE", help=MEAN_COST)
+@click.option(
+    "--confidence", type=click.Choice(("margin", "probability", "entropy")), default="margin", show_default=True, help=CONFIDENCE
+)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Write the compiled model here.")
 @options.as_json
 def exits(
@@ -41,6 +45,7 @@ def exits(
     calibration: Path | None,
     max_drop: float,
     mean_cost: float | None,
+    confidence: str,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -52,7 +57,7 @@ def exits(
     from edgeopt.forms.exit.threshold import Goal
 
     with working(f"fitting exits of {model.name}"):
-        found, compiled = with_exits(model, data, calibration, Goal(max_drop, mean_cost), level, target, shapes)
+        found, compiled = with_exits(model, data, calibration, Goal(max_drop, mean_cost), level, target, shapes, confidence)
     if found is None or compiled is None:
         within = f"{max_drop:g} percentage points" if mean_cost is None else f"{mean_cost:g} of the multiply-accumulates"
         note(f"no exit saves anything within {within}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, read
 from edgeopt.forms.exit.carried_out import insert
-from edgeopt.forms.exit.fitted import Exits, fit_exits
+from edgeopt.forms.exit.fitted import MARGIN, Exits, fit_exits
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -29,6 +29,7 @@ def with_exits(
     level: int = 1,
     target: str | Target = "host",
     shapes: Mapping[str, Sequence[int]] | None = None,
+    confidence: str = MARGIN,
 ) -> tuple[Exits | None, CompiledModel | None]:
     """Exits within ``goal``, and the model compiled with them; None twice where no exit saves anything.
 
@@ -40,7 +41,7 @@ def with_exits(
     optimize(graph, level, context)
     known = _read(data, graph)
     first, second = known.split() if calibration is None else (_read(calibration, graph), known)
-    found = fit_exits(graph, first, second, goal)
+    found = fit_exits(graph, first, second, goal, confidence=confidence)
     if found is None:
         return None, None
     insert(graph, found.exits, context)

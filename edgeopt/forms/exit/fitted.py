@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 
@@ -20,7 +19,8 @@ from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
 
 PASSES = ("insert_exits",)  # that carry it out
-MOST_POINTS, MOST_EXITS = 6, 3
+MOST_POINTS = 8
+MARGIN = "margin"  # of KINDS; one is asked for, since the best of several would fit the samples that choose
 KNOWN = 2.0  # percentage points by which a network is better on samples that it was trained on
 FEWEST = 30  # samples
 
@@ -66,6 +66,7 @@ class Candidates:
     calibration: DataSet
     data: DataSet
     seed: int = 0
+    confidence: str = MARGIN
     points: list[Point] = field(init=False)
     heads: list[Head] = field(init=False)
     answers: Answers = field(init=False)
@@ -101,7 +102,7 @@ class Candidates:
         return np.sort(order[::2]), np.sort(order[1::2])
 
     def decide(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> Exits | None:
-        """The exits, confidence and threshold with the fewest operations (or the least loss) within ``goal`` on one half of the
+        """The exits and threshold with the fewest operations (or the least loss) within ``goal`` on one half of the
 
         samples, reported on the other. None where no exit saves anything. ``sets`` as for ``options``.
         """
@@ -122,15 +123,15 @@ class Candidates:
         return Exits(exits, kept, heads, tuple(depths), point, reported, line, before, kind)
 
     def options(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> list[Option]:
-        """For each set of exits that saves something within ``goal`` the confidence that saves most (or loses least).
+        """Each set of exits that saves something within ``goal``.
 
         ``sets`` of numbers of points are those to try, all by default.
         """
         samples, found = self.halves(seed)[0], []
-        for some in _subsets(len(self.points)) if sets is None else sets:
+        for some in _sets(len(self.points)) if sets is None else sets:
             depths = self.depths(some)
-            tried = [Option(some, kind, chosen(curve(*self.answers.of(kind, some, samples), depths), goal)) for kind in KINDS]
-            best = min(tried, key=lambda o: o.point.macs if goal.macs is None else o.point.bound)
+            kind = self.confidence
+            best = Option(some, kind, chosen(curve(*self.answers.of(kind, some, samples), depths), goal))
             found += [best] if best.point.macs < 1.0 else []
         return found
 
@@ -151,9 +152,11 @@ class Candidates:
         return Exit(name, number, head.features, head.weight, head.bias, threshold, softmax, kind)
 
 
-def fit_exits(graph: Graph, calibration: DataSet, data: DataSet, goal: Goal, seed: int = 0) -> Exits | None:
+def fit_exits(
+    graph: Graph, calibration: DataSet, data: DataSet, goal: Goal, seed: int = 0, confidence: str = MARGIN
+) -> Exits | None:
     """Exits of ``graph`` within ``goal``; raises EdgeoptError as Candidates do."""
-    return Candidates(graph, calibration, data, seed).decide(goal, seed)
+    return Candidates(graph, calibration, data, seed, confidence).decide(goal, seed)
 
 
 def better(known: Array, new: Array) -> float:
@@ -172,6 +175,6 @@ def _spread(found: Sequence[Point]) -> list[Point]:
     return [found[i] for i in sorted(nearest)]
 
 
-def _subsets(count: int) -> Iterator[tuple[int, ...]]:
-    for size in range(1, min(MOST_EXITS, count) + 1):
-        yield from combinations(range(count), size)
+def _sets(count: int) -> Iterator[tuple[int, ...]]:
+    """All exits from some place on: few sets, since the best of many would fit the samples that choose."""
+    return (tuple(range(first, count)) for first in range(count))

@@ -77,14 +77,13 @@ def curve(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[float]
 
 
 def chosen(points: Iterable[Operating], goal: Goal) -> Operating:
-    """The point to run at: within a loss, the fewest operations before its bound first passes; within a cost, the least loss."""
-    line = iter(points)
-    kept = [next(line)]
-    for point in line:
-        if goal.macs is None and point.bound > goal.max_drop:
-            break
-        kept.append(point)
+    """The point to run at: within a loss, the fewest operations whose bound is within it; within a cost, the least loss.
+
+    The first that leave are few, and their bound is wide: it may pass the budget there and come back. The first point, where
+    nothing leaves, is always allowed.
+    """
+    line = list(points)
     if goal.macs is None:
-        return min(kept, key=lambda p: p.macs)
-    cheap = [p for p in kept if p.macs <= goal.macs]
-    return min(cheap or kept[:1], key=lambda p: (p.bound, p.macs))
+        return min((p for p in line if p is line[0] or p.bound <= goal.max_drop), key=lambda p: p.macs)
+    most = goal.macs
+    return min([p for p in line if p.macs <= most] or line[:1], key=lambda p: (p.bound, p.macs))
