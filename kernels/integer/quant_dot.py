@@ -16,7 +16,7 @@ In ``long`` two products of signed bytes meet in int16 before they are widened, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,23 @@ from edgeopt.kernels.call import Input, KernelCall, Operand, Temporary, Tensor
 from edgeopt.kernels.emit.emit_bytes import splat_word
 from edgeopt.kernels.emit.emitter import I8, I16, I32, Emitter, Value
 from edgeopt.kernels.integer.quant_nibbles import nibbles
+from edgeopt.kernels.stated import stating
 from edgeopt.target import Target
 
 PAIRED = ("long", "words")
 WORDS = "words"  # in the place of the 8-bit dot product, see ``for_words``
 WIDENED = 4096  # codes in a chunk of a widened copy
 _MULTIPLY_WORDS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd", 4: "llvm.x86.sse2.pmadd.wd"}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The form of a copy (x, y) of codes as ``result``: 128 more where that is uint8, else less by the third constant.
+
+    Constants are the number of codes, those in a chunk, and what is taken off.
+    """
+
+    result: str
 
 
 def for_words(target: Target) -> Target:
@@ -112,6 +123,10 @@ def _flip(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any) -> None:
 def _widen(x: Any, y: Any, begin: Any, end: Any, size: Any, run: Any, moved: Any) -> None:
     for i in range(begin * run, min(end * run, size)):
         y[i] = np.int16(np.int32(x[i]) - np.int32(moved))
+
+
+stating(_flip, Moved("uint8"))
+stating(_widen, Moved("int16"))
 
 
 class Steps:

@@ -11,6 +11,7 @@ from typing import Any
 from edgeopt.kernels.conv.conv_blocked import Direct
 from edgeopt.kernels.conv.conv_depthwise import Depthwise
 from edgeopt.kernels.gemm.product import Panels
+from edgeopt.kernels.integer.quant_dot import Moved
 from edgeopt.kernels.move.copy import Copy, Fill
 from edgeopt.kernels.move.relayout import Conversion
 from edgeopt.kernels.move.relayout_bytes import Border, ByteConversion
@@ -26,6 +27,7 @@ Builder = Callable[[Any, Sequence[Any], Sequence[str], Target], Any]
 TABLE: dict[type, Builder] = {
     Copy: copy.copy,
     Fill: copy.fill,
+    Moved: copy.moved,
     Direct: conv_blocked.conv_blocked,
     Panels: gemm.gemm,
     Depthwise: windows.depthwise,

@@ -1,12 +1,13 @@
-"""Strided copies, fills with one value, and flat changes of sign: what only moves elements."""
+"""Strided copies, fills with one value, codes brought to another range: what only moves elements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from edgeopt.kernels.integer.quant_dot import Moved
 from edgeopt.kernels.move.copy import Copy, Fill
-from edgeopt.kernels.tvm.writer import Value, Writer, index, let, quotient, remainder, written
+from edgeopt.kernels.tvm.writer import Value, Writer, constant, index, let, quotient, remainder, smaller, written
 from edgeopt.target import Target
 
 
@@ -39,5 +40,18 @@ def fill(form: Fill, constants: Sequence[int], dtypes: Sequence[str], target: Ta
         value = let(w.load(w.buffers[0], 0))
         with w.loop(n) as i:
             w.store(w.buffers[1], value, chunk * n + i)
+
+    return written(target, dtypes, body)
+
+
+def moved(form: Moved, constants: Sequence[int], dtypes: Sequence[str], target: Target) -> Any:
+    """Codes brought to another range: 128 more as uint8, or some less as int16."""
+    size, run = constants[:2]
+    added = 128 if form.result == "uint8" else -constants[2]
+
+    def body(w: Writer, chunk: Value) -> None:
+        with w.loop(chunk * run, smaller((chunk + 1) * run, size)) as i:
+            code = w.load(w.buffers[0], i).astype("int32") + constant(added, 1, "int32")
+            w.store(w.buffers[1], code.astype(form.result), i)
 
     return written(target, dtypes, body)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import edgeopt
 from edgeopt.assembly import assemble
@@ -19,6 +19,7 @@ from edgeopt.codegen.written import PLACE, written
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
 from edgeopt.lower.program import Program
+from edgeopt.pipeline import optimize
 from edgeopt.runtime.model import CODE
 from edgeopt.target import Target, target
 from tests.edgeopt.command_line import edgeopt as command
@@ -96,6 +97,24 @@ def test_both_back_ends_compute_the_same(tvm: Backend, made: Callable[[], ModelP
     assert other.files[CODE] != usual.files[CODE]
     for name, value in usual.run(feed(proto)).items():
         np.testing.assert_allclose(other.run(feed(proto))[name], value, rtol=1e-4, atol=1e-4 * np.abs(value).max())
+
+
+def test_signed_codes_are_brought_to_the_range_of_the_product(tvm: Backend) -> None:
+    rng = np.random.default_rng(5)
+    weight = rng.integers(-127, 128, (64, 32)).astype(np.int8)
+    numbers = {"s": np.float32(0.02), "z": np.int8(3), "w": weight, "t": np.float32(0.01), "o": np.int8(0), "u": np.float32(0.5)}
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in numbers.items()]
+    node = helper.make_node("QLinearMatMul", ["x", "s", "z", "w", "t", "o", "u", "z"], ["y"])
+    proto = model([node], [info("x", (8, 64), TensorProto.INT8)], [info("y", (8, 32), TensorProto.INT8)], constants)
+    made = []
+    for backend in (NUMBA, tvm):
+        graph = load(proto)
+        optimize(graph, 1)
+        made.append(assemble(graph, target("host"), backend=backend))
+    assert not {"quant_dot._flip", "quant_dot._widen"} & set(made[1].manifest["backend"]["rest"])
+    assert {"quant_dot._flip", "quant_dot._widen"} & {kernel["kernel"] for kernel in made[1].manifest["kernels"]}
+    x = {"x": rng.integers(-128, 128, (8, 64)).astype(np.int8)}
+    np.testing.assert_array_equal(made[1].run(x)["y"], made[0].run(x)["y"])
 
 
 def test_code_for_another_processor_is_one_object_too(tvm: Backend) -> None:
