@@ -1,6 +1,7 @@
 """Instructions of an inference under emulation: ``python -m benchmarks.arm_instructions MODEL... [--target cortex-a72]``.
 
-``--sparse`` counts single layers with random blocks of zeros, in every way there is to store them, in the place of models.
+``--sparse`` counts single layers with random blocks of zeros, in every way there is to store them, in the place of models,
+``--kinds`` one layer of each kind (``arm_kinds``).
 
 qemu-user logs every translated block with its disassembly and every execution of a block; the instructions of the model's own
 functions are summed over ``NAME_run``. Besides: what the cost model counts without running anything, and for the inner loops
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import edgeopt
 from benchmarks.arm_agreement import inputs_of
+from benchmarks.arm_kinds import kinds
 from benchmarks.lookup_layers import Layer
 from benchmarks.sparse_layers import PATTERNS, sparse_graph
 from edgeopt.codegen.build import link
@@ -184,12 +186,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--sparse", action="store_true", help="layers with zeros, too")
+    parser.add_argument("--kinds", action="store_true", help="one layer of each kind, too")
     parser.add_argument("--target", default="cortex-a72")
     parser.add_argument("--level", type=int, default=2)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     rows = [count(path, a.target, a.level) for path in a.models]
     rows += sparse(a.target, a.level) if a.sparse else []
+    rows += [counted(n, edgeopt.compile(m, level=a.level, target=a.target), a.level) for n, m in kinds().items() if a.kinds]
     show(rows, a.target)
     if a.json:
         a.json.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
