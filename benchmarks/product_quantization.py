@@ -5,9 +5,9 @@
 The folders are those of ``benchmarks.quantization_table``. Calibration sees NAME.cal.npz only, --samples of it. A row changes
 all layers that suit, the others are bytes, and so are all activations. ``bits`` are those of all that is stored for a weight,
 codebooks and scales included. ``alone`` is the mean over layers of the error of the response when a layer alone is changed, on
-the evaluation data; accuracies are of the network that is changed as a whole, simulated in float, and ``loss`` is in percentage
-points. Behind the table the smallest form of each network that loses at most --max-drop, and what error correction takes of
-the loss of k-means.
+100 samples of the evaluation data; accuracies are of the network that is changed as a whole, simulated in float, and ``loss`` is
+in percentage points. Behind the table the smallest form of each network that loses at most --max-drop, and what error correction
+takes of the loss of k-means.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 
 ALL = {"k128c8": Rate(1, 8, 128), "k64c4": Rate(1, 4, 64), **RATES}  # tables of 64 and more entries are for curves only
+RESPONSES = 100  # samples that the errors of single layers are measured on
 NARROW = (QuantizationScheme("w4a8", weights="int4"), QuantizationScheme("w3a8", weights="int3"))
 
 
@@ -84,7 +85,7 @@ class Case:
 
     def _alone(self, node: Node, overlay: Overlay) -> float:
         own = Overlay({key: array for key, array in overlay.constants.items() if key[0] == node.name})
-        return output_errors(self.graph, [node.name], own, self.evaluation)[node.name]
+        return output_errors(self.graph, [node.name], own, self.evaluation.subset(RESPONSES))[node.name]
 
 
 def _right(graph: Graph, data: DataSet, overlay: Overlay) -> float:
