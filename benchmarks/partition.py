@@ -152,15 +152,17 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(values))))
 
 
-def table(found: Sequence[Row]) -> str:
-    """One line for each network, link and objective: milliseconds, or millijoule."""
+def head() -> str:
+    """The first lines of the table: milliseconds, or millijoule."""
     columns = "network | link | of | device | raw to cloud | JPEG to cloud | best cut | coded | points lost | times less than raw"
-    lines = [f"| {columns} |", "|---" * 10 + "|"]
-    for r in found:
-        coded = " | " if r.coded is None else f"{1e3 * r.coded:.2f} | {r.lost:.2f}"
-        cells = " | ".join(f"{1e3 * value:.2f}" for value in (r.device, r.raw, r.jpeg, r.best))
-        lines.append(f"| {r.network} | {r.link} | {r.objective} | {cells} | {coded} | {r.gain:.2f} |")
-    return "\n".join(lines)
+    return f"| {columns} |\n" + "|---" * 10 + "|"
+
+
+def line(r: Row) -> str:
+    """One line for each network, link and objective."""
+    coded = " | " if r.coded is None else f"{1e3 * r.coded:.2f} | {r.lost:.2f}"
+    cells = " | ".join(f"{1e3 * value:.2f}" for value in (r.device, r.raw, r.jpeg, r.best))
+    return f"| {r.network} | {r.link} | {r.objective} | {cells} | {coded} | {r.gain:.2f} |"
 
 
 def page(found: Sequence[Row]) -> str:
@@ -196,11 +198,14 @@ def main() -> None:
     parser.add_argument("--report", type=Path)
     given = parser.parse_args()
     found = []
+    print(head())
     for name, known in subjects(given):
         begun = time.perf_counter()
-        found += rows(name, known, given.max_drop)
+        for row in rows(name, known, given.max_drop):
+            found.append(row)
+            print(line(row), flush=True)
         print(f"{name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
-    print(table(found), *summary(found), sep="\n")
+    print(*summary(found), sep="\n")
     stages, taken = planning(densenet121())
     figures = ", ".join(f"{o} {wall:.3f} s ({own:.3f} s of a processor)" for o, (wall, own) in taken.items())
     print(f"DenseNet-121, {stages} stages on three tiers, is planned in: {figures}")
