@@ -29,7 +29,7 @@ from edgeopt.partition.cut import best_cut
 from edgeopt.partition.layer_costs import LayerCosts
 from edgeopt.partition.network import Network
 from edgeopt.partition.plan import Plan, assumed, input_sizes, plan, with_input
-from edgeopt.partition.prices import Objective, Price, price
+from edgeopt.partition.prices import Objective, price
 from edgeopt.partition.stages import network
 from edgeopt.partition.subject import Subject, subject
 from edgeopt.partition.tiers import Tiers, load_tiers
@@ -81,20 +81,15 @@ def rows(name: str, known: Subject, max_drop: float) -> Iterator[Row]:
             yield Row(name, link, objective, *figures, spent, lost)
 
 
-def _plain(graph: Graph, made: Network, tiers: Tiers, objective: Objective) -> list[float]:
+def _plain(graph: Graph, made: Network, tiers: Tiers, objective: Objective) -> tuple[float, float, float, float]:
     """Device, raw, JPEG and the best cut, in which the input is a byte a number, too."""
     sizes = input_sizes(graph, assumed(graph))
     raw = with_input(made, next((s for n, s in sizes.items() if n.startswith("bytes")), sizes["raw"]))
     jpeg = with_input(made, next((s for n, s in sizes.items() if n.startswith("jpeg")), sizes["raw"]))
     count, best = len(made.stages), best_cut(raw, tiers, objective)
     assert best is not None
-    found: list[Price] = [
-        price(made, tiers, [0] * count),
-        price(raw, tiers, [1] * count),
-        price(jpeg, tiers, [1] * count),
-        best.price,
-    ]
-    return [p.of(objective) for p in found]
+    device, far, packed = price(made, tiers, [0] * count), price(raw, tiers, [1] * count), price(jpeg, tiers, [1] * count)
+    return device.of(objective), far.of(objective), packed.of(objective), best.price.of(objective)
 
 
 def _coded(known: Subject, tiers: Tiers, objective: Objective, max_drop: float) -> Plan | None:
