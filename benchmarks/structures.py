@@ -97,7 +97,7 @@ def searched(case: Case, name: str, max_drop: float) -> Iterator[Row]:
     budget = Budget(case.evaluation, case.calibration, max_drop, name)
     made, found = approximate(clone(case.graph), budget, Context(level=3), host())
     if found is not None:
-        seconds = (found.costs["float32"].seconds, found.costs["result"].seconds) if "result" in found.costs else None
+        seconds = (found.costs["float32"].seconds, found.costs["result"].seconds) if found.changed else None
         left = 100 * _work(made) / _work(case.graph)
         yield Row(case.name, f"searched: {name}", len(found.changed), left, found.after, seconds)
 
