@@ -6,9 +6,11 @@ from math import prod
 
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Site
+from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.sparse.entries import HEIGHT
 from edgeopt.kernels.sparse.sparse_tiling import SparseTiling, choose
 from edgeopt.kernels.sparse.sparse_walk import Surface, Walk, chunk_size
+from edgeopt.kernels.walk.micro import Tile
 
 
 def row_tiling(site: Site, weight: Array, width: int, room: int, blocks: float, product: float) -> SparseTiling:
@@ -43,3 +45,19 @@ def lanes_of(site: Site) -> tuple[int, ...]:
 def inputs_at(taps: Array, inputs: Array) -> Array:
     """Where a block reads x: its inputs lie side by side, and there is one tap."""
     return inputs
+
+
+def row_tile(site: Site, tiling: SparseTiling, weight: Array, added: bool) -> Tile:
+    """The tile of a float product with ``weight`` [inputs, outputs]; ``added``: with a residual."""
+    inputs, outputs = weight.shape
+    places, vectors = steps(tiling, outputs), lanes_of(site)
+    return Tile(
+        pixels=steps(tiling, inputs),
+        places=places,
+        vectors=vectors,
+        loops=(),
+        steps=(0,),
+        residual=places if added else (),
+        residual_vectors=vectors if added else (),
+        activation=activation_of(site.node),
+    )

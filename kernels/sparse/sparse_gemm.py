@@ -8,16 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
-from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.sparse.dense_site import dense_site
 from edgeopt.kernels.sparse.entries import HEIGHT, pack
 from edgeopt.kernels.sparse.geometry import mean_blocks
-from edgeopt.kernels.sparse.plain_rows import inputs_at, lanes_of, row_tiling, row_walk, steps
+from edgeopt.kernels.sparse.plain_rows import inputs_at, row_tile, row_tiling, row_walk
 from edgeopt.kernels.sparse.sparse_conv import RESIDUAL, ROLES, WIDTH, biases, room
 from edgeopt.kernels.sparse.sparse_tile import float_function
-from edgeopt.kernels.sparse.sparse_tiling import SparseTiling
 from edgeopt.kernels.sparse.sparse_walk import walk_function
-from edgeopt.kernels.walk.micro import Tile
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -38,22 +35,9 @@ def prepare(site: Site) -> Prepared:
     added: Operand = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
     stored = (entries.weights, entries.offsets, entries.starts, biases(bias.reshape(-1), walk.rows))
     operands = (Input(0), *(Packed(array) for array in stored), added, Output())
-    run = float_function(site.target, _tile(site, tiling, *weight.shape), tiling.together, HEIGHT * WIDTH)
+    tile = row_tile(site, tiling, weight, site.optional(RESIDUAL) is not None)
+    run = float_function(site.target, tile, tiling.together, HEIGHT * WIDTH)
     return Prepared(walk_function(run, walk, entries, HEIGHT), dict(zip(ROLES, operands, strict=True)), walk.chunks)
-
-
-def _tile(site: Site, tiling: SparseTiling, inputs: int, outputs: int) -> Tile:
-    places, vectors, added = steps(tiling, outputs), lanes_of(site), site.optional(RESIDUAL) is not None
-    return Tile(
-        pixels=steps(tiling, inputs),
-        places=places,
-        vectors=vectors,
-        loops=(),
-        steps=(0,),
-        residual=places if added else (),
-        residual_vectors=vectors if added else (),
-        activation=activation_of(site.node),
-    )
 
 
 KERNEL = Kernel("sparse_gemm", ("SparseGemm",), select)

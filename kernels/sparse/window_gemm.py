@@ -8,16 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
-from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.sparse.dense_site import block_of, dense_site
 from edgeopt.kernels.sparse.entries import HEIGHT
-from edgeopt.kernels.sparse.plain_rows import lanes_of, row_tiling, row_walk, steps
+from edgeopt.kernels.sparse.plain_rows import row_tile, row_tiling, row_walk
 from edgeopt.kernels.sparse.sparse_conv import RESIDUAL, ROLES, biases
-from edgeopt.kernels.sparse.sparse_tiling import SparseTiling
 from edgeopt.kernels.sparse.sparse_walk import walk_function
 from edgeopt.kernels.sparse.window_entries import STEP, best_depth, pack, steps_of
 from edgeopt.kernels.sparse.window_tile import VECTORS, permutes, window_function
-from edgeopt.kernels.walk.micro import Tile
 
 SUMS = 2  # of a tile of several rows, whose sums keep a processor busy by themselves; twice as many of one row
 
@@ -48,22 +45,8 @@ def prepare(site: Site) -> Prepared:
     stored = (entries.weights, entries.offsets, entries.starts, biases(bias.reshape(-1), rows))
     operands = (Input(0), *(Packed(array) for array in stored), added, Output())
     sums = min(depth, SUMS if tiling.positions > 1 else 2 * SUMS)
-    run = window_function(site.target, _tile(site, tiling, *weight.shape), depth, sums)
+    run = window_function(site.target, row_tile(site, tiling, weight, site.optional(RESIDUAL) is not None), depth, sums)
     return Prepared(walk_function(run, walk, entries, HEIGHT), dict(zip(ROLES, operands, strict=True)), walk.chunks)
-
-
-def _tile(site: Site, tiling: SparseTiling, inputs: int, outputs: int) -> Tile:
-    places, vectors, added = steps(tiling, outputs), lanes_of(site), site.optional(RESIDUAL) is not None
-    return Tile(
-        pixels=steps(tiling, inputs),
-        places=places,
-        vectors=vectors,
-        loops=(),
-        steps=(0,),
-        residual=places if added else (),
-        residual_vectors=vectors if added else (),
-        activation=activation_of(site.node),
-    )
 
 
 KERNEL = Kernel("window_gemm", ("SparseGemm",), select)
