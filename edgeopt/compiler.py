@@ -26,7 +26,7 @@ from edgeopt.lower.table import kernels_for
 from edgeopt.memory_limit import give_back
 from edgeopt.ops.finite import refuse_nan
 from edgeopt.options import C_LIBRARY, Options
-from edgeopt.pipeline import optimize
+from edgeopt.pipeline import finish, optimize
 from edgeopt.progress import listening, stage
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
@@ -113,6 +113,7 @@ def finished(
     """The rest of a compilation, after ``graph`` was optimised, and approximated as ``found`` says."""
     if level >= 2 and options.debug.only is None:
         sparsify(graph, facts, context, options.objective, _coded(options, facts))
+    finish(graph, context, options.debug.only, options.debug.print_after)
     stage("generating code")
     made = _assembled(graph, facts, level, context, options, symbol)
     if found is not None:

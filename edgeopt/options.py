@@ -16,7 +16,7 @@ from edgeopt.forms.quantize.recipe import AUTO
 from edgeopt.forms.registry import wanted
 from edgeopt.frontend.preparation import Preparation, parse_preparation
 from edgeopt.ops.grid import SCHEMES
-from edgeopt.pipeline import PIPELINE, PrintAfter
+from edgeopt.pipeline import PrintAfter, names
 from edgeopt.progress import Listener
 from edgeopt.rewrite import Context
 from edgeopt.runtime.reading import CODED, RAW
@@ -44,7 +44,7 @@ class Debug:
         if isinstance(self.only, str):
             raise EdgeoptError(f"only={self.only!r}: expected is a list of passes, as in ['{self.only}']")
         for name in self.only or ():
-            arguments.choice("only", name, [stage.pass_.name for stage in PIPELINE])
+            arguments.choice("only", name, sorted(names()))
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from edgeopt.passes import (
     fold_weight_dequantization,
     fuse_activation,
     fuse_attention,
+    fuse_prelu,
     fuse_residual,
     gather_to_slice,
     import_qlinear,
@@ -172,6 +173,9 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(dead_code.PASS, "what nobody reads is not computed and not shipped"),
 )
 
+# What runs once, when no rewrite and no technique looks for the plain operators any more.
+LAST: tuple[Stage, ...] = (Stage(fuse_prelu.PASS, "slopes are applied while the tile is in registers"),)
+
 
 def optimize(
     graph: Graph,
@@ -188,13 +192,25 @@ def optimize(
     """
     context = context or Context(level=level)
     stages = [s for s in PIPELINE if level >= 1 and (only is None or s.pass_.name in only)]
-    unknown = sorted(set(only or ()) - {s.pass_.name for s in PIPELINE})
+    unknown = sorted(set(only or ()) - names())
     if unknown:
         raise EdgeoptError(f"unknown passes: {', '.join(unknown)}; `edgeopt passes` lists those there are")
     for _ in range(MAX_ROUNDS):
         if not sum([_run(graph, stage.pass_, context, print_after) for stage in stages]):
             return context
     raise PassError(f"the passes still rewrite after {MAX_ROUNDS} rounds; the last ones were {_recent(context)}")
+
+
+def finish(graph: Graph, context: Context, only: Sequence[str] | None = None, print_after: PrintAfter | None = None) -> None:
+    """Rewrite ``graph`` in place with the passes that come last, before it is lowered; the arguments are as for ``optimize``."""
+    for stage in LAST if context.level >= 1 else ():
+        if only is None or stage.pass_.name in only:
+            _run(graph, stage.pass_, context, print_after)
+
+
+def names() -> set[str]:
+    """The passes that run from -O1 on, by name."""
+    return {stage.pass_.name for stage in (*PIPELINE, *LAST)}
 
 
 def _run(graph: Graph, pass_: Pass, context: Context, print_after: PrintAfter | None) -> int:

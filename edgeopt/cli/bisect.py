@@ -86,11 +86,12 @@ class Search:
     def rewritten(self, count: int | None) -> tuple[Graph, Context]:
         """The model after ``count`` rewrites (all when None)."""
         from edgeopt.frontend import load
-        from edgeopt.pipeline import optimize
+        from edgeopt.pipeline import finish, optimize
         from edgeopt.rewrite import Context
 
         graph, context = load(self.model, self.shapes), Context(level=self.level, stop_after=count)
         optimize(graph, level=self.level, context=context, only=self.passes or None)
+        finish(graph, context, self.passes or None)
         return graph, context
 
     def wrong(self, count: int) -> bool:

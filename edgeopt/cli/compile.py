@@ -269,11 +269,11 @@ def _options(asked: Request, debug: Debug) -> Options:
 def _printer(name: str | None) -> PrintAfter | None:
     """Prints the graph on stderr after the pass ``name``, or after every pass for ``all``."""
     from edgeopt.errors import EdgeoptError
-    from edgeopt.pipeline import PIPELINE
+    from edgeopt.pipeline import names
 
     if name is None:
         return None
-    if name != "all" and name not in {stage.pass_.name for stage in PIPELINE}:
+    if name != "all" and name not in names():
         raise EdgeoptError(f"--print-after: unknown pass '{name}'; `edgeopt passes` lists those there are")
 
     def show(pass_: str, graph: Graph) -> None:

@@ -13,9 +13,9 @@ from edgeopt.cli.console import print_table
 @options.as_json
 def passes(as_json: bool) -> None:
     """List the passes in the order they run from -O1 on, and why they are there."""
-    from edgeopt.pipeline import PIPELINE
+    from edgeopt.pipeline import LAST, PIPELINE
 
-    rows = [{"name": s.pass_.name, "contract": s.pass_.contract, "why": s.why} for s in PIPELINE]
+    rows = [{"name": s.pass_.name, "contract": s.pass_.contract, "why": s.why} for s in (*PIPELINE, *LAST)]
     if as_json:
         answer({"passes": rows})
         return

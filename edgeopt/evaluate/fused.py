@@ -1,4 +1,4 @@
-"""FusedConv and FusedGemm on many samples: a matrix product per sample, and one pass for bias, residual and activation."""
+"""FusedConv, PReluConv and FusedGemm on many samples: a matrix product per sample, one pass for bias, residual and activation."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def fused_conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
         return None
     y = product(node, x, w)
     return None if y is None else _activated(node, y, bias, residual, 1)
+
+
+def prelu_conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
+    """PReluConv, as ``fused_conv``."""
+    y, slope = fused_conv(node, inputs[:4]), inputs[4]
+    return None if y is None or slope is None else np.where(y < 0, y * slope, y)
 
 
 def fused_gemm(node: Node, inputs: Sequence[Array | None]) -> Array | None:

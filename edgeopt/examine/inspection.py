@@ -13,7 +13,7 @@ from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
-from edgeopt.pipeline import optimize
+from edgeopt.pipeline import finish, optimize
 from edgeopt.report import Layer, Totals, layers, totals
 from edgeopt.runtime.artifact import load as load_compiled
 from edgeopt.runtime.model import CompiledModel
@@ -65,7 +65,7 @@ def inspect(
     if facts is None:
         return _counted(graph, {})
     if level:
-        optimize(graph, level)
+        finish(graph, optimize(graph, level))
     return _estimated(graph, level, facts)
 
 

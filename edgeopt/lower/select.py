@@ -12,7 +12,7 @@ from edgeopt.target import Target
 BYTES = ("uint8", "int8")
 WORDS = ("uint16", "int16")
 SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm Gemm HybridConv
-HybridGemm MatMul MatMulInteger QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm
+HybridGemm MatMul MatMulInteger PReluConv QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm
 QuantMatMul""".split()
 
 

@@ -1,4 +1,4 @@
-"""FusedConv and FusedGemm: convolution and matrix product with bias, residual and activation in one operator."""
+"""FusedConv, PReluConv and FusedGemm: convolution and matrix product with bias, residual and activation in one operator."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ CONV_ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "st
 
 def _fused_conv(node: Node, body: Body) -> None:
     """inputs X, W, B (optional), R (optional residual, shape of Y): Y = activation(Conv(X, W, B) + R)."""
+    activation(body, node, _conv_and_residual(node, body), "y0")
+
+
+def _prelu_conv(node: Node, body: Body) -> None:
+    """inputs X, W, B (optional), R (optional, shape of Y), S [M, 1, ...]: Y = PRelu(Conv(X, W, B) + R, S)."""
+    body.op("PRelu", [_conv_and_residual(node, body), "x4"], "y0")
+
+
+def _conv_and_residual(node: Node, body: Body) -> str:
     ins = ["x0", "x1"] + (["x2"] if node.input(2) is not None else [])
     conv: dict[str, Any] = {k: node.attributes[k] for k in CONV_ATTRIBUTES if k in node.attributes}
     y = body.op("Conv", ins, **conv)
     if node.input(3) is not None:
         y = body.op("Add", [y, "x3"])
-    activation(body, node, y, "y0")
+    return y
 
 
 def _fused_gemm(node: Node, body: Body) -> None:
@@ -31,4 +40,5 @@ def _fused_gemm(node: Node, body: Body) -> None:
 
 
 FUSED_CONV = OwnOp("FusedConv", _fused_conv, convolution(1), maps=True)
+PRELU_CONV = OwnOp("PReluConv", _prelu_conv, convolution(1), maps=True)
 FUSED_GEMM = OwnOp("FusedGemm", _fused_gemm, product)

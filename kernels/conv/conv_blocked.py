@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
+from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS, channel_numbers
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import offset
@@ -97,7 +98,6 @@ def prepare(site: Site) -> Prepared:
     window = conv_window(site.node)
     flat = is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
-    vectors = y.blocks * block // site.target.lanes
     tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
     tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
     start = x.origin - window.pads[0] * x.row - window.pads[1]
@@ -107,15 +107,16 @@ def prepare(site: Site) -> Prepared:
     source = Source(strides, x.elements // x.shape[0])
     walk = make_walk(site.target, source, y, residual or y, tiling, size, group, depth)
     packed = Packed.moved(site.constant(1), _pack_merged, together, block, steps, tiling.vectors * site.target.lanes)
-    bias = np.zeros(vectors * site.target.lanes, np.float32)
-    bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     added = Input(3) if residual is not None else Output()
-    return walked(site, tile, walk, (Input(0), packed, Packed(bias), added))
+    return walked(site, tile, walk, (Input(0), packed, added))
 
 
 def walked(site: Site, tile: Tile, walk: Walk, operands: tuple[Operand, ...]) -> Prepared:
-    """The product whose ``walk`` visits the tiles of ``operands`` x, weights, bias and residual."""
-    roles = dict(zip(("x", "weights", "bias", "residual", "y"), (*operands, Output()), strict=True))
+    """The product whose ``walk`` visits the tiles of ``operands`` x, weights and residual."""
+    x, weights, residual = operands
+    bias = Packed(channel_numbers(site, walk.groups * walk.biases, walk.biases))
+    walk = replace(walk, biases=bias.array.size // walk.groups)
+    roles = {"x": x, "weights": weights, "bias": bias, "residual": residual, "y": Output()}
     chunks, per = site.given(0).shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
     return Prepared(conv_function(site.target, tile, walk), roles, chunks, per)
 
@@ -285,4 +286,4 @@ def pack(weight: Array, block: int, steps: int, count: int) -> Array:
     return np.concatenate([head, order[:, -1, :, :, :kept].reshape(tiles, -1)], axis=1)
 
 
-KERNEL = Kernel("conv_blocked", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=conv_halo, choices=choices)
+KERNEL = Kernel("conv_blocked", CONVOLUTIONS, select, layout="blocked", hot=True, halo=conv_halo, choices=choices)

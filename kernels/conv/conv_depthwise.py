@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
+from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS, channel_numbers
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.stated import stating
@@ -72,13 +73,12 @@ def prepare(site: Site) -> Prepared:
     window = conv_window(site.node)
     planes = make_planes(site.target, x, y, window, window.kernel[1] * min(weight.shape[1], TOGETHER))
     tile = _tile(site, window, planes, weight.shape[1])
-    bias = np.zeros(planes.vectors * site.target.lanes, np.float32)
-    bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
+    numbers = channel_numbers(site, planes.vectors * site.target.lanes, site.target.lanes)
     function, per = _function(site.target, tile, planes, residual or y), -(-planes.height // planes.run)
     operands: dict[str, Operand] = {
         "x": Input(0),
         "weights": Packed(_pack(weight, planes.vectors, site.target.lanes)),
-        "bias": Packed(bias),
+        "bias": Packed(numbers),
         "residual": Input(3) if residual is not None else Output(),
         "y": Output(),
     }
@@ -148,6 +148,7 @@ def _function(target: Target, tile: WindowTile, planes: Planes, r: Tensor) -> Ca
     )
     parts, weights = -(-height // rows), tile.rows * len(tile.columns[0]) * tile.channels * lanes
     r_plane, r_origin, r_row = r.plane * block, r.origin * block, r.row * block
+    numbers = lanes * (2 if tile.activation.sloped else 1)
 
     def convolve(x: Any, w: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
         for chunk in range(begin, end):
@@ -156,7 +157,7 @@ def _function(target: Target, tile: WindowTile, planes: Planes, r: Tensor) -> Ca
             source = offset(x, plane * lanes // block * x_plane + x_origin + within)
             made = offset(y, plane * lanes // block * y_plane + y_origin + within)
             added = offset(r, plane * lanes // block * r_plane + r_origin + within)
-            wc, bc = offset(w, channel * weights), offset(b, channel * lanes)
+            wc, bc = offset(w, channel * weights), offset(b, channel * numbers)
             for i in range(first, first + rows if first + rows < height else height):
                 for t in range(0, width, pixels):
                     j = t if t < width - pixels else width - pixels
@@ -166,4 +167,4 @@ def _function(target: Target, tile: WindowTile, planes: Planes, r: Tensor) -> Ca
     return stating(convolve, Depthwise(tile, planes, r_plane, r_origin, r_row))
 
 
-KERNEL = Kernel("conv_depthwise", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=conv_halo)
+KERNEL = Kernel("conv_depthwise", CONVOLUTIONS, select, layout="blocked", hot=True, halo=conv_halo)

@@ -1,4 +1,4 @@
-"""Convolution by its definition, one output row at a time: every form of Conv and FusedConv, any group, dilation, 1-D to 3-D.
+"""Convolution by its definition, one output row at a time: Conv, FusedConv and PReluConv, any group, dilation, 1-D to 3-D.
 
 Y[n, o, p] = activation(B[o] + sum over c, k of W[o, c, k] X[n, group(o) + c, p stride + k dilation - pad] + R[n, o, p]).
 The row is the vector dimension: for each tap, the row of the output gathers a scaled row of the input.
@@ -14,14 +14,16 @@ import numpy as np
 
 from edgeopt.ir import Node, numpy_dtype
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
+from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS, channel_numbers
 from edgeopt.kernels.emit.elements import FLOATS, loader, require, scalar, static, storer
+from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.pointwise.unary import Formula, formula
 from edgeopt.kernels.walk.strided import quotient, remainder
 from edgeopt.kernels.walk.window import first_place, first_tap, last_place, last_tap, window
 
 
 @cache
-def _kernel(dtype: str, activation: str, residual: bool) -> Callable[..., None]:
+def _kernel(dtype: str, activation: str, residual: bool, sloped: bool) -> Callable[..., None]:
     load, store, kind = loader(dtype), storer(dtype), scalar(dtype)
     apply: Formula = formula(activation, dtype)
 
@@ -51,6 +53,8 @@ def _kernel(dtype: str, activation: str, residual: bool) -> Callable[..., None]:
                 value = row[i]
                 if residual:
                     value += load(r, chunk * yw + i)
+                if sloped and value < 0:
+                    value *= load(b, outputs + o)
                 store(y, chunk * yw + i, apply(value, kind(alpha), kind(beta)))
 
     return kernel
@@ -72,9 +76,10 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     dtype, outputs, group = x.type.dtype, w.shape[0], site.node.integer("group", 1)
     name, alpha, beta = activation(site.node)
     shape = window(site.node, x.shape[2:], y.shape[2:], w.shape[2:])
+    residual, sloped = site.optional(3) is not None, activation_of(site.node).sloped
     bias: Operand = Input(2) if site.optional(2) else Packed(np.zeros(outputs, numpy_dtype(dtype)))
-    residual = site.optional(3) is not None
-    key = (dtype, name, residual)
+    bias = Packed(channel_numbers(site, outputs, outputs)) if sloped else bias
+    key = (dtype, name, residual, sloped)
     row = Temporary("row", shape.result[2], per_thread=True, dtype=np.dtype(scalar(dtype)).name)
     constants = (alpha, beta, w.shape[1], outputs, group, *shape.constants)
     operands: tuple[Operand, ...] = (Input(0), Input(1), bias, Input(3 if residual else 0), Output(0), row)
@@ -82,4 +87,4 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (KernelCall(_kernel(*key), operands, constants, chunks),)
 
 
-KERNEL = Kernel("conv_direct", ("Conv", "FusedConv"), _select, by_definition=True)
+KERNEL = Kernel("conv_direct", CONVOLUTIONS, _select, by_definition=True)

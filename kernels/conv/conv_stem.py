@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Temporary
+from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS
 from edgeopt.kernels.conv.conv_blocked import Source, Strides, make_walk, vector_offsets, walked
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
@@ -64,10 +65,8 @@ def prepare(site: Site) -> Prepared:
     strides = Strides(0, image.channels * image.height * image.width, 0, window.strides[0] * image.width, window.strides[1])
     source = Source(strides, strides.image)
     walk = make_walk(target, source, y, y, tiling, (y.shape[2], y.shape[3]), 1, weight[0].size)
-    bias = np.zeros(vectors * target.lanes, np.float32)
-    bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
     padded: Operand = Temporary("padded", x.shape[0] * strides.image * 4) if any(window.halo) else Input(0)
-    operands = (padded, Packed(pack(weight, tiling, target.lanes, vectors)), Packed(bias), Output())
+    operands = (padded, Packed(pack(weight, tiling, target.lanes, vectors)), Output())
     before = (_padding(x.shape, window, image, padded),) if any(window.halo) else ()
     return replace(walked(site, tile, walk, operands), before=before)
 
@@ -102,4 +101,4 @@ def pack(weight: Array, tiling: Tiling, lanes: int, vectors: int) -> Array:
     return full.reshape(-1, count, *weight.shape[1:]).transpose(0, 2, 3, 4, 1).copy()
 
 
-KERNEL = Kernel("conv_stem", ("Conv", "FusedConv"), select, layout="stem", hot=True)
+KERNEL = Kernel("conv_stem", CONVOLUTIONS, select, layout="stem", hot=True)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from edgeopt.coding.block import Transform
 from edgeopt.coding.winograd import transformed as transformed_weights
 from edgeopt.ir import Array
@@ -28,6 +26,7 @@ from edgeopt.kernels.call import (
     Temporary,
     Tensor,
 )
+from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS, channel_numbers
 from edgeopt.kernels.conv.winograd_phases import Phase, input_phase, output_phase, product_phase
 from edgeopt.kernels.conv.winograd_plan import Plan, best_plan, choices, cycles, halo
 from edgeopt.kernels.conv.winograd_transform import measured_error
@@ -84,8 +83,6 @@ def _prepared(site: Site, plan: Plan, x: Tensor, y: Tensor, r: Tensor | None) ->
 def _roles(site: Site, plan: Plan) -> dict[str, Operand]:
     """The operands of all phases; ``v`` and ``m`` hold transformed inputs and their products."""
     lanes, images = site.target.lanes, site.given(0).shape[0] if plan.whole else 1
-    bias = np.zeros(plan.outputs * lanes, np.float32)
-    bias[: site.outputs[0].shape[1]] = site.constant(2) if site.optional(2) is not None else 0
     v, m = (
         Temporary(name, 4 * images * plan.positions * plan.stride(vectors, lanes), not plan.whole)
         for name, vectors in (("v", plan.inputs), ("m", plan.outputs))
@@ -93,7 +90,7 @@ def _roles(site: Site, plan: Plan) -> dict[str, Operand]:
     return {
         "x": Input(0),
         "weights": _weights(site.constant(1), plan, lanes),
-        "bias": Packed(bias),
+        "bias": Packed(channel_numbers(site, plan.outputs * lanes, lanes)),
         "residual": Input(3) if site.optional(3) is not None else Output(),
         "y": Output(),
         "v": v,
@@ -153,4 +150,4 @@ def _in_phases(
     return transform_in, products, transform_out
 
 
-KERNEL = Kernel("conv_winograd", ("Conv", "FusedConv"), select, layout="blocked", hot=True, halo=halo, level=2, choices=choices)
+KERNEL = Kernel("conv_winograd", CONVOLUTIONS, select, layout="blocked", hot=True, halo=halo, level=2, choices=choices)

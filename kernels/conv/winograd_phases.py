@@ -82,10 +82,11 @@ def output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: A
     y_start, r_start, blocks = y.origin * block, added.origin * block, y.blocks
     height, width, count, tiles, across, adds = plan.height, plan.width, plan.count, plan.tiles, plan.across, r is not None
 
-    uneven = height % m > 0 or width % m > 0
+    uneven, numbers = height % m > 0 or width % m > 0, lanes * (2 if act.sloped else 1)
 
     def emit(e: Emitter, source: Value, bias: Value, residual: Value, made: Value, rows: Value, columns: Value) -> None:
-        addend, values = e.load(bias), transform_output(e, m, lambda position: e.load(source, position * stride))
+        addend, slope = e.load(bias), e.load(bias, lanes) if act.sloped else None
+        values = transform_output(e, m, lambda position: e.load(source, position * stride))
         for i, k in ((i, k) for i in range(m) for k in range(m)):
             places = [e.at(residual, i * r_row + k * block), e.at(made, i * y_row + k * block)]
             if uneven:
@@ -93,7 +94,7 @@ def output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: A
                 places = [e.builder.select(inside, place, source) for place in places]
             value = e.add(values[i][k], addend)
             value = e.add(value, e.load(places[0])) if adds else value
-            e.store(act.apply(e, value), places[1])
+            e.store(act.apply(e, value, slope), places[1])
 
     transform = vector_function(target, 6, emit)
 
@@ -105,7 +106,7 @@ def output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: A
                 i, j = (first + t) // across * m, (first + t) % across * m
                 transform(
                     offset(source, (vector * count + t) * lanes),
-                    offset(b, vector * lanes),
+                    offset(b, vector * numbers),
                     offset(r, plane * r_plane + r_start + within + i * r_row + j * block),
                     offset(y, plane * y_plane + y_start + within + i * y_row + j * block),
                     height - i,

@@ -15,14 +15,24 @@ KINDS = ("", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid",
 
 @dataclass(frozen=True)
 class Activation:
-    """The activation named by a node's attributes ``activation``, ``alpha`` and ``beta`` (see ``ops.definition``)."""
+    """The activation named by a node's attributes ``activation``, ``alpha`` and ``beta`` (see ``ops.definition``).
+
+    That of a PReluConv is ``PRelu``, whose slopes are vectors.
+    """
 
     kind: str = ""
     alpha: float = 0.0
     beta: float = 0.0
 
-    def apply(self, e: Emitter, x: Value) -> Value:
-        """The activation of a vector. A lane that is not a number stays so."""
+    @property
+    def sloped(self) -> bool:
+        """Whether it takes a slope for each channel; they lie behind the biases of their tile."""
+        return self.kind == "PRelu"
+
+    def apply(self, e: Emitter, x: Value, slope: Value | None = None) -> Value:
+        """The activation of a vector, with the vector ``slope`` where it is ``sloped``. A lane that is not a number stays so."""
+        if slope is not None:
+            return e.builder.select(e.builder.fcmp_ordered("<", x, e.constant(0.0)), e.mul(x, slope), x)
         return getattr(self, f"_{self.kind.lower() or 'identity'}")(e, x)
 
     def _identity(self, e: Emitter, x: Value) -> Value:
@@ -74,6 +84,8 @@ _DEFAULTS = {"LeakyRelu": (0.01, 0.0), "HardSigmoid": (0.2, 0.5)}
 
 def activation_of(node: Node) -> Activation:
     """The activation of a fused node; the identity for a node that has none. Raises Declined for an unknown one."""
+    if node.is_own("PReluConv"):
+        return Activation("PRelu")
     kind = node.text("activation", "")
     if kind not in KINDS:
         raise Declined(f"activation '{kind}'")

@@ -15,8 +15,13 @@ _EXP = (1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0)  # Taylor's, within half of ln 
 _ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)  # Abramowitz and Stegun, 7.1.26
 
 
-def activated(how: Activation, x: Value) -> Value:
-    """The activation of a vector; a lane that is not a number stays so. Raises Declined for one without TIR."""
+def activated(how: Activation, x: Value, slope: Value | None = None) -> Value:
+    """The activation of a vector, with the vector ``slope`` where it has slopes; a lane that is not a number stays so.
+
+    Raises Declined for one without TIR.
+    """
+    if slope is not None:
+        return _FORMULAS["LeakyRelu"](let(x), slope, slope)
     if how.kind not in _FORMULAS:
         raise Declined(f"activation '{how.kind}' has no TIR")
     return _FORMULAS[how.kind](let(x), _like(x, how.alpha), _like(x, how.beta))

@@ -101,4 +101,5 @@ def _finish(w: Writer, tile: Tile, at: Places, sums: Any) -> None:
             value = w.load(sums, (p * count + v) * w.lanes, w.lanes)
             if tile.residual:
                 value = value + w.load_first(w.buffers[3], at.r + tile.residual[p] + tile.residual_vectors[v], lanes)
-            w.store_first(w.buffers[4], activated(tile.activation, let(value)), at.y + place + vector, lanes)
+            slope = w.load(w.buffers[2], at.b + (count + v) * w.lanes, w.lanes) if tile.activation.sloped else None
+            w.store_first(w.buffers[4], activated(tile.activation, let(value), slope), at.y + place + vector, lanes)

@@ -18,7 +18,7 @@ LOWEST = float("-inf")
 def depthwise(form: Depthwise, constants: Sequence[int], dtypes: Sequence[str], target: Target) -> Any:
     """(x, w, b, r, y): sums of products with the weights of each vector of channels."""
     tile, planes = form.tile, form.planes
-    size = tile.rows * len(tile.columns[0]) * tile.channels * target.lanes
+    size, numbers = tile.rows * len(tile.columns[0]) * tile.channels * target.lanes, 2 if tile.activation.sloped else 1
 
     def body(w: Writer, chunk: Value) -> None:
         plane = let(quotient(chunk, -(-planes.height // planes.run)))
@@ -27,12 +27,12 @@ def depthwise(form: Depthwise, constants: Sequence[int], dtypes: Sequence[str], 
 
         def write(source: Value, made: Value, i: Value, j: Value) -> None:
             added = let(base + i * form.r_row + j * planes.block)
-            start = w.load(w.buffers[2], channel * w.lanes, w.lanes)
+            start, *slope = (w.load(w.buffers[2], let((channel * numbers + k) * w.lanes), w.lanes) for k in range(numbers))
             sums = _sums(w, tile, source, i * planes.stride - planes.pad, start, (w.buffers[1], channel * size))
             for p, value in enumerate(sums):
                 if tile.residual:
                     value = value + w.load(w.buffers[3], added + tile.residual[p], w.lanes)
-                w.store(w.buffers[4], activated(tile.activation, value), made + p * tile.step)
+                w.store(w.buffers[4], activated(tile.activation, value, *slope), made + p * tile.step)
 
         _rows(w, planes, chunk, plane, write)
 

@@ -42,9 +42,10 @@ class Tile:
     ``pixels`` are the offsets in x, ``places`` in y and ``residual`` in r of each pixel; ``vectors`` and
     ``residual_vectors`` those of each output vector; ``loops`` (outermost first) and ``steps`` walk k, ``tail`` holds the steps
     left over, relative to x. Weights lie in the order of k, ``weight_step`` apart (0: packed, one vector after the other), the
-    bias in the order of the output vectors. ``valid`` lanes of the last vector exist in memory (0: all). Steps of one body must
-    not meet the same element through different pixels: LLVM would hold every broadcast in a register and spill. ``ahead``: while
-    the weights are read, a 2^-ahead of as many bytes is fetched into the cache from where the caller says.
+    bias in the order of the output vectors, and behind all of it the slopes of an activation that has them. ``valid`` lanes of
+    the last vector exist in memory (0: all). Steps of one body must not meet the same element through different pixels: LLVM
+    would hold every broadcast in a register and spill. ``ahead``: while the weights are read, a 2^-ahead of as many bytes is
+    fetched into the cache from where the caller says.
     """
 
     pixels: tuple[int, ...]
@@ -77,7 +78,7 @@ def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y:
 
     if tile.loops:
         carried = nest(e, tile.loops, x, carried, inner)
-    emit_results(e, tile, accumulate(e, tile, tile.tail, x, carried)[1:], r, y)
+    emit_results(e, tile, accumulate(e, tile, tile.tail, x, carried)[1:], r, y, _slopes(e, tile, b))
 
 
 def _fetch(e: Emitter, tile: Tile, start: Value, here: Value, ahead: Value) -> None:
@@ -97,8 +98,14 @@ def first_sums(e: Emitter, tile: Tile, b: Value) -> list[Value]:
     return [e.load(b, v * e.lanes) if tile.bias else e.constant(0.0) for v in range(len(tile.vectors))] * len(tile.pixels)
 
 
-def emit_results(e: Emitter, tile: Tile, total: list[Value], r: Value, y: Value) -> None:
-    """Write what follows the sums: residual, activation, stores."""
+def _slopes(e: Emitter, tile: Tile, b: Value) -> list[Value]:
+    """The slopes of each output vector; none for an activation that has none."""
+    count = len(tile.vectors)
+    return [e.load(b, (count + v) * e.lanes) for v in range(count)] if tile.activation.sloped else []
+
+
+def emit_results(e: Emitter, tile: Tile, total: list[Value], r: Value, y: Value, slopes: Sequence[Value] = ()) -> None:
+    """Write what follows the sums: residual, activation (with the ``slopes`` of each output vector, if any), stores."""
     count = len(tile.vectors)
     for p, place in enumerate(tile.places):
         for v, vector in enumerate(tile.vectors):
@@ -106,7 +113,7 @@ def emit_results(e: Emitter, tile: Tile, total: list[Value], r: Value, y: Value)
             value = total[p * count + v]
             if tile.residual:
                 value = e.add(value, e.load_first(e.at(r, tile.residual[p] + tile.residual_vectors[v]), lanes))
-            e.store_first(tile.activation.apply(e, value), e.at(y, place + vector), lanes)
+            e.store_first(tile.activation.apply(e, value, slopes[v] if slopes else None), e.at(y, place + vector), lanes)
 
 
 Inner = Callable[[Value, list[Value]], list[Value]]

@@ -45,7 +45,7 @@ class WindowTile:
 def window_tile_function(target: Target, tile: WindowTile) -> Any:
     """The tile as a function ``(x, w, b, r, y, row)``.
 
-    w is read by ``weighted`` only, b by ``weighted`` and ``mean``, r where there is a residual.
+    w is read by ``weighted`` only, b by ``weighted`` and ``mean``, r where there is a residual. Slopes lie behind the bias.
     """
 
     def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value, first: Value) -> None:
@@ -61,10 +61,11 @@ def emit_window_tile(e: Emitter, tile: WindowTile, pointers: tuple[Value, ...], 
     total: list[Value] = [start[tile.kind]()] * len(tile.columns)
     for channel in range(0, tile.channels, TOGETHER):
         total = e.loop(tile.rows, total, _row(e, tile, x, w, first, range(channel, min(channel + TOGETHER, tile.channels))))
+    slope = e.load(b, e.lanes) if tile.activation.sloped else None
     for p, value in enumerate(total):
         scaled = e.mul(value, e.broadcast(b, p)) if tile.kind == "mean" else value
         summed = e.add(scaled, e.load(r, tile.residual[p])) if tile.residual else scaled
-        e.store(tile.activation.apply(e, summed), y, p * tile.step)
+        e.store(tile.activation.apply(e, summed, slope), y, p * tile.step)
 
 
 def _row(e: Emitter, tile: WindowTile, x: Value, w: Value, first: Value, channels: range) -> Callable[..., list[Value]]:

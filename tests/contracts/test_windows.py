@@ -1,10 +1,17 @@
 """Convolutions and pools: channels, kernels, pads, biases and residuals that belong together."""
 
-from tests.contracts.cases import Case, Check, check, parametrized
+from tests.contracts.cases import Case, Check, Operand, check, parametrized
 
 X, W, B = "float32[1,4,8,8]", "float32[6,4,3,3]", "float32[6]"
 T = "float32[4,3,3,3]"
 POOL = {"kernel_shape": [2, 2]}
+SLOPED: list[Operand] = [X, W, None, None, "float32[6,1,1]"]
+SLOPES: list[tuple[str, Operand, str]] = [
+    ("slopes", "float32[5,1,1]", "[6,1,1] is needed"),
+    ("rank of slopes", "float32[6]", "[6,1,1] is needed"),
+    ("no slopes", None, "no slopes"),
+    ("type of slopes", "float16[6,1,1]", "float16"),
+]
 
 CONVOLUTIONS = [
     Case("channels", "Conv", [X, W], change={0: "float32[1,5,8,8]"}, says="5 channels"),
@@ -35,6 +42,7 @@ CONVOLUTIONS = [
         says="input 3",
     ),
     Case("type", "FusedConv", [X, W], change={1: "float64[6,4,3,3]"}, domain="ai.edgeopt", says="float64"),
+    *(Case(name, "PReluConv", SLOPED, change={4: slopes}, domain="ai.edgeopt", says=says) for name, slopes, says in SLOPES),
     Case("channels", "ConvTranspose", [X, T], change={0: "float32[1,5,8,8]"}, says="5 channels"),
     Case("group", "ConvTranspose", [X, T], {"group": 2}, change={"group": 3}, says="in 3 group(s)"),
     Case("bias", "ConvTranspose", [X, T, "float32[6]"], {"group": 2}, change={2: "float32[3]"}, says="[6] is needed"),

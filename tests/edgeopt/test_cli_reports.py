@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeopt.pipeline import PIPELINE
+from edgeopt.pipeline import LAST, PIPELINE
 from tests.edgeopt.command_line import DIGITS, answered, compiled, edgeopt
 
 # 3x3 from 1 to 16, depthwise 3x3 of 16, 1x1 from 16 to 32 on 8x8; twice 3x3 from 32 to 32 on 4x4; 32 to 10.
@@ -52,7 +52,7 @@ def test_targets_lists_facts() -> None:
 
 def test_passes_lists_the_pipeline_in_order() -> None:
     report = answered(edgeopt("passes", "--json"))
-    assert [row["name"] for row in report["passes"]] == [stage.pass_.name for stage in PIPELINE]
+    assert [row["name"] for row in report["passes"]] == [stage.pass_.name for stage in (*PIPELINE, *LAST)]
     assert PIPELINE[0].why in " ".join(edgeopt("passes").stdout.split())
 
 

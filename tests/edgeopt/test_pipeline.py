@@ -14,7 +14,7 @@ from edgeopt.forms.exit.fitted import PASSES as EXITING
 from edgeopt.forms.registry import TECHNIQUES
 from edgeopt.forms.sparse import PASSES as STORING
 from edgeopt.ir import Graph, Node
-from edgeopt.pipeline import PIPELINE, Stage, optimize
+from edgeopt.pipeline import LAST, PIPELINE, Stage, optimize
 from edgeopt.rewrite import ORIGIN, PROVENANCE, Context, Pass, PassError
 from tests.strategies import Draft, Seeded
 
@@ -37,9 +37,10 @@ def network() -> Graph:
 def test_every_file_of_passes_is_a_stage_or_runs_by_name() -> None:
     files = {path.stem for path in PASSES.glob("*.py")} - {"__init__"}
     by_name = {name for technique in TECHNIQUES for name in technique.passes} | {p.name for p in READABLE} | {*STORING, *EXITING}
-    assert {stage.pass_.name for stage in PIPELINE} | by_name == files
-    assert len(PIPELINE) + len(by_name) == len(files)
-    assert all(stage.why and stage.pass_.contract == "exact" for stage in PIPELINE)
+    stages = (*PIPELINE, *LAST)
+    assert {stage.pass_.name for stage in stages} | by_name == files
+    assert len(stages) + len(by_name) == len(files)
+    assert all(stage.why and stage.pass_.contract == "exact" for stage in stages)
 
 
 def test_batch_norm_residual_and_activation_end_in_one_operator() -> None:

@@ -191,6 +191,11 @@ def fuse_activation(draft: Draft, x: Value) -> Value:
     return draft.own(op, y) if op in ("Silu", "HardSwish") else draft.op(op, y)
 
 
+def fuse_prelu(draft: Draft, x: Value) -> Value:
+    y = draft.own("FusedConv", x, draft.weight(3, shape(x)[1], 1, 1), *([draft.weight(3)] if draft.choice.integer(0, 1) else []))
+    return draft.op("PRelu", y, draft.weight(*draft.choice.pick([(3, 1, 1), (1, 3, 1, 1)]), low=-1.0))
+
+
 def prelu_to_leaky_relu(draft: Draft, x: Value) -> Value:
     shape_of_slopes = draft.choice.pick([(1,), (shape(x)[1], 1, 1), ()])
     slopes = np.full(shape_of_slopes, draft.choice.pick([0.25, 0.0, -0.5, 1.5]), np.float32)

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from edgeopt.interpret import interpret
 from edgeopt.ir import Graph, Node
-from edgeopt.pipeline import PIPELINE, optimize
+from edgeopt.pipeline import LAST, PIPELINE, optimize
 from edgeopt.rewrite import Context, Pass, PassError
 from tests.passes.checks import feeds, keeps_numbers, load_pass, same_numbers
 from tests.passes.graphs import PATTERNS, around, pattern_graph
 from tests.strategies import graphs
 
-NAMES = [stage.pass_.name for stage in PIPELINE]
+NAMES = [stage.pass_.name for stage in (*PIPELINE, *LAST)]
 SEEDS = range(6)
 
 
