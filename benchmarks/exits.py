@@ -57,7 +57,7 @@ def measured(path: Path, data: Path, goal: Goal, splits: int) -> Iterator[tuple[
     """Everything that is measured of one network, with any exits and with the first alone; None where none pays at first."""
     graph = load(path)
     optimize(graph, LEVEL)
-    candidates = Candidates(graph, _fitting(path, data, graph), read(data / f"{path.stem}.eval.npz", graph))
+    candidates = Candidates(graph, _fitting(path, data, graph), read(data / f"{path.stem}.eval.npz", graph), hierarchical=True)
     for name, sets in ((path.stem, None), (f"{path.stem}, first place", [(0,)])):
         yield name, _row(name, candidates, goal, splits, sets)
 

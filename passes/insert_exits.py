@@ -6,8 +6,9 @@ head(v) = Gemm(features(v)), where features are of a kind in ``edgeopt.ops.exit_
 the input; the last is the network's own end (Teerapittayanon et al., BranchyNet, 2016; here on a frozen network). A head is as
 sure as its largest probability, as far as that lies above the second (``margin``), or by how little entropy there is
 (``entropy``: 1 - H / log classes). Where the network ends in a Softmax, the head gives probabilities too. Several exits nest, the
-one nearest to the input outermost. ``leaves`` is a second output, named after the first. Approximate: what leaves early gets the
-head's answer. Not where anything but the value itself is needed behind it, where the network has several outputs, or where a
+one nearest to the input outermost. A hierarchical exit adds a share of the logits of the exit before it to its own, as a second
+opinion that costs nothing. ``leaves`` is a second output, named after the first. Approximate: what leaves early gets the head's
+answer. Not where anything but the value itself is needed behind it, where the network has several outputs, or where a
 batch is not a single sample, since If decides for all of it.
 """
 
@@ -29,7 +30,8 @@ LEAVES = "exit"  # the second output is NAME.exit
 class Exit:
     """A head on the ``features`` of ``value``: weight [features, classes] and bias [classes].
 
-    A sample leaves where the ``confidence`` is at least ``threshold``. ``number`` counts the exits from the input.
+    A sample leaves where the ``confidence`` is at least ``threshold``. ``number`` counts the exits from the input. The logits of
+    the exit before it count with the weight ``earlier``, which is 0 for the first that is put in.
     """
 
     value: str
@@ -40,6 +42,7 @@ class Exit:
     threshold: float
     probabilities: bool
     confidence: str = "probability"
+    earlier: float = 0.0
 
 
 def make(exits: Sequence[Exit], onward: str = "") -> Pass:
@@ -50,19 +53,18 @@ def make(exits: Sequence[Exit], onward: str = "") -> Pass:
     hands on is computed.
     """
     pending = list(exits)
+    heads: dict[str, Value] = {}  # logits by the values of exits: all are made first, since one may read those of the one before
 
     def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         if not pending or node.output.name != pending[-1].value or graph.parent is not None:
             return False
-        value, rest = node.output, graph.nodes[graph.nodes.index(node) + 1 :]
-        made = {out for later in rest for out in later.outputs}
-        if not _alone(value, rest) or any(end not in made and not (onward and end is value) for end in graph.outputs):
-            return context.decline(node, "what follows needs more than its output")
-        if not onward and len(graph.outputs) > 1 and not _ended(graph):
-            return context.decline(node, "the network has several outputs")
-        if shape_of(value) is None or (shape_of(value) or (0,))[0] != 1:
-            return context.decline(node, "a batch is not a single sample, and If decides for all of it")
-        _insert(graph, value, rest, pending.pop(), onward)
+        known = [node.output, *(heads[name] for name in (node.output.name,) if name in heads)]
+        rest = graph.nodes[graph.nodes.index(_producer(known[-1])) + 1 :]
+        reason = _hindrance(graph, known, rest, onward)
+        if reason:
+            return context.decline(node, reason)
+        heads.update({} if heads else _heads(graph, exits))
+        _insert(graph, rest, heads[node.output.name], known[0], pending.pop(), onward)
         return True
 
     return Pass("insert_exits", rewrite, contract="approximate")
@@ -92,21 +94,54 @@ def _ended(graph: Graph) -> bool:
     return len(graph.outputs) > 1 and graph.outputs[1].name == f"{graph.outputs[0].name}.{LEAVES}"
 
 
-def _alone(value: Value, rest: Sequence[Node]) -> bool:
-    """True when ``rest`` reads no computed value or input but ``value``."""
+def _hindrance(graph: Graph, known: Sequence[Value], rest: Sequence[Node], onward: str) -> str:
+    """Why ``rest`` cannot become a branch that goes on from the value that is ``known`` first; empty where it can."""
+    value, made = known[0], {out for later in rest for out in later.outputs}
+    if not _alone(known, rest) or any(end not in made and not (onward and end is value) for end in graph.outputs):
+        return "what follows needs more than its output"
+    if not onward and len(graph.outputs) > 1 and not _ended(graph):
+        return "the network has several outputs"
+    if (shape_of(value) or (0,))[0] != 1:
+        return "a batch is not a single sample, and If decides for all of it"
+    return ""
+
+
+def _alone(known: Sequence[Value], rest: Sequence[Node]) -> bool:
+    """True when ``rest`` reads no computed value or input but those that are ``known``."""
     made = {out for node in rest for out in node.outputs}
     needed = [v for node in rest for v in (*node.inputs, *outer_values(node)) if v is not None]
-    return all(v is value or v in made or v.is_constant for v in needed)
+    return all(v in known or v in made or v.is_constant for v in needed)
 
 
-def _insert(graph: Graph, value: Value, rest: list[Node], chosen: Exit, onward: str) -> None:
-    first = rest[0] if rest else None
-    answer, sure = _head(graph, value, chosen, first)
+def _heads(graph: Graph, exits: Sequence[Exit]) -> dict[str, Value]:
+    """The logits of all exits that lie in ``graph``, by their values, each right behind its value."""
+    made: dict[str, Value] = {}
+    values, before = {out.name: out for node in graph.nodes for out in node.outputs}, None
+    for one in exits:
+        if one.value in values:
+            place = graph.nodes.index(_producer(values[one.value])) + 1
+            following = graph.nodes[place] if place < len(graph.nodes) else None
+            before = made[one.value] = _heard(graph, values[one.value], one, before, following)
+    return made
+
+
+def _heard(graph: Graph, value: Value, chosen: Exit, before: Value | None, following: Node | None) -> Value:
+    """The logits of ``chosen``, with its share of those of the exit ``before`` it."""
+    own, stem = _answer(graph, value, chosen, following), f"exit{chosen.number}"
+    if before is None or not chosen.earlier:
+        return own
+    share, shape = graph.constant(f"{stem}.earlier", np.array(chosen.earlier, np.float32)), (1, chosen.weight.shape[1])
+    scaled = computed(graph, "Mul", [before, share], shape, following, stem)
+    return computed(graph, "Add", [own, scaled], shape, following, stem)
+
+
+def _insert(graph: Graph, rest: list[Node], logits: Value, value: Value, chosen: Exit, onward: str) -> None:
+    answer, sure = _sure(graph, logits, chosen, rest[0] if rest else None)
     if not _ended(graph):
         rest = [*rest, *_ends(graph, answer, chosen, onward)]
     ends = [end for end in graph.outputs if end is not value]
     early, late = _early(graph, answer, chosen, ends[2:]), Graph(name="continue", opsets=dict(graph.opsets), parent=graph)
-    copies = copied(rest, late, [value, answer, *graph.constants, *graph.inputs])
+    copies = copied(rest, late, [value, logits, answer, *graph.constants, *graph.inputs])
     late.outputs = [copies[end] for end in ends]
     for out in late.outputs:
         out.name = graph.fresh(out.name)
@@ -139,10 +174,9 @@ def _take_over(graph: Graph, node: Node, ends: list[Value], rest: list[Node]) ->
     graph.touch()
 
 
-def _head(graph: Graph, value: Value, chosen: Exit, before: Node | None) -> tuple[Value, Value]:
+def _sure(graph: Graph, logits: Value, chosen: Exit, before: Node | None) -> tuple[Value, Value]:
     """The head's answer and whether it is sure, in front of ``before``."""
     stem = f"exit{chosen.number}"
-    logits = _answer(graph, value, chosen, before)
     shares = _shares(graph, logits, chosen, before)
     most = _confidence(graph, shares, chosen, before)
     limit = graph.constant(f"{stem}.threshold", np.array(chosen.threshold, np.float32))

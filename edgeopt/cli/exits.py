@@ -72,7 +72,8 @@ def exits(
 def _record(found: Exits) -> dict[str, Any]:
     return {
         "exits": [
-            {"value": e.value, "depth": d, "features": str(e.features)} for e, d in zip(found.exits, found.depths, strict=False)
+            {"value": e.value, "depth": d, "features": str(e.features), "earlier": e.earlier}
+            for e, d in zip(found.exits, found.depths, strict=False)
         ],
         "confidence": found.confidence,
         "threshold": found.chosen.threshold,

@@ -69,6 +69,31 @@ def test_each_sample_leaves_where_it_should(exits: list[Exit], seed: int) -> Non
         np.testing.assert_allclose(found["y"], wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hierarchical_exit_hears_the_one_before_it(seed: int) -> None:
+    """Three exits: each adds its share of what the one before it said, which in turn had heard the first."""
+    model = convolution()
+    graph, plain = load(model), load(model)
+    heads = [
+        exit_at("c", 0, 4 * 4, (2, 2), 0.999),
+        replace(exit_at("r", 1, 4 * 4, (2, 2), 0.9), earlier=0.5),
+        replace(exit_at("p", 2, 4 * 16, None, 0.3), earlier=0.25),
+    ]
+    x = {"x": (0.3 * np.random.default_rng(seed).standard_normal((1, 3, 8, 8))).astype(np.float32)}
+    known = interpret(plain, x, keep=["c", "r", "p"])
+    said: list[Array] = []
+    for head in heads:
+        own = answer(head, known[head.value])
+        said.append(own + head.earlier * said[-1] if said else own)
+    sure_at = [k for k, head in enumerate(heads) if sure(said[k], head.confidence) >= head.threshold]
+    where = [*sure_at, 3][0]
+    assert run_pass(graph, make(heads), Context()) == 3
+    verify(graph)
+    for found in (interpret(graph, x), runtime_oracle.run(export(graph), x), assemble(graph, host()).run(x)):
+        assert found["y.exit"] == [where]
+        np.testing.assert_allclose(found["y"], [*said, known["y"]][where], rtol=1e-4, atol=1e-4)
+
+
 def test_thresholds_decide(exits: list[Exit]) -> None:
     x = {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
     for threshold, place in ((0.0, 0), (2.0, 2)):

@@ -11,7 +11,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
-from edgeopt.forms.exit.head import Head, fit, grids
+from edgeopt.forms.exit.head import Head, fit, grids, held_out
 from edgeopt.forms.exit.points import Point, points
 from edgeopt.forms.exit.seen import Answers, Seen, seen
 from edgeopt.forms.exit.threshold import Goal, Operating, Z, chosen, curve, operating
@@ -21,6 +21,8 @@ from edgeopt.ir.match import shape_of
 PASSES = ("insert_exits",)  # that carry it out
 MOST_POINTS = 8
 MARGIN = "margin"  # of KINDS; one is asked for, since the best of several would fit the samples that choose
+EARLIER = (0.25, 0.5)  # weights of what the exit before said that are tried
+HEARD = 0.01  # share of the operations that hearing it must save on samples held out of the fit, where ties are many
 KNOWN = 2.0  # percentage points by which a network is better on samples that it was trained on
 FEWEST = 30  # samples
 
@@ -46,10 +48,14 @@ class Exits:
 
 @dataclass(frozen=True)
 class Option:
-    """Numbers of points to leave at, the kind of confidence, and what happens on the samples that choose."""
+    """Numbers of points to leave at, the kind of confidence, the weight of what the exit before said, and what happens on the
+
+    samples that choose.
+    """
 
     exits: tuple[int, ...]
     confidence: str
+    earlier: float
     point: Operating
 
 
@@ -57,8 +63,9 @@ class Option:
 class Candidates:
     """Heads at ``points`` of the optimised float ``graph``, fitted on ``calibration``, and what they say of ``data``.
 
-    Labels are fitted, or else the network's own decisions. Raises EdgeoptError for a network without a place to leave it, for too
-    few samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained on them then, and is
+    Labels are fitted, or else the network's own decisions. Exits that are ``hierarchical`` may hear what the one before them
+    said, which must lie in the same program then. Raises EdgeoptError for a network without a place to leave it, for too few
+    samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained on them then, and is
     surer of them than of what it will see.
     """
 
@@ -67,9 +74,11 @@ class Candidates:
     data: DataSet
     seed: int = 0
     confidence: str = MARGIN
+    hierarchical: bool = False
     points: list[Point] = field(init=False)
     heads: list[Head] = field(init=False)
     answers: Answers = field(init=False)
+    held: Answers = field(init=False)
 
     def __post_init__(self) -> None:
         self.points = _spread(points(self.graph))
@@ -85,7 +94,10 @@ class Candidates:
         classes = first.final.shape[1]
         fitting = zip(first.features, shapes, strict=True)
         self.heads = [fit(known, first.targets, classes, shape, self.seed) for known, shape in fitting]
-        self.answers = Answers(self.heads, second)
+        logits = [head.logits(some) for head, some in zip(self.heads, second.features, strict=True)]
+        self.answers = Answers(logits, second.targets, second.right)
+        held = held_out(len(first.targets), self.seed)
+        self.held = Answers([head.held for head in self.heads], first.targets[held], first.right[held])
 
     def _refuse_known(self, first: Seen, second: Seen) -> None:
         labelled = self.calibration.labels is not None and self.data.labels is not None
@@ -114,10 +126,11 @@ class Candidates:
     def described(self, option: Option, seed: int = 0) -> Exits:
         """What ``option`` is and does."""
         (choosing, reporting), some, kind, point = self.halves(seed), option.exits, option.confidence, option.point
+        earlier = option.earlier
         depths = self.depths(some)
-        line = tuple(curve(*self.answers.of(kind, some, choosing), depths))
-        reported = operating(*self.answers.of(kind, some, reporting), depths, point.threshold)
-        exits = tuple(self._exit(i, number, kind, point.threshold) for number, i in enumerate(some))
+        line = tuple(curve(*self.answers.of(kind, some, choosing, earlier), depths))
+        reported = operating(*self.answers.of(kind, some, reporting, earlier), depths, point.threshold)
+        exits = tuple(self._exit(i, number, option) for number, i in enumerate(some))
         kept, heads = tuple(self.points[i] for i in some), tuple(self.heads[i] for i in some)
         before = 100 * float(self.answers.end[reporting].mean())
         return Exits(exits, kept, heads, tuple(depths), point, reported, line, before, kind)
@@ -127,36 +140,48 @@ class Candidates:
 
         ``sets`` of numbers of points are those to try, all by default.
         """
-        samples, found = self.halves(seed)[0], []
+        samples, found, kind = self.halves(seed)[0], [], self.confidence
+        earlier = self._earlier(goal)
         for some in _sets(len(self.points)) if sets is None else sets:
-            depths = self.depths(some)
-            kind = self.confidence
-            best = Option(some, kind, chosen(curve(*self.answers.of(kind, some, samples), depths), goal))
-            found += [best] if best.point.macs < 1.0 else []
+            point = chosen(curve(*self.answers.of(kind, some, samples, earlier), self.depths(some)), goal)
+            found += [Option(some, kind, earlier, point)] if point.macs < 1.0 else []
         return found
+
+    def _earlier(self, goal: Goal) -> float:
+        """The weight of what the exit before said: the one that saves most where heads were tried, not where thresholds are."""
+        every, samples = tuple(range(len(self.points))), np.arange(len(self.held.end))
+
+        def spent(earlier: float) -> float:
+            known = self.held.of(self.confidence, every, samples, earlier)
+            point = chosen(curve(*known, self.depths(every)), goal)
+            return point.macs if goal.macs is None else point.loss
+
+        plain, best = spent(0.0), min((spent(w), w) for w in EARLIER) if self.hierarchical else (np.inf, 0.0)
+        return best[1] if best[0] < plain - HEARD * abs(plain) else 0.0
 
     def always(self, number: int, seed: int = 0) -> Option:
         """Everything leaves at one point: the network is cut short there."""
         samples, some, kind = self.halves(seed)[0], (number,), next(iter(KINDS))
-        return Option(some, kind, operating(*self.answers.of(kind, some, samples), self.depths(some), 0.0))
+        return Option(some, kind, 0.0, operating(*self.answers.of(kind, some, samples), self.depths(some), 0.0))
 
     def depths(self, some: Sequence[int]) -> list[float]:
         """The share of the network's operations that is done at each exit and at its end, heads included."""
         spent = np.cumsum([self.heads[i].work / self.points[i].macs for i in some])
         return [*(float(self.points[i].depth + s) for i, s in zip(some, spent, strict=True)), 1.0 + float(spent[-1])]
 
-    def _exit(self, index: int, number: int, kind: str, threshold: float) -> Exit:
+    def _exit(self, index: int, number: int, option: Option) -> Exit:
         last, head = self.graph.outputs[0].producer, self.heads[index]
         softmax = last is not None and last.is_op("Softmax")
         name = self.points[index].value.name
-        return Exit(name, number, head.features, head.weight, head.bias, threshold, softmax, kind)
+        threshold, earlier = option.point.threshold, option.earlier if number else 0.0
+        return Exit(name, number, head.features, head.weight, head.bias, threshold, softmax, option.confidence, earlier)
 
 
 def fit_exits(
     graph: Graph, calibration: DataSet, data: DataSet, goal: Goal, seed: int = 0, confidence: str = MARGIN
 ) -> Exits | None:
-    """Exits of ``graph`` within ``goal``; raises EdgeoptError as Candidates do."""
-    return Candidates(graph, calibration, data, seed, confidence).decide(goal, seed)
+    """Exits of ``graph`` within ``goal``, hierarchical where that pays; raises EdgeoptError as Candidates do."""
+    return Candidates(graph, calibration, data, seed, confidence, hierarchical=True).decide(goal, seed)
 
 
 def better(known: Array, new: Array) -> float:

@@ -25,13 +25,15 @@ SIDES, MOST_FEATURES = (8, 6, 4, 2, 1), 1024  # of a grid; what a head may see
 class Head:
     """Sees ``features`` of a value, then weight [features, classes] and bias [classes].
 
-    ``accuracy`` is that on samples held out of the fit, between 0 and 1; ``work`` its multiply-accumulates.
+    ``accuracy`` is that on samples held out of the fit, between 0 and 1, ``held`` [samples, classes] the logits of those before
+    it was refitted on them too; ``work`` its multiply-accumulates.
     """
 
     features: Features
     weight: Array
     bias: Array
     accuracy: float
+    held: Array
     work: int
 
     def logits(self, seen: Mapping[Features, Array]) -> Array:
@@ -55,18 +57,29 @@ def fit(seen: Mapping[Features, Array], targets: Array, classes: int, shape: Seq
 
     refitted on all of them. ``targets`` [samples] are classes from 0 to ``classes`` - 1: labels, or the network's own decisions.
     """
-    order = np.random.default_rng(seed).permutation(len(targets))[:MOST]
-    held = order[: max(1, int(HELD_OUT * len(order[:TRIED])))]
+    order = _order(len(targets), seed)
+    held = held_out(len(targets), seed)
     kept = order[len(held) : TRIED]
     tried = []
     for number, (kind, x) in enumerate(seen.items()):
         for strength in STRENGTHS:
             weight, bias = _regression(x[kept], targets[kept], classes, strength)
-            right = float(np.mean(np.argmax(x[held] @ weight + bias, axis=1) == targets[held]))
-            tried.append((right, -x.shape[1], -strength, -number, kind))
-    right, _, strength, _, kind = max(tried, key=lambda t: t[:4])
+            logits = x[held] @ weight + bias
+            right = float(np.mean(np.argmax(logits, axis=1) == targets[held]))
+            tried.append((right, -x.shape[1], -strength, -number, kind, logits))
+    right, _, strength, _, kind, logits = max(tried, key=lambda t: t[:4])
     weight, bias = _regression(seen[kind][order], targets[order], classes, -strength)
-    return Head(kind, weight, bias, right, weight.size + kind.work(shape))
+    return Head(kind, weight, bias, right, logits, weight.size + kind.work(shape))
+
+
+def held_out(count: int, seed: int = 0) -> Array:
+    """Which of ``count`` samples ``fit`` tries heads on."""
+    order = _order(count, seed)
+    return order[: max(1, int(HELD_OUT * len(order[:TRIED])))]
+
+
+def _order(count: int, seed: int) -> Array:
+    return np.random.default_rng(seed).permutation(count)[:MOST]
 
 
 def _regression(x: Array, y: Array, classes: int, strength: float) -> tuple[Array, Array]:

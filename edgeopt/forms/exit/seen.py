@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from edgeopt.evaluate.judge import judged
 from edgeopt.evaluate.metrics import decisions
 from edgeopt.evaluate.probe import Probe
 from edgeopt.forms.exit.confidence import KINDS, probabilities
-from edgeopt.forms.exit.head import Head
 from edgeopt.forms.exit.points import Point
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
@@ -54,16 +54,24 @@ def probed(graph: Graph, found: Sequence[Point], kinds: Sequence[Sequence[Featur
 
 
 class Answers:
-    """How sure each head is of each sample, by the kind of confidence, and whether it is right; ``end`` is of the network."""
+    """``logits`` [samples, classes] of each head, against the ``targets`` [samples]; ``end`` says where the network is right."""
 
-    def __init__(self, heads: Sequence[Head], seen: Seen) -> None:
-        logits = [head.logits(some) for head, some in zip(heads, seen.features, strict=True)]
-        shares = [probabilities(answer) for answer in logits]
-        self.sure: Mapping[str, list[Array]] = {kind: [of(p) for p in shares] for kind, of in KINDS.items()}
-        self.right = [np.asarray(answer.argmax(axis=1) == seen.targets) for answer in logits]
-        self.end = seen.right
+    def __init__(self, logits: Sequence[Array], targets: Array, end: Array) -> None:
+        self.logits, self.targets, self.end = logits, targets, end
 
-    def of(self, kind: str, exits: Sequence[int], samples: Array) -> tuple[list[Array], list[Array]]:
-        """(confidences at ``exits``, whether they and the end are right), of some samples."""
-        sure = [self.sure[kind][i][samples] for i in exits]
-        return sure, [*(self.right[i][samples] for i in exits), self.end[samples]]
+    def of(self, kind: str, exits: Sequence[int], samples: Array, earlier: float = 0.0) -> tuple[list[Array], list[Array]]:
+        """(confidences of ``kind`` at ``exits``, whether they and the end are right), of some samples.
+
+        ``earlier`` is the weight of what an exit hears from the one before it.
+        """
+        said = heard([self.logits[i][samples] for i in exits], earlier)
+        right = [np.asarray(answer.argmax(axis=1) == self.targets[samples]) for answer in said]
+        return [KINDS[kind](probabilities(answer)) for answer in said], [*right, self.end[samples]]
+
+
+def heard(logits: Sequence[Array], earlier: float) -> list[Array]:
+    """Logits of hierarchical exits, each with ``earlier`` times those of the exit before it added.
+
+    Adding a share of its log-probabilities would say the same: they differ by a number that all classes of a sample have.
+    """
+    return list(accumulate(logits, lambda before, own: own + earlier * before))

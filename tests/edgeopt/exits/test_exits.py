@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,19 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 import edgeopt
+from edgeopt.cli.answer import SCHEMA_FILE
 from edgeopt.cli.main import main
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.examine.exits import with_exits
 from edgeopt.forms.exit.confidence import certainty, largest, margin, probabilities
-from edgeopt.forms.exit.fitted import fit_exits
+from edgeopt.forms.exit.fitted import Candidates, fit_exits
 from edgeopt.forms.exit.head import fit
 from edgeopt.forms.exit.points import points
+from edgeopt.forms.exit.seen import Answers
 from edgeopt.forms.exit.threshold import Goal, chosen, curve, leaves, operating
 from edgeopt.frontend import load
 from edgeopt.ir import Array
@@ -72,6 +76,25 @@ def test_a_mean_cost_is_kept_with_the_least_loss() -> None:
     assert chosen(line, Goal(macs=0.01)) is line[0], "what cannot be kept changes nothing"
 
 
+def test_an_earlier_exit_is_heard_where_that_saves() -> None:
+    """Two heads that err apart are better together; one that only guesses loudly is not listened to."""
+    rng, targets = np.random.default_rng(0), np.random.default_rng(1).integers(0, 3, 2000)
+    signal = 2.0 * np.eye(3)[targets]
+    first, second, loud = (signal * s + n * rng.standard_normal((2000, 3)) for s, n in ((1, 1.0), (1, 1.0), (0, 8.0)))
+    candidates = Candidates(load(network()), blobs(100, 1), blobs(100, 2), hierarchical=True)
+    candidates.points = [replace(candidates.points[0], depth=depth) for depth in (0.1, 0.5)]
+    candidates.heads = candidates.heads * 2
+    weights = []
+    for before in (first, loud):
+        candidates.held = candidates.answers = Answers([before, second], targets, np.ones(2000, bool))
+        options = candidates.options(Goal(2.0))
+        weights.append({option.earlier for option in options})
+    assert weights == [{0.5}, {0.0}]
+    candidates.hierarchical = False
+    candidates.held = candidates.answers = Answers([first, second], targets, np.ones(2000, bool))
+    assert {option.earlier for option in candidates.options(Goal(2.0))} == {0.0}
+
+
 def test_points_are_values_that_carry_everything() -> None:
     found = points(load(network()))
     assert [(p.value.name, round(p.depth, 2)) for p in found] == [("u", 0.2)], "behind the second little is left to save"
@@ -120,7 +143,9 @@ def test_the_command_reports_and_writes(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "blobs.edgeopt")])
     assert result.exit_code == 0, result.output
     assert "threshold" in result.stdout and "the end" in result.stdout
-    record = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)["result"]
+    printed = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+    assert not list(Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).iter_errors(printed))
+    record = printed["result"]
     assert record["reported"]["macs"] < 1 and len(record["curve"]) > 10
     assert [port.name for port in edgeopt.load(tmp_path / "blobs.edgeopt").outputs] == ["y", "y.exit"]
     assert "Early exits" in (tmp_path / "blobs.edgeopt" / "report.html").read_text()
