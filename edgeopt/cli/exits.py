@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,11 @@ def exits(
         within = f"{max_drop:g} percentage points" if mean_cost is None else f"{mean_cost:g} of the multiply-accumulates"
         note(f"no exit saves anything within {within}")
         raise click.exceptions.Exit(1)
-    answer(_record(found))
+    latency = compiled.manifest.get("exit_latency")
+    answer({**_record(found), "latency": latency})
     _print(found)
+    if latency is not None:
+        _print_latency(latency)
     if output is not None:
         compiled.save(output)
         note(f"wrote {output}")
@@ -82,6 +86,12 @@ def _record(found: Exits) -> dict[str, Any]:
         "reported": asdict(found.reported),
         "curve": [asdict(point) for point in found.curve],
     }
+
+
+def _print_latency(latency: Mapping[str, Any]) -> None:
+    rows = {"without exits": latency["plain"], "with exits": latency["with_exits"]}
+    cells = [(name, *(f"{1e6 * s:,.1f}" for s in (row["mean"], *row["percentiles"]))) for name, row in rows.items()]
+    print_table(("µs", "mean", "50 %", "95 %", "99 %"), cells, numbers=(1, 2, 3, 4))
 
 
 def _print(found: Exits) -> None:

@@ -42,7 +42,7 @@ def page(manifest: Mapping[str, Any]) -> str:
     about = f"{file}level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
     body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
     if curve := manifest.get("exits"):
-        body.append(section("Early exits", _exits(curve)))
+        body.append(section("Early exits", _exits(curve) + _latency(manifest.get("exit_latency"))))
     body.append(section("Memory", table(("", "bytes"), _memory(manifest), {1}) + _arena(manifest)))
     if picture := drawing(manifest):
         body.append(section("Graph", legend() + picture))
@@ -87,6 +87,16 @@ def _exits(points: Sequence[Sequence[float]]) -> str:
     lost, bound = ([(point[0], point[k]) for point in points] for k in (1, 2))
     curves = [Curve("lost", lost), Curve("bound of 95 %", bound)]
     return lines(curves, Axis("share of the multiply-accumulates"), Axis("percentage points"))
+
+
+def _latency(measured: Mapping[str, Any] | None) -> str:
+    """Microseconds of the model with and without its exits."""
+    if measured is None:
+        return ""
+    names = {"plain": "without exits", "with_exits": "with exits"}
+    seconds = {label: (measured[key]["mean"], *measured[key]["percentiles"]) for key, label in names.items()}
+    rows = [(label, *(f"{1e6 * s:,.1f}" for s in line)) for label, line in seconds.items()]
+    return table(("µs of an inference on this machine", "mean", "50 %", "95 %", "99 %"), rows, {1, 2, 3, 4})
 
 
 def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -110,8 +110,7 @@ class Candidates:
 
     def halves(self, seed: int) -> tuple[Array, Array]:
         """Samples of ``data`` that choose, and others that report."""
-        order = np.random.default_rng(seed).permutation(len(self.answers.end))
-        return np.sort(order[::2]), np.sort(order[1::2])
+        return halves(len(self.answers.end), seed)
 
     def decide(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> Exits | None:
         """The exits and threshold with the fewest operations (or the least loss) within ``goal`` on one half of the
@@ -182,6 +181,12 @@ def fit_exits(
 ) -> Exits | None:
     """Exits of ``graph`` within ``goal``, hierarchical where that pays; raises EdgeoptError as Candidates do."""
     return Candidates(graph, calibration, data, seed, confidence, hierarchical=True).decide(goal, seed)
+
+
+def halves(count: int, seed: int = 0) -> tuple[Array, Array]:
+    """Which of ``count`` samples choose, and which report."""
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[::2]), np.sort(order[1::2])
 
 
 def better(known: Array, new: Array) -> float:

@@ -148,4 +148,7 @@ def test_the_command_reports_and_writes(tmp_path: Path) -> None:
     record = printed["result"]
     assert record["reported"]["macs"] < 1 and len(record["curve"]) > 10
     assert [port.name for port in edgeopt.load(tmp_path / "blobs.edgeopt").outputs] == ["y", "y.exit"]
-    assert "Early exits" in (tmp_path / "blobs.edgeopt" / "report.html").read_text()
+    for row in record["latency"].values():
+        assert 0 < row["mean"] < 0.1 and sorted(row["percentiles"]) == row["percentiles"]
+    page = (tmp_path / "blobs.edgeopt" / "report.html").read_text()
+    assert "Early exits" in page and "without exits" in page and "µs of an inference" in page

@@ -1,0 +1,56 @@
+"""How long single inferences take: models side by side on the same samples, since the time may depend on the sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.runtime.clock import Clock
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.ports import checked, sample_count
+
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds: the ``mean`` of samples one after the other in one native call; ``percentiles`` (50, 95, 99) of single samples."""
+
+    mean: float
+    percentiles: tuple[float, ...]
+
+
+def latencies(models: Sequence[CompiledModel], samples: DataSet, single: int, rounds: int) -> list[Latency]:
+    """Of each model on ``samples``, of which ``single`` are also timed alone; in turns, the least of the ``rounds``."""
+    together, few = np.full(len(models), np.inf), samples.subset(single)
+    alone = np.full((len(models), len(few)), np.inf)
+    clocks = [[Clock(model, few.take(slice(at, at + 1)).arrays) for at in range(len(few))] for model in models]
+    for _ in range(rounds):
+        for which, model in enumerate(models):
+            together[which] = min(together[which], _stream(model, samples))
+        for which, at in np.ndindex(alone.shape):
+            alone[which, at] = min(alone[which, at], clocks[which][at]())
+    shares = np.percentile(alone, PERCENTILES, axis=1).T
+    return [Latency(float(mean), tuple(map(float, row))) for mean, row in zip(together, shares, strict=True)]
+
+
+def _stream(model: CompiledModel, samples: DataSet) -> float:
+    """Mean seconds; where a call takes one batch only, the way from Python counts."""
+    step = len(samples) if _at_once(model, samples) else 1
+    calls = [samples.take(slice(at, at + step)).arrays for at in range(0, len(samples), step)]
+    begun = time.perf_counter()
+    for arrays in calls:
+        model.run(arrays)
+    return (time.perf_counter() - begun) / len(samples)
+
+
+def _at_once(model: CompiledModel, samples: DataSet) -> bool:
+    try:
+        return sample_count(checked(samples.arrays, model.inputs), model.inputs, model.outputs) == len(samples)
+    except EdgeoptError:
+        return False
