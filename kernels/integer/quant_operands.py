@@ -51,15 +51,16 @@ def require_bytes(*tensors: Tensor) -> None:
             raise Declined(f"element type {tensor.type.dtype}")
 
 
-def tile_site(site: Site, axis: int) -> Site:
+def tile_site(site: Site, axis: int, weight: Array | None = None) -> Site:
     """The site as a tile sees it, which multiplies words where x holds codes of 16 bits.
 
+    ``weight``: the centred one with all outputs along ``axis``, where it is stored otherwise.
     Raises Declined for other element types, and where a sum of such codes may leave 32 bits.
     """
     require_codes(site.given(X))
     if site.given(X).type.dtype in LIMITS:
         return site
-    if (largest_sum(site, centred(site, axis), axis) >= SUM_LIMIT).any():
+    if (largest_sum(site, centred(site, axis) if weight is None else weight, axis) >= SUM_LIMIT).any():
         raise Declined("its sums may not fit 32 bits")
     return replace(site, target=for_words(site.target))
 

@@ -42,7 +42,6 @@ NO_PADS = (0, 0, 0, 0)
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The calls for a QuantConvTranspose. Raises Declined for layouts, types and groups it cannot walk."""
-    site = tile_site(site, 1)
     x, y, weight, group = site.given(0), site.outputs[0], centred(site, 1), site.node.integer("group", 1)
     require_result(y)
     if not x.layout.block or not y.layout.block or y.layout.block % site.target.lanes:
@@ -50,7 +49,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if any(halo(site.node)) and x.layout.fill != x_zero(site.node):
         raise Declined("the border of its input does not hold its zero point")
     groups = Groups(group, groups_together(group, weight.shape[0] // group, weight.shape[1], max(x.layout.block, y.layout.block)))
-    how, _ = ending(site, groups.phase(weight, None), 0, seen_zero(site))
+    every = groups.phase(weight, None)
+    site = tile_site(site, 0, every)
+    how, _ = ending(site, every, 0, seen_zero(site))
     copies, source = as_multiplied(site.target, x)
     forms = by_form(plane_phases(site.node, WEIGHT))
     return (*copies, *(_call(site, source, weight, groups, how, form, pairs) for form, pairs in forms.items()))

@@ -50,6 +50,14 @@ def test_agrees_with_its_meaning(case: str, where: str) -> None:
         compare(run(graph, data, [KERNEL], where, by_chunks), truth)
 
 
+def test_groups_read_words() -> None:
+    shape, weight, attributes = CASES["grouped in blocks"]
+    grid = Grid(0.0004, -300, "int16")
+    graph = graph_of(shape, codes("int8", *weight), attributes, grid, Grid(0.002, 0, "int16"))
+    data = {"x": codes("int16", *shape)}
+    compare(run(graph, data, [KERNEL]), expected(graph, data))
+
+
 @pytest.mark.parametrize("case", ["grouped in blocks", "3x3 stride 2, phases of 1 to 4 taps"])
 @pytest.mark.parametrize("kind", ["", "HardSwish"])
 @pytest.mark.parametrize("one", [True, False])
