@@ -5,8 +5,9 @@
 
 The same for GRU and RNN. Weights stay in their few bits in memory, and kernels widen them. Zero points are subtracted from the
 codes. The numbers are those of the float operator with the dequantised weights.
-Not when only one of them is quantised; when scales lie along another axis than the gates; or when the codes less their zero
-points do not fit 8 bits.
+Not where no kernel reads codes: gates that are clipped or coupled, activations without a vector form, a computed bias. Not when
+only one of them is quantised; when scales lie along another axis than the gates; or when the codes less their zero points do not
+fit 8 bits.
 """
 
 import numpy as np

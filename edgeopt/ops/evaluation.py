@@ -18,13 +18,17 @@ from edgeopt.ops.reference_convolution import ConvTranspose
 from edgeopt.ops.reference_normalization import LRN, LpNormalization
 from edgeopt.ops.reference_pad import Pad
 from edgeopt.ops.reference_pooling import AveragePool, GlobalMaxPool, MaxPool
+from edgeopt.ops.reference_recurrent import GRU, LSTM, RNN
 from edgeopt.ops.reference_resize import Resize
 from edgeopt.ops.reference_sampling import GridSample, RoiAlign
 from edgeopt.ops.table import OWN_OPS, own_body
 from edgeopt.ops.tensors import array_type, value_info
 
 REFERENCE_IR_VERSION = 10
-CORRECTED = (AveragePool, ConvTranspose, GlobalMaxPool, GridSample, LRN, LpNormalization, MaxPool, Pad, Resize, RoiAlign)
+CORRECTED = (
+    *(AveragePool, ConvTranspose, GlobalMaxPool, GridSample, GRU, LRN, LSTM, LpNormalization, MaxPool, Pad),
+    *(Resize, RNN, RoiAlign),
+)
 # Operators whose older versions onnx.reference lacks or gets wrong, with a newer version that means the same on older inputs.
 NEWER = {"BatchNormalization": 15, "DequantizeLinear": 19}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeopt.ir import Array, Node
+from edgeopt.ir.match import dtype_of
 from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.qdq import dequantized
 from edgeopt.ops.work import recurrent
@@ -18,6 +19,7 @@ WEIGHTS, SCALES = (1, 2), (8, 9)
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 HYBRID = {op: f"Hybrid{op}" for op in GATES}
 CODES = ("int8", "int4", "float16")
+VECTORISED = ("Relu", "Tanh", "Sigmoid", "LeakyRelu", "HardSigmoid")  # activations that tiles of gates have
 
 
 def gates_of(node: Node) -> int:
@@ -26,9 +28,29 @@ def gates_of(node: Node) -> int:
     return standard or next((GATES[op] for op, name in HYBRID.items() if node.is_own(name)), 0)
 
 
+def tile_misfit(node: Node) -> str:
+    """Why no kernel computes a recurrent node by tiles of gates, which alone read codes; '' when one does."""
+    if dtype_of(node.input(0)) != "float32":
+        return "its input is not float32"
+    if node.real("clip", 0.0) or node.integer("input_forget", 0):
+        return "its gates are clipped or coupled"
+    names = node.attributes.get("activations") or ()
+    assert isinstance(names, (list, tuple))
+    known = [name.lower() for name in VECTORISED]
+    odd = [name for name in map(_text, names) if name.lower() not in known]
+    if odd:
+        return f"its activation {odd[0]} has no vector form"
+    computed = [v for v in (node.input(3), node.input(7)) if v is not None and not v.is_constant]
+    return "its bias or its peepholes are computed" if computed else ""
+
+
+def _text(name: object) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
 def recurrent_weights(node: Node) -> tuple[Array, Array] | None:
-    """The weights of the input and of the units of a float LSTM, GRU or RNN, when both are float32 constants."""
-    if node.domain or node.op not in GATES:
+    """The weights of the input and of the units of a float LSTM, GRU or RNN that can have codes, when both are constants."""
+    if node.domain or node.op not in GATES or tile_misfit(node):
         return None
     w, r = node.constant(1), node.constant(2)
     return (w, r) if w is not None and r is not None and w.dtype == r.dtype == np.float32 else None
@@ -36,6 +58,8 @@ def recurrent_weights(node: Node) -> tuple[Array, Array] | None:
 
 def weight_source(node: Node, index: int) -> Node | str:
     """The DequantizeLinear or Cast that makes weight ``index`` of constants the hybrid operator can keep; else why not."""
+    if reason := tile_misfit(node):
+        return reason
     value = node.input(index)
     source = value.producer if value is not None else None
     if source is None or any(v is not None and not v.is_constant for v in source.inputs):

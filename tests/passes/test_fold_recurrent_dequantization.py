@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ import pytest
 from edgeopt.frontend import export
 from edgeopt.interpret import interpret
 from edgeopt.ir import Graph, Value
-from edgeopt.ops.recurrent import HYBRID
+from edgeopt.kernels.call import Declined
+from edgeopt.kernels.recurrent.recurrent import _NAMES, Activation, Direction
+from edgeopt.kernels.recurrent.recurrent_packed import activations
+from edgeopt.ops.recurrent import HYBRID, VECTORISED
 from edgeopt.pipeline import optimize
 from tests.edgeopt.runtime_oracle import run
 from tests.passes.building import closed, shape, sketch
@@ -29,11 +34,18 @@ def weight(draft: Draft, depth: int, zero: int = 0, axis: int = 1, dtype: str = 
     return draft.op("DequantizeLinear", codes, draft.weight(count, low=0.001, high=0.01), points, axis=axis)
 
 
-def layer(draft: Draft, x: Value, w: Value | None = None, r: Value | None = None) -> Graph:
+def layer(
+    draft: Draft,
+    x: Value,
+    w: Value | None = None,
+    r: Value | None = None,
+    bias: Value | None = None,
+    how: dict[str, Any] | None = None,
+) -> Graph:
     samples, channels, height, width = shape(x)
     steps = draft.op("Reshape", x, draft.constant([samples * channels, height, width], "int64"))
     w, r = w or weight(draft, width), r or weight(draft, HIDDEN)
-    return closed(draft, draft.op("GRU", steps, w, r, draft.weight(1, 2 * ROWS), hidden_size=HIDDEN))
+    return closed(draft, draft.op("GRU", steps, w, r, bias or draft.weight(1, 2 * ROWS), hidden_size=HIDDEN, **(how or {})))
 
 
 def test_golden(golden: Callable[[str, str], None]) -> None:
@@ -74,3 +86,22 @@ def test_leaves_codes_that_need_nine_bits() -> None:
     draft, x = sketch()
     graph = layer(draft, x, weight(draft, shape(x)[3], -100))
     assert any("do not fit 8 bits" in reason for reason in reasons(graph, NAME))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [({"clip": 0.5}, "clipped"), ({"activations": ["Sigmoid", "Softsign"]}, "Softsign"), ({}, "bias")],
+    ids=["clip", "activation", "bias"],
+)
+def test_leaves_what_no_kernel_reads_as_codes(attributes: dict[str, Any], reason: str) -> None:
+    draft, x = sketch()
+    bias = None if attributes else draft.op("Neg", draft.weight(1, 2 * ROWS))
+    graph = layer(draft, x, bias=bias, how=attributes)
+    assert any(reason in said for said in reasons(graph, NAME))
+
+
+def test_kernels_have_the_activations_that_are_folded() -> None:
+    for name in _NAMES:
+        direction = Direction(0, False, (Activation(name, 0.0, 0.0),))
+        with nullcontext() if name in VECTORISED else pytest.raises(Declined):
+            assert activations(direction)

@@ -8,12 +8,11 @@ from edgeopt.forms.quantize.recurrent import recurrent_nodes
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.match import dtype_of
 from edgeopt.ops.grids import LINEAR, quantizable_nodes
-from edgeopt.ops.recurrent import GATES
+from edgeopt.ops.recurrent import GATES, tile_misfit
 
 NO_KERNEL = {
     "ConvTranspose": "its weight is computed, or it is not over two axes with explicit pads",
     "Einsum": "sums over named axes have no integer kernel",
-    **dict.fromkeys(GATES, "its weights are computed"),
 }
 
 
@@ -35,7 +34,7 @@ def note_of(left: list[tuple[Node, str]]) -> str:
 def _products(graph: Graph) -> Iterator[tuple[Node, str]]:
     """Float products here and in subgraphs, each with the operator whose body it lies in."""
     for node in graph.nodes:
-        if node.is_own(*LINEAR) or node.is_op("Conv", "Gemm", "MatMul", *NO_KERNEL):
+        if node.is_own(*LINEAR) or node.is_op("Conv", "Gemm", "MatMul", *NO_KERNEL, *GATES):
             yield node, ""
         for inner in node.subgraphs:
             yield from ((found, inside or node.op) for found, inside in _products(inner))
@@ -46,6 +45,8 @@ def _reason(node: Node, inside: str) -> str:
         return NO_KERNEL[node.op]
     if inside:
         return f"inside the body of {inside}"
+    if node.is_op(*GATES):
+        return tile_misfit(node) or "its weights are computed"
     if dtype_of(node.output) != "float32":
         return f"computed in {dtype_of(node.output)}"
     constants = [v for v in node.inputs[:2] if v is not None and v.is_constant]

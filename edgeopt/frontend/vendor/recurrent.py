@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgeopt.frontend.vendor.contract import Contract
 from edgeopt.ir import OWN_DOMAIN, Node
 from edgeopt.ops.definition import Body
+from edgeopt.ops.recurrent import tile_misfit
 
 ATTRIBUTES = ("direction", "hidden_size", "activations", "activation_alpha", "activation_beta", "clip", "input_forget")
 WEIGHTS, GRIDS = (1, 2), ((8, 9), (10, 11))  # codes; their scale and zero point, of a direction or of each of its rows
@@ -16,7 +19,7 @@ def _quantized(node: Node, body: Body) -> None:
     others = [f"x{i}" if node.input(i) is not None else "" for i in range(3, 8)]
     outputs = [f"y{i}" if v.name else "" for i, v in enumerate(node.outputs)]
     kept = {name: node.attributes[name] for name in ATTRIBUTES if name in node.attributes}
-    if all(_fits(node, w, zero) for w, (_, zero) in zip(WEIGHTS, GRIDS, strict=True)):
+    if not tile_misfit(node) and all(_fits(node, w, grid) for w, grid in zip(WEIGHTS, GRIDS, strict=True)):
         codes = [body.op("Transpose", [f"x{w}"], perm=[0, 2, 1]) for w in WEIGHTS]
         body.call("HybridLSTM", ["x0", *codes, *others, *(scale for _, scale in pairs)], outputs, OWN_DOMAIN, **kept)
         return
@@ -26,10 +29,10 @@ def _quantized(node: Node, body: Body) -> None:
     body.call("LSTM", inputs, outputs, "", **kept)
 
 
-def _fits(node: Node, weight: int, zero: int) -> bool:
-    """Whether the stored codes are centred int8 already."""
-    value, point = node.input(weight), node.constant(zero)
-    return value is not None and value.type is not None and value.type.dtype == "int8" and point is not None and not point.any()
+def _fits(node: Node, weight: int, grid: tuple[int, int]) -> bool:
+    """Whether the codes are stored, and centred int8 already."""
+    codes, (scale, point) = node.constant(weight), (node.constant(i) for i in grid)
+    return codes is not None and codes.dtype == np.int8 and scale is not None and point is not None and not point.any()
 
 
 def _centred(body: Body, weight: int, grid: tuple[int, int]) -> tuple[str, str]:
