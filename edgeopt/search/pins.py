@@ -67,6 +67,12 @@ class Pins:
                 shown = ", ".join(f"'{other}'" for other in near)
                 raise EdgeoptError(f"there is no layer '{name}'; there are {shown} ('edgeopt why MODEL' lists those that matter)")
 
+    def refuse(self, obstacles: Mapping[str, str]) -> None:
+        """Raise EdgeoptError for a layer that was to have a form of a technique with a reason against all of the graph."""
+        for layer, form in self.forms.items():
+            if reason := obstacles.get(self.technique(layer)[0]):
+                raise EdgeoptError(f"layer '{layer}' cannot become '{form}' here: {reason}")
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -100,7 +106,7 @@ class Allowance:
             technique, key = self.pins.technique(layer)
             if technique == session.technique.name and key not in keys.get(layer, ()):
                 known = ", ".join(dict.fromkeys(keys.get(layer, ())))
-                why = "" if self.with_data or not known else "; give --data for forms that have to know what layers read"
+                why = "" if self.with_data else "; give --data for forms that have to know what layers read"
                 instead = f"it can become {known}" if known else "it has no weights that this form changes"
                 raise EdgeoptError(f"layer '{layer}' cannot become '{form}' here: {instead}{why}")
 

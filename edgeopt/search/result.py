@@ -75,7 +75,8 @@ class Decision:
     def _nothing(self) -> str:
         """Why every layer is left exact."""
         if not self.given_back:
-            return f"left in float: no layer fits {self.scheme}: {next(iter(self.refused.values()), 'there is none')}"
+            what = "has another form" if self.scheme == FLOAT else f"fits {self.scheme}"
+            return f"left in float: no layer {what}: {next(iter(self.refused.values()), 'there is none')}"
         kept = f"the {self.metric} of {self.before:.2f} % on {self.samples} samples"
         return f"left in float: {self.scheme} keeps {kept} within --max-drop {self.max_drop:g} in no layer that could be found"
 

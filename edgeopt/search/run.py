@@ -181,9 +181,11 @@ def _attempt(
     budget.pins.check(graph)
     if output == "standard":
         make_readable(graph, context)
-    reasons = [techniques()[name].obstacle(graph) for name in keys]
-    if all(reasons):
-        add_note(graph, f"nothing was {techniques()[next(iter(keys))].done}: {reasons[0]}")
+    reasons = {name: techniques()[name].obstacle(graph) for name in keys}
+    budget.pins.refuse(reasons)
+    if all(reasons.values()):
+        first = next(iter(keys))
+        add_note(graph, f"nothing was {techniques()[first].done}: {reasons[first]}")
         return graph, None
     asked = (budget.forms is not None or budget.recipe is not None) and not restructuring(budget.names)[0]
     objective: Objective = "size" if asked else budget.objective

@@ -80,3 +80,11 @@ def test_a_file_for_other_runtimes_says_the_same() -> None:
     assert [makers[name] for name in layer.input[1:3]] == ["DequantizeLinear"] * 2
     expected = edgeopt.compile(model, level=3, options=Options(quantize="w8")).run(data)["y"]
     np.testing.assert_allclose(run(written, data)["y"], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("clip", "form", "reason"), [(0.5, "w8", "that can be codes"), (0.0, "w1", "cannot become 'w1'")])
+def test_a_form_that_a_layer_cannot_have_is_refused(clip: float, form: str, reason: str) -> None:
+    model = network("GRU", head=False)
+    model.graph.node[0].attribute.append(helper.make_attribute("clip", clip))
+    with pytest.raises(edgeopt.EdgeoptError, match=reason):
+        edgeopt.compile(model, level=3, options=Options(layer_forms={"layer": form}))

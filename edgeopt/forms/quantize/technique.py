@@ -63,7 +63,7 @@ class Quantize:
     def obstacle(self, graph: Graph) -> str:
         """There must be a product with constant weights."""
         known = quantizable_nodes(graph) or recurrent_nodes(graph)
-        return "" if known else "it has no convolution, matrix product or recurrent layer with constant float32 weights"
+        return "" if known else "it has no convolution, matrix product or recurrent layer with constant weights that can be codes"
 
     def left(self, graph: Graph) -> Sequence[str]:
         """The float products without an integer form, with the reasons."""
@@ -131,8 +131,8 @@ class QuantizeSession:
         named = {s: Form(self.technique.name, s.name) for s in self.schemes}
         different = {s.weights: s for s in reversed(self.schemes)}
         offers = {n.name: [f for s, f in named.items() if fitting([n], s)] for n in quantizable_nodes(self.graph)}
-        kept = [form for s, form in named.items() if s in different.values()]
-        offers |= {n.name: kept for n in recurrent_nodes(self.graph)}
+        kept = {form: misfits(self.graph, s) for s, form in named.items() if s in different.values()}
+        offers |= {n.name: [form for form, lost in kept.items() if n.name not in lost] for n in recurrent_nodes(self.graph)}
         return {name: forms for name, forms in offers.items() if forms and name not in self.refusals()}
 
     def refusals(self) -> Mapping[str, str]:
