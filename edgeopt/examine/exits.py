@@ -15,7 +15,7 @@ from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
-from edgeopt.pipeline import optimize
+from edgeopt.pipeline import finish, optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
@@ -53,6 +53,8 @@ def with_exits(
     plain = clone(graph)
     insert(graph, found.exits, context)
     optimize(graph, level, context)
+    finish(plain, Context(level=level))
+    finish(graph, context)
     made = assemble(graph, facts, level, context, library=not facts.runs_here)
     made.manifest["exits"] = sorted([point.macs, point.loss, point.bound] for point in found.curve)
     if facts.runs_here:

@@ -24,6 +24,8 @@ from edgeopt.partition.plan import Plan, changed
 from edgeopt.partition.prices import crossing, latency_rates, price, returning
 from edgeopt.partition.projected import projected
 from edgeopt.partition.shipped import FILE, FORMAT
+from edgeopt.pipeline import finish
+from edgeopt.rewrite import Context
 from edgeopt.target import target as find_target
 
 
@@ -138,6 +140,7 @@ def _compiled(
             compiled[key] = f"{library_name(name)}-{sum(tier == name for tier, _ in compiled)}.edgeopt"
             target = find_target(targets[name])
             insert_into_part(graph, exits_of(plan), plan.graph.outputs[0].name, level)
+            finish(graph, Context(level=level))
             made = assemble(graph, target, level, None, f"{SYMBOL}_{library_name(name)}", not target.runs_here)
             made.save(folder / compiled[key])
     return {name: compiled[key] for name, key in keys.items()}

@@ -17,6 +17,8 @@ from edgeopt.interpret import interpret
 from edgeopt.ops import evaluate
 from edgeopt.pipeline import finish, optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.timing import profiles
+from edgeopt.target import target as find_target
 from tests.edgeopt.runtime_oracle import run
 
 X = np.random.default_rng(1).normal(size=(2, 3, 26, 22)).astype(np.float32)
@@ -86,6 +88,16 @@ def test_other_engines_and_many_samples_get_the_same_numbers() -> None:
     batched = BATCHED_OWN["PReluConv"](node, inputs)
     assert batched is not None
     np.testing.assert_allclose(batched, evaluate(node, inputs)[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-a72"])
+def test_what_is_timed_is_what_is_shipped(target: str) -> None:
+    graph = load(sequence())
+    optimize(graph)
+    before = str(graph)
+    layers = profiles({"exact": graph}, find_target(target), 1)["exact"].layers
+    assert [name for name in layers if name.startswith("prelu")] == ["prelu6"]
+    assert str(graph) == before
 
 
 def test_level_zero_leaves_it_apart() -> None:
