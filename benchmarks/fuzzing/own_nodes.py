@@ -66,6 +66,8 @@ NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (
     ("SparseGemm", (_real(2, 12), _real(4, 4, 4), _real(6), None, *FEW), FLAT),
     ("SparseQuantConv", (X, S, Z, _signed(4, 4, 4), WS, None, BIAS, *ENDS, None, None, None, BLOCKS, STARTS), STORED),
     ("SparseQuantGemm", (_codes(2, 12), S, Z, _signed(4, 4, 4), WS, None, BIAS, *ENDS, None, None, None, *FEW), FLAT),
+    ("PReluConv", (_real(1, 4, 8, 8), _real(6, 4, 3, 3), None, _real(1, 6, 6, 6), _real(6, 1, 1)), {}),
+    ("PReluConv", (_real(2, 20, 7, 5), _real(20, 1, 3, 3), _real(20), None, _real(20, 1, 1)), {"group": 20, "pads": [1] * 4}),
 )
 
 
