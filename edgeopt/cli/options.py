@@ -107,11 +107,13 @@ def keep_float(command: Command) -> Command:
 
 def parse_layer_forms(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
     """``("conv=w8a16", ...)`` as {"conv": "w8a16"}; wrong text is a usage error."""
-    found = {}
+    found: dict[str, str] = {}
     for text in values:
         layer, equals, form = text.rpartition("=")
         if not equals or not layer or not form:
             raise click.BadParameter(f"'{text}' does not read LAYER=FORM", ctx, parameter)
+        if found.get(layer, form) != form:
+            raise click.BadParameter(f"'{layer}' is to become '{found[layer]}' and '{form}'; say one of them", ctx, parameter)
         found[layer] = form
     return found
 

@@ -48,8 +48,13 @@ def layer_rows(record: Mapping[str, Any]) -> list[Row]:
 
 
 def _pair(before: float, after: float, factor: float, form: str, faster: bool = False) -> tuple[str, str, str]:
-    ratio = f"{before / after:.2f}x faster" if faster else f"{after / before:.3f}x"
-    return form.format(factor * before), form.format(factor * after), ratio if before and after else "-"
+    if not before or not after:
+        ratio = "-"
+    elif faster:
+        ratio = f"{before / after:.2f}x faster" if before >= after else f"{after / before:.2f}x slower"
+    else:
+        ratio = f"{after / before:.3f}x"
+    return form.format(factor * before), form.format(factor * after), ratio
 
 
 def microseconds(seconds: float | None) -> str:

@@ -91,7 +91,9 @@ def approximate(
     """
     structures, others = restructuring(budget.names)
     if structures and budget.data is None and budget.calibration is None:
-        add_note(graph, f"{' and '.join(structures)}: not without data, on which layers are fitted and the loss is verified")
+        needed = "not without data, on which layers are fitted and the loss is verified"
+        budget.pins.refuse(dict.fromkeys(structures, needed))
+        add_note(graph, f"{' and '.join(structures)}: {needed}")
         if not others:
             return _exact(graph, context, output, print_after), None
         structures, budget = {}, _narrowed(budget, others, budget.max_drop)

@@ -54,6 +54,8 @@ def test_names_and_forms_that_are_none() -> None:
     with pytest.raises(edgeopt.EdgeoptError, match="expected is a list"):
         edgeopt.Options(keep_float="conv")
     assert command("compile", DIGITS, "--form", "w8a16").exit_code == 2
+    twice = command("compile", DIGITS, "--form", "gemm_19=w8a8", "--form", "gemm_19=w8")
+    assert twice.exit_code == 2 and "say one of them" in twice.stderr
 
 
 def test_without_data_a_form_of_weights_alone_is_reached_by_its_name() -> None:
@@ -64,3 +66,5 @@ def test_without_data_a_form_of_weights_alone_is_reached_by_its_name() -> None:
     assert rows["gemm"] == "w8"
     with pytest.raises(edgeopt.EdgeoptError, match="'gemm' cannot become 'w8a8' here: it can become w8; give --data"):
         compiled("w8a8")
+    with pytest.raises(edgeopt.EdgeoptError, match="'conv' cannot become 'low_rank' here: not without data"):
+        edgeopt.compile(small_models.convolution(), 1, options=edgeopt.Options(layer_forms={"conv": "low_rank"}))

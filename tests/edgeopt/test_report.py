@@ -14,7 +14,7 @@ import edgeopt
 from edgeopt.report.bars import bars
 from edgeopt.report.drawing import drawing, timeline
 from edgeopt.report.page import page
-from edgeopt.report.quantization import layer_rows, summary_rows
+from edgeopt.report.quantization import _pair, layer_rows, summary_rows
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 VOID = {"meta"}
@@ -104,3 +104,8 @@ def test_buffers_of_the_timeline_lie_in_the_arena_apart(compiled: edgeopt.Compil
     assert timeline([], 3, 100) == "" and ElementTree.fromstring(timeline(buffers, 9, arena)).tag == "svg"
     many = {"nodes": [{"name": "n", "op": "<Relu>", "output": "", "reads": [0] if i else []} for i in range(500)]}
     assert "and 100 more" in drawing(many) and "<Relu>" not in drawing(many)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.5, "2.00x faster"), (2.0, "2.00x slower"), (0.0, "-")])
+def test_what_takes_longer_is_slower(seconds: float, said: str) -> None:
+    assert _pair(1.0, seconds, 1e3, "{:.4g}", faster=True)[2] == said
