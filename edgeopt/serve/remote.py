@@ -49,7 +49,8 @@ class Remote:
     def __init__(self, address: str, token: str = "", certificate: Path | None = None, binary: bool = True) -> None:
         self.address, self._token, self._binary = address, token, binary
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not (address + token).isascii() or not (address + token).isprintable():
+        numbered = port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
+        if not host or not numbered or not (address + token).isascii() or not (address + token).isprintable():
             raise EdgeoptError(f"{address!r} is no address of a server, or its token is none; write HOST:PORT and ASCII")
         self._host, self._port, self._authority = host.strip("[]"), int(port), address
         self._context = ssl.create_default_context(cafile=str(certificate)) if certificate is not None else None

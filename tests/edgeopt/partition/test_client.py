@@ -188,6 +188,14 @@ def test_servers_that_rest_say_nothing_of_the_link(folder: Path) -> None:
     assert client.watch.rate == seen
 
 
+def test_servers_that_are_none_are_one_message(folder: Path) -> None:
+    with pytest.raises(EdgeoptError, match="no server is given"):
+        Client(folder / "plan", [])
+    for address in ("127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:\u0661"):
+        with pytest.raises(EdgeoptError, match="is no address"):
+            Client(folder / "plan", [address])
+
+
 def test_the_device_serves_nothing_and_a_relay_needs_the_next_address(folder: Path) -> None:
     shipped = load_plan(folder / "plan")
     with pytest.raises(EdgeoptError, match="serves nothing"):
