@@ -43,6 +43,14 @@ def _books(words: int, outputs: int, *taps: int) -> tuple[Array, Array, Array, A
     return codes, _signed(1, words, 16, 4), np.full(outputs, 0.02, np.float32), _real(outputs)
 
 
+def _recurrent(gates: int, hidden: int = 16) -> tuple[Operand, ...]:
+    """Operands of a recurrent layer whose weights are codes, with a scale for each row."""
+    rows = gates * hidden
+    scale = np.full((1, rows, 1), 0.03, np.float32)
+    weights = _signed(1, rows, 4), _signed(1, rows, hidden), _real(1, 2 * rows)
+    return _real(5, 3, 4), *weights, None, None, None, None, scale, scale
+
+
 NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (
     ("FusedAttention", (_real(2, 5, 4), _real(2, 7, 4), _real(2, 7, 3), _real(5, 7)), {"scale": 0.5}),
     ("FusedAttention", (_real(1, 3, 40, 16), _real(1, 3, 40, 16), _real(1, 3, 40, 16)), {"y_order": [0, 2, 1, 3]}),
@@ -66,6 +74,9 @@ NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (
     ("SparseGemm", (_real(2, 12), _real(4, 4, 4), _real(6), None, *FEW), FLAT),
     ("SparseQuantConv", (X, S, Z, _signed(4, 4, 4), WS, None, BIAS, *ENDS, None, None, None, BLOCKS, STARTS), STORED),
     ("SparseQuantGemm", (_codes(2, 12), S, Z, _signed(4, 4, 4), WS, None, BIAS, *ENDS, None, None, None, *FEW), FLAT),
+    ("HybridLSTM", _recurrent(4), {"hidden_size": 16}),
+    ("HybridGRU", _recurrent(3), {"hidden_size": 16}),
+    ("HybridRNN", _recurrent(1), {"hidden_size": 16}),
     ("PReluConv", (_real(1, 4, 8, 8), _real(6, 4, 3, 3), None, _real(1, 6, 6, 6), _real(6, 1, 1)), {}),
     ("PReluConv", (_real(2, 20, 7, 5), _real(20, 1, 3, 3), _real(20), None, _real(20, 1, 1)), {"group": 20, "pads": [1] * 4}),
 )
