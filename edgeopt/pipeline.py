@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
+from edgeopt.ir.clone import clone
 from edgeopt.passes import (
     canonicalize_conv,
     canonicalize_gemm,
@@ -206,6 +207,13 @@ def finish(graph: Graph, context: Context, only: Sequence[str] | None = None, pr
     for stage in LAST if context.level >= 1 else ():
         if only is None or stage.pass_.name in only:
             _run(graph, stage.pass_, context, print_after)
+
+
+def finished(graph: Graph, level: int) -> Graph:
+    """A copy of ``graph`` after the passes that come last, as it is lowered."""
+    made = clone(graph)
+    finish(made, Context(level=level))
+    return made
 
 
 def names() -> set[str]:

@@ -199,6 +199,11 @@ class KernelCall:
     label: str = ""
     overlaps: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def full_name(self) -> str:
+        """What reports call the kernel: the module and the function, unless it has a label."""
+        return self.label or f"{self.function.__module__.rsplit('.', 1)[-1]}.{self.function.__name__}"
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:

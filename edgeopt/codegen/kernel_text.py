@@ -15,7 +15,6 @@ from edgeopt.codegen.outline import outline
 from edgeopt.codegen.parts import part_text, unknown_parts
 from edgeopt.codegen.processes import shared
 from edgeopt.codegen.written import WrittenStep
-from edgeopt.kernels.call import KernelCall
 from edgeopt.kernels.emit.intrinsics import pointer
 from edgeopt.kernels.emit.vector_function import VectorFunction
 from edgeopt.lower.program import Step
@@ -107,8 +106,3 @@ def _with_parts(step: Step) -> str:
 def signature(step: Step) -> tuple[Type, ...]:
     given = [types.float32 if isinstance(c, float) else types.int64 for c in step.call.constants]
     return (*(pointer(d) for d in step.dtypes), types.int64, types.int64, *given)
-
-
-def kernel_label(call: KernelCall) -> str:
-    """What reports call a kernel: the module and the function, unless it has a label."""
-    return call.label or f"{call.function.__module__.rsplit('.', 1)[-1]}.{call.function.__name__}"

@@ -11,7 +11,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from edgeopt.codegen.build import build
-from edgeopt.codegen.kernel_text import kernel_label
 from edgeopt.codegen.tvm_extra import VERSIONS
 from edgeopt.codegen.tvm_text import kernel_text
 from edgeopt.codegen.written import PLACE, WrittenStep, written
@@ -40,7 +39,7 @@ class TvmBackend:
     def record(self, program: Program, target: Target) -> dict[str, Any]:
         """How many of the steps are TIR, and the kernels of the others with their number."""
         native = self.rewritten(program, target).native
-        rest = Counter(kernel_label(step.call) for step in native if not isinstance(step, WrittenStep))
+        rest = Counter(step.call.full_name for step in native if not isinstance(step, WrittenStep))
         own = len(native) - rest.total()
         return {"name": self.name, "version": VERSIONS["apache-tvm"], "steps": len(native), "own": own, "rest": dict(rest)}
 

@@ -119,6 +119,16 @@ def read(path: str | Path, graph: Graph) -> DataSet:
     return _fitting(found, graph, f"'{path}'")
 
 
+def read_pair(data: str | Path | DataSet, calibration: str | Path | DataSet | None, graph: Graph) -> tuple[DataSet, DataSet]:
+    """(calibration, evaluation) for ``graph``, from files or as they are; half of ``data`` calibrates where nothing else does."""
+    known = _known(data, graph)
+    return known.split() if calibration is None else (_known(calibration, graph), known)
+
+
+def _known(source: str | Path | DataSet, graph: Graph) -> DataSet:
+    return source if isinstance(source, DataSet) else read(source, graph)
+
+
 def admit(data: DataSet, graph: Graph) -> DataSet:
     """``data`` that was not read from a file, checked like one."""
     labels = {} if data.labels is None else {LABELS: np.asarray(data.labels)}

@@ -9,6 +9,7 @@ import numpy as np
 from edgeopt.ir import Array
 
 Z = 1.959963985  # the quantile of the normal distribution that leaves 2.5 % above it
+ONE_SIDED = 1.645  # standard errors of a one-sided bound of 95 %
 
 
 def share_interval(right: int, samples: int) -> tuple[float, float]:

@@ -7,15 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgeopt.assembly import assemble
-from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.data import DataSet, read_pair
 from edgeopt.examine.latency import latencies
 from edgeopt.forms.exit.carried_out import insert
 from edgeopt.forms.exit.fitted import MARGIN, Exits, fit_exits, halves
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
-from edgeopt.ir.clone import clone
-from edgeopt.pipeline import finish, optimize
+from edgeopt.pipeline import finish, finished, optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target
@@ -45,15 +44,13 @@ def with_exits(
     graph = model if isinstance(model, Graph) else load(model, shapes)
     context = Context(level=level)
     optimize(graph, level, context)
-    known = _read(data, graph)
-    first, second = known.split() if calibration is None else (_read(calibration, graph), known)
+    first, second = read_pair(data, calibration, graph)
     found = fit_exits(graph, first, second, goal, confidence=confidence)
     if found is None:
         return None, None
-    plain = clone(graph)
+    plain = finished(graph, level)
     insert(graph, found.exits, context)
     optimize(graph, level, context)
-    finish(plain, Context(level=level))
     finish(graph, context)
     made = assemble(graph, facts, level, context, library=not facts.runs_here)
     made.manifest["exits"] = sorted([point.macs, point.loss, point.bound] for point in found.curve)
@@ -62,7 +59,3 @@ def with_exits(
         before, after = latencies((assemble(plain, facts, level), made), samples, SINGLE, ROUNDS)
         made.manifest["exit_latency"] = {"plain": asdict(before), "with_exits": asdict(after)}
     return found, made
-
-
-def _read(source: str | Path | DataSet, graph: Graph) -> DataSet:
-    return source if isinstance(source, DataSet) else read(source, graph)

@@ -61,13 +61,6 @@ class Changed:
         return pair if self.grid.dtype == "float16" else (self.grid.quantize(pair[0]), self.grid.quantize(pair[1]))
 
 
-def columns(node: Node) -> int:
-    """The inputs of one output."""
-    weight = node.constant(1)
-    assert weight is not None
-    return weight.shape[0] if node.op == "FusedGemm" else int(np.prod(weight.shape[1:]))
-
-
 def array_of(node: Node, rows: Array) -> Array:
     """Rows [groups, rows, K] in the layout of the node."""
     weight = node.constant(1)

@@ -14,8 +14,8 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.form import Form
-from edgeopt.forms.moments import Moments, MomentSum, Part, grouped, sampled_rows
-from edgeopt.forms.seen import Changed, Seen, columns, with_moments, without_moments
+from edgeopt.forms.moments import Moments, MomentSum, Part, columns, grouped, sampled_rows
+from edgeopt.forms.seen import Changed, Seen, with_moments, without_moments
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grids import linear_nodes
 

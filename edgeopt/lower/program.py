@@ -156,13 +156,13 @@ class WeightBlock:
 
     def add(self, array: Array, origin: Origin | None = None, node: str = "") -> Place:
         """The place of ``array`` in the block."""
-        made_again = origin is not None and origin.transform is not None
-        data = content(origin.source if origin is not None and made_again else array)
-        key = hashlib.sha256(data.data).digest() + (repr(origin.transform).encode() if origin is not None and made_again else b"")
+        made_again = origin if origin is not None and origin.transform is not None else None
+        data = content(array if made_again is None else made_again.source)
+        key = hashlib.sha256(data.data).digest() + (b"" if made_again is None else repr(made_again.transform).encode())
         if key not in self._known:
             self._known[key] = self.size
             self._keys.append(key)
-            self._contents[self.size] = None if made_again else data.tobytes()
+            self._contents[self.size] = data.tobytes() if made_again is None else None
             self.chunks.append(Chunk(self.size, array.nbytes, array.dtype.itemsize, origin, node))
             self.size += array.nbytes + -array.nbytes % ALIGNMENT
         return Place("weights", self._known[key])

@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import DataSet, read
+from edgeopt.evaluate.data import DataSet, read_pair
 from edgeopt.forms.exit.fitted import Candidates
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -86,9 +86,4 @@ def subject(
     optimize(graph)
     if data is None:
         return Subject(graph, folder)
-    known = _read(data, graph)
-    return Subject(graph, folder, known.split() if calibration is None else (_read(calibration, graph), known))
-
-
-def _read(source: str | Path | DataSet, graph: Graph) -> DataSet:
-    return source if isinstance(source, DataSet) else read(source, graph)
+    return Subject(graph, folder, read_pair(data, calibration, graph))

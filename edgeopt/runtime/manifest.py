@@ -27,7 +27,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "memory_limit": graph.memory_limit,
         "source_bytes": None,
         "fallbacks": [{"op": s.node.op, "node": s.node.name, "reason": s.reason} for s in program.fallbacks],
-        "kernels": [{"node": s.node, "op": s.op, "kernel": _kernel_label(s.call.function, s.call.label)} for s in program.native],
+        "kernels": [{"node": s.node, "op": s.op, "kernel": s.call.full_name} for s in program.native],
         "buffers": [[b.offset, b.size, b.first, b.last] for b in program.buffers],
         "nodes": _nodes(graph),
         "passes": {name: n for name, n in fired.items() if n},
@@ -47,10 +47,6 @@ def _nodes(graph: Graph) -> list[Manifest]:
         }
         for node in graph.nodes
     ]
-
-
-def _kernel_label(function: Any, label: str) -> str:
-    return label or f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
 
 
 def _claim(graph: Graph, name: str) -> Manifest:

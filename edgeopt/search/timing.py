@@ -12,12 +12,10 @@ from edgeopt.assembly import SYMBOL, assemble
 from edgeopt.cost import estimate
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node, numpy_dtype
-from edgeopt.ir.clone import clone
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.program import Place, Program
 from edgeopt.lower.table import kernels_for
-from edgeopt.pipeline import finish
-from edgeopt.rewrite import Context
+from edgeopt.pipeline import finished
 from edgeopt.runtime.clock import Clock
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.step_clock import StepClock
@@ -69,7 +67,7 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
 
     Raises EdgeoptError for a graph that cannot be lowered to ``target``.
     """
-    graphs = {name: _finished(graph, level) for name, graph in graphs.items()}
+    graphs = {name: finished(graph, level) for name, graph in graphs.items()}  # what will be shipped is what is timed
     if not target.runs_here:
         return {name: _estimated(graph, target, level) for name, graph in graphs.items()}
     models = {name: assemble(graph, target, level) for name, graph in graphs.items()}
@@ -86,13 +84,6 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
                 steps[name].sample()
     times = {name: steps[name].seconds() if name in steps else [] for name in models}
     return {name: _measured(graphs[name], model, runs[name], times[name], target, level) for name, model in models.items()}
-
-
-def _finished(graph: Graph, level: int) -> Graph:
-    """A copy of ``graph`` after what runs last: what will be shipped is what is timed."""
-    made = clone(graph)
-    finish(made, Context(level=level))
-    return made
 
 
 def slower_than(simple: Graph, graph: Graph, target: Target, level: int) -> str:

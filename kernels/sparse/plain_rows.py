@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
+import numpy as np
+
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Declined, Site
+from edgeopt.kernels.call import Declined, Input, Operand, Output, Packed, Site
 from edgeopt.kernels.emit.epilogue import activation_of
-from edgeopt.kernels.sparse.entries import HEIGHT
+from edgeopt.kernels.sparse.entries import HEIGHT, Entries
+from edgeopt.kernels.sparse.sparse_conv import RESIDUAL, ROLES, biases
 from edgeopt.kernels.sparse.sparse_tiling import SparseTiling, choose
 from edgeopt.kernels.sparse.sparse_walk import Surface, Walk, chunk_size
 from edgeopt.kernels.walk.micro import Tile
@@ -47,10 +51,25 @@ def inputs_at(taps: Array, inputs: Array) -> Array:
     return inputs
 
 
-def row_tile(site: Site, tiling: SparseTiling, weight: Array, added: bool) -> Tile:
-    """The tile of a float product with ``weight`` [inputs, outputs]; ``added``: with a residual."""
+def row_bias(site: Site, weight: Array) -> Array:
+    """The biases of a float product with ``weight`` [inputs, outputs], or no numbers. Raises Declined for other shapes of it."""
+    bias = site.constant(2).reshape(-1) if site.optional(2) is not None else np.zeros(0, np.float32)
+    if bias.size not in (0, weight.shape[1]):
+        raise Declined("its bias is none for each output")
+    return bias
+
+
+def row_operands(site: Site, entries: Entries, bias: Array, rows: Sequence[int]) -> dict[str, Operand]:
+    """The operands of such a product by role, with ``entries`` as its weights."""
+    added: Operand = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
+    stored = (entries.weights, entries.offsets, entries.starts, biases(bias, rows))
+    return dict(zip(ROLES, (Input(0), *(Packed(array) for array in stored), added, Output()), strict=True))
+
+
+def row_tile(site: Site, tiling: SparseTiling, weight: Array) -> Tile:
+    """The tile of such a product."""
     inputs, outputs = weight.shape
-    places, vectors = steps(tiling, outputs), lanes_of(site)
+    places, vectors, added = steps(tiling, outputs), lanes_of(site), site.optional(RESIDUAL) is not None
     return Tile(
         pixels=steps(tiling, inputs),
         places=places,

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
+from edgeopt.kernels.call import Declined, Kernel, KernelCall, Prepared, Site
 from edgeopt.kernels.sparse.dense_site import block_of, dense_site
 from edgeopt.kernels.sparse.entries import HEIGHT
-from edgeopt.kernels.sparse.plain_rows import row_tile, row_tiling, row_walk
-from edgeopt.kernels.sparse.sparse_conv import RESIDUAL, ROLES, biases
+from edgeopt.kernels.sparse.plain_rows import row_bias, row_operands, row_tile, row_tiling, row_walk
 from edgeopt.kernels.sparse.sparse_walk import walk_function
 from edgeopt.kernels.sparse.window_entries import STEP, best_depth, pack, steps_of
 from edgeopt.kernels.sparse.window_tile import VECTORS, permutes, window_function
@@ -29,9 +28,8 @@ def prepare(site: Site) -> Prepared:
     if block_of(site) != (1, 1) or not permutes(site.target):
         raise Declined("its blocks are no single weights, or the target does not pick floats from registers")
     site = dense_site(site)
-    weight, bias = site.constant(1), site.constant(2) if site.optional(2) is not None else np.zeros(0, np.float32)
-    if bias.size not in (0, weight.shape[1]):
-        raise Declined("its bias is none for each output")
+    weight = site.constant(1)
+    bias = row_bias(site, weight)
     window, vectors = VECTORS * site.target.lanes, HEIGHT // site.target.lanes
     room = max(1, (site.target.vector_registers - 4) // (VECTORS + SUMS * vectors))
     matrix = np.ascontiguousarray(weight.T)
@@ -41,12 +39,9 @@ def prepare(site: Site) -> Prepared:
     walk = row_walk(site, weight, tiling, max(1.0, float(counts.sum(axis=1).mean())), 1)
     depth = best_depth(counts)
     entries = pack(matrix, rows, window, depth)
-    added: Operand = Input(RESIDUAL) if site.optional(RESIDUAL) is not None else Output()
-    stored = (entries.weights, entries.offsets, entries.starts, biases(bias.reshape(-1), rows))
-    operands = (Input(0), *(Packed(array) for array in stored), added, Output())
     sums = min(depth, SUMS if tiling.positions > 1 else 2 * SUMS)
-    run = window_function(site.target, row_tile(site, tiling, weight, site.optional(RESIDUAL) is not None), depth, sums)
-    return Prepared(walk_function(run, walk, entries, HEIGHT), dict(zip(ROLES, operands, strict=True)), walk.chunks)
+    run = window_function(site.target, row_tile(site, tiling, weight), depth, sums)
+    return Prepared(walk_function(run, walk, entries, HEIGHT), row_operands(site, entries, bias, rows), walk.chunks)
 
 
 KERNEL = Kernel("window_gemm", ("SparseGemm",), select)

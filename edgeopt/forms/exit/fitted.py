@@ -9,12 +9,13 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.intervals import ONE_SIDED
 from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.head import Head, fit, grids, held_out
 from edgeopt.forms.exit.points import Point, points
 from edgeopt.forms.exit.seen import Answers, Seen, seen
-from edgeopt.forms.exit.threshold import Goal, Operating, Z, chosen, curve, operating
+from edgeopt.forms.exit.threshold import Goal, Operating, chosen, curve, operating
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
 
@@ -193,7 +194,7 @@ def better(known: Array, new: Array) -> float:
     """By how many points more of ``known`` than of ``new`` is True; 0 within what chance explains."""
     gap = 100 * float(known.mean() - new.mean())
     error = 100 * float(np.sqrt(known.var() / len(known) + new.var() / len(new)))
-    return gap if gap > max(KNOWN, Z * error) else 0.0
+    return gap if gap > max(KNOWN, ONE_SIDED * error) else 0.0
 
 
 def _spread(found: Sequence[Point]) -> list[Point]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeopt.evaluate.intervals import ONE_SIDED
 from edgeopt.ir import Array
 
-Z = 1.645  # standard errors of a one-sided bound of 95 %
 STEPS = 200  # thresholds that are looked at, at the quantiles of the confidences
 
 
@@ -57,7 +57,7 @@ def operating(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[fl
     table = np.stack(right)
     correct = table[where, np.arange(len(where))]
     lost = table[-1].astype(float) - correct
-    bound = lost.mean() + Z * lost.std() / np.sqrt(len(lost))
+    bound = lost.mean() + ONE_SIDED * lost.std() / np.sqrt(len(lost))
     counts = [where == k for k in range(len(depths))]
     return Operating(
         threshold,

@@ -133,7 +133,8 @@ class QuantizeSession:
         offers = {n.name: [f for s, f in named.items() if fitting([n], s)] for n in quantizable_nodes(self.graph)}
         kept = {form: misfits(self.graph, s) for s, form in named.items() if s in different.values()}
         offers |= {n.name: [form for form, lost in kept.items() if n.name not in lost] for n in recurrent_nodes(self.graph)}
-        return {name: forms for name, forms in offers.items() if forms and name not in self.refusals()}
+        refused = self.refusals()
+        return {name: forms for name, forms in offers.items() if forms and name not in refused}
 
     def refusals(self) -> Mapping[str, str]:
         """The layers that cannot take the first scheme."""

@@ -49,17 +49,17 @@ class Chosen:
     loss: Loss
 
 
-def choose(calibration: Array, classes: Array, held_out: Array, measure: Measure, budget: float) -> Chosen | None:
-    """The code with the fewest bytes whose careful loss is at most ``budget`` points; None where not even the finest keeps it.
+def shortest(found: Sequence[Chosen]) -> Chosen | None:
+    """The code with the fewest bytes; None where there is none."""
+    return min(found, key=lambda c: c.bytes, default=None)
+
+
+def tried(calibration: Array, classes: Array, held_out: Array, measure: Measure, budget: float) -> list[Chosen]:
+    """The coarsest code of each transform whose careful loss is at most ``budget`` points, where not even the finest fails.
 
     Codes are fitted on ``calibration`` [samples, ...], whose ``classes`` [samples] are labels or decisions. ``measure`` gives the
     loss when the network gets an array in place of ``held_out``.
     """
-    return min(tried(calibration, classes, held_out, measure, budget), key=lambda c: c.bytes, default=None)
-
-
-def tried(calibration: Array, classes: Array, held_out: Array, measure: Measure, budget: float) -> list[Chosen]:
-    """The coarsest code of each transform that keeps the budget."""
     enough = max(SIZED, FITTED // calibration[0].size)
     ladders = _ladders(calibration[:enough], classes[:enough])
     found = [_coarsest(ladder, held_out, measure, budget) for ladder in ladders]
@@ -140,6 +140,6 @@ def rough_bytes(layout: Layout, calibration: Array, multiple: float = 1.0) -> fl
 
 
 def estimated(calibration: Array) -> float:
-    """Fewer bytes than ``choose`` is likely to find, without asking the network."""
+    """Fewer bytes than ``tried`` is likely to find, without asking the network."""
     shape = (1, *calibration.shape[1:])
     return min(rough_bytes(layout, calibration, COARSE[-3]) for layout in layouts(shape))

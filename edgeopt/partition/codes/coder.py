@@ -14,7 +14,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import observe
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import dtype_of, shape_of
-from edgeopt.partition.codes.choose import Chosen, estimated, tried, uploads
+from edgeopt.partition.codes.choose import Chosen, estimated, shortest, tried, uploads
 from edgeopt.partition.codes.judge import Judge, Loss, compiled_parts
 
 FITTED, CHOOSING, REPORTING, FEW = 512, 1000, 1000, 32  # samples, at most
@@ -69,7 +69,7 @@ class Coder:
                 return judge.loss({name: lambda _: array})
 
             self.tried[name] = tried(first.values[name], first.labels, values, measure, share * self.max_drop)
-            found = min(self.tried[name], key=lambda c: c.bytes, default=None)
+            found = shortest(self.tried[name])
             if name in [value.name for value in self.graph.inputs]:
                 found = self._or_upload(found, share * self.max_drop)
             self.chosen[name] = found

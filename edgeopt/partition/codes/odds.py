@@ -14,9 +14,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from edgeopt.evaluate.intervals import ONE_SIDED
 from edgeopt.ir import Array
 
-Z = 1.645  # standard errors of a one-sided bound of 95 %
 TEMPERATURES = (-3.0, 3.0)  # natural logarithms of what logits are divided by
 SMALLEST = 1e-12  # of a probability, as a logarithm is taken
 
@@ -49,4 +49,4 @@ def expected_loss(chances: Array, before: Array, after: Array) -> Array:
 
 def upper_bound(losses: Array) -> float:
     """A one-sided bound of 95 % of the mean, which is not believed to be a gain."""
-    return max(float(losses.mean()), 0.0) + Z * float(losses.std()) / math.sqrt(len(losses))
+    return max(float(losses.mean()), 0.0) + ONE_SIDED * float(losses.std()) / math.sqrt(len(losses))

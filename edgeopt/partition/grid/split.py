@@ -19,7 +19,6 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.files import replacing
 from edgeopt.frontend import load
 from edgeopt.ir import Graph, Node, Value
-from edgeopt.ir.clone import clone
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.ops.macs import macs
@@ -27,8 +26,7 @@ from edgeopt.partition.grid.shipped import FILE, FORMAT
 from edgeopt.partition.grid.tiles import Boxes, Front, boxes, fronts, grid, merged, tile_graph
 from edgeopt.partition.grid.windows import plane
 from edgeopt.partition.parts import parts
-from edgeopt.pipeline import finish, optimize
-from edgeopt.rewrite import Context
+from edgeopt.pipeline import finished, optimize
 from edgeopt.target import Target
 
 REST = "rest"
@@ -99,9 +97,7 @@ def split(
 def save_split(found: Split, folder: Path, target: Target) -> None:
     """Compile all parts and write ``folder``. Raises EdgeoptError as ``assemble`` and ``CompiledModel.save`` do."""
     for name, graph in found.graphs.items():
-        made = clone(graph)
-        finish(made, Context(level=LEVEL))
-        assemble(made, target, LEVEL).save(folder / f"{name}.edgeopt")
+        assemble(finished(graph, LEVEL), target, LEVEL).save(folder / f"{name}.edgeopt")
     record = {
         "format": FORMAT,
         "grid": list(found.shape),

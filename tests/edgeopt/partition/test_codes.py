@@ -10,7 +10,7 @@ import pytest
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
-from edgeopt.partition.codes.choose import choose, uploads
+from edgeopt.partition.codes.choose import shortest, tried, uploads
 from edgeopt.partition.codes.code import BoundaryCode, Code
 from edgeopt.partition.codes.fit import fit, spread
 from edgeopt.partition.codes.judge import Loss
@@ -84,11 +84,11 @@ def test_the_shortest_code_within_the_budget_is_chosen() -> None:
         lost = 100 * float(np.mean(np.square(array - held)) / np.mean(np.square(held)))
         return Loss(lost, lost, 100.0)
 
-    fine, coarse = (choose(seen, np.arange(100) % 3, held, measure, budget) for budget in (1.0, 10.0))
+    fine, coarse = (shortest(tried(seen, np.arange(100) % 3, held, measure, budget)) for budget in (1.0, 10.0))
     assert fine is not None and coarse is not None
     assert fine.loss.careful <= 1.0 < coarse.loss.careful <= 10.0
     assert coarse.bytes < fine.bytes < held[0].nbytes / 4
-    assert choose(seen, np.arange(100) % 3, held, lambda _: Loss(9, 9, 0), 1.0) is None
+    assert shortest(tried(seen, np.arange(100) % 3, held, lambda _: Loss(9, 9, 0), 1.0)) is None
 
 
 def test_bytes_of_a_picture_are_exact_and_jpeg_is_shorter() -> None:
