@@ -18,7 +18,8 @@ from edgeopt.ops import infer_types
 from edgeopt.target import Target, target
 from tests.kernels.back_end import build
 
-RNG = np.random.default_rng(7)
+SEED = 7
+RNG = np.random.default_rng(SEED)
 
 
 def uniform(*shape: int) -> Array:

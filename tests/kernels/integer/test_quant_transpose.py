@@ -18,6 +18,8 @@ from tests.kernels.conv.test_conv_transpose_blocked import CASES
 from tests.kernels.harness import RNG, run
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
+pytestmark = pytest.mark.usefixtures("drawn_anew")
+
 X, Y = Grid(0.02, 117), Grid(0.08, 131)
 TOOLS = ("qemu-aarch64", "aarch64-linux-gnu-gcc")
 
