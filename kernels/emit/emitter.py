@@ -200,7 +200,7 @@ class Emitter:
 
     def reduce_add(self, x: Value) -> Value:
         """The sum of the lanes, as a scalar, halving the vector at each step."""
-        return self._halved(x, self.builder.fadd if x.type.element == F32 else self.builder.add)
+        return self._halved(x, self.add if x.type.element == F32 else self.builder.add)
 
     def reduce_maximum(self, x: Value) -> Value:
         """The greatest of the lanes, as a scalar."""

@@ -2,7 +2,8 @@
 
     y = saturate(round(e^((x - max) x_scale) / sum / y_scale) + y_zero)
 
-A row is copied into scratch memory of whole registers; the exponentials are kept there, too.
+A row is copied into scratch memory of whole registers; the exponentials are kept there, too. Sums are taken in the same order on
+every target, so that codes are the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from llvmlite import ir
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.emitter import F32, I8, Emitter, Value, integer
+from edgeopt.kernels.emit.exact import exactly
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.quant_operands import LIMITS, per_tensor, require_bytes
@@ -24,6 +26,7 @@ from edgeopt.kernels.reduce.softmax_vector import exponential
 from edgeopt.target import Target
 
 X_SCALE = 0  # word of the parameters, which those of residuals do not need here
+SUMS = 16  # partial sums, whatever the vectors: element i counts for sum i mod 16; they lie before the terms
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -37,13 +40,13 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     numbers = Numbers(np.zeros(0), np.zeros(0), zero, LIMITS[y.type.dtype], (x_scale, 0.0), 1 / y_scale)
     rows, unit = x.elements // n, 4 * site.target.lanes
     size, run = -(-n // unit) * unit, min(rows, -(-CRUMB // n))
-    memory = (Temporary("row", size, True, "int8"), Temporary("terms", size, True), Temporary("codes", size, True, "int8"))
+    memory = (Temporary("row", size, True, "int8"), Temporary("terms", SUMS + size, True), Temporary("codes", size, True, "int8"))
     operands = (Input(0), Packed(parameters(numbers, [0], 0)), Output(), *memory)
     return (KernelCall(_function(site.target, how, x.type.dtype == "int8", n, rows, run), operands, (), -(-rows // run)),)
 
 
 def _function(target: Target, how: Requantize, signed: bool, n: int, rows: int, run: int) -> Callable[..., None]:
-    row = vector_function(target, 4, lambda e, x, words, terms, y: _emit(e, how, signed, n, x, words, terms, y))
+    row = vector_function(target, 4, lambda e, x, words, sums, y: _emit(exactly(e), how, signed, n, x, words, sums, y))
     size = -(-n // (4 * target.lanes)) * 4 * target.lanes
 
     def softmax(x: Any, words: Any, y: Any, copy: Any, terms: Any, codes: Any, begin: Any, end: Any) -> None:
@@ -60,9 +63,12 @@ def _function(target: Target, how: Requantize, signed: bool, n: int, rows: int, 
     return softmax
 
 
-def _emit(e: Emitter, how: Requantize, signed: bool, n: int, x: Value, words: Value, terms: Value, y: Value) -> None:
+def _emit(e: Emitter, how: Requantize, signed: bool, n: int, x: Value, words: Value, sums: Value, y: Value) -> None:
     """One row of ``n`` codes that lies in whole registers."""
     whole, tail = divmod(n, e.lanes)
+    terms = e.at(sums, SUMS)
+    for first in range(0, SUMS, e.lanes):
+        e.store(e.constant(0.0), sums, first)
 
     def real(place: Value) -> Value:
         codes = e.load_as(ir.VectorType(I8, e.lanes), e.at(x, place))
@@ -79,13 +85,15 @@ def _emit(e: Emitter, how: Requantize, signed: bool, n: int, x: Value, words: Va
     top = e.splat(e.reduce_maximum(along(least, lambda at, lanes, top: e.maximum(only(e, real(at), lanes, least), top))))
     scale = _number(e, words, X_SCALE)
 
-    def summed(at: Value, lanes: int, total: Value) -> Value:
+    def summed(at: Value, lanes: int, carried: Value) -> Value:
         value = only(e, exponential(e, e.mul(e.sub(real(at), top), scale), e.constant(0.0)), lanes, e.constant(0.0))
         e.store(value, e.at(terms, at))
-        return e.add(total, value)
+        place = e.at(sums, e.builder.and_(at, integer(SUMS - 1)))
+        e.store(e.add(e.load(place), value), place)
+        return carried
 
-    total = e.splat(e.reduce_add(along(e.constant(0.0), summed)))
-    factor = e.div(_number(e, words, FACTOR), total)
+    along(least, summed)
+    factor = e.div(_number(e, words, FACTOR), e.splat(_total(e, sums)))
 
     def finish(index: Value) -> Sequence[Value]:
         place = e.builder.mul(index, integer(4 * e.lanes))
@@ -94,6 +102,15 @@ def _emit(e: Emitter, how: Requantize, signed: bool, n: int, x: Value, words: Va
         return []
 
     e.loop(-(-n // (4 * e.lanes)), [], finish)
+
+
+def _total(e: Emitter, sums: Value) -> Value:
+    """The sum of the partial sums, the first half of them plus the other until one is left."""
+    values = [e.load(sums, first) for first in range(0, SUMS, e.lanes)]
+    while len(values) > 1:
+        half = len(values) // 2
+        values = [e.add(a, b) for a, b in zip(values[:half], values[half:], strict=True)]
+    return e.reduce_add(values[0])
 
 
 def _number(e: Emitter, words: Value, index: int) -> Value:

@@ -4,7 +4,7 @@
 
 rounded half to even, then limited to [low, high] when the activation is a clip; or y = activation(...) in float32. Numbers
 that differ from layer to layer come from memory, so that layers of one shape share their code: a block of 32-bit words, see
-``parameters``.
+``parameters``. Codes are the same on every target: each product and sum is rounded as it is written, with a residual both in one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edgeopt.ir import Array
 from edgeopt.kernels.emit.emit_bytes import limit, narrow, round_to_int, splat_word, store_parts
 from edgeopt.kernels.emit.emitter import F32, I16, I32, Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation
+from edgeopt.kernels.emit.exact import exactly
 
 HEADER = 16  # words before the biases
 ADDED_FACTOR, ADDED_OFFSET, FACTOR, ZERO, LOW, HIGH, WIDE_ZERO, WIDE_LOW, WIDE_HIGH = range(9)
@@ -81,10 +82,11 @@ def emit_end(
 
     ``residuals`` are vectors of ``lanes`` codes, or empty. Sums that do not fit 32 bits come as vectors of floats.
     """
-    values = []
+    e, values = exactly(e), []
     for i, (total, multiplier) in enumerate(zip(sums, multipliers, strict=True)):
-        value = e.mul(total if total.type == e.vector else e.builder.sitofp(total, e.vector), multiplier)
-        values.append(e.add(_added(e, how, residuals[i], b), value) if residuals else value)
+        value = total if total.type == e.vector else e.builder.sitofp(total, e.vector)
+        scaled = e.fma(value, multiplier, _added(e, how, residuals[i], b)) if residuals else e.mul(value, multiplier)
+        values.append(scaled)
     if how.result == "float32":
         for value, place in zip(values, places, strict=True):
             e.store(how.activation.apply(e, value), y, place)

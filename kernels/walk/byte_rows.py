@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeopt.kernels.call import Declined, Tensor
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.emit.exact import exactly
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.target import Target
@@ -90,10 +91,10 @@ def rows_function(
     """The kernel ``(x, z, b, y, begin, end)`` that applies ``step`` to registers of x and z (the same as x for one input) and y.
 
     ``step(emitter, (x, z, b, y), parts)`` handles ``parts`` vectors of ``lanes`` bytes; b is what ``before`` makes of the pointer
-    once for a row. Chunks are planes. Raises Declined for rows that are no whole vectors.
+    once for a row; arithmetic is rounded as it is written. Chunks are planes. Raises Declined for rows that are no whole vectors.
     """
     require_vectors(target, rows)
-    run = vector_function(target, 4, lambda e, x, z, b, y: _emit(e, rows, step, x, z, before(e, b), y))
+    run = vector_function(target, 4, lambda e, x, z, b, y: _emit(exactly(e), rows, step, x, z, before(e, b), y))
     height, last = rows.height, rows.last
     (x0, xp, xr), (z0, zp, zr), (y0, yp, yr) = rows.strides[0], rows.strides[-2], rows.strides[-1]
 
