@@ -6,6 +6,7 @@ more of them share an expanded copy.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -49,7 +50,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     starts, width = product.starts(target.lanes), product.vectors * target.lanes
     panels = code_panels(target, _panels(target, found, whole, starts, width))
     paired = product.run < SHARED
-    run = tile_function(target, _tile(target, product, how, size, paired))
+    streamed = paired and panels.stored.nbytes > target.l2 // 2
+    run = tile_function(target, replace(_tile(target, product, how, size), paired=paired, streamed=streamed))
     words = parameters(numbers, starts, width)
     read = inline(_as_it_is) if paired else expander(target, panels)
     function = product_function(product, width, size, run, read, panels.bytes, words.shape[1])
@@ -98,7 +100,7 @@ def _product(target: Target, rows: int, depth: int, columns: int, steps: int) ->
     return Product(rows, depth, columns, tiling.pixels, tiling.vectors, max(1, tiles * panels // CHUNKS))
 
 
-def _tile(target: Target, product: Product, how: Requantize, size: int, paired: bool) -> LookupTile:
+def _tile(target: Target, product: Product, how: Requantize, size: int) -> LookupTile:
     places = tuple(i * product.columns for i in range(product.pixels))
     vectors = tuple(v * target.lanes for v in range(product.vectors))
     chunk, unit = product.rows * size, product.depth // _unit(target)
@@ -112,7 +114,6 @@ def _tile(target: Target, product: Product, how: Requantize, size: int, paired: 
         end=how,
         residual=places,
         residual_vectors=vectors,
-        paired=paired,
     )
 
 

@@ -32,13 +32,15 @@ FLUSH = 256  # entries that add up in 16 bits, whatever they are
 class LookupTile(Results):
     """``pixels`` are offsets in the tables; ``loops`` (outermost first) and ``steps`` walk the tables of a result.
 
-    ``paired``: codes lie in nibbles, an even number of vectors for all steps; else they are expanded to indices.
+    ``paired``: codes lie in nibbles, an even number of vectors for all steps; else they are expanded to indices. ``streamed``:
+    they come from memory, where the processor by itself asks for them too late.
     """
 
     pixels: tuple[int, ...]
     loops: tuple[Loop, ...]
     steps: tuple[int, ...]
     paired: bool = False
+    streamed: bool = False
 
     @property
     def inner(self) -> int:
@@ -69,6 +71,8 @@ def _across(e: Emitter, tile: LookupTile, t: Value, codes: Value, b: Value) -> l
 
     def body(t: Value, carried: list[Value]) -> list[Value]:
         here, total = carried[0], carried[1:]
+        if tile.streamed:
+            e.fetch_ahead(here, _code_bytes(e, tile, count))
         index_of = _indices(e, tile, here)
         for k, step in enumerate(tile.steps):
             index = [index_of(k * count + v) for v in range(count)]
@@ -97,8 +101,13 @@ def _indices(e: Emitter, tile: LookupTile, here: Value) -> Callable[[int], Value
 
 def _behind_codes(e: Emitter, tile: LookupTile, here: Value, count: int) -> Value:
     """The place behind the codes of all steps, of ``count`` vectors each."""
+    return e.at(here, _code_bytes(e, tile, count))
+
+
+def _code_bytes(e: Emitter, tile: LookupTile, count: int) -> int:
+    """The bytes of the codes of all steps, of ``count`` vectors each."""
     size = len(tile.steps) * count * 4 * e.lanes
-    return e.at(here, size // 2 if tile.paired else size)
+    return size // 2 if tile.paired else size
 
 
 def _by_rows(e: Emitter, tile: LookupTile, t: Value, codes: Value, b: Value) -> list[Value]:
@@ -138,6 +147,10 @@ def _rows(e: Emitter, tile: LookupTile, t: Value, codes: Value, first: Value, tu
 
     def body(t: Value, carried: list[Value]) -> list[Value]:
         here, total = carried[0], carried[1:]
+        if tile.streamed:
+            e.fetch_ahead(here, _code_bytes(e, tile, count))
+        if tile.streamed:
+            e.fetch_ahead(here, _code_bytes(e, tile, count))
         index_of = _indices(e, tile, here)
         for k, step in enumerate(tile.steps):
             if k:

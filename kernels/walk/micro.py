@@ -14,12 +14,11 @@ from typing import Any
 
 from llvmlite import ir
 
-from edgeopt.kernels.emit.emitter import Emitter, Value, integer
+from edgeopt.kernels.emit.emitter import LINE, Emitter, Value, integer
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.target import Target
 
-LINE = 64  # bytes of a line of the cache
 STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,14 @@ def test_same_numbers_on_arm(name: str) -> None:
     with Emulator(edgeopt.compile(clone(graph), level=0, target=name)) as emulator:
         there = next(iter(emulator.run(data).values()))
     np.testing.assert_array_equal(there, run(graph, data, TABLES))
+
+
+@needs_tables
+@pytest.mark.parametrize("name", ["host", pytest.param(V3, marks=runs_v3)])
+def test_codes_that_come_from_memory(name: str) -> None:
+    graph = lookup_graph("LookupGemm", (1, 256), 96, (), {}, Grid(0.02, 5), books=(2, 16, 4))
+    data, small = data_of(graph), replace(target(name), l2=1 << 10)
+    np.testing.assert_array_equal(run(graph, data, TABLES, small), run(graph, data, TABLES, name))
 
 
 def test_codes_are_stored_in_half_a_byte() -> None:
