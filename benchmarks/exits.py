@@ -20,7 +20,6 @@ import numpy as np
 from benchmarks.networks import network_arguments, networks
 from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, read
-from edgeopt.examine.latency import Latency, latencies
 from edgeopt.forms.exit.carried_out import insert
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.fitted import MARGIN, Candidates, Exits
@@ -30,6 +29,7 @@ from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.latency import Latency, latencies
 from edgeopt.target import host
 
 TIMED, SINGLE, ROUNDS = 2000, 200, 7  # samples of a mean, of percentiles

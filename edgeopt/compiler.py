@@ -35,7 +35,8 @@ from edgeopt.runtime.writing import FileForm
 from edgeopt.search.corrected import comparison
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
-from edgeopt.search.run import Budget, Data, approximate, note_unused
+from edgeopt.search.run import Budget, approximate, note_unused
+from edgeopt.search.samples import Data
 from edgeopt.search.sparsity import sparsify
 from edgeopt.search.stored import constants_size
 from edgeopt.search.stored import record as stored_record
@@ -192,6 +193,8 @@ def _coded(options: Options, facts: Target) -> bool:
 def _describe(made: CompiledModel, found: Decision) -> None:
     """Put what was decided about each layer into the manifest; a layer named there is no island."""
     made.manifest["quantization"] = record(found)
+    if found.leaving is not None:
+        made.manifest["exits"] = dict(found.leaving.record)
     known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
     made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
 

@@ -12,7 +12,7 @@ from edgeopt.ir import Graph
 from edgeopt.options import Options
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.recipe import read_recipe
-from edgeopt.search.run import Data
+from edgeopt.search.samples import Data
 from edgeopt.target import Target
 
 DEFAULT = "deep-compression"

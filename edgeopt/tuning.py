@@ -16,7 +16,8 @@ from edgeopt.ir import Graph
 from edgeopt.options import Options
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.search.run import Data, carried_out
+from edgeopt.search.run import carried_out
+from edgeopt.search.samples import Data
 from edgeopt.search.stored import constants_size
 from edgeopt.search.stored import record as stored_record
 from edgeopt.target import Target

@@ -9,7 +9,7 @@ sure as its largest probability, as far as that lies above the second (``margin`
 one nearest to the input outermost. A hierarchical exit adds a share of the logits of the exit before it to its own, as a second
 opinion that costs nothing. ``leaves`` is a second output, named after the first. Approximate: what leaves early gets the head's
 answer. Not where anything but the value itself is needed behind it, where the network has several outputs, or where a
-batch is not a single sample, since If decides for all of it.
+batch is not a single sample, since If decides for all of it; several exits are put in together, or none of them.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,8 @@ class Exit:
     """A head on the ``features`` of ``value``: weight [features, classes] and bias [classes].
 
     A sample leaves where the ``confidence`` is at least ``threshold``. ``number`` counts the exits from the input. The logits of
-    the exit before it count with the weight ``earlier``, which is 0 for the first that is put in.
+    the exit before it count with the weight ``earlier``, which is 0 for the first that is put in. ``shape`` is that of the
+    network's output, where it is not [1, classes].
     """
 
     value: str
@@ -43,6 +44,7 @@ class Exit:
     probabilities: bool
     confidence: str = "probability"
     earlier: float = 0.0
+    shape: tuple[int, ...] = ()
 
 
 def make(exits: Sequence[Exit], onward: str = "") -> Pass:
@@ -58,13 +60,13 @@ def make(exits: Sequence[Exit], onward: str = "") -> Pass:
     def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         if not pending or node.output.name != pending[-1].value or graph.parent is not None:
             return False
-        known = [node.output, *(heads[name] for name in (node.output.name,) if name in heads)]
-        rest = graph.nodes[graph.nodes.index(_producer(known[-1])) + 1 :]
-        reason = _hindrance(graph, known, rest, onward)
+        reason = "" if heads else _hindrance(graph, exits, onward)
         if reason:
             return context.decline(node, reason)
         heads.update({} if heads else _heads(graph, exits))
-        _insert(graph, rest, heads[node.output.name], known[0], pending.pop(), onward)
+        logits = heads[node.output.name]
+        rest = graph.nodes[graph.nodes.index(_producer(logits)) + 1 :]
+        _insert(graph, rest, logits, node.output, pending.pop(), onward)
         return True
 
     return Pass("insert_exits", rewrite, contract="approximate")
@@ -77,7 +79,8 @@ def shortened(graph: Graph, chosen: Exit) -> Graph:
     value = next(out for node in made.nodes for out in node.outputs if out.name == chosen.value)
     rest = made.nodes[made.nodes.index(_producer(value)) + 1 :]
     answer = _answer(made, value, chosen, None)
-    given = _shares(made, answer, chosen, None) if chosen.probabilities else answer
+    answer = _shares(made, answer, chosen, None) if chosen.probabilities else answer
+    given = _given(made, answer, chosen, None)
     made.outputs, end.name, given.name = [given], made.fresh(end.name), end.name
     for node in reversed(rest):
         made.erase(node)
@@ -94,12 +97,24 @@ def _ended(graph: Graph) -> bool:
     return len(graph.outputs) > 1 and graph.outputs[1].name == f"{graph.outputs[0].name}.{LEAVES}"
 
 
-def _hindrance(graph: Graph, known: Sequence[Value], rest: Sequence[Node], onward: str) -> str:
-    """Why ``rest`` cannot become a branch that goes on from the value that is ``known`` first; empty where it can."""
-    value, made = known[0], {out for later in rest for out in later.outputs}
-    if not _alone(known, rest) or any(end not in made and not (onward and end is value) for end in graph.outputs):
+def _hindrance(graph: Graph, exits: Sequence[Exit], onward: str) -> str:
+    """Why not all of ``exits`` can be put into ``graph``, in which there are none yet; empty where they can.
+
+    It is asked before anything is made: one exit may read what the head of another says, so they come together or not at all.
+    """
+    values = {out.name: out for node in graph.nodes for out in node.outputs}
+    if missing := [one.value for one in exits if one.value not in values]:
+        return f"there is no value '{missing[0]}', which another exit reads"
+    return next((reason for one in exits if (reason := _needs_more(graph, values[one.value], onward))), "")
+
+
+def _needs_more(graph: Graph, value: Value, onward: str) -> str:
+    """Why what follows ``value`` cannot become a branch that goes on from it alone; empty where it can."""
+    rest = graph.nodes[graph.nodes.index(_producer(value)) + 1 :]
+    made = {out for later in rest for out in later.outputs}
+    if not _alone([value], rest) or any(end not in made and not (onward and end is value) for end in graph.outputs):
         return "what follows needs more than its output"
-    if not onward and len(graph.outputs) > 1 and not _ended(graph):
+    if not onward and len(graph.outputs) > 1:
         return "the network has several outputs"
     if (shape_of(value) or (0,))[0] != 1:
         return "a batch is not a single sample, and If decides for all of it"
@@ -114,14 +129,13 @@ def _alone(known: Sequence[Value], rest: Sequence[Node]) -> bool:
 
 
 def _heads(graph: Graph, exits: Sequence[Exit]) -> dict[str, Value]:
-    """The logits of all exits that lie in ``graph``, by their values, each right behind its value."""
+    """The logits of all exits, by their values, each right behind its value."""
     made: dict[str, Value] = {}
     values, before = {out.name: out for node in graph.nodes for out in node.outputs}, None
     for one in exits:
-        if one.value in values:
-            place = graph.nodes.index(_producer(values[one.value])) + 1
-            following = graph.nodes[place] if place < len(graph.nodes) else None
-            before = made[one.value] = _heard(graph, values[one.value], one, before, following)
+        place = graph.nodes.index(_producer(values[one.value])) + 1
+        following = graph.nodes[place] if place < len(graph.nodes) else None
+        before = made[one.value] = _heard(graph, values[one.value], one, before, following)
     return made
 
 
@@ -182,7 +196,15 @@ def _sure(graph: Graph, logits: Value, chosen: Exit, before: Node | None) -> tup
     limit = graph.constant(f"{stem}.threshold", np.array(chosen.threshold, np.float32))
     below = graph.make("Less", [most, limit], [TensorType("bool", (1,))], before, name=stem).output
     sure = graph.make("Not", [below], [TensorType("bool", (1,))], before, name=stem).output
-    return (shares if chosen.probabilities else logits), sure
+    return _given(graph, shares if chosen.probabilities else logits, chosen, before), sure
+
+
+def _given(graph: Graph, answer: Value, chosen: Exit, before: Node | None) -> Value:
+    """The answer in the shape of the network's output."""
+    if not chosen.shape:
+        return answer
+    shape = graph.constant(f"exit{chosen.number}.shape", np.array(chosen.shape, np.int64))
+    return computed(graph, "Reshape", [answer, shape], chosen.shape, before, f"exit{chosen.number}")
 
 
 def _answer(graph: Graph, value: Value, chosen: Exit, before: Node | None) -> Value:

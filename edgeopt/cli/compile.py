@@ -13,6 +13,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, progressing, warn
+from edgeopt.cli.exits import print_exits
 from edgeopt.repeated import give, keep, key
 from edgeopt.runtime.folder import refuse_foreign
 from edgeopt.runtime.marks import MANIFEST
@@ -314,6 +315,8 @@ def _summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
 
         print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
         print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
+    if leaving := manifest.get("exits"):
+        print_exits(leaving)
     answer({"output": directory, "nodes": nodes, **_figures(manifest, directory)})
     note(f"wrote {directory}: {nodes} nodes, {_sizes(manifest, directory)}")
 
@@ -323,7 +326,7 @@ def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:
     sizes = ("source_bytes", "weights_bytes", "arena_bytes", "scratch_bytes")
     kept = ("notes", "fallbacks", "islands", "passes")
     about = {"target": manifest["target"]["name"], "quantization": manifest.get("quantization"), "tuning": manifest.get("tuning")}
-    about["backend"] = manifest.get("backend")
+    about |= {"backend": manifest.get("backend"), "exits": manifest.get("exits")}
     disk = sum(path.stat().st_size for path in directory.iterdir())
     return {**about, "disk_bytes": disk, **{key: manifest[key] for key in (*sizes, *kept)}}
 

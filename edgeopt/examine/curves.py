@@ -8,15 +8,17 @@ from pathlib import Path
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import admit, generated, read
+from edgeopt.evaluate.data import DataSet, admit, generated, read
 from edgeopt.forms.form import Evidence, named
-from edgeopt.forms.registry import techniques, wanted
+from edgeopt.forms.registry import leaving, techniques, wanted
 from edgeopt.frontend import load
+from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
 from edgeopt.search.budget import ladder
 from edgeopt.search.candidates import candidates
 from edgeopt.search.goal import Goal
-from edgeopt.search.run import Data, exact_graph, opened
+from edgeopt.search.run import exact_graph, opened
+from edgeopt.search.samples import Data
 from edgeopt.search.space import Space
 from edgeopt.search.timing import layer_name
 from edgeopt.target import host
@@ -26,8 +28,9 @@ from edgeopt.target import host
 class Point:
     """One form of one layer: the bytes its weight takes, coded, and what it alone does to the output of the network
 
-    (``edgeopt.evaluate.metrics.divergence``). ``step`` is the number of steps after which a search would have come here on its
-    way from the first forms to the exact network; None for the first form, and for what lies above the convex hull.
+    (``edgeopt.evaluate.metrics.divergence``); of an exit the share of samples that its head gets wrong. ``step`` is the number of
+    steps after which a search would have come here on its way from the first forms to the exact network; None for the first
+    form, for an exit, and for what lies above the convex hull.
     """
 
     layer: str
@@ -54,7 +57,21 @@ def curves(
     sessions = opened(Evidence(graph, given, statistics, host().signed_bytes), keys)
     if not sessions:
         raise EdgeoptError(f"graph '{graph.name}' cannot be {techniques()[next(iter(first))].done}: no layer can take {forms}")
+    if last := leaving(first)[0]:
+        return _heads(graph, given, last, len(first) > 1)
     return list(_points(Space(graph, Goal(host(), 1), sessions)))
+
+
+def _heads(graph: Graph, data: DataSet, last: Mapping[str, str], others: bool) -> list[Point]:
+    """Heads at all places where the network can be left, with what each gets wrong of the samples held out of its fit."""
+    ((name, key),) = last.items()
+    if others:
+        raise EdgeoptError(f"{name} says where a network is left, not what layers become; ask for it without other forms")
+    calibrating, judging = data.split()
+    session = techniques()[name].open(Evidence(graph, calibrating, data=judging), [key])
+    solution = session.alone({place: forms[0] for place, forms in session.offers().items()})
+    errors, sizes = session.errors(solution), session.sizes(solution)
+    return [Point(layer_name(place), key, sizes[place], errors[place]) for place in errors]
 
 
 def _points(space: Space) -> Iterator[Point]:

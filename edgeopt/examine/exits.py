@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from edgeopt.assembly import assemble
 from edgeopt.evaluate.data import DataSet, read_pair
-from edgeopt.examine.latency import latencies
 from edgeopt.forms.exit.carried_out import insert
-from edgeopt.forms.exit.fitted import MARGIN, Exits, fit_exits, halves
+from edgeopt.forms.exit.fitted import MARGIN, Exits, fit_exits
+from edgeopt.forms.exit.record import record
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.pipeline import finish, finished, optimize
 from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.search.latency import timed
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 
 WITHIN_A_POINT = Goal()
-TIMED, SINGLE, ROUNDS = 500, 50, 5  # samples of a mean, of percentiles
 
 
 def with_exits(
@@ -36,9 +35,9 @@ def with_exits(
 ) -> tuple[Exits | None, CompiledModel | None]:
     """Exits within ``goal``, and the model compiled with them; None twice where no exit saves anything.
 
-    Heads are fitted on ``calibration`` (half of ``data`` when it is left out). Where the target runs here, the manifest has the
-    ``exit_latency`` of the ``plain`` model and the one ``with_exits``, on samples that chose nothing. Raises EdgeoptError as
-    ``fit_exits`` does.
+    Heads are fitted on ``calibration`` (half of ``data`` when it is left out). Where the target runs here, the manifest has among
+    its ``exits`` the ``latency`` of the ``plain`` model and the one ``with_exits``, on samples that chose nothing. Raises
+    EdgeoptError as ``fit_exits`` does.
     """
     facts = target if isinstance(target, Target) else find_target(target)
     graph = model if isinstance(model, Graph) else load(model, shapes)
@@ -53,9 +52,6 @@ def with_exits(
     optimize(graph, level, context)
     finish(graph, context)
     made = assemble(graph, facts, level, context, library=not facts.runs_here)
-    made.manifest["exits"] = sorted([point.macs, point.loss, point.bound] for point in found.curve)
-    if facts.runs_here:
-        samples = second.take(halves(len(second))[1]).subset(TIMED)
-        before, after = latencies((assemble(plain, facts, level), made), samples, SINGLE, ROUNDS)
-        made.manifest["exit_latency"] = {"plain": asdict(before), "with_exits": asdict(after)}
+    latency = timed(assemble(plain, facts, level), made, second.take(found.reporting)) if facts.runs_here else None
+    made.manifest["exits"] = {**record(found), "latency": latency}
     return found, made

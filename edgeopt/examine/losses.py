@@ -19,7 +19,8 @@ from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Data, exact_graph
+from edgeopt.search.run import exact_graph
+from edgeopt.search.samples import Data
 from edgeopt.search.why import LayerBlame, blame, suggestion
 from edgeopt.target import Target
 from edgeopt.target import target as find_target

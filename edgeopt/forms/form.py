@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.evidence import ChannelStatistics
-from edgeopt.ir import Graph
+from edgeopt.ir import Array, Graph
 from edgeopt.rewrite import Context
 
 Axis = Literal["structure", "mask", "values", "storage", "exit", "place"]
@@ -50,6 +51,8 @@ class Evidence:
     ``calibration`` is None where there is no data; ``statistics`` are what batch normalisation recorded before it was folded.
     ``signed``: the target multiplies signed bytes. ``vector`` channels cost it as much as fewer do. ``method`` is the rule of
     ranges that is asked for. ``reading`` is given when the result is a file of standard operators for another runtime.
+    ``data`` are samples to choose on within ``max_drop`` percentage points, and ``reference`` what the network said of them
+    before anything was approximated, for techniques that find decisions of their own there.
     """
 
     graph: Graph
@@ -59,6 +62,27 @@ class Evidence:
     vector: int = 4
     method: str = "auto"
     reading: Reading | None = None
+    data: DataSet | None = None
+    max_drop: float = 1.0
+    reference: Array | None = None
+
+
+class Unsuited(EdgeoptError):
+    """A network, or data, that a technique finds it cannot work on when it tries."""
+
+
+@dataclass(frozen=True, eq=False)
+class Leaving:
+    """What happens where samples leave a network early: the ``shares`` of them that do, by the node behind which.
+
+    ``work`` is the expected share of the multiply-accumulates, ``reporting`` says which samples of the evidence's ``data`` chose
+    nothing, ``record`` is all of it for the manifest.
+    """
+
+    shares: Mapping[str, float]
+    work: float
+    reporting: Array
+    record: Mapping[str, Any]
 
 
 class Session(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.forms.exit.technique import EarlyExit
 from edgeopt.forms.form import AXES, Technique
 from edgeopt.forms.product_quantize.technique import ProductQuantize
 from edgeopt.forms.prune.technique import Prune
@@ -29,6 +30,7 @@ TECHNIQUES: tuple[Technique, ...] = (
     Quantize(),
     ShareWeights(),
     ProductQuantize(),
+    EarlyExit(),
 )  # fmt: skip
 
 APART = {
@@ -99,6 +101,12 @@ def restructuring(names: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
     """``names`` of techniques with their forms in two: those that change structure, of which a layer takes one, and others."""
     first = {name: key for name, key in names.items() if techniques()[name].axis == "structure"}
     return first, {name: key for name, key in names.items() if name not in first}
+
+
+def leaving(names: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """``names`` in two: techniques that let samples leave the network early, which come last, and others."""
+    last = {name: key for name, key in names.items() if techniques()[name].axis == "exit"}
+    return last, {name: key for name, key in names.items() if name not in last}
 
 
 def default(small: bool = False) -> dict[str, str]:

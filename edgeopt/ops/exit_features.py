@@ -8,7 +8,9 @@ from math import prod
 from typing import Any, Protocol
 
 from edgeopt.ir import Graph, Node, TensorType, Value
-from edgeopt.ir.match import shape_of
+from edgeopt.ir.match import dtype_of, shape_of
+
+FLOAT = 1  # of ONNX's element types
 
 
 class Features(Protocol):
@@ -23,16 +25,21 @@ class Features(Protocol):
 
 @dataclass(frozen=True)
 class Grid:
-    """Means over the ``cells`` (rows, columns) of a map [1, channels, height, width], channels first; None: all as it is."""
+    """Means over the ``cells`` (rows, columns) of a map [1, channels, height, width], channels first; None: all as it is.
+
+    Codes count as numbers: the weights behind them are learnt from codes, and take their scale in.
+    """
 
     cells: tuple[int, int] | None
 
     def attach(self, graph: Graph, value: Value, before: Node | None, stem: str) -> Value:
-        """AveragePool and Flatten."""
+        """Cast for codes, AveragePool and Flatten."""
         return flat(graph, self.pooled(graph, value, before, stem), before, stem)
 
     def pooled(self, graph: Graph, value: Value, before: Node | None, stem: str) -> Value:
         """The means [1, channels, rows, columns]. The cells must divide the map."""
+        if dtype_of(value) != "float32":
+            value = computed(graph, "Cast", [value], shape_of(value) or (), before, stem, {"to": FLOAT})
         if self.cells is None:
             return value
         shape = shape_of(value) or ()

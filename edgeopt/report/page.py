@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeopt.report.bars import bars
 from edgeopt.report.drawing import drawing, legend, timeline
+from edgeopt.report.exits import EXITS, LATENCY, exit_rows, latency_rows, sentence
 from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
 
@@ -41,8 +42,8 @@ def page(manifest: Mapping[str, Any]) -> str:
     file = f"{manifest['source_file']}, " if manifest.get("source_file") else ""
     about = f"{file}level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
     body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
-    if curve := manifest.get("exits"):
-        body.append(section("Early exits", _exits(curve) + _latency(manifest.get("exit_latency"))))
+    if found := manifest.get("exits"):
+        body.append(section("Early exits", _exits(found) + _latency(found["latency"])))
     body.append(section("Memory", table(("", "bytes"), _memory(manifest), {1}) + _arena(manifest)))
     if picture := drawing(manifest):
         body.append(section("Graph", legend() + picture))
@@ -82,21 +83,20 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _exits(points: Sequence[Sequence[float]]) -> str:
-    """Points (share of operations, percentage points lost, their bound) over all thresholds."""
+def _exits(record: Mapping[str, Any]) -> str:
+    """Where samples leave, and points lost with their bound against the share of operations, over all thresholds."""
+    points = sorted((point["macs"], point["loss"], point["bound"]) for point in record["curve"])
     lost, bound = ([(point[0], point[k]) for point in points] for k in (1, 2))
     curves = [Curve("lost", lost), Curve("bound of 95 %", bound)]
-    return lines(curves, Axis("share of the multiply-accumulates"), Axis("percentage points"))
+    drawn = lines(curves, Axis("share of the multiply-accumulates"), Axis("percentage points"))
+    return table(EXITS, exit_rows(record), {1, 2, 3}) + f'<p class="about">{escape(sentence(record))}</p>{drawn}'
 
 
 def _latency(measured: Mapping[str, Any] | None) -> str:
     """Microseconds of the model with and without its exits."""
     if measured is None:
         return ""
-    names = {"plain": "without exits", "with_exits": "with exits"}
-    seconds = {label: (measured[key]["mean"], *measured[key]["percentiles"]) for key, label in names.items()}
-    rows = [(label, *(f"{1e6 * s:,.1f}" for s in line)) for label, line in seconds.items()]
-    return table(("µs of an inference on this machine", "mean", "50 %", "95 %", "99 %"), rows, {1, 2, 3, 4})
+    return table(("µs of an inference on this machine", *LATENCY[1:]), latency_rows(measured), {1, 2, 3, 4})
 
 
 def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from edgeopt.forms.applied import Solved
-from edgeopt.forms.form import FLOAT, Solution
+from edgeopt.forms.form import FLOAT, Leaving, Solution
 from edgeopt.ir import Array
 from edgeopt.search.stored import LayerBytes
 from edgeopt.search.timing import Profile, layer_name
@@ -26,7 +26,8 @@ class Decision:
     of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
     those at the outputs of the layers, ``stored`` what they take where size was asked for. ``source`` are the bytes of the
     constants of the network that all began with. ``reference`` are the results that the drop is counted from. ``uncorrected`` is
-    the metric without error correction, where that was asked for.
+    the metric without error correction, where that was asked for. Where samples are ``leaving`` early, the ``result`` costs what
+    a mean inference does, and ``samples`` are those that chose no exit.
     """
 
     solved: Solved
@@ -48,6 +49,7 @@ class Decision:
     source: int = 0
     reference: Array | None = field(default=None, repr=False, compare=False)
     uncorrected: float | None = None
+    leaving: Leaving | None = field(default=None, compare=False)
 
     @property
     def changed(self) -> list[str]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
-from edgeopt.evaluate.data import DataSet, admit, read
+from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.applied import applied, make_readable, readable
 from edgeopt.forms.evidence import ChannelStatistics, batch_norm_statistics
-from edgeopt.forms.form import Evidence, Reading, Session, Technique
-from edgeopt.forms.registry import restructuring, techniques, wanted
+from edgeopt.forms.form import Evidence, Form, Reading, Session, Technique
+from edgeopt.forms.registry import leaving, restructuring, techniques, wanted
 from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Graph
@@ -25,19 +24,20 @@ from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.corrected import without_correction
 from edgeopt.search.decide import decide_within, decide_without_data
+from edgeopt.search.exits import Stage, leave_early
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import Keys, ladders, names
 from edgeopt.search.newer_opset import can_have, raised, with_opset
 from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
+from edgeopt.search.samples import Data, samples
 from edgeopt.search.space import Space, merged
 from edgeopt.search.stored import constants_size
 from edgeopt.search.timing import slower_than
 from edgeopt.search.together import together
 from edgeopt.target import Target
 
-Data = DataSet | str | Path
 Output = Literal["integer", "standard"]
 
 
@@ -84,10 +84,32 @@ def approximate(
 ) -> tuple[Graph, Decision | None]:
     """Optimise ``graph`` exactly and change the forms of its layers inside ``budget`` for ``target``.
 
+    Early exits come last, in the network that all else left: half of the budget is for what comes before them. ``output`` is what
+    is made of the result: ``integer`` operators for compilation, or ``standard`` operators, which other runtimes read. Returns
+    another graph, and what was decided: None, with a note why, for a graph in which nothing can be changed. Raises EdgeoptError
+    when the data does not fit the graph.
+    """
+    last, others = leaving(budget.names)
+    if not last:
+        return _layers(graph, budget, context, target, output, print_after)
+    budget.pins.refuse(dict.fromkeys(last, "exits are chosen for a network, not for a layer; name them in --forms or a recipe"))
+    if others:
+        early = _narrowed(budget, others, budget.max_drop / 2)
+        graph, found = _layers(graph, early, context, target, output, print_after)
+    else:
+        graph, found = _exact(graph, context, output, print_after), None
+    ((name, key),) = last.items()
+    asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, output == "standard", print_after)
+    return leave_early(graph, found, *samples(graph, budget.data, budget.calibration), asked)
+
+
+def _layers(
+    graph: Graph, budget: Budget, context: Context, target: Target, output: Output, print_after: PrintAfter | None
+) -> tuple[Graph, Decision | None]:
+    """Layers in other forms.
+
     Where structures and other forms are wanted, structures come first, with half of the budget: the others change the layers that
-    there are then, and both together are held to the whole of it. ``output`` is what is made of the result: ``integer`` operators
-    for compilation, or ``standard`` operators, which other runtimes read. Returns another graph, and what was decided: None, with
-    a note why, for a graph in which nothing can be changed. Raises EdgeoptError when the data does not fit the graph.
+    there are then, and both together are held to the whole of it.
     """
     structures, others = restructuring(budget.names)
     if structures and budget.data is None and budget.calibration is None:
@@ -192,7 +214,7 @@ def _attempt(
     asked = (budget.forms is not None or budget.recipe is not None) and not restructuring(budget.names)[0]
     objective: Objective = "size" if asked else budget.objective
     goal = Goal(target, context.level, budget.max_drop, objective, budget.accept_chance)
-    calibration, evaluation = _data(graph, budget)
+    calibration, evaluation = samples(graph, budget.data, budget.calibration)
     reading = Reading(budget.profile or "") if output == "standard" else None
     facts = (target.signed_bytes, channels_at_once(target))
     evidence = Evidence(graph, calibration, statistics, *facts, budget.method, reading)
@@ -269,21 +291,3 @@ def _completed(graph: Graph, found: Decision, evaluation: DataSet, goal: Goal) -
         lost = f"{found.after:.2f} % to {after:.2f} %"
         add_note(graph, f"rounding what the reader wants rounded besides takes the {found.metric} from {lost}")
     return replace(found, solved=solved, after=after, agreement=agreement)
-
-
-def _data(graph: Graph, budget: Budget) -> tuple[DataSet | None, DataSet | None]:
-    data, calibration = _read(budget.data, graph), _read(budget.calibration, graph)
-    if data is not None and calibration is None:
-        return data.split()
-    if data is not None and calibration is not None:
-        calibration = replace(calibration, output=data.output)
-    return calibration, data
-
-
-def _read(source: Data | None, graph: Graph) -> DataSet | None:
-    if source is None:
-        return None
-    made = read(source, graph) if isinstance(source, (str, Path)) else admit(source, graph)
-    if made.repeated:
-        add_note(graph, f"{made.repeated} samples are taken twice to fill the last batch of {next(iter(made.rows.values()))}")
-    return made

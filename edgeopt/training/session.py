@@ -18,7 +18,8 @@ from edgeopt.ops.grids import QuantizationPlan
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
 from edgeopt.search.result import Decision
-from edgeopt.search.run import Data, exact_graph, opened
+from edgeopt.search.run import exact_graph, opened
+from edgeopt.search.samples import Data
 from edgeopt.search.space import Space
 from edgeopt.target import Target
 from edgeopt.training import outcome

@@ -6,6 +6,7 @@ Those that do not are refused. Structures come first, and the others change the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 
@@ -16,12 +17,20 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import relative_error
+from edgeopt.evaluate.probe import Probe
 from edgeopt.forms.applied import Solved
+from edgeopt.forms.exit.carried_out import insert
+from edgeopt.forms.exit.fitted import MARGIN, Candidates
+from edgeopt.forms.exit.seen import heard
+from edgeopt.forms.exit.threshold import Goal as ExitGoal
+from edgeopt.forms.exit.threshold import leaves, operating
 from edgeopt.forms.form import Evidence, Form
 from edgeopt.forms.registry import APART, techniques, wanted
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph
+from edgeopt.ir.clone import clone
+from edgeopt.ir.match import dtype_of
 from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
@@ -54,13 +63,20 @@ STRUCTURES = {
     "prune_channels": "channels-25",
 }
 FEW = 6  # samples that meanings are compared on
+BEFORE_EXITS = ("w8a8", "k16c4", "unstructured-50")
 BEHIND = ("w8a8", "w4", "k16c4", "unstructured-50", "codebook-3")
 ALL = pytest.param({"prune": "unstructured-50", "quantize": "w8a8", "share_weights": "codebook-4"}, id="all three")
 
 
-def samples(graph: Graph) -> DataSet:
-    rng = np.random.default_rng(4)
-    return DataSet({v.name: rng.normal(size=(24, *v.type.dims[1:])).astype(np.float32) for v in graph.inputs if v.type})
+def samples(graph: Graph, count: int = 24, seed: int = 4) -> DataSet:
+    rng = np.random.default_rng(seed)
+    return DataSet({v.name: rng.normal(size=(count, *v.type.dims[1:])).astype(np.float32) for v in graph.inputs if v.type})
+
+
+def labelled(data: DataSet) -> DataSet:
+    """With classes that heads can tell apart in part: which channel of an image is the largest."""
+    (images,) = data.arrays.values()
+    return replace(data, labels=images.mean(axis=(2, 3)).argmax(axis=1))
 
 
 @cache
@@ -103,8 +119,8 @@ def solved_space(graph: Graph, keys: Mapping[str, str]) -> Space:
 def test_every_technique_has_a_part_here() -> None:
     known = {name: technique.axis for name, technique in techniques().items()}
     assert set(STRUCTURES) == {name for name, axis in known.items() if axis == "structure"}
-    assert {*FORMS, "product_quantize"} == set(known) - set(STRUCTURES)
-    assert set(known) == set(STRUCTURES) | {name for key in BEHIND for name in wanted(key)}
+    assert {*FORMS, "product_quantize", "exit"} == set(known) - set(STRUCTURES)
+    assert set(known) == set(STRUCTURES) | {"exit"} | {name for key in BEHIND for name in wanted(key)}
 
 
 @pytest.mark.parametrize("keys", [*PAIRS, ALL])
@@ -138,6 +154,31 @@ def interpreted(graph: Graph, feeds: Mapping[str, Array]) -> Array:
     """What ``graph`` means, sample by sample."""
     ((name, array),) = feeds.items()
     return np.concatenate([next(iter(interpret(graph, {name: sample[None]}).values())) for sample in array[:FEW]])
+
+
+@pytest.mark.parametrize("key", BEFORE_EXITS)
+def test_exits_read_what_other_forms_left(key: str) -> None:
+    """Where samples leave, and what they get, is what heads said of values of the changed network: numbers or codes."""
+    graph = case()
+    space = solved_space(graph, wanted(key))
+    changed = space.carried_out(space.solve(space.first()))
+    fitting, data = (labelled(samples(graph, count, count)) for count in (120, 60))
+    candidates = Candidates(changed, fitting, data, hierarchical=True)
+    (option,) = candidates.options(ExitGoal(100.0), sets=[tuple(range(len(candidates.points)))])
+    sure, right = candidates.answers.of(MARGIN, option.exits, np.arange(len(data)), option.earlier)
+    point = operating(sure, right, candidates.depths(option.exits), float(np.median(sure[0])) + 1e-3)
+    found = candidates.described(replace(option, point=point))
+    assert 0.1 < point.shares[0] < 0.9 and point.shares[-1] > 0.02
+    assert key != "w8a8" or {dtype_of(point.value) for point in found.points} <= {"int8", "uint8"}
+    made = clone(changed)
+    insert(made, found.exits, Context())
+    optimize(made)
+    ran = Probe(made, [value.name for value in made.outputs])(data)
+    where = leaves(sure, point.threshold)
+    said = [*heard(candidates.answers.logits, option.earlier), compiled_outputs(changed, data, host(), 1)]
+    wanted_answers = np.stack(said)[where, np.arange(len(data))]
+    np.testing.assert_array_equal(ran[f"{changed.outputs[0].name}.exit"], where)
+    np.testing.assert_allclose(ran[changed.outputs[0].name], wanted_answers, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("pair", "why"), APART.items(), ids="+".join)

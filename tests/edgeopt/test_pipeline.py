@@ -10,7 +10,6 @@ import pytest
 import edgeopt.pipeline as pipeline
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.applied import READABLE
-from edgeopt.forms.exit.fitted import PASSES as EXITING
 from edgeopt.forms.registry import TECHNIQUES
 from edgeopt.forms.sparse import PASSES as STORING
 from edgeopt.ir import Graph, Node
@@ -36,7 +35,7 @@ def network() -> Graph:
 
 def test_every_file_of_passes_is_a_stage_or_runs_by_name() -> None:
     files = {path.stem for path in PASSES.glob("*.py")} - {"__init__"}
-    by_name = {name for technique in TECHNIQUES for name in technique.passes} | {p.name for p in READABLE} | {*STORING, *EXITING}
+    by_name = {name for technique in TECHNIQUES for name in technique.passes} | {p.name for p in READABLE} | {*STORING}
     stages = (*PIPELINE, *LAST)
     assert {stage.pass_.name for stage in stages} | by_name == files
     assert len(stages) + len(by_name) == len(files)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnx import parser
 
 from edgeopt.assembly import assemble
 from edgeopt.frontend import export, load
@@ -113,6 +114,31 @@ def declined(graph: Graph, exit_: Exit) -> str:
     context = Context()
     assert run_pass(graph, make([exit_]), context) == 0
     return context.declined[-1][2]
+
+
+def test_exits_come_together_or_not_at_all() -> None:
+    """One that cannot be put in leaves no head of another behind: behind ``c`` lie both outputs, behind ``p`` only one."""
+    graph, context = load(convolution()), Context()
+    kept = [repr(node) for node in graph.nodes]
+    graph.outputs = [*graph.outputs, next(node for node in graph.nodes if node.op == "Relu").output]
+    exits = [exit_at("c", 0, 4 * 4, (2, 2), 0.5), replace(exit_at("p", 1, 64, None, 0.5), earlier=0.5)]
+    assert run_pass(graph, make(exits), context) == 0 and "several outputs" in context.declined[-1][2]
+    assert [repr(node) for node in graph.nodes] == kept
+    absent = [exit_at("nowhere", 0, 4 * 4, (2, 2), 0.5), exits[1]]
+    assert run_pass(load(convolution()), make(absent), context) == 0 and "no value 'nowhere'" in context.declined[-1][2]
+
+
+def test_what_leaves_has_the_shape_of_the_output() -> None:
+    text = """<ir_version: 9, opset_import: ["" : 17]> maps (float[1,2,4,4] x) => (float[1,5,1,1] y)
+      <float[2,2,1,1] w = {1, 2, 3, 4}, float[5,2,1,1] v = {1, 2, 3, 4, 5, 6, 7, 8, 9, 0}>
+      { u = Conv(x, w) r = Relu(u) q = Conv(r, v) y = GlobalAveragePool(q) }"""
+    x = {"x": RNG.standard_normal((1, 2, 4, 4)).astype(np.float32)}
+    for threshold, place in ((0.0, 0), (2.0, 1)):
+        graph = load(parser.parse_model(text))
+        run_pass(graph, make([replace(exit_at("r", 0, 8, (2, 2), threshold), shape=(1, 5, 1, 1))]), Context())
+        verify(graph)
+        for found in (interpret(graph, x), runtime_oracle.run(export(graph), x), assemble(graph, host()).run(x)):
+            assert found["y"].shape == (1, 5, 1, 1) and found["y.exit"] == [place]
 
 
 def test_a_batch_is_left_alone() -> None:

@@ -14,8 +14,9 @@ __all__ = ["Exit", "insert", "insert_into_part", "shortened"]
 
 
 def insert(graph: Graph, exits: Sequence[Exit], context: Context) -> None:
-    """Put ``exits`` into the whole network ``graph``, the one that they were fitted to."""
-    run_pass(graph, make(exits), context)
+    """Put ``exits`` into the whole network ``graph``, the one that they were fitted to. Raises EdgeoptError where that fails."""
+    if run_pass(graph, make(exits), context) != len(exits) and not context.exhausted:
+        raise _failure(graph, exits, context)
 
 
 def insert_into_part(part: Graph, exits: Sequence[Exit], output: str, level: int) -> None:
@@ -30,6 +31,10 @@ def insert_into_part(part: Graph, exits: Sequence[Exit], output: str, level: int
         return
     onward = "" if any(end.name == output for end in part.outputs) else output
     if run_pass(part, make(own, onward), context) != len(own):
-        reason = context.declined[-1][2] if context.declined else "its value is not there"
-        raise EdgeoptError(f"an exit behind '{own[0].value}' cannot be compiled into '{part.name}': {reason}")
+        raise _failure(part, own, context)
     optimize(part, level, context)
+
+
+def _failure(graph: Graph, exits: Sequence[Exit], context: Context) -> EdgeoptError:
+    reason = context.declined[-1][2] if context.declined else "its value is not there"
+    return EdgeoptError(f"an exit behind '{exits[0].value}' cannot be compiled into '{graph.name}': {reason}")

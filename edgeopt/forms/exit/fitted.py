@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.intervals import ONE_SIDED
+from edgeopt.evaluate.metrics import decisions
 from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.head import Head, fit, grids, held_out
-from edgeopt.forms.exit.points import Point, points
+from edgeopt.forms.exit.points import Point, gives_probabilities, places
 from edgeopt.forms.exit.seen import Answers, Seen, seen
 from edgeopt.forms.exit.threshold import Goal, Operating, chosen, curve, operating
+from edgeopt.forms.form import Unsuited
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
 
-PASSES = ("insert_exits",)  # that carry it out
-MOST_POINTS = 8
 MARGIN = "margin"  # of KINDS; one is asked for, since the best of several would fit the samples that choose
 EARLIER = (0.25, 0.5)  # weights of what the exit before said that are tried
 HEARD = 0.01  # share of the operations that hearing it must save on samples held out of the fit, where ties are many
@@ -28,12 +27,12 @@ KNOWN = 2.0  # percentage points by which a network is better on samples that it
 FEWEST = 30  # samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exits:
     """What was decided. ``chosen`` and ``curve`` are of the samples of the threshold, ``reported`` of others.
 
-    ``before`` is the network's accuracy (or 100, where its own decisions count) on the latter, ``depths`` of exits and the end;
-    ``confidence`` names how sure a head is.
+    ``before`` is the network's accuracy (or 100, where its own decisions count) on the latter, the samples ``reporting``;
+    ``depths`` are those of exits and the end; ``confidence`` names how sure a head is.
     """
 
     exits: tuple[Exit, ...]
@@ -45,6 +44,7 @@ class Exits:
     curve: tuple[Operating, ...]
     before: float
     confidence: str
+    reporting: Array
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,13 @@ class Option:
 
 @dataclass(eq=False)
 class Candidates:
-    """Heads at ``points`` of the optimised float ``graph``, fitted on ``calibration``, and what they say of ``data``.
+    """Heads at ``points`` of the optimised ``graph``, fitted on ``calibration``, and what they say of ``data``.
 
     Labels are fitted, or else the network's own decisions. Exits that are ``hierarchical`` may hear what the one before them
-    said, which must lie in the same program then. Raises EdgeoptError for a network without a place to leave it, for too few
-    samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained on them then, and is
-    surer of them than of what it will see.
+    said, which must lie in the same program then. Losses count from the ``reference`` [samples, classes] of ``data``, what the
+    network said before it was approximated, where that is given. Raises Unsuited for a network without a place to leave it, for
+    too few samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained on them then, and
+    is surer of them than of what it will see.
     """
 
     graph: Graph
@@ -76,18 +77,21 @@ class Candidates:
     seed: int = 0
     confidence: str = MARGIN
     hierarchical: bool = False
+    reference: Array | None = None
     points: list[Point] = field(init=False)
     heads: list[Head] = field(init=False)
     answers: Answers = field(init=False)
     held: Answers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.points = _spread(points(self.graph))
+        self.points = places(self.graph)
         if not self.points:
-            raise EdgeoptError("there is no place to leave this network early: no value of one sample carries all that follows")
+            raise Unsuited("there is no place to leave this network early: no value of one sample carries all that follows")
+        if sum(size > 1 for size in shape_of(self.graph.outputs[0]) or ()) != 1:
+            raise Unsuited("what the network gives for a sample is not one decision among classes")
         if len(self.data) < 2 * FEWEST or len(self.calibration) < FEWEST:
             given = f"{len(self.calibration)} and {len(self.data)} samples"
-            raise EdgeoptError(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
+            raise Unsuited(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
         shapes = [shape_of(point.value) or () for point in self.points]
         kinds = [grids(shape) for shape in shapes]
         first, second = seen(self.graph, self.points, kinds, (self.calibration, self.data))
@@ -96,15 +100,22 @@ class Candidates:
         fitting = zip(first.features, shapes, strict=True)
         self.heads = [fit(known, first.targets, classes, shape, self.seed) for known, shape in fitting]
         logits = [head.logits(some) for head, some in zip(self.heads, second.features, strict=True)]
-        self.answers = Answers(logits, second.targets, second.right)
+        self.answers = self._answers(logits, second)
         held = held_out(len(first.targets), self.seed)
         self.held = Answers([head.held for head in self.heads], first.targets[held], first.right[held])
+
+    def _answers(self, logits: list[Array], second: Seen) -> Answers:
+        if self.reference is None:
+            return Answers(logits, second.targets, second.right)
+        said = decisions(self.reference)
+        targets = said if self.data.labels is None else second.targets
+        return Answers(logits, targets, second.final.argmax(axis=1) == targets, said == targets)
 
     def _refuse_known(self, first: Seen, second: Seen) -> None:
         labelled = self.calibration.labels is not None and self.data.labels is not None
         gap = better(second.right, first.right) if labelled else 0.0
         if gap > 0:
-            raise EdgeoptError(
+            raise Unsuited(
                 f"the network is right on {gap:.1f} percentage points more of --data than of --calibration: "
                 "it was trained on them, and a threshold chosen there would promise too much; give samples that it has not seen"
             )
@@ -132,8 +143,8 @@ class Candidates:
         reported = operating(*self.answers.of(kind, some, reporting, earlier), depths, point.threshold)
         exits = tuple(self._exit(i, number, option) for number, i in enumerate(some))
         kept, heads = tuple(self.points[i] for i in some), tuple(self.heads[i] for i in some)
-        before = 100 * float(self.answers.end[reporting].mean())
-        return Exits(exits, kept, heads, tuple(depths), point, reported, line, before, kind)
+        before = 100 * float(self.answers.base[reporting].mean())
+        return Exits(exits, kept, heads, tuple(depths), point, reported, line, before, kind, reporting)
 
     def options(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> list[Option]:
         """Each set of exits that saves something within ``goal``.
@@ -170,11 +181,21 @@ class Candidates:
         return [*(float(self.points[i].depth + s) for i, s in zip(some, spent, strict=True)), 1.0 + float(spent[-1])]
 
     def _exit(self, index: int, number: int, option: Option) -> Exit:
-        last, head = self.graph.outputs[0].producer, self.heads[index]
-        softmax = last is not None and last.is_op("Softmax")
-        name = self.points[index].value.name
+        end, head, name = self.graph.outputs[0], self.heads[index], self.points[index].value.name
         threshold, earlier = option.point.threshold, option.earlier if number else 0.0
-        return Exit(name, number, head.features, head.weight, head.bias, threshold, softmax, option.confidence, earlier)
+        shape = shape_of(end) or ()
+        return Exit(
+            name,
+            number,
+            head.features,
+            head.weight,
+            head.bias,
+            threshold,
+            gives_probabilities(end),
+            option.confidence,
+            earlier,
+            shape if len(shape) > 2 else (),
+        )
 
 
 def fit_exits(
@@ -195,15 +216,6 @@ def better(known: Array, new: Array) -> float:
     gap = 100 * float(known.mean() - new.mean())
     error = 100 * float(np.sqrt(known.var() / len(known) + new.var() / len(new)))
     return gap if gap > max(KNOWN, ONE_SIDED * error) else 0.0
-
-
-def _spread(found: Sequence[Point]) -> list[Point]:
-    """At most ``MOST_POINTS`` of them, spread over the depth."""
-    if len(found) <= MOST_POINTS:
-        return list(found)
-    wanted = np.linspace(found[0].depth, found[-1].depth, MOST_POINTS)
-    nearest = {int(np.argmin([abs(p.depth - w) for p in found])) for w in wanted}
-    return [found[i] for i in sorted(nearest)]
 
 
 def _sets(count: int) -> Iterator[tuple[int, ...]]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from edgeopt.ir import Array
 from edgeopt.ops.exit_features import Features, Grid
@@ -84,6 +82,9 @@ def _order(count: int, seed: int) -> Array:
 
 def _regression(x: Array, y: Array, classes: int, strength: float) -> tuple[Array, Array]:
     """Weight and bias for raw features; classes that are not among the targets get none, and a bias that never wins."""
+    from sklearn.exceptions import ConvergenceWarning  # late: it takes a second to load
+    from sklearn.linear_model import LogisticRegression
+
     mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64) + 1e-9
     weight, bias = np.zeros((x.shape[1], classes)), np.full(classes, -1e4)
     present = np.unique(y)

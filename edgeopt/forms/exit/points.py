@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeopt.ir import Graph, Value
+import numpy as np
+
+from edgeopt.ir import Graph, Node, Value
 from edgeopt.ir.match import dtype_of, outer_values, shape_of
 from edgeopt.ops.macs import macs
 
 DEEPEST = 0.95  # share of the multiply-accumulates behind which an exit saves nothing worth a head
+MOST = 8  # places that are tried
+PASSING = ("DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze")  # which keep probabilities
+READ = ("float32", "int8", "uint8", "int16", "uint16")  # numbers, or codes of a quantised network
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,21 @@ class Point:
     depth: float
     macs: int
 
+    @property
+    def node(self) -> Node:
+        """What computes the value."""
+        assert self.value.producer is not None
+        return self.value.producer
+
 
 def points(graph: Graph) -> list[Point]:
-    """Float32 values of one sample from which the rest of ``graph`` is computed, in order, the last of each run without products.
+    """Values of one sample, numbers or codes, from which the rest of ``graph`` is computed, in order, the last of each run
 
-    A value is one when no other computed value, and no input, is needed behind it: it dominates the output.
+    without products. A value is one when no other computed value, and no input, is needed behind it: it dominates the output.
+    There are none where a network has several outputs.
     """
+    if len(graph.outputs) != 1:
+        return []
     last = _last_reads(graph)
     made = {out: index for index, node in enumerate(graph.nodes) for out in node.outputs}
     work = [macs(node) or 0 for node in graph.nodes]
@@ -49,4 +64,23 @@ def _last_reads(graph: Graph) -> dict[Value, int]:
 
 def _suits(value: Value) -> bool:
     shape = shape_of(value)
-    return dtype_of(value) == "float32" and shape is not None and len(shape) >= 2 and shape[0] == 1
+    return dtype_of(value) in READ and shape is not None and len(shape) >= 2 and shape[0] == 1
+
+
+def gives_probabilities(end: Value) -> bool:
+    """Whether a softmax, of numbers or codes, makes the output ``end``."""
+    node = end.producer
+    while node is not None and node.is_op(*PASSING):
+        source = node.input(0)
+        node = None if source is None else source.producer
+    return node is not None and (node.is_op("Softmax") or node.is_own("QuantSoftmax"))
+
+
+def places(graph: Graph) -> list[Point]:
+    """At most ``MOST`` of the points, spread over the depth."""
+    found: Sequence[Point] = points(graph)
+    if len(found) <= MOST:
+        return list(found)
+    wanted = np.linspace(found[0].depth, found[-1].depth, MOST)
+    nearest = {int(np.argmin([abs(p.depth - w) for p in found])) for w in wanted}
+    return [found[i] for i in sorted(nearest)]

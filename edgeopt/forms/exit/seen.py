@@ -54,19 +54,23 @@ def probed(graph: Graph, found: Sequence[Point], kinds: Sequence[Sequence[Featur
 
 
 class Answers:
-    """``logits`` [samples, classes] of each head, against the ``targets`` [samples]; ``end`` says where the network is right."""
+    """``logits`` [samples, classes] of each head, against the ``targets`` [samples]; ``end`` says where the network is right.
 
-    def __init__(self, logits: Sequence[Array], targets: Array, end: Array) -> None:
+    ``base`` says where that is right from which losses count, the network itself unless given.
+    """
+
+    def __init__(self, logits: Sequence[Array], targets: Array, end: Array, base: Array | None = None) -> None:
         self.logits, self.targets, self.end = logits, targets, end
+        self.base = end if base is None else base
 
     def of(self, kind: str, exits: Sequence[int], samples: Array, earlier: float = 0.0) -> tuple[list[Array], list[Array]]:
-        """(confidences of ``kind`` at ``exits``, whether they and the end are right), of some samples.
+        """(confidences of ``kind`` at ``exits``, whether they, the end and the base are right), of some samples.
 
         ``earlier`` is the weight of what an exit hears from the one before it.
         """
         said = heard([self.logits[i][samples] for i in exits], earlier)
         right = [np.asarray(answer.argmax(axis=1) == self.targets[samples]) for answer in said]
-        return [KINDS[kind](probabilities(answer)) for answer in said], [*right, self.end[samples]]
+        return [KINDS[kind](probabilities(answer)) for answer in said], [*right, self.end[samples], self.base[samples]]
 
 
 def heard(logits: Sequence[Array], earlier: float) -> list[Array]:

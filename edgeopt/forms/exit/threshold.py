@@ -50,8 +50,9 @@ def leaves(sure: Sequence[Array], threshold: float) -> Array:
 def operating(sure: Sequence[Array], right: Sequence[Array], depths: Sequence[float], threshold: float) -> Operating:
     """What ``threshold`` does to samples.
 
-    ``sure`` are their confidences at each exit, ``right`` whether each exit and the end classify them as they should, ``depths``
-    the share of the multiply-accumulates that is done when each exit and the end are reached.
+    ``sure`` are their confidences at each exit, ``right`` whether each exit and the end classify them as they should, and at
+    last whether that does from which losses count, where it is not the end. ``depths`` is the share of the multiply-accumulates
+    that is done when each exit and the end are reached.
     """
     where = leaves(sure, threshold)
     table = np.stack(right)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from onnx import parser
 
 import edgeopt
 from edgeopt.cli.answer import SCHEMA_FILE
@@ -23,7 +24,7 @@ from edgeopt.examine.exits import with_exits
 from edgeopt.forms.exit.confidence import certainty, largest, margin, probabilities
 from edgeopt.forms.exit.fitted import Candidates, fit_exits
 from edgeopt.forms.exit.head import fit
-from edgeopt.forms.exit.points import points
+from edgeopt.forms.exit.points import gives_probabilities, points
 from edgeopt.forms.exit.seen import Answers
 from edgeopt.forms.exit.threshold import Goal, chosen, curve, leaves, operating
 from edgeopt.frontend import load
@@ -98,6 +99,23 @@ def test_an_earlier_exit_is_heard_where_that_saves() -> None:
 def test_points_are_values_that_carry_everything() -> None:
     found = points(load(network()))
     assert [(p.value.name, round(p.depth, 2)) for p in found] == [("u", 0.2)], "behind the second little is left to save"
+    two = load(network())
+    two.outputs = [*two.outputs, two.nodes[0].output]
+    assert not points(two)
+
+
+@pytest.mark.parametrize(("end", "softmax"), [("p = Softmax(u) y = Reshape(p, s)", True), ("y = Reshape(u, s)", False)])
+def test_a_softmax_is_known_behind_what_passes_it_on(end: str, softmax: bool) -> None:
+    text = f"""<ir_version: 9, opset_import: ["" : 17]> g (float[1,4] u) => (float[1,4,1,1] y)
+      <int64[4] s = {{1, 4, 1, 1}}> {{ {end} }}"""
+    assert gives_probabilities(load(parser.parse_model(text)).outputs[0]) is softmax
+
+
+def test_what_is_no_decision_has_no_exits() -> None:
+    text = """<ir_version: 9, opset_import: ["" : 17]> g (float[1,1,8,8] x) => (float[1,2,8,8] y)
+      <float[2,1,1,1] a = {1, 2}, float[2,2,1,1] b = {1, 2, 3, 4}> { u = Conv(x, a) r = Relu(u) y = Conv(r, b) }"""
+    with pytest.raises(EdgeoptError, match="not one decision"):
+        fit_exits(load(parser.parse_model(text)), blobs(100, 1), blobs(100, 2), Goal())
 
 
 def test_the_compiled_model_leaves_where_the_report_says(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.ports import checked, sample_count
 
 PERCENTILES = (50, 95, 99)
+TIMED, SINGLE, ROUNDS = 500, 50, 5  # samples of a mean, of percentiles
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,9 @@ def _at_once(model: CompiledModel, samples: DataSet) -> bool:
         return sample_count(checked(samples.arrays, model.inputs), model.inputs, model.outputs) == len(samples)
     except EdgeoptError:
         return False
+
+
+def timed(plain: CompiledModel, early: CompiledModel, samples: DataSet) -> dict[str, dict[str, Any]]:
+    """For the manifest: the latency of a model without exits and of the same ``with_exits`` on some of the ``samples``."""
+    before, after = latencies((plain, early), samples.subset(TIMED), SINGLE, ROUNDS)
+    return {"plain": asdict(before), "with_exits": asdict(after)}
