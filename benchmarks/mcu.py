@@ -2,9 +2,12 @@
 
     python -m benchmarks.mcu [--only kws,resnet8] [--targets cortex-m4,rv32imc] [--float]
 
-Instructions are those of two inferences minus those of one, functions of libm and libgcc included; no cycles. Networks from
-``EDGEOPT_MODELS`` are left out where it is not set; two more are made here with random weights, in the shapes of MLPerf Tiny's
-person detection and anomaly detection. Activations are calibrated on generated inputs, since only codes are compared.
+Instructions are those of two inferences minus those of one, functions of libm and libgcc included; no cycles. Flash and RAM are
+those of the printed budget, and beside each what the linked program takes: its sections less those of a program that computes
+nothing, and the stack that an inference was seen to use. Inputs are bytes of a camera where they are images, else codes; they
+and the outputs lie in the arena, except with --float. Networks from ``EDGEOPT_MODELS`` are left out where it is not set; two
+more are made here with random weights, in the shapes of MLPerf Tiny's person detection and anomaly detection. Activations are
+calibrated on generated inputs, since only codes are compared.
 """
 
 from __future__ import annotations
@@ -24,14 +27,18 @@ from onnx import ModelProto
 import edgeopt
 from benchmarks.tiny_networks import autoencoder, person_detection
 from edgeopt.assembly import assemble
-from edgeopt.codegen.elf import Elf, archived
+from edgeopt.codegen.elf import Elf
+from edgeopt.codegen.toolchain import archive, bare_flags, compiler
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import generated
+from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.frontend import load
-from edgeopt.ir import Graph
+from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
+from edgeopt.lower.ports import Interface
 from edgeopt.ops.macs import macs
 from edgeopt.runtime.emulate import Emulator
+from edgeopt.runtime.firmware import build
+from edgeopt.runtime.interface import to_codes
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.writing import FileForm
 from edgeopt.target import host, target
@@ -39,7 +46,12 @@ from edgeopt.target import host, target
 FILES = {"kws": "mlperf_kws_dscnn", "resnet8": "mlperf_ic_resnet8_cifar10", "lenet5": "lenet5_mnist"}
 MADE = {"vww-like": person_detection, "ad01-like": autoencoder}
 TARGETS = "cortex-m4,cortex-m7,cortex-m33,cortex-m55,rv32imc"
+CAMERA = "uint8,nhwc,mean=128,scale=0.0078125"
 RAW = FileForm(coded=False, onnx=False)
+EMPTY = (
+    "int network_init(const void *file, size_t bytes, void *weights) { return !file + !bytes + !weights; }",
+    "int network_run(const void *const *in, void *const *out, void *arena, const void *w) { return !in + !out + !arena + !w; }",
+)
 
 
 def models(only: str | None) -> Iterator[tuple[str, ModelProto | Path]]:
@@ -50,13 +62,28 @@ def models(only: str | None) -> Iterator[tuple[str, ModelProto | Path]]:
     return ((name, model) for name, model in known.items() if only is None or name in only.split(","))
 
 
-def quantised(model: ModelProto | Path, floats: bool) -> Graph:
-    """The optimised graph, in integers unless ``floats``."""
-    options = edgeopt.Options() if floats else edgeopt.Options(quantize="w8a8")
-    data = None if floats else generated(load(model), 8)
+def quantised(model: ModelProto | Path, floats: bool) -> tuple[Graph, Interface]:
+    """The optimised graph, in integers unless ``floats``, and how its inputs and outputs lie."""
+    if floats:
+        return _compiled(model, None, edgeopt.Options()), Interface()
+    inputs, data = pixels(load(model))
+    return _compiled(model, data, edgeopt.Options(quantize="w8a8", inputs=inputs)), Interface(codes=True, arena=True)
+
+
+def _compiled(model: ModelProto | Path, data: DataSet | None, options: edgeopt.Options) -> Graph:
     made = edgeopt.compile(model, 2, target("cortex-m4"), calibration=data, options=options)
     assert made.graph is not None
     return made.graph
+
+
+def pixels(graph: Graph, count: int = 8) -> tuple[dict[str, str], DataSet]:
+    """What a camera gives for inputs of three channels, and samples for all inputs."""
+    made, forms = generated(graph, count).arrays, {}
+    for name, array in made.items():
+        if array.ndim == 4 and array.shape[1] == 3:
+            forms[name] = CAMERA
+            made[name] = np.clip(128 + 40 * array, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return forms, DataSet(made)
 
 
 def plugin(folder: Path) -> Path:
@@ -78,25 +105,60 @@ def counted(emulator: Emulator, sample: bytes, counter: Path) -> int:
     return found[1] - found[0]
 
 
-def row(graph: Graph, name: str, counter: Path) -> str:
+def row(graph: Graph, interface: Interface, name: str, counter: Path) -> str:
     """A line of the table for one target."""
-    model = assemble(clone(graph), target(name), 2, symbol="network", library=True, form=RAW)
-    inputs = generated(graph, 3, seed=7).arrays
+    model = assemble(clone(graph), target(name), 2, symbol="network", library=True, form=RAW, interface=interface)
+    inputs = samples(graph)
     right = assemble(clone(graph), host(), 2).run(inputs)
     with Emulator(model) as emulator:
         made = emulator.run(inputs)
-        executed = counted(emulator, b"".join(a[:1].tobytes() for a in inputs.values()), counter)
-        stack = int(np.fromfile(emulator.folder / "stack.bin", np.uint32)[0])
+        first = to_codes({name: array[:1] for name, array in inputs.items()}, model.manifest)
+        executed = counted(emulator, b"".join(array.tobytes() for array in first.values()), counter)
+        takes = linked(model, emulator)
     work = sum(macs(node) or 0 for node in graph.nodes)
     apart = max(float(np.abs(made[k].astype(np.float64) - right[k]).max()) for k in right)
-    return f"{executed:>12,} {executed / work:>7.3f} {sizes(model)} {stack:>6,} {apart:>9.1e}"
+    return f"{executed:>12,} {executed / work:>7.3f} {sizes(model, takes)} {apart:>9.1e}"
 
 
-def sizes(model: CompiledModel) -> str:
-    """Bytes of code, weights, arena with scratch memory, inputs and outputs."""
-    code, about = Elf(archived(model.files["libmodel.a"])).loaded_bytes, model.manifest
-    ports = sum(int(np.prod(p["shape"])) * np.dtype(p["dtype"]).itemsize for p in (*about["inputs"], *about["outputs"]))
-    return f"{code:>8,} {about['weights_bytes']:>8,} {about['arena_bytes'] + about['scratch_bytes']:>8,} {ports:>7,}"
+def samples(graph: Graph) -> dict[str, Array]:
+    """Three samples: noise, or any codes."""
+    rng, made = np.random.default_rng(7), generated(graph, 3, seed=7).arrays
+    limits = {name: np.iinfo(array.dtype) for name, array in made.items() if array.dtype.kind in "iu"}
+    codes = {name: rng.integers(at.min, at.max + 1, made[name].shape).astype(at.dtype) for name, at in limits.items()}
+    return {**made, **codes}
+
+
+def linked(model: CompiledModel, emulator: Emulator) -> tuple[int, int]:
+    """(flash, RAM) of the program, less what a program with an empty network has in flash."""
+    stack = int(np.fromfile(emulator.folder / "stack.bin", np.uint32)[0])
+    flash, ram = _sections(emulator.folder / "program.elf")
+    return flash - _sections(_empty(model, emulator))[0], ram + stack
+
+
+def _sections(program: Path) -> tuple[int, int]:
+    found = {name: len(content) for name, content in Elf(program.read_bytes()).sections().items()}
+    data = found.get(".data", 0)
+    return found[".text"] + data, data + found.get(".bss", 0)
+
+
+def _empty(model: CompiledModel, emulator: Emulator) -> Path:
+    """The same program with a network that computes nothing and has no weights."""
+    folder, facts = emulator.folder / "empty", emulator.target
+    folder.mkdir()
+    (folder / "empty.c").write_text('#include "network.h"\n' + "".join(f"{line}\n" for line in EMPTY))
+    for name in ("network.h", "model.h"):
+        (folder / name).write_bytes(model.files[name])
+    command = [*(compiler(facts) or []), *bare_flags(facts), "-O2", "-c", "empty.c", "-o", "empty.o"]
+    subprocess.run(command, cwd=folder, check=True)
+    code = archive("empty.o", (folder / "empty.o").read_bytes(), ["network_run", "network_init"])
+    return build({**model.files, "libmodel.a": code, "weights.bin": b""}, model.manifest, facts, folder)
+
+
+def sizes(model: CompiledModel, takes: tuple[int, int]) -> str:
+    """Bytes of flash and RAM, as printed and as linked."""
+    note = next(line for line in model.manifest["notes"] if line.startswith("flash"))
+    flash, ram = (int(note.split(f"{word} ")[1].split()[0].replace(",", "")) for word in ("flash", "RAM"))
+    return f"{flash:>9,} {takes[0]:>9,} {ram:>9,} {takes[1]:>9,}"
 
 
 def main() -> None:
@@ -107,15 +169,15 @@ def main() -> None:
     parser.add_argument("--float", action="store_true", dest="floats")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    heads = (("/MAC", 7), ("code", 8), ("weights", 8), ("arena", 8), ("ports", 7), ("stack", 6), ("apart", 9))
+    heads = (("/MAC", 7), ("flash", 9), ("linked", 9), ("RAM", 9), ("linked", 9), ("apart", 9))
     print(f"{'network':10} {'target':12} {'instructions':>12}", *(f"{head:>{width}}" for head, width in heads))
     with tempfile.TemporaryDirectory() as folder:
         counter = plugin(Path(folder))
         for name, model in models(given.only):
-            graph = quantised(model, given.floats)
+            graph, interface = quantised(model, given.floats)
             for where in given.targets.split(","):
                 try:
-                    print(f"{name:10} {where:12} {row(graph, where, counter)}", flush=True)
+                    print(f"{name:10} {where:12} {row(graph, interface, where, counter)}", flush=True)
                 except EdgeoptError as error:
                     print(f"{name:10} {where:12} skipped: {error}", file=sys.stderr)
 

@@ -12,6 +12,7 @@ from edgeopt.codegen.library import library_files
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import Selection, by_rule, lower
+from edgeopt.lower.ports import CALLERS, Interface
 from edgeopt.lower.table import kernels_for
 from edgeopt.memory_limit import give_back
 from edgeopt.report.islands import islands
@@ -37,16 +38,18 @@ def assemble(
     select: Selection = by_rule,
     form: FileForm = SMALLEST,
     backend: Backend = NUMBA,
+    interface: Interface = CALLERS,
 ) -> CompiledModel:
     """Compile ``graph`` as it is, without rewriting it.
 
     With ``library`` the model gets a C library whose functions begin with ``symbol``; code for this process only when ``target``
-    is the host. ``form`` says how weights lie in the artifact, ``backend`` who makes the code. Raises EdgeoptError when the graph
-    cannot be lowered, ``symbol`` is no C identifier, or the model needs what the ``form`` leaves out.
+    is the host. ``form`` says how weights lie in the artifact, ``backend`` who makes the code, ``interface`` where a library
+    has its inputs and outputs. Raises EdgeoptError when the graph cannot be lowered, ``symbol`` is no C identifier, or the model
+    needs what the ``form`` leaves out.
     """
     if not is_identifier(symbol):
         raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
-    program = lower(graph, target, symbol, kernels_for(level), select)
+    program = lower(graph, target, symbol, kernels_for(level), select, interface)
     give_back(program.weights_bytes)
     form.check(program)
     files: Files = {}
@@ -61,7 +64,7 @@ def assemble(
         if target.bare:
             found = budget(program, files, target)
             if level > 1 and not found.fits(target):  # Winograd's transformed weights and tiles give way
-                return assemble(graph, target, 1, context, symbol, library, select, form, backend)
+                return assemble(graph, target, 1, context, symbol, library, select, form, backend, interface)
             require_memory(found, program, target)
             notes.append(str(found))
     if target.runs_here:

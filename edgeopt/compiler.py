@@ -16,12 +16,14 @@ from edgeopt.codegen.identifiers import library_name
 from edgeopt.codegen.tuned import Tuner
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.self_test import add_self_test, first_sample
 from edgeopt.frontend import load
 from edgeopt.frontend.bounds import file_bytes, source_bytes
 from edgeopt.frontend.model_file import file_digest
 from edgeopt.frontend.preparation import prepare_inputs
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import by_rule
+from edgeopt.lower.ports import Interface
 from edgeopt.lower.table import kernels_for
 from edgeopt.memory_limit import give_back
 from edgeopt.ops.finite import refuse_nan
@@ -35,12 +37,13 @@ from edgeopt.runtime.writing import FileForm
 from edgeopt.search.corrected import comparison
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
-from edgeopt.search.run import Budget, approximate, note_unused
+from edgeopt.search.run import Budget, approximate
 from edgeopt.search.samples import Data
 from edgeopt.search.sparsity import sparsify
 from edgeopt.search.stored import constants_size
 from edgeopt.search.stored import record as stored_record
 from edgeopt.search.timing import layer_name
+from edgeopt.search.unused import note_unused
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 from edgeopt.target_check import check as check_target
@@ -99,7 +102,10 @@ def _compiled(
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     give_back(source or 0)
+    sample = first_sample(graph, budget.data or budget.calibration) if options.self_test else {}
     made = finished(graph, found, facts, level, context, options, symbol_of(model))
+    if options.self_test:
+        add_self_test(made, sample)
     made.manifest |= {"source_bytes": source, "source_digest": digest, "preparation": preparation}
     made.manifest["source_file"] = Path(model).name if isinstance(model, (str, Path)) else None
     if recipe is not None and found is not None:
@@ -123,11 +129,14 @@ def finished(
 
 
 def _bounded(facts: Target, options: Options) -> Target:
-    """``facts`` with the flash and the RAM that the options allow. Raises EdgeoptError where there is an operating system."""
+    """``facts`` with the flash and the RAM that the options allow. Raises EdgeoptError for what is for microcontrollers alone."""
     flash, ram = options.max_flash, options.max_ram
     if (ram or flash) and not facts.bare:
         name = "max_ram" if ram else "max_flash"
         raise EdgeoptError(f"{name} is a bound for microcontrollers; '{facts.name}' runs an operating system")
+    if (options.interface or options.self_test) and not facts.bare:
+        name = "interface" if options.interface else "self_test"
+        raise EdgeoptError(f"{name} is for microcontrollers; '{facts.name}' runs an operating system")
     return replace(facts, ram=ram or facts.ram, flash=flash or facts.flash)
 
 
@@ -138,9 +147,9 @@ def _rewritten(
     debug = options.debug
     if options.approximates(level):
         return approximate(graph, budget, context, facts, "integer", debug.print_after)
-    note_unused(graph, budget.data, budget.calibration)
     if level > 0:
         optimize(graph, level, context, debug.only, debug.print_after)
+    note_unused(graph, budget, level)
     return graph, None
 
 
@@ -178,8 +187,11 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
+    interface = Interface("codes" in options.interface, "arena" in options.interface)
     form, backend = FileForm(_coded(options, facts), options.onnx), find_backend(options.backend)
-    made = assemble(graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form, backend)
+    made = assemble(
+        graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form, backend, interface
+    )
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     return made

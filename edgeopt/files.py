@@ -74,6 +74,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise EdgeoptError(f"cannot write '{path}': {_reason(error)}") from error
 
 
+def refuse_place(path: Path, folder: bool = False) -> None:
+    """Raise EdgeoptError for a place where no file (or ``folder``) can be written: asked before the work, not after it."""
+    try:
+        above = Path(os.path.realpath(path)) if folder else _replaceable(path).parent
+        while folder and not os.path.lexists(above):
+            above = above.parent
+        if not above.is_dir():
+            raise EdgeoptError(f"cannot write '{path}': '{above}' is {'no folder' if above.exists() else 'not there'}")
+        if not os.access(above, os.W_OK):
+            raise EdgeoptError(f"cannot write '{path}': '{above}' is read only")
+    except (OSError, ValueError) as error:
+        raise EdgeoptError(f"cannot write '{path}': {_reason(error)}") from error
+
+
 @contextmanager
 def _created(aside: Path) -> Iterator[BinaryIO]:
     with aside.open("xb") as stream:

@@ -24,6 +24,7 @@ from edgeopt.search.goal import OBJECTIVES, Objective
 from edgeopt.search.pins import Pins
 
 C_LIBRARY = "c-library"
+INTERFACE = ("codes", "arena")
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,24 @@ class Options:
 
     ``quantize`` names a scheme that is wanted in any case (``w8a8``, ``w4a8``, ...); without one, level 3 takes int8 where the
     target does not get slower by it. ``objective``: ``latency`` leaves in float what would be slower, ``size`` quantises all the
-    same. ``method`` is the rule of the ranges (``edgeopt.forms.quantize.grids``). ``accept_chance`` goes on although the float
-    model is right on the data no more often than guessing is. ``tune`` measures which kernel and tiling is fastest for each call,
-    where otherwise a rule decides, and remembers it. ``emit="c-library"`` adds a C library where code for the host is made,
-    which other targets get anyway. ``max_memory`` are the bytes the model may take (``edgeopt.memory_limit`` says what is allowed
-    otherwise). ``forms`` names techniques or single forms that are wanted in any case; ``quantize`` is a special case of it.
-    ``recipe`` names one that is shipped, or a TOML file, which says what is tried in their place (``edgeopt.compress``).
-    ``bind`` makes inputs constants, as in ``{"sr": 16000}``. ``weights``: ``coded`` stores them entropy-coded and each once,
-    ``raw`` as the kernels read them, to be run from flash. ``onnx``: the optimized model lies in the artifact.
-    ``keep_float`` names layers that stay in float, ``layer_forms`` forms that single layers get where the budget allows it, as
-    in ``{"conv_0": "w8a16"}``; below level 3 and without other forms they alone change. Names are those that ``why`` shows.
-    ``inputs`` makes raw pixels the inputs, as in ``{"image": "uint8,nhwc,mean=128,scale=0.0078"}`` (``frontend.preparation``).
-    ``progress(stage, share)`` is called as the work goes on, with a share from 0 to 1; the logger "edgeopt" tells more.
-    ``max_ram`` and ``max_flash`` are the bytes a microcontroller has, in place of those its target says.
-    ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra ``edgeopt[tvm]``); what is tried on the way is numba's.
-    Raises EdgeoptError for a value that is not known.
+    same, ``memory`` counts the RAM of activations in place of time, ``energy`` an estimate. ``method`` is the rule of the ranges
+    (``edgeopt.forms.quantize.grids``). ``accept_chance`` goes on although the float model is right on the data no more often
+    than guessing is. ``tune`` measures which kernel and tiling is fastest for each call, where otherwise a rule decides, and
+    remembers it. ``emit="c-library"`` adds a C library where code for the host is made, which other targets get anyway.
+    ``max_memory`` are the bytes the model may take (``edgeopt.memory_limit`` says what is allowed otherwise). ``forms`` names
+    techniques or single forms that are wanted in any case; ``quantize`` is a special case of it. ``recipe`` names one that is
+    shipped, or a TOML file, which says what is tried in their place (``edgeopt.compress``). ``bind`` makes inputs constants, as
+    in ``{"sr": 16000}``. ``weights``: ``coded`` stores them entropy-coded and each once, ``raw`` as the kernels read them, to be
+    run from flash. ``onnx``: the optimized model lies in the artifact. ``keep_float`` names layers that stay in float,
+    ``layer_forms`` forms that single layers get where the budget allows it, as in ``{"conv_0": "w8a16"}``; below level 3 and
+    without other forms they alone change. Names are those that ``why`` shows. ``inputs`` makes raw pixels the inputs, as in
+    ``{"image": "uint8,nhwc,mean=128,scale=0.0078"}`` (``frontend.preparation``). ``progress(stage, share)`` is called as the
+    work goes on, with a share from 0 to 1; the logger "edgeopt" tells more. ``max_ram`` and ``max_flash`` are the bytes a
+    microcontroller has, in place of those its target says. ``interface`` lists how the C library of a microcontroller takes
+    inputs and gives outputs: ``codes``, where the network converts them at once or at last, and in the ``arena``, which is
+    overwritten; floats in the caller's memory otherwise. ``self_test`` adds a C file with one sample, of the data where there
+    are some, and the outputs that it has to give. ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra
+    ``edgeopt[tvm]``); what is tried on the way is numba's. Raises EdgeoptError for a value that is not known.
     """
 
     quantize: str | None = None
@@ -90,6 +94,8 @@ class Options:
     max_ram: int | None = None
     max_flash: int | None = None
     backend: str = "numba"
+    interface: Sequence[str] = ()
+    self_test: bool = False
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -113,7 +119,11 @@ class Options:
         arguments.choice("emit", self.emit, (C_LIBRARY,), "an artifact alone")
         arguments.choice("backend", self.backend, BACKENDS)
         arguments.choice("weights", self.weights, (CODED, RAW), "raw for microcontrollers, else coded")
-        for name in ("accept_chance", "tune", "onnx"):
+        if isinstance(self.interface, str):
+            raise EdgeoptError(f"interface={self.interface!r}: expected is a list of words, as in ['{self.interface}']")
+        for word in self.interface:
+            arguments.choice("interface", word, INTERFACE)
+        for name in ("accept_chance", "tune", "onnx", "self_test"):
             arguments.instance(name, getattr(self, name), (bool,))
         for name in ("max_memory", "max_ram", "max_flash"):
             if getattr(self, name) is not None:

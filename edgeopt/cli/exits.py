@@ -52,7 +52,10 @@ def exits(
     """
     from edgeopt.examine.exits import with_exits
     from edgeopt.forms.exit.threshold import Goal
+    from edgeopt.runtime.folder import refuse_foreign
 
+    if output is not None:
+        refuse_foreign(output)  # before the work, not after it
     with working(f"fitting exits of {model.name}"):
         found, compiled = with_exits(model, data, calibration, Goal(max_drop, mean_cost), level, target, shapes, confidence)
     if found is None or compiled is None:

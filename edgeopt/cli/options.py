@@ -155,6 +155,21 @@ def max_memory(command: Command) -> Command:
     return click.option("--max-memory", callback=parse_memory, metavar="BYTES|2G", help=text)(command)
 
 
+def parse_interface(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """``"codes,arena"`` as ("codes", "arena"); other words are a usage error."""
+    words = parse_names(ctx, parameter, value)
+    if wrong := [word for word in words if word not in ("codes", "arena")]:
+        raise click.BadParameter(f"'{wrong[0]}' is none of codes, arena", ctx, parameter)
+    return words
+
+
+def interface(command: Command) -> Command:
+    """``--interface codes,arena``."""
+    text = "How the C library of a microcontroller takes inputs and gives outputs: as codes with a scale and a zero point where "
+    text += "the network converts them, in the arena. [default: floats in the caller's memory]"
+    return click.option("--interface", callback=parse_interface, metavar="codes,arena", help=text)(command)
+
+
 def threads(command: Command) -> Command:
     """``--threads N``."""
     return click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")(command)

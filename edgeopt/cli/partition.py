@@ -12,6 +12,7 @@ from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
 from edgeopt.cli.split import Tiles, split_model, split_options
+from edgeopt.files import refuse_place
 
 if TYPE_CHECKING:
     from edgeopt.partition.coded import Coding
@@ -58,6 +59,8 @@ def partition(
     as_json: bool,
 ) -> None:
     """Cut MODEL.onnx where it pays, and show what that costs beside running it all on the device or sending the input away."""
+    if output is not None:
+        refuse_place(output, folder=True)  # before the work, not after it
     if tiles.wanted:
         split_model(model, tiles, shapes, output, as_json)
         return

@@ -10,6 +10,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
+from edgeopt.files import refuse_place
 
 
 @click.command()
@@ -29,6 +30,7 @@ def profile(models: tuple[Path, ...], shapes: dict[str, tuple[int, ...]], second
     from edgeopt.pipeline import optimize
     from edgeopt.target import host
 
+    refuse_place(output)  # before the work, not after it
     layers = []
     for model in models:
         graph = load(model, shapes)

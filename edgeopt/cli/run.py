@@ -9,6 +9,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, working
+from edgeopt.files import refuse_place
 
 
 @click.command()
@@ -28,6 +29,7 @@ def run(directory: Path, source: Path, destination: Path, threads: int, emulate:
     from edgeopt.examine.execution import execution
     from edgeopt.runtime.artifact import load
 
+    refuse_place(destination)  # before the work, not after it
     model = load(directory, key)
     inputs = npz.read(source, [about["name"] for about in model.manifest["inputs"]])
     with working(f"running {directory.name}"), execution(model, emulate, threads) as execute:

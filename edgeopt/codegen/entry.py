@@ -5,10 +5,12 @@ They keep no state and allocate nothing. ``NAME_run`` refuses arenas and weights
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgeopt.codegen.initial import ERRORS, init_ir, weights_bytes
 from edgeopt.lower.layout import layout, layout_digest
 from edgeopt.lower.memory import ALIGNMENT
-from edgeopt.lower.program import Program
+from edgeopt.lower.program import Binding, Program
 from edgeopt.target import Target
 
 
@@ -35,6 +37,11 @@ def _layout(program: Program) -> str:
     return f'@{program.name}_layout = constant [{len(digest)} x i8] c"{text}"'
 
 
+def _needed(ports: Sequence[Binding]) -> str:
+    """Whether the pointers of inputs, or outputs, are read: not where all of them lie in the arena."""
+    return "false" if ports and all(port.offset is not None for port in ports) else "true"
+
+
 def _run(program: Program, size: str) -> str:
     name = program.name
     return f"""define i32 @{name}_run(ptr %inputs, ptr %outputs, ptr %arena, ptr %weights) {{
@@ -45,7 +52,9 @@ entry:
   %in.null = icmp eq ptr %inputs, null
   %out.null = icmp eq ptr %outputs, null
   %arena.null = icmp eq ptr %arena, null
-  %any.0 = or i1 %in.null, %out.null
+  %in.needed = and i1 %in.null, {_needed(program.inputs)}
+  %out.needed = and i1 %out.null, {_needed(program.outputs)}
+  %any.0 = or i1 %in.needed, %out.needed
   %any.1 = or i1 %any.0, %arena.null
   %w.null = icmp eq ptr %weights, null
   %w.needed = and i1 %w.null, {"true" if program.weights_bytes else "false"}

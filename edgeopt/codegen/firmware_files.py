@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgeopt.codegen.header import c_type, known
+from edgeopt.codegen.c_types import c_type, known, literal
 from edgeopt.codegen.initial import file_of
 from edgeopt.lower.program import Binding, Program
 
@@ -100,3 +100,10 @@ def _elements(upper: str, kind: str, bindings: list[Binding]) -> Iterator[str]:
         kind_of = c_type(type_.dtype)
         word = RUST.get(kind_of) or kind_of.removesuffix("_t").replace("uint", "u").replace("int", "i")
         yield f"/// Elements of type {word}\npub const {upper}_{kind}_{index}_ELEMENTS: usize = {count};"
+        if binding.offset is not None:
+            yield f"/// Bytes into the arena, where it lies\npub const {upper}_{kind}_{index}_OFFSET: usize = {binding.offset};"
+        if binding.codes is not None:
+            scale = literal(binding.codes.scale).removesuffix("f")
+            yield "/// What a code, counted from the zero point, stands for"
+            yield f"pub const {upper}_{kind}_{index}_SCALE: f32 = {scale};"
+            yield f"pub const {upper}_{kind}_{index}_ZERO_POINT: i32 = {binding.codes.zero};"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from edgeopt.codegen.c_types import c_type, known, literal
+from edgeopt.codegen.conversions import conversions
 from edgeopt.codegen.entry import arena_bytes
 from edgeopt.codegen.identifiers import distinct
 from edgeopt.codegen.initial import ERRORS, file_of, weights_bytes
-from edgeopt.errors import EdgeoptError
-from edgeopt.ir import TensorType, numpy_dtype
+from edgeopt.ir import numpy_dtype
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Binding, Program
-
-_TYPES = {"float32": "float", "float64": "double", "int4": "int8_t", "int2": "int8_t"}
-_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
 def header(program: Program) -> str:
@@ -24,7 +22,7 @@ def header(program: Program) -> str:
     descriptors = _descriptors(upper, "INPUT", program.inputs) + _descriptors(upper, "OUTPUT", program.outputs)
     return f"""#ifndef {upper}_H
 #define {upper}_H
-#include <stddef.h>
+{_includes(program)}#include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
 extern "C" {{
@@ -44,10 +42,10 @@ enum {{ {codes} }};
 extern const size_t {name}_arena_bytes;
 extern const size_t {name}_weights_bytes;
 
-{_about_weights(program, upper)}
+{conversions(program)}{_about_weights(program, upper)}
 int {name}_init(const void *file, size_t bytes, void *weights);
 
-/* Runs the network once. arena and weights are aligned to {upper}_ALIGNMENT; the arena needs no preparation and holds nothing
+/* Runs the network once. arena and weights are aligned to {upper}_ALIGNMENT; the arena {_held(program)}
    between calls, so that several threads may run with an arena each. */
 int {name}_run(const void *const *inputs, void *const *outputs, void *arena, const void *weights);
 
@@ -66,33 +64,46 @@ def _about_weights(program: Program, upper: str) -> str:
    ({upper}_WEIGHTS_BYTES, aligned), the last of which it works in. It allocates nothing and takes about 36 KB of stack. */"""
 
 
-def c_type(dtype: str) -> str:
-    """The C type of an element type name; types that C lacks are taken as unsigned integers of their size."""
-    return _TYPES.get(dtype) or (f"{dtype}_t" if dtype in _INTEGERS else f"uint{8 * numpy_dtype(dtype).itemsize}_t")
-
-
 def _descriptors(upper: str, kind: str, bindings: Sequence[Binding]) -> list[str]:
     words = distinct((binding.name for binding in bindings), kind.lower())
-    return [_descriptor(f"{upper}_{kind}_{i}", word, known(b)) for i, (word, b) in enumerate(zip(words, bindings, strict=True))]
+    return [_descriptor(f"{upper}_{kind}_{i}", word, b) for i, (word, b) in enumerate(zip(words, bindings, strict=True))]
 
 
-def _descriptor(prefix: str, word: str, type_: TensorType) -> str:
+def _descriptor(prefix: str, word: str, binding: Binding) -> str:
+    type_ = known(binding)
     dims = type_.dims
     size = math.prod(dims) * numpy_dtype(type_.dtype).itemsize
-    return "\n".join(
-        [
-            f"/* {word}: {c_type(type_.dtype)} [{', '.join(map(str, dims))}] */",
-            f"#define {prefix}_ELEMENTS {math.prod(dims)}",
-            f"#define {prefix}_BYTES {size}",
-        ]
-    )
+    lines = [
+        f"/* {word}: {c_type(type_.dtype)} [{', '.join(map(str, dims))}] */",
+        f"#define {prefix}_ELEMENTS {math.prod(dims)}",
+        f"#define {prefix}_BYTES {size}",
+    ]
+    if binding.codes is not None:
+        lines += [f"#define {prefix}_SCALE {literal(binding.codes.scale)} /* of a code, counted from the zero point */"]
+        lines += [f"#define {prefix}_ZERO_POINT ({binding.codes.zero})"]
+    if binding.offset is not None:
+        lines += [f"#define {prefix}_OFFSET {binding.offset} /* bytes into the arena, where it lies */"]
+    return "\n".join(lines)
+
+
+def _includes(program: Program) -> str:
+    """What functions that make codes need besides."""
+    return "#include <math.h>\n" if any(port.codes is not None for port in program.inputs) else ""
+
+
+def _held(program: Program) -> str:
+    """What is said of the arena."""
+    if all(port.offset is None for port in (*program.inputs, *program.outputs)):
+        return "needs no preparation and holds nothing"
+    return """holds inputs before the call, which are
+   overwritten, and outputs after it (the pointers to inputs and outputs may be null), and nothing else"""
 
 
 def example(program: Program) -> str:
     """``example.c``: reads weights.bin and one raw file per input, writes one raw file per output."""
     upper = program.name.upper()
-    ins = [_buffer("input", i, b) for i, b in enumerate(program.inputs)]
-    outs = [_buffer("output", i, b) for i, b in enumerate(program.outputs)]
+    ins = [_buffer(upper, "input", i, b) for i, b in enumerate(program.inputs)]
+    outs = [_buffer(upper, "output", i, b) for i, b in enumerate(program.outputs)]
     return f"""/* usage: example WEIGHTS INPUT... OUTPUT...   (raw little-endian files; one argument per input and output) */
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,16 +164,11 @@ def _listed(form: str, bindings: Sequence[Binding]) -> str:
     return ", ".join(form.format(i) for i in range(len(bindings))) or "0"  # C has no empty arrays
 
 
-def _buffer(kind: str, index: int, binding: Binding) -> str:
+def _buffer(upper: str, kind: str, index: int, binding: Binding) -> str:
     type_ = known(binding)
+    if binding.offset is not None:
+        return f"#define {kind}_{index} (({c_type(type_.dtype)} *)(arena + {upper}_{kind.upper()}_{index}_OFFSET))"
     return f"static {c_type(type_.dtype)} {kind}_{index}[{max(1, math.prod(type_.dims))}];"
-
-
-def known(binding: Binding) -> TensorType:
-    """The type of an input or output, which a C interface needs. Raises EdgeoptError when it is not a static tensor."""
-    if binding.type is None or not binding.type.static:
-        raise EdgeoptError(f"'{binding.name}' is {binding.type}; a C library needs tensors of static shape (use --shape)")
-    return binding.type
 
 
 def makefile(compiler: str, flags: Sequence[str] = ()) -> str:

@@ -6,6 +6,7 @@ from edgeopt.codegen.backends import Backend
 from edgeopt.codegen.build import LIBRARY
 from edgeopt.codegen.firmware_files import firmware_files
 from edgeopt.codegen.header import example, header, makefile
+from edgeopt.codegen.packages import packages
 from edgeopt.codegen.toolchain import archive, bare_flags, compiler, is_native, missing, prefix, shared_library
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.program import Program
@@ -30,6 +31,7 @@ def library_files(program: Program, target: Target, backend: Backend) -> tuple[d
     }
     if target.bare:
         files |= firmware_files(program, header(program))
+        files |= packages(files, program.name, target)
     shared = shared_library(code, target)
     if shared is not None:
         return {**files, "libmodel.so": shared}, []

@@ -160,8 +160,8 @@ class Emission:
         require_memory(graph, lower_bound(buffers), self._weights.size)
         arena = self._planned(buffers)
         steps = [self._resolve(s) for s in self._steps]
-        outputs = [Binding(v.name, v.type, Place("output", i) if store.exists(v) else None) for i, v in enumerate(graph.outputs)]
-        inputs = [Binding(v.name, v.type, Place("input", i) if store.exists(v) else None) for i, v in enumerate(graph.inputs)]
+        outputs = [_port(store, v, Place("output", i)) for i, v in enumerate(graph.outputs)]
+        inputs = [_port(store, v, Place("input", i)) for i, v in enumerate(graph.inputs)]
         bound = min(lower_bound(buffers), arena)
         return Program(name, steps, inputs, outputs, arena, self._scratch, bound, self._weights, buffers=buffers)
 
@@ -262,6 +262,13 @@ def _place(symbol: Symbol) -> Place:
     place = symbol.located()
     assert place is not None
     return place
+
+
+def _port(store: Store, value: Value, place: Place) -> Binding:
+    """An input or output of the graph, with where it lies in the arena if it does."""
+    storage = store.get(value, plain=True) if store.in_arena else None
+    at = storage.located() if storage is not None else None
+    return Binding(value.name, value.type, place if store.exists(value) else None, at.offset if at is not None else None)
 
 
 def _binding(value: Value, storage: Storage | None) -> Binding:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, Value
+from edgeopt.ir.clone import clone
 from edgeopt.ir.match import outer_values
 from edgeopt.kernels.call import PLAIN, Declined, Kernel, KernelCall, Layout, Site
 from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
+from edgeopt.lower.finishing import finish_output
 from edgeopt.lower.joining import blocked_layout, first_channel, joined
 from edgeopt.lower.last import in_one_order, turned_storage
-from edgeopt.lower.program import Place, Program
+from edgeopt.lower.ports import CALLERS, Interface, code_ports, left_in_float
+from edgeopt.lower.program import Program
 from edgeopt.lower.regions import Region, regions
 from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked, suits
 from edgeopt.lower.storage import Storage, Store, on_host_only
@@ -34,33 +38,49 @@ def by_rule(kernel: Kernel, site: Site) -> tuple[KernelCall, ...]:
 
 
 def lower(
-    graph: Graph, target: Target, name: str = "model", table: Sequence[Kernel] = TABLE, select: Selection = by_rule
+    graph: Graph,
+    target: Target,
+    name: str = "model",
+    table: Sequence[Kernel] = TABLE,
+    select: Selection = by_rule,
+    interface: Interface = CALLERS,
 ) -> Program:
     """The Program of ``graph`` for ``target``; ``select`` makes the calls of a kernel for a site, or raises Declined.
+
+    ``interface`` says where inputs and outputs lie, and whether they are codes in the place of the graph's floats.
 
     Raises EdgeoptError for a graph input without a static shape, for a node whose operands break its operator's contract, and,
     when ``target`` is not the host, for the nodes that no kernel serves (all of them in one message).
     """
     require_fit(graph.nodes)
-    return _Lowering(graph, target, table, select).program(name)
+    graph = clone(graph) if interface.codes else graph
+    codes = code_ports(graph) if interface.codes else {}
+    program = _Lowering(graph, target, table, select, interface.arena).program(name)
+    program.inputs = [replace(b, codes=codes.get(b.name)) for b in program.inputs]
+    program.outputs = [replace(b, codes=codes.get(b.name)) for b in program.outputs]
+    program.notes += left_in_float(graph) if interface.codes else []
+    return program
 
 
 class _Lowering:
     """State of one lowering: what is emitted so far, and where each value lies in each layout."""
 
-    def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection) -> None:
+    def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection, in_arena: bool) -> None:
         self.graph, self.target, self.table, self.select = graph, target, table, select
-        self.emission, self.store, self.depth = Emission(), Store(graph), 0
+        self.emission, self.store, self.depth = Emission(), Store(graph, in_arena), 0
         self.notes: list[str] = []
         self.layouts: dict[Value, Layout] = {}
         self.brought: set[tuple[Value, Value]] = set()  # values that were copied into a concatenation
 
     def program(self, name: str) -> Program:
-        """Lower every node, then plan the memory."""
+        """Lower every node, then plan the memory. What lies in the arena when the code is called is kept until it is read."""
+        for value in self.graph.inputs if self.store.in_arena else ():
+            if (storage := self.store.get(value, plain=True)) is not None:
+                self.emission.keep(storage)
         for node in self.graph.nodes:
             self._node(node)
         for index, value in enumerate(self.graph.outputs):
-            self._finish_output(index, value)
+            finish_output(self, index, value)
         program = self.emission.finish(name, self.store)
         program.notes.extend(self.notes)
         if program.fallbacks and not self.target.runs_here:
@@ -268,26 +288,6 @@ class _Lowering:
 
     def _host_input(self, value: Value, node: Node) -> Storage | None:
         return self._read(value, node, plain=True) if self.store.exists(value) else None
-
-    def _finish_output(self, index: int, value: Value) -> None:
-        """Bring output ``index`` to its place when its producer could not write there."""
-        place = Place("output", index)
-        if not self.store.exists(value):
-            return
-        storage = self.store.get(value, plain=True)
-        if storage is not None and storage.place == place:
-            return
-        made = self.store.at(value, place)
-        node = value.producer or Node("Identity", [value], [value], name=value.name)
-        if storage is None:
-            source = self._read_blocked(value)
-            return self.emission.calls(node, (to_plain(source.tensor, made.tensor, self.target),), [source], [made])
-        self.emission.calls(node, self.copy(node, storage, made), [storage], [made])
-
-    def _read_blocked(self, value: Value) -> Storage:
-        found = self.store.get(value, plain=False)
-        assert found is not None
-        return found
 
 
 def _servable(value: Value | None) -> bool:

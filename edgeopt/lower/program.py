@@ -52,12 +52,25 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Codes:
+    """What codes stand for: (code - ``zero``) * ``scale``."""
+
+    scale: float
+    zero: int
+
+
+@dataclass(frozen=True)
 class Binding:
-    """A named tensor at a place, as the runtime and the host operators see it."""
+    """A named tensor at a place, as the runtime and the host operators see it.
+
+    An input or output may lie ``offset`` bytes into the arena, where a C library takes or leaves it, and hold ``codes``.
+    """
 
     name: str
     type: TensorType | None
     place: Place | None
+    offset: int | None = None
+    codes: Codes | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,10 +52,12 @@ class Storage:
 
 
 class Store:
-    """All storages of a graph. Graph inputs and outputs have fixed places, constants none until they are used."""
+    """All storages of a graph. Graph inputs and outputs have fixed places, or with ``in_arena`` lie there, constants none until
+    they are used.
+    """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, in_arena: bool = False) -> None:
+        self.graph, self.in_arena = graph, in_arena
         self._known: dict[tuple[Value, bool], Storage] = {}
         self._outputs = {value: index for index, value in reversed(list(enumerate(graph.outputs)))}
         for index, value in enumerate(graph.inputs):
@@ -64,7 +66,8 @@ class Store:
             if value.type is None or not value.type.static:
                 hint = f"bind it with --shape {value.name}=..."
                 raise EdgeoptError(f"the shape of input '{value.name}' is {value.type}, which is not static; {hint}")
-            self.put(value, Storage(value, Tensor(value.type), Place("input", index)))
+            place = self.new(value, PLAIN) if in_arena else self.at(value, Place("input", index))
+            self.put(value, place)
 
     def get(self, value: Value, plain: bool) -> Storage | None:
         """The storage of ``value`` in one layout, or None."""
@@ -112,7 +115,7 @@ class Store:
 
     def new(self, value: Value, layout: Layout) -> Storage:
         """Fresh storage for a value: at its output's place when it is a plain graph output, else in the arena."""
-        if not layout.block and self.graph.is_output(value) and self.get(value, True) is None:
+        if not layout.block and not self.in_arena and self.graph.is_output(value) and self.get(value, True) is None:
             return self.at(value, Place("output", self._outputs[value]))
         type_ = value.type or TensorType("float32", (0,))
         tensor = Tensor(type_, layout)

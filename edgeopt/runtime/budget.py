@@ -50,7 +50,8 @@ class MemoryBudget:
 def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
     """The memory that the C library in ``files`` takes."""
     elf = Elf(archived(files["libmodel.a"]))
-    ports = sum(prod(b.type.dims) * numpy_dtype(b.type.dtype).itemsize for b in (*program.inputs, *program.outputs) if b.type)
+    callers = [b.type for b in (*program.inputs, *program.outputs) if b.type is not None and b.offset is None]
+    ports = sum(prod(type_.dims) * numpy_dtype(type_.dtype).itemsize for type_ in callers)
     decoded = 0 if program.file is None else program.weights_bytes
     stack = stack_bytes(elf, target)
     return MemoryBudget(elf.loaded_bytes, len(files[WEIGHTS]), program.arena_bytes, program.scratch_bytes, decoded, ports, stack)
@@ -61,7 +62,8 @@ def require_memory(found: MemoryBudget, program: Program, target: Target) -> Non
     if target.ram and found.ram > target.ram:
         node, size = largest_step(program)
         at = f"'{node}', whose operands take {size:,} B," if node else "its inputs and outputs"
-        raise EdgeoptError(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at} set it; {found}")
+        way = " (--interface codes,arena has inputs and outputs in the arena)" if found.ports else ""
+        raise EdgeoptError(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at} set it; {found}{way}")
     if not found.fits(target):
         raise EdgeoptError(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {found}")
 

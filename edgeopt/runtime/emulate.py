@@ -15,6 +15,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, numpy_dtype
 from edgeopt.runtime.firmware import board, build
 from edgeopt.runtime.firmware import command as board_command
+from edgeopt.runtime.interface import held, to_codes, to_reals
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.ports import checked, sample_count
@@ -39,14 +40,20 @@ class Emulator:
         return build(self.compiled.files, self.compiled.manifest, self.target, folder)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name; inputs may hold several samples along the leading axis. All run in one process."""
+        """Outputs by name; inputs may hold several samples along the leading axis. All run in one process.
+
+        What are codes for the library are floats here.
+        """
         arrays = checked(inputs, self.compiled.inputs)
         count = sample_count(arrays, self.compiled.inputs, self.compiled.outputs)
+        names = [port.name for port in self.compiled.inputs]
+        arrays = list(to_codes(dict(zip(names, arrays, strict=True)), self.compiled.manifest).values())
         samples = zip(*(np.split(a, count) if count > 1 else [a] for a in arrays), strict=True) if arrays else [()] * count
         self.feed(b"".join(np.ascontiguousarray(array).tobytes() for sample in samples for array in sample))
         batches = self._results(count)
         names = [o["name"] for o in self.compiled.manifest["outputs"]]
-        return {name: np.concatenate([b[i] for b in batches]) if count > 1 else batches[0][i] for i, name in enumerate(names)}
+        made = {name: np.concatenate([b[i] for b in batches]) if count > 1 else batches[0][i] for i, name in enumerate(names)}
+        return to_reals(made, self.compiled.manifest)
 
     def feed(self, data: bytes, options: Sequence[str] = ()) -> None:
         """Execute the program on the samples in ``data``, with further ``options`` of an emulated board."""
@@ -61,7 +68,8 @@ class Emulator:
         return self._program.parent
 
     def _results(self, count: int) -> list[list[Array]]:
-        about, data = self.compiled.manifest["outputs"], (self._program.parent / "out.bin").read_bytes()
+        about = [held(port, self.compiled.manifest) for port in self.compiled.manifest["outputs"]]
+        data = (self._program.parent / "out.bin").read_bytes()
         sizes = [_bytes(o) for o in about]
         if len(data) != count * sum(sizes):
             raise EdgeoptError(

@@ -91,10 +91,11 @@ def main_c(manifest: Manifest, host: str) -> str:
     """The main program: ``NAME_run`` on every sample of ``in.bin``; the stack it took goes to ``stack.bin``."""
     name, upper = manifest["name"], manifest["name"].upper()
     ins, outs = (_arrays(upper, kind, manifest[f"{kind.lower()}s"]) for kind in ("INPUT", "OUTPUT"))
+    placed = in_arena(manifest)
     given, made = (", ".join(n for n, _ in arrays) or "0" for arrays in (ins, outs))
     reads = " || ".join(f"host_read(from, {n}, {size})" for n, size in ins) or "sample"
     writes = "\n    ".join(f"if (host_write(to, {n}, {size})) return 4;" for n, size in outs)
-    declared = "\n".join(f"static _Alignas(16) unsigned char {n}[{size}];" for n, size in (*ins, *outs))
+    declared = "\n".join(_declared(n, size, placed) for n, size in (*ins, *outs))
     return f"""#include "model.h"
 #include "{host}"
 {declared}
@@ -131,6 +132,19 @@ int main(void) {{
   return host_write(count, &used, sizeof used) ? 5 : 0;
 }}
 """
+
+
+def _declared(name: str, size: str, placed: bool) -> str:
+    """An array of ``size`` bytes, a constant of the header, or where it lies in the arena."""
+    if placed:
+        return f"#define {name} (arena + {size.removesuffix('BYTES')}OFFSET)"
+    return f"static _Alignas(16) unsigned char {name}[{size}];"
+
+
+def in_arena(manifest: Manifest) -> bool:
+    """Whether inputs and outputs lie in the arena of a C library."""
+    about = manifest.get("interface") or {"offsets": {}}
+    return bool(about["offsets"])
 
 
 def _arrays(upper: str, kind: str, bindings: Sequence[Manifest]) -> list[tuple[str, str]]:

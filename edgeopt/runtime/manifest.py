@@ -19,7 +19,8 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
     memory = layout(program)
     return {
         **memory,
-        "outputs": [{**output, **_claim(graph, output["name"])} for output in memory["outputs"]],
+        "inputs": [_as_in(graph, port) for port in memory["inputs"]],
+        "outputs": [{**_as_in(graph, output), **_claim(graph, output["name"])} for output in memory["outputs"]],
         "model": graph.name,
         "level": level,
         "target": dataclasses.asdict(target),
@@ -31,7 +32,27 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "buffers": [[b.offset, b.size, b.first, b.last] for b in program.buffers],
         "nodes": _nodes(graph),
         "passes": {name: n for name, n in fired.items() if n},
+        "interface": _interface(program),
         "notes": [*graph.metadata.get("edgeopt.notes", "").splitlines(), *program.notes],
+    }
+
+
+def _as_in(graph: Graph, port: Manifest) -> Manifest:
+    """An input or output with the element type that it has in the graph; in a C library it may be a code."""
+    value = next((v for v in (*graph.inputs, *graph.outputs) if v.name == port["name"]), None)
+    return {**port, "dtype": value.type.dtype} if value is not None and value.type is not None else port
+
+
+def _interface(program: Program) -> Manifest:
+    """Where a C library has inputs and outputs in its arena, and what their codes stand for; by name."""
+    ports = [*program.inputs, *program.outputs]
+    return {
+        "offsets": {p.name: p.offset for p in ports if p.offset is not None},
+        "codes": {
+            p.name: {"dtype": p.type.dtype, "scale": p.codes.scale, "zero_point": p.codes.zero}
+            for p in ports
+            if p.codes is not None and p.type is not None
+        },
     }
 
 

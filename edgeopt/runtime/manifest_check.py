@@ -183,6 +183,13 @@ _CONSTANT = record(
 _OF_TYPES: dict[object, Check] = {"str": text, "int": whole(0, 1 << 62), "float": number, "bool": flag}
 _TARGET = {field.name: _OF_TYPES[field.type] for field in dataclasses.fields(Target)} | {"cores": whole(1, CORES)}
 
+INTERFACE = record(
+    {
+        "offsets": table(text, _BYTES),
+        "codes": table(text, record({"dtype": text, "scale": number, "zero_point": whole(-(1 << 31), 1 << 31)})),
+    }
+)
+
 MANIFEST_FIELDS: dict[str, Check] = {
     "name": identifier,
     "model": text,

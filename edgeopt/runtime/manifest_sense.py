@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeopt.runtime.manifest import Manifest
-from edgeopt.runtime.manifest_check import MANIFEST_FIELDS, record, require, size
+from edgeopt.runtime.manifest_check import INTERFACE, MANIFEST_FIELDS, record, require, size
 
 NEEDED = ("weights.bin",)
 
@@ -13,6 +13,7 @@ NEEDED = ("weights.bin",)
 def check_manifest(manifest: Manifest) -> None:
     """Raise EdgeoptError for a manifest with a field that is missing, of a wrong type, out of range or at odds with another."""
     record(MANIFEST_FIELDS, more=True)(manifest, "")
+    _check_interface(manifest)
     _check_files(manifest)
     _check_ports(manifest, "inputs", "input")
     _check_ports(manifest, "outputs", "output")
@@ -33,6 +34,18 @@ def _check_files(manifest: Manifest) -> None:
     plain = manifest["storage"]["coding"] == "raw"
     require(not plain or sizes["weights.bin"] == manifest["weights_bytes"], "weights_bytes", "is not the size of weights.bin")
     require(not manifest["fallbacks"] or "model.onnx" in sizes, "sizes", "lacks model.onnx, which host steps are taken from")
+
+
+def _check_interface(manifest: Manifest) -> None:
+    """Inputs and outputs of a C library lie inside its arena."""
+    about, ports = manifest.get("interface"), {p["name"]: p for p in (*manifest["inputs"], *manifest["outputs"])}
+    if about is None:
+        return
+    INTERFACE(about, "interface")
+    require({*about["offsets"], *about["codes"]} <= ports.keys(), "interface", "names what is no input or output")
+    for name, offset in about["offsets"].items():
+        held = {**ports[name], **about["codes"].get(name, {})}
+        require(offset + size(held) <= manifest["arena_bytes"], "interface", f"has '{name}' beyond the arena")
 
 
 def _check_constants(manifest: Manifest) -> None:

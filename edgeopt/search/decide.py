@@ -16,6 +16,7 @@ from edgeopt.search.exchange import exchange
 from edgeopt.search.goal import Goal
 from edgeopt.search.ladders import FAR
 from edgeopt.search.pins import Allowance
+from edgeopt.search.price import worse_than
 from edgeopt.search.result import Decision
 from edgeopt.search.space import Space, merged
 from edgeopt.search.sparsity import stored_profiles
@@ -104,8 +105,9 @@ def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allow
 def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...]) -> tuple[Decision, Forms]:
     """The Decision for ``forms``; all exact when giving layers back made the network slower than that."""
     goal, slow, solved = space.goal, first.slow, space.solve(forms)
-    costs = first.rejected or stored_profiles({FLOAT: space.graph, "result": space.carried_out(solved)}, goal.target, goal.level)
-    if goal.objective == "latency" and not space.pinned and costs["result"].seconds > costs[FLOAT].seconds:
+    made = {FLOAT: space.graph, "result": space.carried_out(solved)}
+    costs = first.rejected or stored_profiles(made, goal.target, goal.level, goal.objective == "energy")
+    if goal.objective != "size" and not space.pinned and worse_than(costs[FLOAT], costs["result"], goal.objective):
         costs = rejection(costs[FLOAT], costs["result"])
         forms, slow, given_back, solved = dict.fromkeys(space.layers, EXACT), tuple(space.layers), (), []
     errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}
@@ -113,7 +115,16 @@ def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ..
     names = {n.name: named(forms.get(n.name, EXACT)) for n in space.graph.nodes if n.name in kept}
     title = " and ".join(session.title() for session in ([session for session, _ in solved] or space.sessions))
     decision = Decision(
-        solved, title, space.wanted, names, given_back, slow, costs=costs, refused=dict(space.refused), errors=errors
+        solved,
+        title,
+        space.wanted,
+        names,
+        given_back,
+        slow,
+        costs=costs,
+        refused=dict(space.refused),
+        errors=errors,
+        objective=goal.objective,
     )
     if goal.objective == "size" and not space.restructures:
         decision = replace(decision, stored=layer_bytes(space.graph, space.layers, merged(solved)))

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from edgeopt.target import Target
 
-Objective = Literal["latency", "size"]
+Objective = Literal["latency", "size", "memory", "energy"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
@@ -16,7 +16,8 @@ class Goal:
     """What is asked for.
 
     ``max_drop`` is in percentage points. Where ``latency`` is to be small, a layer is left exact that the code for ``target`` (at
-    ``level``) would run slower, and all are when the network would; where ``size`` is, all layers start. With ``accept_chance``
+    ``level``) would run slower, and all are when the network would; likewise for ``memory``, the RAM of activations, and
+    ``energy``, which is estimated on every target. Where ``size`` is to be small, all layers start. With ``accept_chance``
     a float model that is right no more often than guessing does not stop the work.
     """
 

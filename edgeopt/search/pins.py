@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -15,6 +15,7 @@ from edgeopt.search.timing import layer_name
 
 AS_ASKED = "kept in float, as asked"
 LISTED = 12
+Opened = Callable[[Mapping[str, Sequence[str]]], Sequence[Session]]
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,10 @@ class Pins:
                 found[technique].append(key)
         return found
 
-    def allowed(self, keys: Mapping[str, Sequence[str]], recipe: Recipe | None, with_data: bool) -> Allowance:
-        """What each layer may become, of techniques whose own forms are ``keys``."""
-        return Allowance(self, keys, recipe, with_data)
+    def allowed(self, keys: Mapping[str, Sequence[str]], recipe: Recipe | None, without: Opened | None) -> Allowance:
+        """What each layer may become, of techniques with the forms ``keys``; ``without`` data sessions say by which names."""
+        asks = without is not None and (self.forms or recipe is not None)
+        return Allowance(self, keys, recipe, without is None, offered_names(keys, without) if asks and without else {})
 
     def check(self, graph: Graph) -> None:
         """Raise EdgeoptError for a name that no layer of the exact ``graph`` has."""
@@ -76,12 +78,16 @@ class Pins:
 
 @dataclass(frozen=True)
 class Allowance:
-    """The forms of each layer by technique: those of its pin, of the ``recipe``, or the technique's own ``keys``."""
+    """The forms of each layer by technique: those of its pin, of the ``recipe``, or the technique's own ``keys``.
+
+    ``names`` are those that forms go by where they differ from what was asked for.
+    """
 
     pins: Pins
     keys: Mapping[str, Sequence[str]]
     recipe: Recipe | None
     with_data: bool
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def __call__(self, technique: str, layer: str) -> Sequence[str] | None:
         """The keys of forms; None: whatever the technique offers, which without data may go by other names."""
@@ -93,8 +99,14 @@ class Allowance:
             return (key,) if name == technique else ()
         if self.pins.alone:
             return ()
+        if self.recipe is None and not self.pins.forms:
+            return None
+        return tuple(dict.fromkeys(self.names.get((technique, key), key) for key in self._asked(technique, layer)))
+
+    def _asked(self, technique: str, layer: str) -> Sequence[str]:
+        """The forms of a layer without a pin, by the names they were asked for."""
         if self.recipe is None:
-            return self.keys.get(technique, ()) if self.pins.forms else None
+            return self.keys.get(technique, ())
         return self.recipe.forms(technique, layer) if self.with_data else self.recipe.mildest(technique, layer)
 
     def require(self, session: Session) -> None:
@@ -117,3 +129,13 @@ class Allowance:
     def is_pinned(self, layer: str) -> bool:
         """Whether the layer has a form that was asked for."""
         return layer_name(layer) in self.pins.forms
+
+
+def offered_names(keys: Mapping[str, Sequence[str]], opened: Opened) -> dict[tuple[str, str], str]:
+    """(technique, form) -> the form that a session without data offers in its place: one that knows nothing of activations."""
+    found = {}
+    for technique, key in ((name, key) for name, forms in keys.items() for key in forms):
+        offers = [form.key for session in opened({technique: [key]}) for forms in session.offers().values() for form in forms]
+        if offers:
+            found[technique, key] = offers[0]
+    return found

@@ -10,24 +10,27 @@ from typing import Any
 from edgeopt.forms.applied import Solved
 from edgeopt.forms.form import FLOAT, Leaving, Solution
 from edgeopt.ir import Array
+from edgeopt.search.goal import Objective
+from edgeopt.search.price import MORE, price, shown
 from edgeopt.search.stored import LayerBytes
 from edgeopt.search.timing import Profile, layer_name
 
-LOSES, SLOW, SLOW_NETWORK = "loses too much", "would be slower", "the network would be slower"
+LOSES = "loses too much"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Solutions that fit their budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost time,
+    """Solutions that fit their budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost more,
 
-    ``refused`` do not fit the technique, with the reason. ``title`` says what happens to changed layers, ``scheme`` the form that
-    was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples; ``agreement``
-    is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs`` holds the Profile
-    of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not faster. ``errors`` are
-    those at the outputs of the layers, ``stored`` what they take where size was asked for. ``source`` are the bytes of the
-    constants of the network that all began with. ``reference`` are the results that the drop is counted from. ``uncorrected`` is
-    the metric without error correction, where that was asked for. Where samples are ``leaving`` early, the ``result`` costs what
-    a mean inference does, and ``samples`` are those that chose no exit.
+    ``refused`` do not fit the technique, with the reason. ``title`` says what happens to changed layers, ``scheme`` the form
+    that was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples;
+    ``agreement`` is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs``
+    holds the Profile of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not
+    cheaper by the ``objective``. ``errors`` are those at the outputs of the layers, ``stored`` what they take where size was
+    asked for. ``source`` are the bytes of the constants of the network that all began with. ``reference`` are the results that
+    the drop is counted from. ``uncorrected`` is the metric without error correction, where that was asked for.
+    Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
+    no exit.
     """
 
     solved: Solved
@@ -50,6 +53,7 @@ class Decision:
     reference: Array | None = field(default=None, repr=False, compare=False)
     uncorrected: float | None = None
     leaving: Leaving | None = field(default=None, compare=False)
+    objective: Objective = "latency"
 
     @property
     def changed(self) -> list[str]:
@@ -64,11 +68,12 @@ class Decision:
         """One line for the user."""
         before, after = self.costs[FLOAT], self.costs["result"]
         if rejected := self.costs.get("rejected"):
-            slower = f"{self.scheme} would take {_milliseconds(rejected)} against {_milliseconds(before)}"
+            slower = f"{self.scheme} would take {shown(rejected, self.objective)} against {shown(before, self.objective)}"
             return f"left in float: {slower}; --objective size takes it, weights {_share(rejected.weights, self.source)}"
         if not self.changed:
             return self._nothing()
-        speed = f"{_milliseconds(before)} -> {_milliseconds(after)} {'measured' if after.measured else 'estimated'}"
+        kind: Objective = "latency" if self.objective == "size" else self.objective
+        speed = f"{shown(before, kind)} -> {shown(after, kind)} {'measured' if after.measured else 'estimated'}"
         layers = f"{len(self.changed)} of {len(self.forms)} layers; {speed}"
         if not self.samples:
             return f"{self.title} without data: {layers}; the loss is not verified"
@@ -113,20 +118,17 @@ def _totals(profile: Profile) -> dict[str, Any]:
 
 def _layer(found: Decision, name: str) -> dict[str, Any]:
     form, stem, rejected = found.forms[name], layer_name(name), found.costs.get("rejected")
-    before, after = found.costs[FLOAT].layer(name).seconds, (rejected or found.costs["result"]).layer(name).seconds
-    reason = SLOW_NETWORK if rejected is not None and after < before else SLOW
+    cost = (found.costs[FLOAT].layer(name), (rejected or found.costs["result"]).layer(name))
+    less = price(cost[1], found.objective) < price(cost[0], found.objective)
+    reason = f"{'the network ' if rejected is not None and less else ''}would {MORE[found.objective]}"
     return {
         "layer": stem,
         "form": form,
         "reason": found.refused.get(name, LOSES if name in found.given_back else reason if form == FLOAT else ""),
         "error": _finite(found.errors.get(name)),
-        "float_seconds": before,
-        "seconds": after,
+        "float_seconds": cost[0].seconds,
+        "seconds": cost[1].seconds,
     }
-
-
-def _milliseconds(profile: Profile) -> str:
-    return f"{1e3 * profile.seconds:.3g} ms"
 
 
 def _share(after: int, source: int) -> str:

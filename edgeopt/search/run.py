@@ -29,13 +29,15 @@ from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import Keys, ladders, names
 from edgeopt.search.newer_opset import can_have, raised, with_opset
 from edgeopt.search.pins import Pins
+from edgeopt.search.price import worse_than
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
 from edgeopt.search.samples import Data, samples
 from edgeopt.search.space import Space, merged
 from edgeopt.search.stored import constants_size
-from edgeopt.search.timing import slower_than
+from edgeopt.search.timing import profiles
 from edgeopt.search.together import together
+from edgeopt.search.unused import note_unmeasured
 from edgeopt.target import Target
 
 Output = Literal["integer", "standard"]
@@ -46,7 +48,8 @@ class Budget:
     """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
 
     ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
-    target does not get slower by it; or everywhere, and with data what makes weights smallest, when ``objective`` is ``size``.
+    target does not get slower by it (or take more RAM or energy, as the ``objective`` says); or everywhere, and with data what
+    makes weights smallest, when ``objective`` is ``size``.
     Without data techniques whose first forms go far start with their mildest. ``method`` is the rule of ranges. ``profile``
     names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
     guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``. ``pins``
@@ -97,7 +100,7 @@ def approximate(
         early = _narrowed(budget, others, budget.max_drop / 2)
         graph, found = _layers(graph, early, context, target, output, print_after)
     else:
-        graph, found = _exact(graph, context, output, print_after), None
+        graph, found = _exact(graph, budget.pins, context, output, print_after), None
     ((name, key),) = last.items()
     asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, output == "standard", print_after)
     return leave_early(graph, found, *samples(graph, budget.data, budget.calibration), asked)
@@ -117,7 +120,7 @@ def _layers(
         budget.pins.refuse(dict.fromkeys(structures, needed))
         add_note(graph, f"{' and '.join(structures)}: {needed}")
         if not others:
-            return _exact(graph, context, output, print_after), None
+            return _exact(graph, budget.pins, context, output, print_after), None
         structures, budget = {}, _narrowed(budget, others, budget.max_drop)
     if not structures or not others:
         return _stage(graph, budget, context, target, output, print_after)
@@ -134,17 +137,19 @@ def _two_stages(
     made, first = _stage(clone(graph), early, context, target, "integer", print_after)
     known = first.reference if first is not None else None
     made, second = _stage(made, late, context, target, output, print_after, known)
-    compared = budget.objective == "latency" and output == "integer" and second is not None
+    compared = budget.objective != "size" and output == "integer" and second is not None
     if compared and first is not None and first.changed:
         simple = sketched(clone(graph), ",".join(others.values()), target, context.level)[1]
-        if slower := slower_than(simple, made, target, context.level):
-            add_note(graph, f"{' and '.join(structures)}: not with {' and '.join(others)}: {slower}")
+        costs = profiles({"simple": simple, "both": made}, target, context.level, budget.objective == "energy")
+        if more := worse_than(costs["simple"], costs["both"], budget.objective):
+            add_note(graph, f"{' and '.join(structures)}: not with {' and '.join(others)}: {more}")
             return _stage(graph, late, context, target, output, print_after)
     return made, together(first, second)
 
 
-def _exact(graph: Graph, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
+def _exact(graph: Graph, pins: Pins, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
     optimize(graph, context.level, context, print_after=print_after)
+    pins.check(graph)
     if output == "standard":
         make_readable(graph, context)
     return graph
@@ -182,13 +187,6 @@ def _stage(
     return graph, found
 
 
-def note_unused(graph: Graph, data: Data | None, calibration: Data | None) -> None:
-    """Say of data for a graph that is not approximated that nothing is measured on it."""
-    given = [name for name, source in (("data", data), ("calibration", calibration)) if source is not None]
-    if given:
-        add_note(graph, f"nothing is measured on {' and '.join(given)}: below -O3 and without --quantize every number is kept")
-
-
 def _attempt(
     graph: Graph,
     keys: Keys,
@@ -219,10 +217,12 @@ def _attempt(
     facts = (target.signed_bytes, channels_at_once(target))
     evidence = Evidence(graph, calibration, statistics, *facts, budget.method, reading)
     general = {name: forms for name, forms in own.items() if name in budget.general}
-    allowed = budget.pins.allowed(general, budget.recipe, calibration is not None)
     if calibration is None:
+        note_unmeasured(graph, budget)
+        copied = replace(evidence, graph=clone(graph))  # what a session changes in the graph is for the search alone
+        allowed = budget.pins.allowed(general, budget.recipe, lambda keys: opened(copied, keys))
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
-    judged = evaluation or calibration
+    judged, allowed = evaluation or calibration, budget.pins.allowed(general, budget.recipe, None)
     found = decide_within(graph, judged, goal, lambda: opened(evidence, keys), known, allowed)
     if budget.recipe is not None:
         found = replace(found, uncorrected=without_correction(graph, found, judged))

@@ -13,8 +13,9 @@ from edgeopt.ir.block_rows import Block, density
 from edgeopt.ops.sparse import outputs_first, stored_weight
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Objective
+from edgeopt.search.price import price
 from edgeopt.search.stored import constants_of
-from edgeopt.search.timing import LayerCost, Profile, layer_name, profiles
+from edgeopt.search.timing import Profile, layer_name, profiles
 from edgeopt.target import Target
 
 GAIN = 0.95  # of the dense time, below which a sparse layer is believed to be faster; chosen by hand
@@ -36,8 +37,8 @@ def sparsify(graph: Graph, target: Target, context: Context, objective: Objectiv
     def priced(graphs: Mapping[str, Graph]) -> Prices:
         if objective == "size" and coded:
             return {way: _coded(g, set(found)) for way, g in graphs.items()}
-        costs = profiles(graphs, target, context.level) if graphs else {}
-        return {way: {name: _price(cost.layer(name), objective) for name in found} for way, cost in costs.items()}
+        costs = profiles(graphs, target, context.level, objective == "energy") if graphs else {}
+        return {way: {name: price(cost.layer(name), objective) for name in found} for way, cost in costs.items()}
 
     prices = priced({DENSE: graph, **_variants(graph, found)})
     best = {name: min(blocks, key=lambda block: prices[_name(block)][name]) for name, blocks in found.items()}
@@ -49,7 +50,7 @@ def sparsify(graph: Graph, target: Target, context: Context, objective: Objectiv
     store(graph, {name: block for name, block in best.items() if name not in kept}, reasons, context)
 
 
-def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[str, Profile]:
+def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int, energy: bool = False) -> dict[str, Profile]:
     """The Profile of each graph as ``profiles`` makes it, with each layer that has zeros stored as is fastest."""
     every: dict[str, list[str]] = {}
     flat: dict[str, Graph] = {}
@@ -58,7 +59,7 @@ def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> 
         made = {DENSE: graph, **(_variants(graph, found) if found else {})}
         flat |= {f"{name} {variant}": g for variant, g in made.items()}
         every[name] = [f"{name} {variant}" for variant in made]
-    costs = profiles(flat, target, level)
+    costs = profiles(flat, target, level, energy)
     return {name: _fastest([costs[key] for key in keys]) for name, keys in every.items()}
 
 
@@ -96,10 +97,6 @@ def _by_block(graph: Graph, kept: Mapping[str, Block]) -> dict[Block, Graph]:
 
 def _name(block: Block) -> str:
     return f"{block[0]}x{block[1]}"
-
-
-def _price(cost: LayerCost, objective: Objective) -> float:
-    return float(cost.stored) if objective == "size" else cost.seconds
 
 
 def _coded(graph: Graph, layers: Collection[str]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, named
+from edgeopt.search.price import price
 from edgeopt.search.space import Space, merged
 from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.stored import stored_bytes
@@ -22,7 +23,7 @@ class Start:
 
 
 def start(space: Space) -> Start:
-    """All layers in their first forms, for size; for latency those that get faster, or none when the network would not.
+    """All layers in their first forms, for size; else those that get cheaper, or none when the network would not.
 
     Another structure is taken only by layers that gain by it in what is to be small: they start in the form that gains most.
     """
@@ -33,13 +34,14 @@ def start(space: Space) -> Start:
     if space.goal.objective == "size":
         return Start(first)
     costs = rough_costs(space, {"all": first})
-    slow = {n for n in space.layers if costs["all"].layer(n).seconds > costs[FLOAT].layer(n).seconds} - space.pinned
+    goal = space.goal.objective
+    slow = {n for n in space.layers if price(costs["all"].layer(n), goal) > price(costs[FLOAT].layer(n), goal)} - space.pinned
     options = {"all": first}
     if slow and len(slow) < len(space.layers):
         options["part"] = {**first, **dict.fromkeys(slow, EXACT)}
         costs = rough_costs(space, options)
-    best = min(options, key=lambda name: costs[name].seconds)
-    if costs[best].seconds <= costs[FLOAT].seconds:
+    best = min(options, key=lambda name: price(costs[name], goal))
+    if price(costs[best], goal) <= price(costs[FLOAT], goal):
         return Start(options[best], tuple(slow if best == "part" else ()))
     if space.pinned:
         forms = {n: choice if n in space.pinned else EXACT for n, choice in first.items()}
@@ -58,7 +60,7 @@ def keep_what_pays(space: Space) -> tuple[str, ...]:
 
 
 def choice_costs(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[str, float]]:
-    """For each of ``choices`` what every layer costs in it, in seconds or stored bytes; known from the first time on.
+    """For each of ``choices`` what every layer costs in it, as the objective counts; known from the first time on.
 
     Bytes of layers that stay as they are in number are those of rough solutions, which have the right number of zeros and values.
     """
@@ -73,10 +75,9 @@ def choice_costs(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[s
 
 
 def _price(space: Space, layer: str, profile: Profile) -> float:
-    """Stored bytes or seconds of a layer of the search, which may stand for several, by their shares in its form."""
-    by_size = space.goal.objective == "size"
+    """The price of a layer of the search, which may stand for several, by their shares in its form."""
     costs = [(share, profile.layer(name)) for name, share in space.shares(layer).items()]
-    return sum(share * (cost.stored if by_size else cost.seconds) for share, cost in costs)
+    return sum(share * price(cost, space.goal.objective) for share, cost in costs)
 
 
 def _bytes(space: Space, choice: Choice) -> dict[str, float]:
@@ -87,9 +88,10 @@ def _bytes(space: Space, choice: Choice) -> dict[str, float]:
 def rough_costs(space: Space, options: Mapping[str, Forms]) -> dict[str, Profile]:
     """The Profile of the exact graph and of each option, whose numbers matter little to its time: they are quickly made."""
     graphs = {name: space.carried_out(space.rough(forms)) for name, forms in options.items()}
-    return stored_profiles({FLOAT: space.graph, **graphs}, space.goal.target, space.goal.level)
+    goal = space.goal
+    return stored_profiles({FLOAT: space.graph, **graphs}, goal.target, goal.level, goal.objective == "energy")
 
 
 def rejection(before: Profile, after: Profile) -> dict[str, Profile]:
-    """The costs of a network that stays exact because ``after`` is slower."""
+    """The costs of a network that stays exact because ``after`` costs more."""
     return {FLOAT: before, "result": before, "rejected": after}

@@ -52,6 +52,11 @@ class Profile:
     measured: bool
     layers: dict[str, LayerCost] = field(default_factory=dict)
 
+    @property
+    def joule(self) -> float:
+        """Energy of an inference; 0 where it was not estimated."""
+        return sum(cost.joule for cost in self.layers.values())
+
     def layer(self, node: Node | str) -> LayerCost:
         """The cost of one layer; nothing for one that is not there, as where host steps keep layers from being timed."""
         return self.layers.get(layer_name(node), LayerCost())
@@ -62,13 +67,13 @@ def layer_name(node: Node | str) -> str:
     return (node if isinstance(node, str) else node.name).split("~")[0]
 
 
-def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[str, Profile]:
+def profiles(graphs: Mapping[str, Graph], target: Target, level: int, energy: bool = False) -> dict[str, Profile]:
     """The Profile of each graph, none of which is changed. Those that are timed take turns, so that all see the same machine.
 
-    Raises EdgeoptError for a graph that cannot be lowered to ``target``.
+    Where ``energy`` counts, all of it is estimated. Raises EdgeoptError for a graph that cannot be lowered to ``target``.
     """
     graphs = {name: finished(graph, level) for name, graph in graphs.items()}  # what will be shipped is what is timed
-    if not target.runs_here:
+    if energy or not target.runs_here:
         return {name: _estimated(graph, target, level) for name, graph in graphs.items()}
     models = {name: assemble(graph, target, level) for name, graph in graphs.items()}
     runs: dict[str, list[float]] = {name: [] for name in models}
@@ -84,13 +89,6 @@ def profiles(graphs: Mapping[str, Graph], target: Target, level: int) -> dict[st
                 steps[name].sample()
     times = {name: steps[name].seconds() if name in steps else [] for name in models}
     return {name: _measured(graphs[name], model, runs[name], times[name], target, level) for name, model in models.items()}
-
-
-def slower_than(simple: Graph, graph: Graph, target: Target, level: int) -> str:
-    """How long ``graph`` takes against ``simple``, in words, when that is longer; else empty."""
-    costs = profiles({"simple": simple, "both": graph}, target, level)
-    before, after = costs["simple"].seconds, costs["both"].seconds
-    return f"{1e3 * after:.3g} ms against {1e3 * before:.3g} ms without" if after > before else ""
 
 
 def _measured(graph: Graph, model: CompiledModel, runs: list[float], steps: list[float], target: Target, level: int) -> Profile:

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper, save
 
 import edgeopt
 from edgeopt.assembly import assemble
-from edgeopt.codegen.header import c_type
+from edgeopt.codegen.c_types import c_type
 from edgeopt.codegen.identifiers import LONGEST, distinct, identifier, library_name
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load

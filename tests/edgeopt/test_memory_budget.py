@@ -26,14 +26,17 @@ RAW = FileForm(coded=False, onnx=False)
 M4 = target("cortex-m4")
 
 
-def made(flash: int = 0, ram: int = 0) -> CompiledModel:
-    """A small integer network for a Cortex-M4."""
-    return assemble(chain(CHAIN, (1, 5, 12, 10))[0], replace(M4, flash=flash, ram=ram), symbol="small", library=True, form=RAW)
+def made(where: str = "cortex-m4", flash: int = 0, ram: int = 0) -> CompiledModel:
+    """A small integer network for a microcontroller."""
+    facts = replace(target(where), flash=flash, ram=ram)
+    return assemble(chain(CHAIN, (1, 5, 12, 10))[0], facts, symbol="small", library=True, form=RAW)
 
 
-def test_the_budget_is_what_the_program_takes(tmp_path: Path) -> None:
-    needs_board("cortex-m4")
-    model = made()
+@pytest.mark.parametrize(("where", "library"), [("cortex-m4", 64), ("rv32imc", 160)])
+def test_the_budget_is_what_the_program_takes(where: str, library: int) -> None:
+    """What functions of ``library`` bytes of stack take, floats in software, is not in the object and not known."""
+    needs_board(where)
+    model = made(where)
     (note,) = (n for n in model.manifest["notes"] if n.startswith("flash"))
     found = {word: int(note.split(f"{word} ")[1].split()[0].rstrip(";").replace(",", "")) for word in ("flash", "RAM", "stack")}
     x = chain(CHAIN, (1, 5, 12, 10))[1]
@@ -42,16 +45,17 @@ def test_the_budget_is_what_the_program_takes(tmp_path: Path) -> None:
         stack = int(np.fromfile(emulator.folder / "stack.bin", np.uint32)[0])
     about = model.manifest
     ram = about["arena_bytes"] + about["scratch_bytes"] + x.size + int(np.prod(about["outputs"][0]["shape"])) + stack
-    assert abs(found["RAM"] - ram) <= 0.02 * ram, (found, ram)
-    assert abs(found["stack"] - stack) <= 64
+    assert abs(found["RAM"] - ram) <= max(0.02 * ram, library), (found, ram)
+    assert abs(stack - found["stack"]) <= library and found["stack"] >= 64
 
 
 @pytest.mark.parametrize(
-    ("bounds", "words"), [({"ram": 2000}, "of RAM, 2,000 are allowed: 'layer"), ({"flash": 999}, "of flash, 999")]
+    ("bounds", "words"),
+    [({"ram": 2000}, "of RAM, 2,000 are allowed: 'layer.*--interface codes"), ({"flash": 999}, "of flash, 999")],
 )
 def test_a_bound_that_is_not_met_names_what_sets_it(bounds: dict[str, int], words: str) -> None:
     with pytest.raises(EdgeoptError, match=words):
-        made(**bounds)
+        made(flash=bounds.get("flash", 0), ram=bounds.get("ram", 0))
 
 
 def test_winograd_gives_way_to_ram_and_flash() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from edgeopt.assembly import assemble
 from edgeopt.codegen.build import build
 from edgeopt.codegen.elf import Elf
-from edgeopt.codegen.toolchain import compiler
+from edgeopt.codegen.toolchain import bare_flags, compiler
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.lowering import lower
 from edgeopt.runtime.emulate import Emulator
@@ -65,6 +68,21 @@ def test_integer_layers_call_no_functions(name: str) -> None:
     graph, _ = network([LAYERS[0], *depthwise(16)[:1]], (1, 16, 7, 6))
     code = Elf(build(lower(graph, target(name), "layers"), target(name), library=True))
     assert code.undefined() <= {"memset", "memcpy", "memmove", "__aeabi_memcpy", "__aeabi_memset", "__aeabi_memclr"}
+
+
+@pytest.mark.parametrize("halves", range(4))
+def test_semihosting_links_at_every_half_word(halves: int, tmp_path: Path) -> None:
+    """Where calls are relaxed, what is aligned to 16 bytes moves by half words."""
+    needs_board("rv32imc")
+    folder = resources.files("edgeopt") / "runtime" / "board"
+    (tmp_path / "semihost.h").write_text((folder / "semihost.h").read_text())
+    shift = 'asm volatile("c.nop");' * halves
+    called = "__attribute__((noinline)) int called(int x) { return x * 3; }"
+    main = f'int main(void) {{ int x = called(1); {shift} return host_open("none", 1) + x; }}'
+    (tmp_path / "main.c").write_text(f'#include "semihost.h"\n{called}\n{main}\nvoid _start(void) {{ main(); }}\n')
+    command = [*(compiler(target("rv32imc")) or []), *bare_flags(target("rv32imc")), "-O2", "-nostartfiles", "-static"]
+    done = subprocess.run([*command, "main.c", "-o", "p.elf"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_emulator_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

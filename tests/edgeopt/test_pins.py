@@ -68,3 +68,32 @@ def test_without_data_a_form_of_weights_alone_is_reached_by_its_name() -> None:
         compiled("w8a8")
     with pytest.raises(edgeopt.EdgeoptError, match="'conv' cannot become 'low_rank' here: not without data"):
         edgeopt.compile(small_models.convolution(), 1, options=edgeopt.Options(layer_forms={"conv": "low_rank"}))
+
+
+def test_without_data_the_other_layers_have_the_form_that_was_asked_for_them() -> None:
+    def found(**options: Any) -> dict[str, str]:
+        made = edgeopt.compile(small_models.convolution(), 1, options=edgeopt.Options(**options))
+        return {row["layer"]: row["form"] for row in made.manifest["quantization"]["layers"]}
+
+    assert found(quantize="w8a8", layer_forms={"gemm": "w4"}) == {"conv": "w8", "gemm": "w4"}
+    assert found(quantize="w4a8", layer_forms={"gemm": "w8"}) == {"conv": "w4", "gemm": "w8"}
+    assert found(quantize="w8a8", layer_forms={"gemm": "w8"}) == {"conv": "w8", "gemm": "w8"}
+
+
+def test_a_layer_that_is_none_is_noticed_where_nothing_is_quantised() -> None:
+    for level, data in ((1, None), (1, DATA), (0, None)):
+        with pytest.raises(edgeopt.EdgeoptError, match="there is no layer 'cnov'"):
+            edgeopt.compile(small_models.convolution(), level, data=data, options=edgeopt.Options(keep_float=["cnov"]))
+    with pytest.raises(edgeopt.EdgeoptError, match="there is no layer 'cnov'"):
+        edgeopt.compile(small_models.convolution(), 1, options=edgeopt.Options(keep_float=["cnov"], forms="low_rank"))
+
+
+def test_what_has_no_effect_is_said() -> None:
+    def notes(data: DataSet | None, max_drop: float = 1.0, **options: Any) -> str:
+        made = edgeopt.compile(small_models.convolution(), 1, data=data, max_drop=max_drop, options=edgeopt.Options(**options))
+        return "\n".join(made.manifest["notes"])
+
+    assert "keep_float has no effect: below -O3" in notes(None, keep_float=["conv"])
+    assert "max_drop and method have no effect: below -O3" in notes(DATA, 5.0, method="mse")
+    assert "accept_chance has no effect: nothing is calibrated" in notes(None, quantize="w8", accept_chance=True)
+    assert "no effect" not in notes(DATA, 100.0, quantize="w8", keep_float=["conv"])

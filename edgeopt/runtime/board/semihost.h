@@ -6,7 +6,8 @@ static int host_call(int number, const void *arguments) {
 #if defined(__riscv)
   register long a0 __asm("a0") = number;
   register const void *a1 __asm("a1") = arguments;
-  __asm volatile(".option push\n.option norvc\n.balign 16\nslli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n.option pop"
+  /* The alignment is asked for while instructions may be short, since relaxation may leave the place at an odd half word. */
+  __asm volatile(".balign 16\n.option push\n.option norvc\nslli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n.option pop"
                  : "+r"(a0) : "r"(a1) : "memory");
   return (int)a0;
 #else

@@ -1,0 +1,70 @@
+"""What ``edgeopt compile`` says of what it made: notes, layers, sizes, and what the passes did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeopt.cli.answer import answer
+from edgeopt.cli.console import note, print_table, warn
+from edgeopt.cli.exits import print_exits
+
+if TYPE_CHECKING:
+    from edgeopt.rewrite import Context
+    from edgeopt.runtime.manifest import Manifest
+
+
+def print_passes(context: Context, explain: bool, time_passes: bool) -> None:
+    if explain:
+        print_table(("pass", "rewrites"), [(name, n) for name, n in context.fired.items() if n], numbers=(1,))
+        print_table(("pass", "left alone", "because"), context.declined)
+    if time_passes:
+        slowest = sorted(context.seconds.items(), key=lambda item: -item[1])
+        rows = [(name, context.fired.get(name, 0), f"{1000 * seconds:.1f}") for name, seconds in slowest]
+        print_table(("pass", "rewrites", "ms"), rows, numbers=(1, 2))
+
+
+def print_notes(lines: Iterable[str]) -> None:
+    for line in lines:
+        note(f"note: {line}")
+
+
+def summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
+    print_notes(manifest["notes"])
+    for fallback in manifest["fallbacks"]:
+        warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}")
+    if islands := manifest["islands"]:
+        print_table(("left in float", "operator", "because"), [(i["node"], i["op"], i["reason"]) for i in islands])
+    if tuning := manifest.get("tuning"):
+        note(f"tuned {tuning['calls']} calls: {tuning['measured']} measured, the others remembered")
+    if (backend := manifest.get("backend")) and backend["own"] < backend["steps"]:
+        rest = ", ".join(f"{kernel} ({count})" for kernel, count in backend["rest"].items())
+        note(f"{backend['name']} wrote {backend['own']} of {backend['steps']} steps; numba's kernels are the others: {rest}")
+    if record := manifest.get("quantization"):
+        from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
+
+        print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
+        print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
+    if leaving := manifest.get("exits"):
+        print_exits(leaving)
+    answer({"output": directory, "nodes": nodes, **_figures(manifest, directory)})
+    note(f"wrote {directory}: {nodes} nodes, {_sizes(manifest, directory)}")
+
+
+def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:
+    """What the answer says of an artifact."""
+    sizes = ("source_bytes", "weights_bytes", "arena_bytes", "scratch_bytes")
+    kept = ("notes", "fallbacks", "islands", "passes")
+    about = {"target": manifest["target"]["name"], "quantization": manifest.get("quantization"), "tuning": manifest.get("tuning")}
+    about |= {"backend": manifest.get("backend"), "exits": manifest.get("exits")}
+    disk = sum(path.stat().st_size for path in directory.iterdir())
+    return {**about, "disk_bytes": disk, **{key: manifest[key] for key in (*sizes, *kept)}}
+
+
+def _sizes(manifest: Manifest, directory: Path) -> str:
+    """Bytes of the model before and after, and in memory."""
+    disk, source = sum(path.stat().st_size for path in directory.iterdir()) / 1000, (manifest["source_bytes"] or 0) / 1000
+    of = f" ({disk / source:.2f} of the model's {source:,.1f} kB)" if source else ""
+    weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
+    return f"{disk:,.1f} kB{of}; in memory weights {weights:,.1f} kB, arena {arena:,.1f} kB"
