@@ -4,9 +4,9 @@
 ``--kinds`` one layer of each kind (``arm_kinds``).
 
 qemu-user logs every translated block with its disassembly and every execution of a block; the instructions of the model's own
-functions are summed over ``NAME_run``. Besides: what the cost model counts without running anything, and for the inner loops
-with most multiply-additions the share of llvm-mca's bound for those alone (where it is installed). The log of a network of
-12 million multiply-accumulates has about 30 MB.
+functions are summed over ``NAME_run``. Besides: what the cost model counts without running anything, and how close the inner
+loops are to what llvm-mca says is possible (``arm_loops``). The log of a network of 12 million multiply-accumulates has about
+30 MB.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 
 import edgeopt
 from benchmarks.arm_agreement import inputs_of
 from benchmarks.arm_kinds import kinds
+from benchmarks.arm_loops import bounds
 from benchmarks.lookup_layers import Layer
 from benchmarks.sparse_layers import PATTERNS, sparse_graph
 from edgeopt.codegen.build import link
@@ -42,12 +42,14 @@ from edgeopt.target import Target
 _VECTOR = re.compile(r"\b(?:v\d+\.|q\d+)|\bd\d+\[|\{d\d+")
 _OWN = re.compile(r"^(?:call_|step_|kernel_|\w+_run$|\w+_steps?$)")
 SPARSE, DENSITY = (Layer(64, 64, 14, 3), Layer(128, 64, 14), Layer(512, 512, 0)), 0.2
-LOOPS = 3  # inner loops shown for each network: those with most multiply-additions
 
 
 @dataclass
 class Row:
-    """Executed instructions of one inference; ``counted`` is the cost model's number, ``bound`` the share of the fmla bound."""
+    """Executed instructions of one inference, for ``macs`` multiply-accumulates, or ``macs`` elements where it has none.
+
+    ``counted`` is the cost model's number, ``bound`` the share of the fmla bound, ``busiest`` that of the busiest unit.
+    """
 
     network: str
     macs: int
@@ -55,10 +57,11 @@ class Row:
     vector: int
     counted: int
     bound: float
+    busiest: float
 
     @property
     def per_mac(self) -> float:
-        """Instructions for each multiply-accumulate."""
+        """Instructions for each multiply-accumulate (or element)."""
         return self.instructions / max(1, self.macs)
 
 
@@ -105,45 +108,6 @@ def run_logged(compiled: CompiledModel, target: Target) -> tuple[int, int]:
     return every.total(), vector.total()
 
 
-def inner_loops(assembly: str) -> Iterator[list[str]]:
-    """Instructions of the loops of one block: a label and the code up to a branch back to it."""
-    label = ""
-    body: list[str] = []
-    for line in assembly.splitlines():
-        found = re.match(r"^(\.L\w+):", line)
-        if found or re.match(r"^\w+:", line):
-            label, body = (found[1] if found else ""), []
-        elif line.startswith("\t") and not line.startswith(("\t.", "\t//", "\t;")):
-            body.append(line.split("//")[0].rstrip())
-            if label and re.search(rf"[\s,]{re.escape(label)}$", body[-1]):
-                yield body
-                label = ""
-
-
-def cycles(code: list[str], target: Target) -> float:
-    """llvm-mca's cycles for one iteration of a loop body."""
-    tool = shutil.which("llvm-mca")
-    assert tool is not None
-    arguments = [tool, f"-mtriple={target.triple}", f"-mcpu={target.cpu}", "-iterations=200"]
-    result = subprocess.run(arguments, input="\n".join(code), capture_output=True, text=True, timeout=120, check=True)
-    found = re.search(r"Total Cycles:\s+(\d+)", result.stdout)
-    assert found is not None
-    return int(found[1]) / 200
-
-
-def bounds(assembly: str, target: Target) -> list[float]:
-    """For the loops with most multiply-additions: cycles of those alone, over the cycles of the whole loop."""
-    if shutil.which("llvm-mca") is None:
-        return []
-    loops = sorted(inner_loops(assembly), key=lambda body: -sum("fmla" in text for text in body))[:LOOPS]
-    shares = []
-    for body in loops:
-        products = [text for text in body if "fmla" in text]
-        if len(products) >= 8:
-            shares.append(min(1.0, cycles(products, target) / cycles(body, target)))
-    return shares
-
-
 def count(path: Path, name: str, level: int) -> Row:
     """Count one network on the target ``name``."""
     return counted(path.stem, edgeopt.compile(path, level=level, target=name), level)
@@ -164,8 +128,8 @@ def counted(network: str, compiled: CompiledModel, level: int) -> Row:
     program = program_of(compiled.graph, target, level)
     expected = int(instructions_of(census(program, target)))
     assembly = target_machine(target).emit_assembly(link(program, target, library=True))
-    macs = totals(layers(compiled.graph)).macs
-    return Row(network, macs, instructions, vector, expected, min(bounds(assembly, target), default=float("nan")))
+    work = totals(layers(compiled.graph)).macs or sum(prod(v.type.dims) for v in compiled.graph.outputs if v.type is not None)
+    return Row(network, work, instructions, vector, expected, *bounds(assembly, target))
 
 
 def show(rows: list[Row], target: str) -> None:
@@ -173,10 +137,17 @@ def show(rows: list[Row], target: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("network", "MACs", "instructions", "per MAC", "vector", "cost model counts", "of the fmla bound, least")
+    least = ("of the fmla bound, least", "of the busiest unit, least")
+    columns = ("network", "MACs or elements", "instructions", "per one", "vector", "cost model counts", *least)
     table = Table(*columns, title=f"one inference on {target} under qemu-user")
     for r in rows:
-        shares = (f"{r.per_mac:.3f}", f"{r.vector / r.instructions:.0%}", f"{r.counted / r.instructions:.0%}", f"{r.bound:.0%}")
+        shares = (
+            f"{r.per_mac:.3f}",
+            f"{r.vector / r.instructions:.0%}",
+            f"{r.counted / r.instructions:.0%}",
+            f"{r.bound:.0%}",
+            f"{r.busiest:.0%}",
+        )
         table.add_row(r.network, f"{r.macs:,}", f"{r.instructions:,}", *shares)
     Console(width=140).print(table)
 

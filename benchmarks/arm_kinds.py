@@ -56,6 +56,8 @@ def kinds() -> dict[str, onnx.ModelProto]:
         "groups of 16": layer("Conv", (1, 64, 14, 14), (64, 16, 3, 3), pads=SAME, group=4),
         "depthwise": layer("Conv", (1, 32, 28, 28), (32, 1, 3, 3), pads=SAME, group=32),
         "attention": attention(64, 32),
+        "softmax": layer("Softmax", (1, 64, 200), axis=-1),
+        "layer norm": layer("LayerNormalization", (1, 64, 192), (192,), (192,), axis=-1),
         "LSTM": layer("LSTM", (16, 1, 32), (1, 256, 32), (1, 256, 64), (1, 512), hidden_size=64),
         "GRU": layer("GRU", (16, 1, 32), (1, 192, 32), (1, 192, 64), (1, 384), hidden_size=64, linear_before_reset=1),
     }

@@ -25,6 +25,7 @@ from edgeopt.passes import (
     eliminate_noop,
     explicit_padding,
     fold_dynamic_quantization,
+    fold_gate_into_conv,
     fold_gather_after,
     fold_gather_before,
     fold_lookup_result,
@@ -175,7 +176,10 @@ PIPELINE: tuple[Stage, ...] = (
 )
 
 # What runs once, when no rewrite and no technique looks for the plain operators any more.
-LAST: tuple[Stage, ...] = (Stage(fuse_prelu.PASS, "slopes are applied while the tile is in registers"),)
+LAST: tuple[Stage, ...] = (
+    Stage(fuse_prelu.PASS, "slopes are applied while the tile is in registers"),
+    Stage(fold_gate_into_conv.PASS, "a convolution of a small window has fewer weights than its map has numbers"),
+)
 
 
 def optimize(

@@ -77,6 +77,7 @@ NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (
     ("HybridLSTM", _recurrent(4), {"hidden_size": 16}),
     ("HybridGRU", _recurrent(3), {"hidden_size": 16}),
     ("HybridRNN", _recurrent(1), {"hidden_size": 16}),
+    ("GatedConv", (_real(1, 4, 8, 8), _real(6, 4, 1, 1), None, _real(1, 6, 8, 8), _real(1, 4, 1, 1)), {}),
     ("PReluConv", (_real(1, 4, 8, 8), _real(6, 4, 3, 3), None, _real(1, 6, 6, 6), _real(6, 1, 1)), {}),
     ("PReluConv", (_real(2, 20, 7, 5), _real(20, 1, 3, 3), _real(20), None, _real(20, 1, 1)), {"group": 20, "pads": [1] * 4}),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeopt.compiled import compiled
 from edgeopt.evaluate.bending import BENDING
-from edgeopt.evaluate.fused import fused_conv, fused_gemm, prelu_conv, product
+from edgeopt.evaluate.fused import fused_conv, fused_gemm, gated_conv, prelu_conv, product
 from edgeopt.evaluate.loops import pool, window_of
 from edgeopt.evaluate.transposed import conv_transpose
 from edgeopt.ir import Array, Node
@@ -134,5 +134,6 @@ BATCHED_OWN: dict[str, Batched] = {
     **{name: _alone(name) for name in ("Gelu", "HardSwish", "Silu")},
     "FusedConv": fused_conv,
     "FusedGemm": fused_gemm,
+    "GatedConv": gated_conv,
     "PReluConv": prelu_conv,
 }

@@ -1,4 +1,4 @@
-"""FusedConv, PReluConv and FusedGemm on many samples: a matrix product per sample, one pass for bias, residual and activation."""
+"""FusedConv, PReluConv, GatedConv and FusedGemm on many samples: a product per sample, one pass for what follows it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def prelu_conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
     """PReluConv, as ``fused_conv``."""
     y, slope = fused_conv(node, inputs[:4]), inputs[4]
     return None if y is None or slope is None else np.where(y < 0, y * slope, y)
+
+
+def gated_conv(node: Node, inputs: Sequence[Array | None]) -> Array | None:
+    """GatedConv, as ``fused_conv``."""
+    x, gate = inputs[0], inputs[4]
+    return None if x is None or gate is None else fused_conv(node, [x * gate, *inputs[1:4]])
 
 
 def fused_gemm(node: Node, inputs: Sequence[Array | None]) -> Array | None:

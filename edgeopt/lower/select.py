@@ -11,8 +11,8 @@ from edgeopt.target import Target
 
 BYTES = ("uint8", "int8")
 WORDS = ("uint16", "int16")
-SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm Gemm HybridConv
-HybridGemm MatMul MatMulInteger PReluConv QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm
+SUMS = """Conv ConvInteger ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm GatedConv Gemm
+HybridConv HybridGemm MatMul MatMulInteger PReluConv QLinearConv QLinearMatMul QuantConv QuantConvTranspose QuantGemm
 QuantMatMul""".split()
 
 

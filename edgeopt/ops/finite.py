@@ -13,7 +13,7 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array, Graph, Node
 
-PRODUCTS = ("Conv", "ConvTranspose", "FusedConv", "FusedGemm", "Gemm", "MatMul", "PReluConv")
+PRODUCTS = ("Conv", "ConvTranspose", "FusedConv", "FusedGemm", "GatedConv", "Gemm", "MatMul", "PReluConv")
 
 
 def refuse_nan(graph: Graph) -> None:

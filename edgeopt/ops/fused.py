@@ -1,4 +1,4 @@
-"""FusedConv, PReluConv and FusedGemm: convolution and matrix product with bias, residual and activation in one operator."""
+"""FusedConv, PReluConv, GatedConv and FusedGemm: products with bias, residual and activation (and gate) in one operator."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ def _prelu_conv(node: Node, body: Body) -> None:
     body.op("PRelu", [_conv_and_residual(node, body), "x4"], "y0")
 
 
-def _conv_and_residual(node: Node, body: Body) -> str:
-    ins = ["x0", "x1"] + (["x2"] if node.input(2) is not None else [])
+def _gated_conv(node: Node, body: Body) -> None:
+    """inputs X, W, B (optional), R (optional, shape of Y), G [N, C, 1, 1]: Y = activation(Conv(X * G, W, B) + R)."""
+    activation(body, node, _conv_and_residual(node, body, body.op("Mul", ["x0", "x4"])), "y0")
+
+
+def _conv_and_residual(node: Node, body: Body, x: str = "x0") -> str:
+    ins = [x, "x1"] + (["x2"] if node.input(2) is not None else [])
     conv: dict[str, Any] = {k: node.attributes[k] for k in CONV_ATTRIBUTES if k in node.attributes}
     y = body.op("Conv", ins, **conv)
     if node.input(3) is not None:
@@ -41,4 +46,5 @@ def _fused_gemm(node: Node, body: Body) -> None:
 
 FUSED_CONV = OwnOp("FusedConv", _fused_conv, convolution(1), maps=True)
 PRELU_CONV = OwnOp("PReluConv", _prelu_conv, convolution(1), maps=True)
+GATED_CONV = OwnOp("GatedConv", _gated_conv, convolution(1), maps=True)
 FUSED_GEMM = OwnOp("FusedGemm", _fused_gemm, product)

@@ -11,7 +11,7 @@ from edgeopt.ops.activations import GELU, HARD_SWISH, SILU
 from edgeopt.ops.attention import FUSED_ATTENTION
 from edgeopt.ops.definition import Body, OwnOp
 from edgeopt.ops.dynamic import DYNAMIC
-from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM, PRELU_CONV
+from edgeopt.ops.fused import FUSED_CONV, FUSED_GEMM, GATED_CONV, PRELU_CONV
 from edgeopt.ops.hybrid import HYBRID
 from edgeopt.ops.lookup import LOOKUP
 from edgeopt.ops.mish import MISH
@@ -24,6 +24,7 @@ _ALL = (
     FUSED_CONV,
     FUSED_GEMM,
     PRELU_CONV,
+    GATED_CONV,
     FUSED_ATTENTION,
     SILU,
     GELU,

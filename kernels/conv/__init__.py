@@ -5,6 +5,7 @@ from edgeopt.kernels.conv import (
     conv_blocked,
     conv_depthwise,
     conv_direct,
+    conv_gated,
     conv_stem,
     conv_transpose,
     conv_transpose_blocked,
@@ -19,6 +20,7 @@ KERNELS: tuple[Kernel, ...] = (
     conv_blocked.KERNEL,
     conv_volume.KERNEL,
     conv_direct.KERNEL,
+    *conv_gated.KERNELS,
     conv_transpose_blocked.KERNEL,
     conv_transpose.KERNEL,
 )

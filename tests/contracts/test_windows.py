@@ -12,6 +12,13 @@ SLOPES: list[tuple[str, Operand, str]] = [
     ("no slopes", None, "no slopes"),
     ("type of slopes", "float16[6,1,1]", "float16"),
 ]
+GATED: list[Operand] = [X, W, None, None, "float32[1,4,1,1]"]
+GATES: list[tuple[str, Operand, str]] = [
+    ("gate", "float32[1,6,1,1]", "[1,4,1,1] is needed"),
+    ("rank of a gate", "float32[4,1,1]", "[1,4,1,1] is needed"),
+    ("no gate", None, "no gate"),
+    ("type of a gate", "float16[1,4,1,1]", "float16"),
+]
 
 CONVOLUTIONS = [
     Case("channels", "Conv", [X, W], change={0: "float32[1,5,8,8]"}, says="5 channels"),
@@ -43,6 +50,7 @@ CONVOLUTIONS = [
     ),
     Case("type", "FusedConv", [X, W], change={1: "float64[6,4,3,3]"}, domain="ai.edgeopt", says="float64"),
     *(Case(name, "PReluConv", SLOPED, change={4: slopes}, domain="ai.edgeopt", says=says) for name, slopes, says in SLOPES),
+    *(Case(name, "GatedConv", GATED, change={4: gate}, domain="ai.edgeopt", says=says) for name, gate, says in GATES),
     Case("channels", "ConvTranspose", [X, T], change={0: "float32[1,5,8,8]"}, says="5 channels"),
     Case("group", "ConvTranspose", [X, T], {"group": 2}, change={"group": 3}, says="in 3 group(s)"),
     Case("bias", "ConvTranspose", [X, T, "float32[6]"], {"group": 2}, change={2: "float32[3]"}, says="[6] is needed"),

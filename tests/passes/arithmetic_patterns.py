@@ -196,6 +196,13 @@ def fuse_prelu(draft: Draft, x: Value) -> Value:
     return draft.op("PRelu", y, draft.weight(*draft.choice.pick([(3, 1, 1), (1, 3, 1, 1)]), low=-1.0))
 
 
+def fold_gate_into_conv(draft: Draft, x: Value) -> Value:
+    x, count = (draft.op("Slice", x, draft.ints(0), draft.ints(1), draft.ints(0)) if shape(x)[0] > 1 else x), shape(x)[1]
+    gate = draft.op("Sigmoid", draft.op("GlobalAveragePool", x))
+    gated = draft.op("Mul", x, gate) if draft.choice.integer(0, 1) else draft.op("Mul", gate, x)
+    return draft.own("FusedConv", gated, draft.weight(3, count, 1, 1), *([draft.weight(3)] if draft.choice.integer(0, 1) else []))
+
+
 def prelu_to_leaky_relu(draft: Draft, x: Value) -> Value:
     shape_of_slopes = draft.choice.pick([(1,), (shape(x)[1], 1, 1), ()])
     slopes = np.full(shape_of_slopes, draft.choice.pick([0.25, 0.0, -0.5, 1.5]), np.float32)

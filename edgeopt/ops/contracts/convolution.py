@@ -63,6 +63,13 @@ def _prelu_conv(operands: Operands) -> None:
     operands.fits(4, (operands.shape(1)[0], *[1] * (len(operands.shape(0)) - 2)))
 
 
+def _gated_conv(operands: Operands) -> None:
+    operands.same_type(0, 1, 2, 3, 4)
+    convolution(1, 2, 3)(operands)
+    operands.need(operands.given(4), "it has no gate")
+    operands.fits(4, (*operands.shape(0)[:2], *[1] * (len(operands.shape(0)) - 2)))
+
+
 def transposed(weight: int, bias: int) -> Rule:
     """The rule of a transposed convolution whose weight and bias are the inputs of these numbers."""
 
@@ -131,4 +138,10 @@ def _told(operands: Operands, told: Shape, most: list[int]) -> Shape:
     return extents
 
 
-RULES: dict[str, Rule] = {"Conv": _conv, "FusedConv": _fused_conv, "PReluConv": _prelu_conv, "ConvTranspose": _transposed}
+RULES: dict[str, Rule] = {
+    "Conv": _conv,
+    "FusedConv": _fused_conv,
+    "PReluConv": _prelu_conv,
+    "GatedConv": _gated_conv,
+    "ConvTranspose": _transposed,
+}
