@@ -1,4 +1,4 @@
-"""Inner loops in Arm assembly, held against llvm-mca.
+"""Inner loops in assembly of 64-bit Arm, held against llvm-mca.
 
 Two bounds: the time of the loop's multiply-additions alone, where there are at least eight, and that of the busiest unit. The
 model of the Cortex-A53 lets no instruction end before an older one, so that a load behind a multiply-addition waits for six
@@ -47,7 +47,7 @@ def cycles(code: list[str], target: Target) -> tuple[float, float]:
 def bounds(assembly: str, target: Target) -> tuple[float, float]:
     """For the loops with most arithmetic the least shares of the multiply-additions alone, and of the busiest unit."""
     shares: tuple[list[float], list[float]] = ([], [])
-    known = shutil.which("llvm-mca") is not None
+    known = target.architecture == "aarch64" and shutil.which("llvm-mca") is not None  # it has no model of most others
     loops = sorted(inner_loops(assembly), key=lambda body: -sum(bool(_ARITHMETIC.search(text)) for text in body))[:LOOPS]
     for body in loops if known else ():
         whole, unit = cycles(body, target)

@@ -85,6 +85,11 @@ class Target:
         return self.fpu and self.architecture.startswith("thumb")
 
     @property
+    def rounds_vectors(self) -> bool:
+        """True when one instruction rounds a vector of floats to whole numbers; LLVM calls functions where NEON has 32 bits."""
+        return not self.architecture.startswith("armv")
+
+    @property
     def widens_half(self) -> str:
         """How vectors of half precision become float32: by LLVM's ``fpext``, by NEON's ``vcvt``, or empty (by integers)."""
         if self.triple.startswith("aarch64") or (self.triple.startswith("x86_64") and self.vector_bytes >= 32):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from llvmlite import ir
 
-from edgeopt.kernels.emit.emitter import F32, I8, I32, Emitter, Value
+from edgeopt.kernels.emit.emitter import F32, I8, I32, WHOLE, Emitter, Value
 from edgeopt.target import Target
 
+WHOLE_BITS = int(np.float32(WHOLE).view(np.int32))
 _X86 = {16: "llvm.x86.avx512.{}.512", 8: "llvm.x86.avx2.{}"}
 
 
@@ -33,7 +35,7 @@ def flip(e: Emitter, codes: Value) -> Value:
 
 
 def round_to_int(e: Emitter, value: Value) -> Value:
-    """The nearest int32 of floats, half to even; undefined beyond the range of int32."""
+    """The nearest int32 of floats, half to even, for numbers below 2^22."""
     if _is_x86(e):
         kind = ir.FunctionType(e.int_vector, [e.vector])
         return e.builder.call(e.declare(f"llvm.lrint.v{e.lanes}i32.v{e.lanes}f32", kind), [value])
@@ -41,6 +43,8 @@ def round_to_int(e: Emitter, value: Value) -> Value:
         single = e.builder.bitcast(value, F32)
         rounded = e.builder.call(e.declare("llvm.arm.vcvtr.f32", ir.FunctionType(F32, [F32])), [single])
         return e.builder.bitcast(rounded, e.int_vector)
+    if not e.target.rounds_vectors:
+        return e.builder.sub(e.builder.bitcast(e.without_fraction(value), e.int_vector), e.integers(WHOLE_BITS))
     return e.builder.fptosi(e.call("rint", value), e.int_vector)
 
 

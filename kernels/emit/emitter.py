@@ -18,6 +18,8 @@ from edgeopt.target import Target
 F32, I8, I16, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 LINE, AHEAD = 64, 4096  # bytes of a line of a cache, and how far ahead a walk through memory asks for one (measured on x86)
 BYTES_PTR = ir.PointerType(I8)
+AS_WRITTEN = ("nsz",)  # an instruction with a flag of its own is given no others; the sign of zero decides nothing
+WHOLE = 1.5 * 2.0**23
 Value = Any
 
 
@@ -183,26 +185,15 @@ class Emitter:
         function = self.declare(f"llvm.{name}.{suffix}", ir.FunctionType(kind, [kind] * len(arguments)))
         return self.builder.call(function, arguments)
 
-    def exp(self, x: Value) -> Value:
-        """e^x with relative error below 2e-7, clamped to [-87.3, 88]: x = n ln 2 + r, 2^n by exponent, e^r by polynomial."""
-        x = self.maximum(self.constant(-87.3), self.minimum(self.constant(88.0), x))  # in this order NaN stays NaN
-        n = self.call("rint", self.mul(x, self.constant(1.44269504)))
-        r = self.fma(n, self.constant(-0.693359375), x)
-        r = self.fma(n, self.constant(2.12194440e-4), r)
-        total = self.constant(1.9875691500e-4)
-        for term in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
-            total = self.fma(total, r, self.constant(term))
-        total = self.add(self.fma(total, self.mul(r, r), r), self.constant(1.0))
-        return self._scaled(total, n)
+    def whole(self, x: Value) -> Value:
+        """The nearest whole number, half to even, for numbers below 2^22."""
+        if self.target.rounds_vectors:
+            return self.call("rint", x)
+        return self.builder.fsub(self.without_fraction(x), self.constant(WHOLE), flags=AS_WRITTEN)
 
-    def _scaled(self, x: Value, n: Value) -> Value:
-        """x * 2^n for whole n, with a normal result."""
-        if self.target.architecture == "x86_64" and self.lanes == 16:
-            mask, rounding = ir.Constant(I16, -1), ir.Constant(I32, 4)
-            kind = ir.FunctionType(self.vector, [self.vector, self.vector, self.vector, I16, I32])
-            return self.builder.call(self.declare("llvm.x86.avx512.mask.scalef.ps.512", kind), [x, n, x, mask, rounding])
-        exponent = self.builder.add(self.builder.fptosi(n, self.int_vector), self.integers(127))
-        return self.mul(x, self.builder.bitcast(self.builder.shl(exponent, self.integers(23)), self.vector))
+    def without_fraction(self, x: Value) -> Value:
+        """x + 1.5 * 2^23, which has no place for a fraction and whose low bits count; for numbers below 2^22."""
+        return self.builder.fadd(x, self.constant(WHOLE), flags=AS_WRITTEN)
 
     def reduce_add(self, x: Value) -> Value:
         """The sum of the lanes, as a scalar, halving the vector at each step."""

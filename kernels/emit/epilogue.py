@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgeopt.ir import Node
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.emit.emitter import Emitter, Value
-from edgeopt.kernels.emit.vector_math import SATURATED, erf, tanh
+from edgeopt.kernels.emit.vector_math import SATURATED, erf, exp, tanh
 
 KINDS = ("", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Silu", "Tanh", "Gelu")
 
@@ -56,7 +56,7 @@ class Activation:
         return e.mul(x, Activation("HardSigmoid", 1 / 6, 0.5).apply(e, x))
 
     def _sigmoid(self, e: Emitter, x: Value) -> Value:
-        return e.div(e.constant(1.0), e.add(e.constant(1.0), e.exp(e.sub(e.constant(0.0), x))))
+        return e.div(e.constant(1.0), e.add(e.constant(1.0), exp(e, e.sub(e.constant(0.0), x))))
 
     def _silu(self, e: Emitter, x: Value) -> Value:
         return e.mul(x, self._sigmoid(e, x))

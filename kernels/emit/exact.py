@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from edgeopt.kernels.emit.emitter import I64, Emitter, Value, integer
+from edgeopt.kernels.emit.emitter import AS_WRITTEN, I64, Emitter, Value, integer
 
-AS_WRITTEN = ("nsz",)  # an instruction with a flag of its own is given no others; the sign of zero decides no code
 DROPPED = 29  # bits of a double that a float has no place for
 
 

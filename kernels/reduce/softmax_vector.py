@@ -17,6 +17,7 @@ from edgeopt.kernels.emit.elements import require, static
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.emit.vector_math import exp
 from edgeopt.kernels.reduce.row_vectors import CRUMB, along, only
 from edgeopt.target import Target
 
@@ -27,7 +28,7 @@ def exponential(e: Emitter, x: Value, top: Value) -> Value:
     """e^(x - top), zero where that is no normal number."""
     shifted = e.sub(x, top)
     low = e.builder.fcmp_ordered("<", shifted, e.constant(_LOWEST))
-    return e.builder.select(low, e.constant(0.0), e.exp(shifted))
+    return e.builder.select(low, e.constant(0.0), exp(e, shifted))
 
 
 def _emit_row(e: Emitter, n: int, x: Value, y: Value) -> None:

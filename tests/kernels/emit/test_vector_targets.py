@@ -14,7 +14,8 @@ from edgeopt.ir import Attribute, Graph
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_stem, conv_transpose_blocked, conv_winograd
 from edgeopt.kernels.gemm import gemm, gemv
-from edgeopt.kernels.integer import quant_conv, quant_depthwise_wide
+from edgeopt.kernels.integer import quant_conv, quant_depthwise_wide, quant_gemm
+from edgeopt.kernels.reduce import softmax_vector
 from edgeopt.lower.lowering import lower
 from edgeopt.target import host, target
 from tests.kernels.harness import check, single, uniform
@@ -92,3 +93,19 @@ def test_integer_loops_multiply_as_the_target_does_best_and_do_not_spill(name: s
     for body in loops:
         inner = re.split(r"\t(?:j\w+|b\.\w+|cbn?z)\s", body)[0]
         assert not re.findall(SPILL, inner), inner
+
+
+@pytest.mark.parametrize("op", ["Softmax", "QuantGemm"])
+def test_numbers_are_rounded_in_vectors_on_32_bit_arm(op: str) -> None:
+    """LLVM calls a function for each lane there, having no instruction for it."""
+    facts, grid = target("armv7"), Grid(0.06, 5, "int8")
+    scale, zeros = np.full(24, 0.002, np.float32), np.zeros(24, np.int8)
+    weight = codes("int8", 40, 24)
+    constants = [*grid.arrays, weight, scale, zeros, None, *grid.arrays]
+    graphs = {
+        "Softmax": single("Softmax", {"x": uniform(3, 40)}),
+        "QuantGemm": single("QuantGemm", {"x": codes("int8", 6, 40)}, constants, domain="ai.edgeopt"),
+    }
+    table = [softmax_vector.KERNEL, quant_gemm.KERNEL]
+    text = target_machine(facts).emit_assembly(link(lower(graphs[op], facts, "single", table), facts))
+    assert "vadd.f32" in text and "rint" not in text
