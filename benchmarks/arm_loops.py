@@ -1,7 +1,7 @@
 """Inner loops in assembly of 64-bit Arm, held against llvm-mca.
 
-Two bounds: the time of the loop's multiply-additions alone, where there are at least eight, and that of the busiest unit. The
-model of the Cortex-A53 lets no instruction end before an older one, so that a load behind a multiply-addition waits for six
+Two bounds: the time of the loop's multiply-additions alone, where they are most of its arithmetic, and that of the busiest unit.
+The model of the Cortex-A53 lets no instruction end before an older one, so that a load behind a multiply-addition waits for six
 cycles; the processor does not ask for that, and the order of instructions that suits it best looks worst there.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from edgeopt.target import Target
 
 _ARITHMETIC = re.compile(r"^\s*(?:fmla|fmls|fadd|fsub|fmul|fdiv|fmax|fmin|smlal|sdot|mla)\w*\s")
+LEAST = 8  # multiply-additions of a loop that is held against them
 LOOPS = 3  # inner loops judged for each network: those with most arithmetic
 
 
@@ -51,10 +52,11 @@ def bounds(assembly: str, target: Target) -> tuple[float, float]:
     loops = sorted(inner_loops(assembly), key=lambda body: -sum(bool(_ARITHMETIC.search(text)) for text in body))[:LOOPS]
     for body in loops if known else ():
         whole, unit = cycles(body, target)
-        products = [text for text in body if "fmla" in text]
-        if len(products) >= 8:
+        arithmetic = [text for text in body if _ARITHMETIC.search(text)]
+        products = [text for text in arithmetic if "fmla" in text]
+        if len(products) >= max(LEAST, len(arithmetic) / 2):
             shares[0].append(min(1.0, cycles(products, target)[0] / whole))
-        if any(_ARITHMETIC.search(text) for text in body):
+        if arithmetic:
             shares[1].append(min(1.0, unit / whole))
     least, busiest = (min(found, default=float("nan")) for found in shares)
     return least, busiest
