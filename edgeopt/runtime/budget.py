@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeopt.codegen.elf import Elf, archived
+from edgeopt.codegen.linked import library_bytes
 from edgeopt.codegen.stack import stack_bytes
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import numpy_dtype
@@ -16,9 +17,13 @@ from edgeopt.target import Target
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Bytes: flash is code and the file of weights; RAM is arena, scratch memory, decoded weights, inputs and outputs, stack."""
+    """Bytes: flash is code, the functions of the compiler's ``libraries`` that it calls (None where there is no linker to tell),
+
+    and the file of weights; RAM is arena, scratch memory, decoded weights, inputs and outputs, stack.
+    """
 
     code: int
+    libraries: int | None
     weights: int
     arena: int
     scratch: int
@@ -29,7 +34,7 @@ class MemoryBudget:
     @property
     def flash(self) -> int:
         """Bytes of flash."""
-        return self.code + self.weights
+        return self.code + (self.libraries or 0) + self.weights
 
     @property
     def ram(self) -> int:
@@ -43,7 +48,8 @@ class MemoryBudget:
     def __str__(self) -> str:
         parts = (("arena", self.arena), ("scratch", self.scratch), ("decoded weights", self.decoded))
         more = "".join(f"{name} {count:,} + " for name, count in parts if count)
-        flash = f"flash {self.flash:,} B = code {self.code:,} + weights {self.weights:,}"
+        called = f"libraries {self.libraries:,} + " if self.libraries else ""
+        flash = f"flash {self.flash:,} B = code {self.code:,} + {called}weights {self.weights:,}"
         return f"{flash}; RAM {self.ram:,} B = {more}inputs and outputs {self.ports:,} + stack {self.stack:,}"
 
 
@@ -54,7 +60,10 @@ def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
     ports = sum(prod(type_.dims) * numpy_dtype(type_.dtype).itemsize for type_ in callers)
     decoded = 0 if program.file is None else program.weights_bytes
     stack = stack_bytes(elf, target)
-    return MemoryBudget(elf.loaded_bytes, len(files[WEIGHTS]), program.arena_bytes, program.scratch_bytes, decoded, ports, stack)
+    called = library_bytes(files["libmodel.a"], program.name, target)
+    return MemoryBudget(
+        elf.loaded_bytes, called, len(files[WEIGHTS]), program.arena_bytes, program.scratch_bytes, decoded, ports, stack
+    )
 
 
 def require_memory(found: MemoryBudget, program: Program, target: Target) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import edgeopt
 from edgeopt.assembly import assemble
+from edgeopt.codegen.elf import Elf
 from edgeopt.codegen.toolchain import bare_flags, compiler
 from edgeopt.errors import EdgeoptError
 from edgeopt.runtime.emulate import Emulator
@@ -24,6 +25,7 @@ from tests.kernels.channels_last.networks import CHAIN, chain
 
 RAW = FileForm(coded=False, onnx=False)
 M4 = target("cortex-m4")
+STARTING = 1500  # bytes of the program that reads samples and calls the network
 
 
 def made(where: str = "cortex-m4", flash: int = 0, ram: int = 0) -> CompiledModel:
@@ -43,6 +45,8 @@ def test_the_budget_is_what_the_program_takes(where: str, library: int) -> None:
     with Emulator(model) as emulator:
         emulator.run({"x": x})
         stack = int(np.fromfile(emulator.folder / "stack.bin", np.uint32)[0])
+        linked = len(Elf((emulator.folder / "program.elf").read_bytes()).sections()[".text"])
+    assert 0 <= linked - found["flash"] <= STARTING, "flash holds the program that calls the network, and no more"
     about = model.manifest
     ram = about["arena_bytes"] + about["scratch_bytes"] + x.size + int(np.prod(about["outputs"][0]["shape"])) + stack
     assert abs(found["RAM"] - ram) <= max(0.02 * ram, library), (found, ram)
