@@ -78,6 +78,7 @@ def _descriptor(prefix: str, word: str, binding: Binding) -> str:
         f"#define {prefix}_ELEMENTS {math.prod(dims)}",
         f"#define {prefix}_BYTES {size}",
     ]
+    lines += [f"#define {prefix}_LINES {binding.lines} /* of a picture with its channels last */"] if binding.lines else []
     if binding.codes is not None:
         lines += [f"#define {prefix}_SCALE {literal(binding.codes.scale)} /* of a code, counted from the zero point */"]
         lines += [f"#define {prefix}_ZERO_POINT ({binding.codes.zero})"]
@@ -87,8 +88,9 @@ def _descriptor(prefix: str, word: str, binding: Binding) -> str:
 
 
 def _includes(program: Program) -> str:
-    """What functions that make codes need besides."""
-    return "#include <math.h>\n" if any(port.codes is not None for port in program.inputs) else ""
+    """What functions that fill inputs need besides."""
+    math = "#include <math.h>\n" if any(port.codes is not None for port in program.inputs) else ""
+    return math + ("#include <string.h>\n" if any(port.lines for port in program.inputs) else "")
 
 
 def _held(program: Program) -> str:

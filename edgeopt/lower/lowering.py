@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from edgeopt.errors import EdgeoptError
@@ -17,7 +16,7 @@ from edgeopt.lower.emission import Emission
 from edgeopt.lower.finishing import finish_output
 from edgeopt.lower.joining import blocked_layout, first_channel, joined
 from edgeopt.lower.last import in_one_order, turned_storage
-from edgeopt.lower.ports import CALLERS, Interface, code_ports, left_in_float
+from edgeopt.lower.ports import CALLERS, Interface, code_ports, describe_ports, left_in_float
 from edgeopt.lower.program import Program
 from edgeopt.lower.regions import Region, regions
 from edgeopt.lower.select import can_block, candidates, hollow, reads_blocked, suits
@@ -56,8 +55,7 @@ def lower(
     graph = clone(graph) if interface.codes else graph
     codes = code_ports(graph) if interface.codes else {}
     program = _Lowering(graph, target, table, select, interface.arena).program(name)
-    program.inputs = [replace(b, codes=codes.get(b.name)) for b in program.inputs]
-    program.outputs = [replace(b, codes=codes.get(b.name)) for b in program.outputs]
+    describe_ports(program, graph, codes)
     program.notes += left_in_float(graph) if interface.codes else []
     return program
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgeopt.ir import Graph, Node, Value
-from edgeopt.lower.program import Codes
+from edgeopt.lower.program import Codes, Program
 
+MOST_CHANNELS = 4  # of a picture
 CODED = ("int8", "uint8", "int16", "uint16")
 
 
@@ -34,6 +36,27 @@ def code_ports(graph: Graph) -> dict[str, Codes]:
     found = {value.name: _coded_input(graph, value) for value in graph.inputs}
     found |= {name: _coded_output(graph, value) for name, value in [(value.name, value) for value in graph.outputs]}
     return {name: codes for name, codes in found.items() if codes is not None}
+
+
+def describe_ports(program: Program, graph: Graph, codes: Mapping[str, Codes]) -> None:
+    """Say of the inputs and outputs of ``program``, which is that of ``graph``, what they hold."""
+    lines = {value.name: _picture_lines(value) for value in graph.inputs}
+    program.inputs = [replace(port, codes=codes.get(port.name), lines=lines[port.name]) for port in program.inputs]
+    program.outputs = [replace(port, codes=codes.get(port.name)) for port in program.outputs]
+
+
+def _picture_lines(value: Value) -> int | None:
+    """The lines of an input that is one picture with its channels last: all who read it put them first."""
+    dims = value.type.dims if value.type is not None and value.type.static else ()
+    turned = all(node.is_op("Transpose", "Reshape") for node in value.users)
+    few = len(dims) == 4 and dims[0] == 1 and dims[3] <= MOST_CHANNELS
+    first = all(_channels_first(node, dims) for node in value.users) if few and turned and value.uses else False
+    return dims[1] if first else None
+
+
+def _channels_first(node: Node, dims: tuple[int, ...]) -> bool:
+    made = node.output.type
+    return made is not None and made.static and made.dims == (1, dims[3], dims[1], dims[2])
 
 
 def left_in_float(graph: Graph) -> list[str]:

@@ -63,7 +63,8 @@ class Codes:
 class Binding:
     """A named tensor at a place, as the runtime and the host operators see it.
 
-    An input or output may lie ``offset`` bytes into the arena, where a C library takes or leaves it, and hold ``codes``.
+    An input or output may lie ``offset`` bytes into the arena, where a C library takes or leaves it, and hold ``codes``. A
+    picture with its channels last has ``lines``: their number.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Binding:
     place: Place | None
     offset: int | None = None
     codes: Codes | None = None
+    lines: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

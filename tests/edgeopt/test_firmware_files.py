@@ -9,7 +9,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import numpy_helper, parser
 
 import edgeopt
 from edgeopt.codegen.toolchain import bare_flags, compiler
@@ -56,6 +58,35 @@ def test_the_header_is_c_and_cpp(tool: str, end: str, tmp_path: Path) -> None:
     made = done(command, tmp_path)
     assert made.returncode == 0, made.stderr
     assert done(["./uses"], tmp_path).returncode == 0
+
+
+REGION = """#include "camera.h"
+static _Alignas(CAMERA_ALIGNMENT) unsigned char to[CAMERA_INPUT_0_BYTES];
+int main(void) {
+  static unsigned char frame[20][40][3];
+  for (int i = 0; i < 2400; i++) frame[i / 120][i / 3 % 40][i % 3] = (unsigned char)(i * 7);
+  camera_input_0_region(&frame[5][9][0], sizeof frame[0], to);
+  for (int y = 0; y < CAMERA_INPUT_0_LINES; y++)
+    for (int x = 0; x < 5; x++)
+      for (int c = 0; c < 3; c++)
+        if (to[(y * 5 + x) * 3 + c] != frame[5 + y][9 + x][c]) return 1;
+  return CAMERA_INPUT_0_LINES == 6 ? 0 : 2;
+}
+"""
+
+
+def test_a_region_of_a_picture_is_chosen_at_run_time(tmp_path: Path) -> None:
+    body = "y = Conv<pads=[1,1,1,1], kernel_shape=[3,3]>(x, w)"
+    head = '<ir_version: 10, opset_import: ["" : 21]> camera (float[1,3,6,5] x) => (float[1,2,6,5] y)'
+    model = parser.parse_model(f"{head} {{ {body} }}")
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((2, 3, 3, 3), np.float32), "w"))
+    options = edgeopt.Options(inputs={"x": "uint8,nhwc,mean=128,scale=0.01"}, emit="c-library")
+    unpacked(edgeopt.compile(model, options=options), tmp_path)
+    (tmp_path / "model.h").rename(tmp_path / "camera.h")
+    (tmp_path / "region.c").write_text(REGION)
+    made = done([needs_tool("cc"), "-Wall", "-Wextra", "-Werror", "-std=c11", "region.c", "-o", "region"], tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert done(["./region"], tmp_path).returncode == 0
 
 
 def test_the_rust_declarations_compile(tmp_path: Path) -> None:
