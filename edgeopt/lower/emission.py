@@ -12,6 +12,7 @@ from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Output, Pac
 from edgeopt.lower.demand import require_memory
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.overlap import Overlap, shared
+from edgeopt.lower.packing import packed
 from edgeopt.lower.plan import Buffer, lower_bound, plan
 from edgeopt.lower.program import Binding, HostStep, Jump, Place, Program, Step, WeightBlock
 from edgeopt.lower.storage import Storage, Store
@@ -168,12 +169,17 @@ class Emission:
     def _planned(self, buffers: list[Buffer]) -> int:
         """Give every buffer its offset; returns the bytes of the arena."""
         alone = any(isinstance(s, _PendingHost) or s.jump is not None for s in self._steps)
-        pieces = shared(buffers, [] if alone else self._overlaps)
+        overlaps = [] if alone else self._overlaps
+        pieces = shared(buffers, overlaps)
         arena = plan([whole for whole, _ in pieces])
         for whole, shifts in pieces:
             for buffer, shift in shifts.items():
                 buffer.offset = whole.offset + shift
-        return arena
+        tighter, offsets = packed(buffers, overlaps) if overlaps else (arena, [])
+        if tighter < arena:
+            for buffer, offset in zip(buffers, offsets, strict=True):
+                buffer.offset = offset
+        return min(arena, tighter)
 
     def _symbol(
         self,

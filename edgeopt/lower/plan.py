@@ -32,7 +32,7 @@ def plan(buffers: list[Buffer]) -> int:
     first, longer-lived first, and shuffles of the former until the lower bound is met, or ATTEMPTS or WORK are used up.
     """
     bound, best, work, offsets = lower_bound(buffers), -1, 0, [b.offset for b in buffers]
-    for order in _orders(buffers):
+    for order in orders(buffers):
         size, work = _place(order), work + len(buffers) ** 2
         if best < 0 or size < best:
             best, offsets = size, [b.offset for b in buffers]
@@ -43,7 +43,8 @@ def plan(buffers: list[Buffer]) -> int:
     return max(best, 0)
 
 
-def _orders(buffers: list[Buffer]) -> Iterator[list[Buffer]]:
+def orders(buffers: list[Buffer]) -> Iterator[list[Buffer]]:
+    """Orders in which buffers are placed one by one."""
     by_size = sorted(buffers, key=lambda b: (-b.size, b.first))
     yield by_size
     yield sorted(buffers, key=lambda b: (b.first - b.last, -b.size, b.first))
