@@ -4,9 +4,9 @@
 
 DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz and NAME.cal.npz (one array per input, ``labels``): channels
 are chosen and layers fitted on the second file, accuracies are of the first. Groups of layers lose channels where that adds least
-error at the output of the network for the time that it saves by the cost model of this machine (``time``), or for the
-multiply-accumulates (``work``), until at most PERCENT of these are left. Times are least ones of one thread, before and after in
-turn; onnxruntime runs the same graphs.
+error at the output of the network for the time that it saves by the cost model of this machine (``time``; whole vectors of it
+stay), or for the multiply-accumulates (``work``; any four channels may go), until at most PERCENT of these are left. Times are
+least ones of one thread, before and after in turn; onnxruntime runs the same graphs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.examine.engines import Inference, onnxruntime
 from edgeopt.forms.form import EXACT, Choice, Evidence
-from edgeopt.forms.structure.prune_channels import PRUNE_CHANNELS
+from edgeopt.forms.structure.prune_channels import LEAST, PRUNE_CHANNELS
 from edgeopt.frontend import load
 from edgeopt.frontend.onnx_export import save
 from edgeopt.ir import Graph
@@ -117,11 +117,11 @@ def rows(path: Path, folder: Path, shares: Sequence[float]) -> Iterator[Row]:
     graph = load(path)
     optimize(graph, LEVEL)
     calibration, evaluation = data_of(path, folder, graph)
-    session = PRUNE_CHANNELS.open(Evidence(graph, calibration, vector=channels_at_once(host())), PRUNE_CHANNELS.form_keys())
-    space = Space(graph, Goal(host(), LEVEL, objective="latency"), [session])
-    known, before = candidates(space), _accuracy(graph, evaluation)
-    for by, price in (("time", seconds), ("work", work)):
-        with_prices = priced(space, known, price)
+    before = _accuracy(graph, evaluation)
+    for by, price, vector in (("time", seconds, channels_at_once(host())), ("work", work, LEAST)):
+        session = PRUNE_CHANNELS.open(Evidence(graph, calibration, vector=vector), PRUNE_CHANNELS.form_keys())
+        space = Space(graph, Goal(host(), LEVEL, objective="latency"), [session])
+        with_prices = priced(space, candidates(space), price)
         for share in shares:
             made = space.carried_out(space.solve(narrowed(space, with_prices, share)))
             left, after = 100 * work(made) / work(graph), _accuracy(made, evaluation)

@@ -1,16 +1,18 @@
 """Compression without retraining: the size of coded weights at a loss, and one-shot pruning at half of the weights.
 
-    python -m benchmarks.compression --models DIR --data DIR [--only NAME,...] [--by-itself] [--json FILE]
+    python -m benchmarks.compression --models DIR --data DIR [--only NAME,...] [--ways halves,recipe,itself] [--apart]
 
-DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz and NAME.cal.npz (one array per input, ``labels``). Calibration
-sees the second file only, every figure is of the first. --by-itself adds ``-O3 --objective size`` within a point. Bytes are those
-of ``edgeopt.coding`` for all constants, against those of all constants of the model.
+DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz and NAME.cal.npz (one array per input, ``labels``). Ways are
+pruning by half, the recipe ``deep-compression`` within the loss of the network, and ``-O3 --objective size`` within one point.
+Calibration sees the second file only. What is lost is counted on the samples of the first that a search verifies on; with
+--apart it gets half of them, and what is lost on the others is stated, too. Bytes are those of ``edgeopt.coding`` for all
+constants, against those of all constants of the model.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +37,10 @@ HALVED = ("resnet20_cifar10",)
 
 @dataclass(frozen=True)
 class Row:
-    """One way to make one network smaller: percent right before and after, times smaller (0: not looked at), seconds of work."""
+    """One way to make one network smaller: percent right before and after, times smaller (0: not looked at), seconds of work.
+
+    ``unseen`` is what is lost on samples that the search did not see.
+    """
 
     network: str
     way: str
@@ -43,22 +48,51 @@ class Row:
     after: float
     smaller: float
     seconds: float
+    unseen: float | None = None
 
 
-def compressed(path: Path, data: Path, by_itself: bool) -> Iterator[Row]:
-    """The network by the recipe within its loss and, if asked for, by ``-O3 --objective size`` within one point."""
-    given = {"data": data / f"{path.stem}.eval.npz", "calibration": data / f"{path.stem}.cal.npz"}
-    size, drop, started = constants_size(load(path)), DROPS[path.stem], time.perf_counter()
-    yield _row(path, f"deep-compression, {drop:g}", compress(path, max_drop=drop, **given), size, started)
-    if by_itself:
-        started = time.perf_counter()
-        yield _row(path, "-O3 --objective size, 1", compile(path, 3, options=Options(objective="size"), **given), size, started)
+@dataclass(frozen=True)
+class Given:
+    """A network and its data; ``unseen`` is what of the evaluation data a search does not see, None where it sees all."""
+
+    path: Path
+    data: DataSet
+    calibration: DataSet
+    unseen: DataSet | None
 
 
-def _row(path: Path, way: str, made: CompiledModel, size: int, started: float) -> Row:
-    found = made.manifest["quantization"]
-    smaller = size / constants_bytes(made.graph)
-    return Row(path.stem, way, found["before"], found["after"], smaller, time.perf_counter() - started)
+def given_to(path: Path, folder: Path, apart: bool) -> Given:
+    """The network of ``path`` with the data of ``folder``."""
+    calibration, evaluation = data_of(path, folder, load(path))
+    unseen, seen = evaluation.split() if apart else (None, evaluation)
+    return Given(path, seen, calibration, unseen)
+
+
+def by_recipe(given: Given) -> Row:
+    """The network by the recipe, within its loss."""
+    drop, started = DROPS[given.path.stem], time.perf_counter()
+    made = compress(given.path, max_drop=drop, data=given.data, calibration=given.calibration)
+    return _row(given, f"deep-compression, {drop:g}", made, started)
+
+
+def by_itself(given: Given) -> Row:
+    """The network by ``-O3 --objective size``, within one point."""
+    started, options = time.perf_counter(), Options(objective="size")
+    made = compile(given.path, 3, options=options, data=given.data, calibration=given.calibration)
+    return _row(given, "-O3 --objective size, 1", made, started)
+
+
+def _row(given: Given, way: str, made: CompiledModel, started: float) -> Row:
+    found, seconds = made.manifest["quantization"], time.perf_counter() - started
+    smaller = constants_size(load(given.path)) / constants_bytes(made.graph)
+    return Row(given.path.stem, way, found["before"], found["after"], smaller, seconds, _lost(given, made))
+
+
+def _lost(given: Given, made: CompiledModel) -> float | None:
+    """What is lost on the data that the search did not see."""
+    if given.unseen is None:
+        return None
+    return _accuracy(load(given.path), given.unseen, Overlay()) - _accuracy(made.graph, given.unseen, Overlay())
 
 
 def halved(path: Path, data: Path) -> Iterator[Row]:
@@ -81,31 +115,32 @@ def _accuracy(graph: Graph, data: DataSet, overlay: Overlay) -> float:
     return metrics.accuracy(outputs(graph, data, overlay), data.labels)
 
 
-def rows(path: Path, data: Path, by_itself: bool) -> Iterator[Row]:
+def rows(path: Path, data: Path, ways: Sequence[str], apart: bool) -> Iterator[Row]:
     """All that is measured of one network."""
-    if path.stem in HALVED:
+    if "halves" in ways and path.stem in HALVED:
         yield from halved(path, data)
-    yield from compressed(path, data, by_itself)
+    found = given_to(path, data, apart)
+    yield from (way(found) for name, way in (("recipe", by_recipe), ("itself", by_itself)) if name in ways)
 
 
 def markdown(found: list[Row]) -> str:
     """One line per row."""
-    lines = ["| network | way | % right | after | lost | times smaller | s |", "|---|---|---|---|---|---|---|"]
+    lines = ["| network | way | % right | after | lost | of unseen | times smaller | s |", "|---|---|---|---|---|---|---|---|"]
     for r in found:
+        lost = f"{r.before - r.after:.2f} | {'' if r.unseen is None else format(r.unseen, '.2f')}"
         smaller = f"{r.smaller:.1f}" if r.smaller else ""
-        lines.append(
-            f"| {r.network} | {r.way} | {r.before:.2f} | {r.after:.2f} | {r.before - r.after:.2f} | {smaller} | {r.seconds:.0f} |"
-        )
+        lines.append(f"| {r.network} | {r.way} | {r.before:.2f} | {r.after:.2f} | {lost} | {smaller} | {r.seconds:.0f} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = network_arguments(__doc__)
-    parser.add_argument("--by-itself", action="store_true", help="also -O3 --objective size")
+    parser.add_argument("--ways", default="halves,recipe,itself", help="what to do, separated by commas")
+    parser.add_argument("--apart", action="store_true", help="searches see half of the evaluation data")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     paths = [path for path in networks(given) if path.stem in DROPS]
-    reported((row for path in paths for row in rows(path, given.data, given.by_itself)), markdown, given.json)
+    reported((row for path in paths for row in rows(path, given.data, given.ways.split(","), given.apart)), markdown, given.json)
 
 
 if __name__ == "__main__":

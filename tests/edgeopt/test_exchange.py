@@ -47,6 +47,18 @@ def test_forms_that_fail_take_the_ones_beyond_them_along_and_nan_fails() -> None
     assert found.forms == {"a": 6} and min(asked) == 5 and len(asked) == len(set(asked))
 
 
+def test_a_long_ladder_is_climbed_down_in_few_trials() -> None:
+    known = [Candidate(n, rung, 1.0 + rung, (60.0 - rung) ** 2) for n in "abc" for rung in range(61)]
+    asked: list[float] = []
+
+    def measure(forms: Mapping[str, int]) -> float:
+        asked.append(sum(0.01 * (60 - rung) for rung in forms.values()))
+        return asked[-1]
+
+    found = exchange(dict.fromkeys("abc", 0), Choice(dict.fromkeys("abc", 60), ("a", "b", "c"), 0.0), known, measure, 1.0)
+    assert found.drop == pytest.approx(1.0) and len(asked) <= TRIALS
+
+
 costs = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20), st.integers(0, 20)), min_size=2, max_size=8)
 
 
