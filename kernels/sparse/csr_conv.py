@@ -1,30 +1,31 @@
 """SparseConv of single nonzeros over plain maps: strided, dilated, grouped; all ends of FusedConv.
 
-Each nonzero is multiplied with many neighbouring positions at once. See ``csr_planes`` for where they lie.
+Each nonzero is multiplied with many neighbouring positions at once. See ``csr_planes`` for where they lie, ``csr_bands`` for
+what of them is walked at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
+from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Prepared, Site, Temporary
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.sparse.csr_entries import pack
-from edgeopt.kernels.sparse.csr_planes import ALIGNED, Planes, planes, planes_of
-from edgeopt.kernels.sparse.csr_tile import CsrTile, csr_function
+from edgeopt.kernels.sparse.csr_bands import Extent, extent_of
+from edgeopt.kernels.sparse.csr_copy import copier
+from edgeopt.kernels.sparse.csr_entries import pack, turns_of
+from edgeopt.kernels.sparse.csr_planes import ALIGNED, plain_map
+from edgeopt.kernels.sparse.csr_tile import CsrTile, csr_function, kept_floats
 from edgeopt.kernels.sparse.dense_site import block_of, dense_site
 from edgeopt.kernels.walk.plane_window import plane_window
 from edgeopt.target import Target
 
-MOST, WHOLE = 10, 14  # vectors of a tile, and of one that holds a whole map; chosen by hand: more leave the first cache
-ENOUGH = 8  # sums that keep a processor busy
 RESIDUAL = 3
-SPAN = 8  # outputs of a chunk
-ROLES = ("x", "weights", "offsets", "starts", "bias", "residual", "y")
+ROLES = ("x", "weights", "offsets", "starts", "bias", "residual", "y", "planes")
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -41,62 +42,60 @@ def prepare(site: Site) -> Prepared:
     window = plane_window(site.node, weight.shape[2:])
     if x.layout.block or y.layout.block or 0 in y.shape:
         raise Declined("its operands do not lie plain")
-    made = planes(x, y, window)
+    made, group = plain_map(x, y, window), site.node.integer("group", 1)
     line = target.lanes if target.lanes >= ALIGNED else 1  # shorter vectors lie within a line often enough as they are
-    turns = pack(weight[:1], 1, made, line, 1).turns
-    vectors, rows, columns = _extent(target, made, turns[-1])
-    together = next(t for t in (1, 2, 4) if t == 4 or t * vectors >= ENOUGH or 2 * t * vectors > WHOLE)
-    entries = pack(weight, site.node.integer("group", 1), made, line, together)
-    tile = CsrTile(
-        vectors, rows, columns, made.pitch, turns, together, site.optional(RESIDUAL) is not None, activation_of(site.node)
-    )
+    turns = turns_of(made, weight[0, 0].size, line)
+    extent = extent_of(target, made, turns, weight, group, x.shape[0])
+    planes, added = extent.planes, site.optional(RESIDUAL) is not None
+    pitch, end = planes.columns if made.flat else made.pitch, activation_of(site.node)
+    tile = CsrTile(extent.vectors, planes.rows, planes.columns, pitch, turns, extent.together, added, end)
+    entries = pack(weight, group, planes, line, extent.together)
     bias = site.constant(2) if site.optional(2) is not None else np.zeros(weight.shape[0], np.float32)
-    copies, source = planes_of(site, made)
-    added: Operand = Input(RESIDUAL) if tile.added else Output()
-    stored = (entries.values, entries.offsets, entries.starts, bias)
-    operands = (source, *(Packed(array) for array in stored), added, Output())
-    function, chunks = _function(target, tile, made, x.shape[0], weight.shape[0])
-    return Prepared(function, dict(zip(ROLES, operands, strict=True)), chunks, before=copies)
+    stored = (Packed(array) for array in (entries.values, entries.offsets, entries.starts, bias))
+    sums = extent.span * kept_floats(tile, target.lanes) if extent.bands > 1 else 0
+    memory = Temporary("planes", planes.elements + sums, per_thread=True)
+    operands = (Input(0), *stored, Input(RESIDUAL) if added else Output(), Output(), memory)
+    function, chunks = _function(target, tile, extent, x.shape[:2], weight.shape[0])
+    return Prepared(function, dict(zip(ROLES, operands, strict=True)), chunks)
 
 
-def _extent(target: Target, made: Planes, last: int) -> tuple[int, int, int]:
-    """Vectors of a tile, and the rows and columns of positions that they hold besides ``last`` lanes that are moved out."""
-    lanes, room = target.lanes, target.vector_registers - 3
-    whole = (made.rows - 1) * made.pitch + made.columns + last <= min(WHOLE, room) * lanes
-    most = min(WHOLE if whole else MOST, room)
-    if made.rows == 1:
-        columns = min(made.columns, -(-_share(made.columns, most * lanes) // lanes) * lanes)  # tiles begin with lines
-        return -(-columns // lanes), 1, columns
-    rows = made.rows if whole else _share(made.rows, max(1, (most * lanes - last) // made.pitch))
-    if (rows - 1) * made.pitch + made.columns + last > most * lanes:
-        raise Declined(f"a row of {made.columns} positions does not fit registers")
-    return -(-((rows - 1) * made.pitch + made.columns + last) // lanes), rows, made.columns
+def _function(
+    target: Target, tile: CsrTile, extent: Extent, shape: tuple[int, ...], outputs: int
+) -> tuple[Callable[..., None], int]:
+    """The kernel ``(x, v, o, s, b, r, y, t, begin, end)``, and its chunks: some outputs of one tile of one image."""
+    planes, (images, inputs), bands, span, groups = extent.planes, shape, extent.bands, extent.span, len(tile.turns)
+    begin_band, band_between, end_band = (
+        csr_function(target, replace(tile, begins=begins, ends=ends))
+        for begins, ends in ((True, bands == 1), (False, False), (False, True))
+    )
+    copy, channels, kept = copier(target, planes), planes.channels, kept_floats(tile, target.lanes) if bands > 1 else 0
+    (total, width), (height, row) = planes.map.result, planes.map.source
+    total, size, step = (width, planes.columns, 1) if planes.map.flat else (total, planes.rows, width)
+    plane, area, behind = total * step, height * row, planes.elements
+    tiles, spans, final = planes.tiles, -(-outputs // span), total - size
 
-
-def _share(total: int, most: int) -> int:
-    """The size of tiles of no more than ``most``, as equal as they can be."""
-    return -(-total // -(-total // most))
-
-
-def _function(target: Target, tile: CsrTile, made: Planes, images: int, outputs: int) -> tuple[Callable[..., None], int]:
-    """The kernel ``(x, v, o, s, b, r, y, begin, end)``, and its chunks: some outputs of one tile of one image."""
-    run, groups, image = csr_function(target, tile), len(tile.turns), made.image
-    flat = made.rows == 1
-    total, size = (made.columns, tile.columns) if flat else (made.rows, tile.rows)
-    xs, ys, plane = (1, 1, made.columns) if flat else (made.pitch, made.columns, made.rows * made.columns)
-    tiles, spans, final = -(-total // size), -(-outputs // SPAN), total - size
-
-    def multiply(x: Any, v: Any, o: Any, s: Any, b: Any, r: Any, y: Any, begin: int, end: int) -> None:
+    def multiply(x: Any, v: Any, o: Any, s: Any, b: Any, r: Any, y: Any, t: Any, begin: int, end: int) -> None:
+        sums = offset(t, behind)
         for chunk in range(begin, end):
-            number, rest = chunk // (tiles * spans), chunk % (tiles * spans)
-            first = rest // spans * size
+            image, rest = chunk // (tiles * spans), chunk % (tiles * spans)
+            first, output = rest // spans * size, rest % spans * span
             if first > final:
                 first = final
-            output = rest % spans * SPAN
-            here = offset(x, number * image + first * xs)
-            for c in range(output, output + SPAN if output + SPAN < outputs else outputs):
-                place = (number * outputs + c) * plane + first * ys
-                run(here, offset(v, s[c]), offset(o, s[c] + c * groups), offset(b, c), offset(r, place), offset(y, place))
+            last = output + span if output + span < outputs else outputs
+            for band in range(bands):
+                channel = band * channels
+                count = channels if channel + channels < inputs else inputs - channel
+                copy(offset(x, (image * inputs + channel) * area), t, first, count)
+                for c in range(output, last):
+                    place, line = (image * outputs + c) * plane + first * step, band * outputs + c
+                    vc, oc, bc = offset(v, s[line]), offset(o, s[line] + line * groups), offset(b, c)
+                    rc, yc, tc = offset(r, place), offset(y, place), offset(sums, (c - output) * kept)
+                    if band == 0:
+                        begin_band(t, vc, oc, bc, rc, yc, tc)
+                    elif band == bands - 1:
+                        end_band(t, vc, oc, bc, rc, yc, tc)
+                    else:
+                        band_between(t, vc, oc, bc, rc, yc, tc)
 
     return multiply, images * tiles * spans
 

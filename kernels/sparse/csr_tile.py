@@ -4,6 +4,7 @@
 
 Where lines of the cache are vectors, every load is aligned: entries come in groups whose reads begin at the same place of a
 line, and from group to group the sums are moved by some lanes instead. What is moved out at the end of a tile is not stored.
+Where the channels of a tile are walked in bands, sums wait in memory between them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class CsrTile:
     """``vectors`` of positions, of which those of ``rows`` rows of ``columns``, ``pitch`` apart, are stored ``columns`` apart.
 
     ``turns`` are the places in a line where the reads of each group begin; ``together`` entries enter sums of their own.
+    ``begins`` and ``ends``: it has the first and the last entries of an output; else sums come from memory, or go there.
     """
 
     vectors: int
@@ -34,19 +36,32 @@ class CsrTile:
     together: int
     added: bool
     activation: Activation
+    begins: bool = True
+    ends: bool = True
+
+
+def kept_floats(tile: CsrTile, lanes: int) -> int:
+    """Floats of memory in which the sums of an output wait."""
+    return (tile.vectors + 1) * lanes
 
 
 def csr_function(target: Target, tile: CsrTile) -> Any:
-    """The tile as a function ``(x, v, o, b, r, y)``; r is not read when nothing is added."""
+    """The tile as a function ``(x, v, o, b, r, y, s)``; r is read when something is added, s are sums that wait."""
 
-    def emit(e: Emitter, x: Value, v: Value, o: Value, b: Value, r: Value, y: Value) -> None:
+    def emit(e: Emitter, x: Value, v: Value, o: Value, b: Value, r: Value, y: Value, s: Value) -> None:
         total, before = [e.broadcast(b)] * tile.vectors, 0
+        if not tile.begins:
+            before = tile.turns[0]
+            total = [e.load(s, k * e.lanes + tile.turns[-1] - before) for k in range(tile.vectors)]
         for turn in tile.turns:
             total, before = _moved(e, total, turn - before), turn
             v, o, total = _group(e, tile, x, v, o, total)
-        _store(e, tile, total, r, y)
+        if tile.ends:
+            return _store(e, tile, total, r, y)
+        for k, value in enumerate([*total, e.constant(0.0)]):
+            e.store(value, s, k * e.lanes)
 
-    return vector_function(target, 6, emit)
+    return vector_function(target, 7, emit)
 
 
 def _moved(e: Emitter, total: list[Value], lanes: int) -> list[Value]:

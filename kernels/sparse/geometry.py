@@ -10,7 +10,7 @@ from edgeopt.ir import Array
 from edgeopt.ir.block_rows import density
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.sparse.entries import HEIGHT
-from edgeopt.kernels.sparse.sparse_tiling import SparseTiling
+from edgeopt.kernels.sparse.sparse_tiling import Missing, SparseTiling, share_missing
 from edgeopt.kernels.sparse.sparse_walk import Walk, chunk_size, surface
 from edgeopt.kernels.walk.plane_window import PlaneWindow, plane_window
 from edgeopt.target import Target
@@ -42,6 +42,22 @@ class Geometry:
         rows, columns = taps // self.window.kernel[1] * down, taps % self.window.kernel[1] * right
         offsets: Array = (inputs // block * self.x.plane + rows * self.x.row + columns) * block + inputs % block
         return offsets
+
+    def missing(self, target: Target, element: int) -> Missing:
+        """For tiles that read elements of ``element`` bytes of all channels under their windows."""
+        channels = self.x.blocks * self.x.layout.block // self.group
+
+        def share(rows: int, columns: int) -> float:
+            height, width = (self._read(count, axis) for axis, count in enumerate((rows, columns)))
+            return share_missing(target, element * channels * height * width)
+
+        return share
+
+    def _read(self, count: int, axis: int) -> int:
+        """Positions along an axis that ``count`` windows after each other read."""
+        window = self.window
+        taps, stride = window.kernel[axis], window.strides[axis]
+        return min((count - 1) * stride + (taps - 1) * window.dilations[axis] + 1, count * taps)
 
     def offsets(self, tensor: Tensor, tiling: SparseTiling, steps: tuple[int, int] = (1, 1)) -> tuple[int, ...]:
         """Elements from the first position of a tile to each, row by row, ``steps`` apart in height and width."""

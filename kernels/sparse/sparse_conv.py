@@ -41,7 +41,7 @@ def prepare(site: Site) -> Prepared:
     x, residual, weight = site.given(0), site.optional(RESIDUAL), site.constant(1)
     geometry = conv_geometry(site, weight, residual, WIDTH)
     vectors, blocks = HEIGHT // site.target.lanes, mean_blocks(weight, WIDTH)
-    tiling = choose(geometry.size, vectors, room(site.target, vectors), blocks, 1.0)
+    tiling = choose(geometry.size, vectors, room(site.target, vectors), blocks, 1.0, geometry.missing(site.target, 4))
     walk = conv_walk(site.target, geometry, tiling, blocks, WIDTH, 4 * x.elements)
     entries = pack(geometry.matrix(weight), walk.rows, WIDTH, geometry.place, tiling.together)
     tile = _tile(site, geometry, tiling)

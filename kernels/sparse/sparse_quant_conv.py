@@ -9,7 +9,7 @@ from __future__ import annotations
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site
 from edgeopt.kernels.conv.conv_blocked import vector_offsets
-from edgeopt.kernels.integer.quant_dot import arranged, dot_form, meets_limit, pixels_fitting
+from edgeopt.kernels.integer.quant_dot import WORDS, arranged, dot_form, meets_limit, pixels_fitting
 from edgeopt.kernels.integer.quant_operands import RESIDUAL, centred, ending, require_result, seen_zero, tile_site, x_zero
 from edgeopt.kernels.integer.quant_tile import QuantTile
 from edgeopt.kernels.integer.requantize import Requantize, parameters
@@ -43,7 +43,8 @@ def prepare(site: Site) -> Prepared:
     vectors = HEIGHT // site.target.lanes
     room = pixels_fitting(site.target, vectors)
     blocks = mean_blocks(weight, WIDTH)
-    tiling = choose(geometry.size, vectors, room, blocks, PRODUCT[dot_form(site.target)])
+    missing = geometry.missing(site.target, 2 if dot_form(site.target) == WORDS else 1)
+    tiling = choose(geometry.size, vectors, room, blocks, PRODUCT[dot_form(site.target)], missing)
     how, numbers = ending(site, weight, 0, seen_zero(site))
     walk = conv_walk(site.target, geometry, tiling, blocks, WIDTH, x.elements)
     entries = pack(geometry.matrix(weight), walk.rows, WIDTH, geometry.place, tiling.together)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from edgeopt.target import Target
 
 ENTRY = 30  # issue slots to enter and leave a tile, about; counted in the loops' assembly, as are the numbers below
 END = 3  # issue slots to finish an accumulator
 BLOCK = 2.0  # issue slots of a block of weights besides its products: its offset, and the loop
 ENOUGH = 8  # accumulators that hide most of the latency of their products, on two pipes of five cycles
+SHARE = 0.75  # of the first cache that what a tile reads may fill; chosen by hand, as is the next one
+MISS = 1.0  # issue slots that a read takes more which comes from the second cache
+Missing = Callable[[int, int], float]  # rows and columns of a tile -> the share of its reads that leave the first cache
 
 
 @dataclass(frozen=True)
@@ -29,10 +35,18 @@ class SparseTiling:
         return self.rows * self.columns
 
 
-def choose(size: tuple[int, int], vectors: int, room: int, blocks: float, product: float) -> SparseTiling:
+def share_missing(target: Target, size: float) -> float:
+    """The share of reads at random places of ``size`` bytes that leave the first cache."""
+    return max(0.0, 1 - SHARE * target.l1 / size)
+
+
+def choose(
+    size: tuple[int, int], vectors: int, room: int, blocks: float, product: float, missing: Missing | None = None
+) -> SparseTiling:
     """The cheapest tiling of a map of ``size`` (height, width) for rows of ``blocks`` blocks of ``vectors`` output vectors.
 
     ``room`` positions have registers; ``product`` is what adding the products of a block to one accumulator takes.
+    Without ``missing`` all reads come from the first cache.
     """
     height, width = size
     options = {
@@ -44,7 +58,8 @@ def choose(size: tuple[int, int], vectors: int, room: int, blocks: float, produc
     }
     most = room * vectors
     tilings = [SparseTiling(r, c, -(-height // r), -(-width // c), _together(r * c * vectors, most)) for r, c in options]
-    return min(tilings, key=lambda t: (_cost(t, vectors, blocks, product), t.rows))
+    shares = {t: missing(t.rows, t.columns) if missing else 0.0 for t in tilings}
+    return min(tilings, key=lambda t: (_cost(t, vectors, blocks, product, shares[t]), t.rows))
 
 
 def _together(accumulators: int, most: int) -> int:
@@ -55,7 +70,8 @@ def _together(accumulators: int, most: int) -> int:
     return together
 
 
-def _cost(tiling: SparseTiling, vectors: int, blocks: float, product: float) -> float:
+def _cost(tiling: SparseTiling, vectors: int, blocks: float, product: float, missing: float) -> float:
     accumulators = tiling.positions * vectors
     block = max(accumulators * product, ENOUGH / tiling.together) + 0.3 * (tiling.positions + vectors) + BLOCK
+    block += MISS * missing * tiling.positions
     return tiling.down * tiling.across * (blocks * block + ENTRY + END * accumulators)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeopt.ir import Attribute
+from edgeopt.ir import Array, Attribute
+from edgeopt.kernels.sparse import csr_conv
+from edgeopt.kernels.sparse.csr_bands import Extent, extent_of
 from edgeopt.kernels.sparse.csr_conv import KERNEL
+from edgeopt.kernels.sparse.csr_planes import PlainMap
+from edgeopt.target import Target
 from tests.kernels.sparse_harness import EVERYWHERE, check_convolution
 
 Shape = tuple[int, ...]
@@ -43,6 +48,20 @@ def test_any_shape(data: st.DataObject) -> None:
     extents = [data.draw(st.integers(dilation * (size - 1) + 1, 40)) for _ in range(2)]
     attributes: dict[str, Attribute] = {"pads": [pads, 1, 0, pads], "strides": [stride] * 2, "dilations": [dilation] * 2}
     check((1, inputs, *extents), (outputs, inputs, size, size), attributes, data.draw(st.sampled_from([0, 0.1, 0.6])))
+
+
+def in_bands(target: Target, made: PlainMap, turns: tuple[int, ...], weight: Array, group: int, images: int) -> Extent:
+    """The extent of a tile that walks three bands of channels."""
+    found, channels = extent_of(target, made, turns, weight, group, images), -(-weight.shape[1] // 3)
+    bands = -(-weight.shape[1] // channels)
+    return replace(found, bands=bands, planes=replace(found.planes, channels=channels), span=4)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("case", ["1x1, planes of no whole lines", "3x3 over 7 columns", "3x3 strided, uneven pads"])
+def test_bands_of_channels(case: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csr_conv, "extent_of", in_bands)
+    check(*CASES[case], where=where, added=case.startswith("1x1"))
 
 
 @pytest.mark.parametrize("kind", ["Relu", "Clip"])
