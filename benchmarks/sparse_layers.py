@@ -41,7 +41,7 @@ class Pattern:
 
 DENSITIES = (0.5, 0.2, 0.1, 0.05)
 KINDS: tuple[tuple[Block, bool], ...] = (((16, 4), True), ((16, 1), False), ((1, 1), False))
-WINDOWS = tuple(Pattern((1, 1), stay / 32, False, window=32) for stay in (8, 4, 2))  # of matrix products
+WINDOWS = tuple(Pattern((1, 1), stay / 32, i, window=32) for i in (True, False) for stay in (8, 4, 2))  # of matrix products
 PATTERNS = (*(Pattern(block, density, integers) for block, integers in KINDS for density in DENSITIES), *WINDOWS)
 FINER = tuple(
     Pattern(block, density, integers, zeros)

@@ -112,7 +112,7 @@ def _sparse(graph: Any) -> Any:
     """A copy whose products are stored by every second of their blocks."""
     from edgeopt.forms.sparse import BLOCKS, halved, stored
 
-    return halved(stored(graph, {node.name: BLOCKS[node.op][0] for node in graph.nodes if node.is_own(*BLOCKS)}))
+    return halved(stored(graph, {node.name: next(iter(BLOCKS[node.op])) for node in graph.nodes if node.is_own(*BLOCKS)}))
 
 
 def _own_seed(node: Any, values: dict[str, Array]) -> Seed:

@@ -16,13 +16,13 @@ from edgeopt.rewrite import Context, run_pass
 PASSES = ("sparsify",)
 ZEROS = 0.2  # share of zeros from which storing a weight by its blocks is looked into at all; chosen by hand
 SMALL = 1024  # weights below which a layer is not looked into
-BLOCKS: Mapping[str, tuple[Block, ...]] = {
-    "QuantConv": ((16, 4),),
-    "QuantGemm": ((16, 4),),
-    "FusedConv": ((16, 1), (1, 1)),
-    "FusedGemm": ((16, 1), (1, 1)),
-}  # by operator: blocks that kernels are made for
-FULL: Mapping[Block, float] = {(16, 4): 0.95, (16, 1): 0.95, (1, 1): 0.8}  # share of blocks above which none is timed; by hand
+# by operator: blocks that kernels are made for, and the share of blocks above which none is timed; shares chosen by hand
+BLOCKS: Mapping[str, Mapping[Block, float]] = {
+    "QuantConv": {(16, 4): 0.95},
+    "QuantGemm": {(16, 4): 0.95, (1, 1): 0.4},
+    "FusedConv": {(16, 1): 0.95, (1, 1): 0.8},
+    "FusedGemm": {(16, 1): 0.95, (1, 1): 0.8},
+}
 
 
 def candidates(graph: Graph) -> dict[str, tuple[Block, ...]]:
@@ -35,7 +35,7 @@ def candidates(graph: Graph) -> dict[str, tuple[Block, ...]]:
         weight = stored_weight(node) if node.is_own(*BLOCKS) else None
         if weight is not None and weight.size >= SMALL and 1 - np.count_nonzero(weight) / weight.size >= ZEROS:
             matrix = outputs_first(node, weight)
-            found[node.name] = tuple(block for block in BLOCKS[node.op] if density(matrix, block) <= FULL[block])
+            found[node.name] = tuple(block for block, most in BLOCKS[node.op].items() if density(matrix, block) <= most)
     return found
 
 

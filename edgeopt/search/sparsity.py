@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.forms.sparse import BLOCKS, FULL, candidates, halved, store, stored
+from edgeopt.forms.sparse import BLOCKS, candidates, halved, store, stored
 from edgeopt.ir import Graph, Node
 from edgeopt.ir.block_rows import Block, density
 from edgeopt.ops.sparse import outputs_first, stored_weight
@@ -77,7 +77,8 @@ def _full(node: Node) -> str:
     weight = stored_weight(node)
     assert weight is not None
     matrix = outputs_first(node, weight)
-    shares = [f"{density(matrix, b):.0%} of its {_name(b)} blocks (at most {FULL[b]:.0%} are timed)" for b in BLOCKS[node.op]]
+    limits = BLOCKS[node.op].items()
+    shares = [f"{density(matrix, b):.0%} of its {_name(b)} blocks (at most {most:.0%} are timed)" for b, most in limits]
     return f"{1 - np.count_nonzero(weight) / weight.size:.0%} of its weights are zero, but not so {' and '.join(shares)}"
 
 

@@ -7,6 +7,7 @@ A window is as wide as the processor picks from at once: two registers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -19,6 +20,7 @@ from edgeopt.kernels.walk.micro import Tile
 from edgeopt.target import Target
 
 VECTORS = 2  # registers of a window
+Round = Callable[[Value, Value, list[Value]], list[Value]]  # x at a window, the words of the round, the sums -> the sums
 
 
 def permutes(target: Target) -> bool:
@@ -30,20 +32,34 @@ def window_function(target: Target, tile: Tile, depth: int, sums: int) -> Any:
     """The tile as a function ``(x, w, o, b, r, y)``, see ``window_entries``; steps go to ``sums`` sums in turn."""
 
     def emit(e: Emitter, x: Value, w: Value, o: Value, b: Value, r: Value, y: Value) -> None:
-        first = micro.first_sums(e, tile, b)
-        count, words = len(first), depth * HEIGHT * 5 // 4
+        def of_round(x: Value, w: Value, total: list[Value]) -> list[Value]:
+            return _round(e, tile, depth, x, w, total)
 
-        def body(index: Value, *total: Value) -> list[Value]:
-            here = e.at(x, e.builder.zext(e.load_as(I32, e.at(o, index), 1), I64))
-            return _round(e, tile, depth, here, e.at(w, e.builder.mul(index, integer(words))), list(total))
-
-        rounds = e.builder.zext(e.load_as(I32, o), I64)
-        total = e.loop(rounds, first + [e.constant(0.0)] * (sums - 1) * count, body)
-        for k in range(1, sums):
-            total[:count] = [e.add(a, b) for a, b in zip(total[:count], total[k * count : (k + 1) * count], strict=True)]
-        micro.emit_results(e, tile, total[:count], r, y)
+        total = window_sums(e, depth * HEIGHT * 5 // 4, sums, (x, w, o), micro.first_sums(e, tile, b), of_round)
+        micro.emit_results(e, tile, total, r, y)
 
     return vector_function(target, 6, emit)
+
+
+def window_sums(
+    e: Emitter, words: int, sums: int, pointers: tuple[Value, Value, Value], first: list[Value], of_round: Round
+) -> list[Value]:
+    """The sums over all rounds, of ``words`` words each, at the ``pointers`` x, w and o; they begin with ``first``.
+
+    ``of_round`` adds a round to ``sums`` times as many sums in turn.
+    """
+    (x, w, o), count = pointers, len(first)
+
+    def body(index: Value, *total: Value) -> list[Value]:
+        here = e.at(x, e.builder.zext(e.load_as(I32, e.at(o, index), 1), I64))
+        return of_round(here, e.at(w, e.builder.mul(index, integer(words))), list(total))
+
+    rounds = e.builder.zext(e.load_as(I32, o), I64)
+    total = e.loop(rounds, first + [ir.Constant(first[0].type, None)] * (sums - 1) * count, body)
+    add = e.add if first[0].type == e.vector else e.builder.add
+    for k in range(1, sums):
+        total[:count] = [add(a, b) for a, b in zip(total[:count], total[k * count : (k + 1) * count], strict=True)]
+    return total[:count]
 
 
 def _round(e: Emitter, tile: Tile, depth: int, x: Value, w: Value, total: list[Value]) -> list[Value]:

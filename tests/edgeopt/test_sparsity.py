@@ -11,9 +11,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import edgeopt
 import edgeopt.search.sparsity as sparsity
+from edgeopt.forms.sparse import candidates
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
+from edgeopt.ir.block_rows import Block
 from edgeopt.options import Debug, Options
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
@@ -22,6 +24,7 @@ from edgeopt.search.timing import LayerCost, Profile
 from edgeopt.search.timing import profiles as timed
 from edgeopt.target import host
 from tests.kernels.harness import RNG, single
+from tests.kernels.sparse.test_sparse_products import quantised
 from tests.kernels.sparse_harness import thinned
 
 WIDTH, SIZE = 32, 10
@@ -78,6 +81,12 @@ def test_scattered_zeros_of_a_float_model_are_used() -> None:
     np.testing.assert_allclose(next(iter(made.run(data).values())), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("density", "expected"), [(0.1, ((1, 1),)), (0.6, ())])
+def test_scattered_codes_of_a_product_are_timed_where_they_are_few(density: float, expected: tuple[Block, ...]) -> None:
+    graph = quantised((1,), 256, 256, block=(1, 1), density=density)
+    assert list(candidates(graph).values()) == [expected]
+
+
 def test_a_target_that_is_not_here_is_estimated() -> None:
     made = edgeopt.compile(model(), 2, target="cortex-a72")
     assert "SparseQuantConv" in {kernel["op"] for kernel in made.manifest["kernels"]}
@@ -87,7 +96,7 @@ def test_a_target_that_is_not_here_is_estimated() -> None:
 def test_what_stays_dense_says_why_and_from_where_on_it_would_not(monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
     """Costs that are made up: a line of 20 + 100 d for sparse layers, 60 for dense ones, in time and in bytes."""
 
-    def costs(graphs: object, target: object, level: int) -> dict[str, Profile]:
+    def costs(graphs: object, target: object, level: int, energy: bool = False) -> dict[str, Profile]:
         found = timed(graphs, edgeopt.target.target("cortex-a72"), level)  # type: ignore[arg-type]
         return {
             name: priced({"dense": 60, "16x4": 120 if len(found) > 1 else 70}[name], profile) for name, profile in found.items()
@@ -128,7 +137,7 @@ def test_small_files_count_weights_as_they_are_coded() -> None:
 def test_a_search_counts_a_layer_as_it_will_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sparse layers take 2 where dense ones take 6, of a network of 30 in all."""
 
-    def costs(graphs: dict[str, object], target: object, level: int) -> dict[str, Profile]:
+    def costs(graphs: dict[str, object], target: object, level: int, energy: bool = False) -> dict[str, Profile]:
         stored = ("blocks", "half")
         layers = {n: {w: LayerCost(2.0 if "16x4" in n and w in stored else 6.0, 100) for w in WEIGHTS} for n in graphs}
         return {name: Profile(30.0, 400, 0, True, layers[name]) for name in graphs}

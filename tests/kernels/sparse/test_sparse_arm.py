@@ -17,6 +17,7 @@ from tests.kernels.sparse.test_sparse_products import quantised, weight
 from tests.kernels.sparse.test_sparse_quant_conv import PADDED, graphs
 from tests.kernels.sparse_harness import make_sparse, thinned
 
+CASES = ["conv of codes", "product of codes", "product of single codes", "conv", "conv of single weights", "product"]
 TARGETS = ["arm", "cortex-a76", "armv7"]
 
 
@@ -26,16 +27,18 @@ def made(case: str) -> Graph:
         graph, _ = graphs((1, 18, 9, 7), (24, 18, 3, 3), PADDED)
     elif case == "product of codes":
         graph = quantised((5,), 37, 50)
+    elif case == "product of single codes":
+        graph = quantised((5,), 70, 50, block=(1, 1))
     elif case.startswith("conv"):
         constants = [thinned(uniform(24, 18, 3, 3), (16, 1), 0.3), uniform(24)]
         graph = single("FusedConv", {"x": uniform(1, 18, 9, 7)}, constants, PADDED, OWN_DOMAIN)
     else:
-        graph = single("FusedGemm", {"x": uniform(5, 37)}, [weight(uniform(37, 50), 1), uniform(50)], {}, OWN_DOMAIN)
-    make_sparse(graph, (16, 4) if "codes" in case else (1, 1) if "single" in case else (16, 1))
+        graph = single("FusedGemm", {"x": uniform(5, 37)}, [weight(uniform(37, 50), (16, 1)), uniform(50)], {}, OWN_DOMAIN)
+    make_sparse(graph, (1, 1) if "single" in case else (16, 4) if "codes" in case else (16, 1))
     return graph
 
 
-@pytest.mark.parametrize("case", ["conv of codes", "product of codes", "conv", "conv of single weights", "product"])
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("where", TARGETS)
 def test_agrees_with_meaning(case: str, where: str) -> None:
     facts = target(where)
