@@ -51,6 +51,11 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return (*made.before, scale, made.call(weights=scaled))
 
 
+def _choices(site: Site) -> list[tuple[int, ...]]:
+    """Tilings of the convolution that may be better than the rule's."""
+    return conv_blocked.choices(_convolution(site))
+
+
 def _convolution(site: Site) -> Site:
     """The site as one of the convolution without the gate."""
     given, node = site.inputs[:GATE], site.node
@@ -94,6 +99,6 @@ def _moved(call: KernelCall, places: dict[Any, Any]) -> KernelCall:
 
 
 KERNELS = (
-    Kernel("conv_gated", ("GatedConv",), _select, layout="blocked", hot=True, halo=conv_halo),
+    Kernel("conv_gated", ("GatedConv",), _select, layout="blocked", hot=True, halo=conv_halo, choices=_choices),
     Kernel("conv_gated_plain", ("GatedConv",), _select_plain, by_definition=True),
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph
+from edgeopt.kernels.call import KernelCall, Site
 from edgeopt.kernels.conv import conv_gated
 from tests.kernels.harness import check, single, uniform
 
@@ -28,6 +31,16 @@ def test_scales_its_weights(shape: tuple[int, ...], outputs: int, where: str) ->
     for residual in (False, True):
         graph, data = gated(shape, outputs, residual, activation="HardSwish")
         check(graph, data, [BLOCKED], where)
+
+
+def test_other_tilings() -> None:
+    graph, data = gated((1, 40, 12, 5), 130, True)
+
+    def last(site: Site) -> tuple[KernelCall, ...]:
+        assert BLOCKED.choices is not None
+        return BLOCKED.select(replace(site, choice=BLOCKED.choices(site)[-1]))
+
+    check(graph, data, [replace(BLOCKED, select=last)])
 
 
 def test_strides() -> None:
