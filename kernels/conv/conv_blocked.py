@@ -1,7 +1,8 @@
 """Direct convolution in the blocked layout: 1x1, 3x3, strided, dilated, grouped (in whole blocks, which groups are merged to).
 
 An implicit matrix product: a tile of output pixels of one row x output vectors is summed over input blocks, kernel rows and
-columns, and the channels of a block. Weights are packed ``[group][tile of vectors][k][vector][lane]``, k in that order.
+columns, and the channels of a block. Weights are packed ``[group][tile of vectors][k][vector][lane]``, k in that order; the last
+tile of vectors may be narrower.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Prepared, Site, Tensor
 from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS, channel_numbers
-from edgeopt.kernels.conv.merged_groups import groups_together, merged
+from edgeopt.kernels.conv.conv_panels import pack_merged, steps_of
+from edgeopt.kernels.conv.conv_tiling import groups_of, is_flat, tilings
+from edgeopt.kernels.conv.merged_groups import merged
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
-from edgeopt.kernels.emit.intrinsics import offset
+from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.stated import stating
-from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, open_tile_function
+from edgeopt.kernels.walk.micro import Loop, Tile, open_tile_function
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
-from edgeopt.kernels.walk.tiling import Tiling, ranked
+from edgeopt.kernels.walk.tiling import Tiling
 from edgeopt.target import Target
 
 CHUNKS = 32  # chunks of a call, about, when there is work for as many
@@ -76,10 +76,11 @@ class Walk:
 
 @dataclass(frozen=True)
 class Direct:
-    """The form of a convolution (x, w, b, r, y): ``tile`` at every place of ``walk``."""
+    """The form of a convolution (x, w, b, r, y): ``tile`` at every place of ``walk``, in the last group ``last`` if given."""
 
     tile: Tile
     walk: Walk
+    last: Tile | None = None
 
 
 def select(site: Site) -> tuple[KernelCall, ...]:
@@ -87,18 +88,21 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     return prepare(site).calls()
 
 
-def prepare(site: Site) -> Prepared:
-    """The product of a Conv or FusedConv node; its panels are those of groups of vectors. Raises Declined as ``select``."""
+def prepare(site: Site, even: bool = False) -> Prepared:
+    """The product of a Conv or FusedConv node; its panels are those of groups of vectors, ``even``: all of one size.
+
+    Raises Declined as ``select``.
+    """
     x, y, residual, block = site.given(0), site.outputs[0], site.optional(3), site.given(0).layout.block
     if not block or not y.layout.block or (residual is not None and not residual.layout.block):
         raise Declined("its operands do not lie blocked")
-    group = _groups(site)
+    group = groups_of(site)
     together = site.node.integer("group", 1), site.node.integer("group", 1) // group
     weight = merged(site.constant(1), *together)
     window = conv_window(site.node)
     flat = is_flat(window, x, y, residual)
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
-    tiling = Tiling(*site.choice) if site.choice else _tilings(site)[0]
+    tiling = Tiling(*site.choice) if site.choice else tilings(site, even)[0]
     tile = make_tile(site.target, x, y, residual, window, tiling, weight.shape[1], activation_of(site.node))
     start = x.origin - window.pads[0] * x.row - window.pads[1]
     strides = strides_of(x, start, -(-weight.shape[1] // block), window.strides)
@@ -106,7 +110,7 @@ def prepare(site: Site) -> Prepared:
     depth = -(-weight.shape[1] // steps) * steps * window.kernel[0] * window.kernel[1]
     source = Source(strides, x.elements // x.shape[0])
     walk = make_walk(site.target, source, y, residual or y, tiling, size, group, depth)
-    packed = Packed.moved(site.constant(1), _pack_merged, together, block, steps, tiling.vectors * site.target.lanes)
+    packed = Packed.moved(site.constant(1), pack_merged, together, block, steps, tiling.vectors * site.target.lanes)
     added = Input(3) if residual is not None else Output()
     return walked(site, tile, walk, (Input(0), packed, added))
 
@@ -118,31 +122,19 @@ def walked(site: Site, tile: Tile, walk: Walk, operands: tuple[Operand, ...]) ->
     walk = replace(walk, biases=bias.array.size // walk.groups)
     roles = {"x": x, "weights": weights, "bias": bias, "residual": residual, "y": Output()}
     chunks, per = site.given(0).shape[0] * walk.groups * walk.blocks, walk.blocks if walk.weights_outer else 1
-    return Prepared(conv_function(site.target, tile, walk), roles, chunks, per)
+    return Prepared(conv_function(site.target, tile, walk, narrower(tile, site)), roles, chunks, per)
 
 
-def choices(site: Site) -> list[tuple[int, ...]]:
-    """Tilings that may be better than the rule's, as (pixels, vectors, across)."""
-    return [(t.pixels, t.vectors, t.across) for t in _tilings(site)[1 : 1 + TRIED]]
+def narrower(tile: Tile, site: Site) -> Tile | None:
+    """The tile of the last group of vectors, where it has fewer of them than the others."""
+    y = site.outputs[0]
+    left = y.blocks * y.layout.block // site.target.lanes % len(tile.vectors)
+    return replace(tile, vectors=tile.vectors[:left], residual_vectors=tile.residual_vectors[:left]) if left else None
 
 
-def _groups(site: Site) -> int:
-    """Groups after merging those that fill no block. Raises Declined."""
-    group, weight, block = site.node.integer("group", 1), site.given(1), site.given(0).layout.block
-    return group // groups_together(group, weight.shape[1], weight.shape[0] // group, block)
-
-
-def _tilings(site: Site) -> list[Tiling]:
-    x, y = site.given(0), site.outputs[0]
-    flat = is_flat(conv_window(site.node), x, y, site.optional(3))
-    vectors = y.blocks * y.layout.block // site.target.lanes // _groups(site)
-    return ranked(site.target, y.shape[2] * y.shape[3] if flat else y.shape[3], vectors, x.layout.block // site.target.lanes)
-
-
-def is_flat(window: PlaneWindow, x: Tensor, y: Tensor, residual: Tensor | None) -> bool:
-    """A 1x1 window of stride one over maps without halos walks the plane as one row."""
-    tensors = [x, y] + ([residual] if residual is not None else [])
-    return window.kernel == (1, 1) and window.strides == (1, 1) and all(t.plane == y.shape[2] * y.shape[3] for t in tensors)
+def choices(site: Site, even: bool = False) -> list[tuple[int, ...]]:
+    """Tilings that may be better than the rule's, as (pixels, vectors, across); ``even`` as in ``prepare``."""
+    return [(t.pixels, t.vectors, t.across) for t in tilings(site, even)[1 : 1 + TRIED]]
 
 
 def make_tile(
@@ -170,11 +162,6 @@ def make_tile(
     )
 
 
-def steps_of(channels: int, block: int) -> int:
-    """Steps in a loop body: fewer than usual when that wastes less on channels that fill no block."""
-    return STEPS // 2 if 0 < channels % STEPS <= STEPS // 2 else min(STEPS, block)
-
-
 def vector_offsets(target: Target, y: Tensor, count: int) -> tuple[int, ...]:
     """The offsets of ``count`` consecutive output vectors of one pixel of a blocked tensor."""
     per_block = y.layout.block // target.lanes
@@ -186,7 +173,7 @@ def make_walk(
 ) -> Walk:
     """The walk over an output of ``size`` (height, width), summed over ``depth`` products, of ``group`` convolution groups."""
     count = tiling.vectors * target.lanes
-    groups, tiles = y.blocks * y.layout.block // count, size[0] * tiling.across
+    groups, tiles = -(-y.blocks * y.layout.block // count), size[0] * tiling.across
     run = _run(target, tiles, tiling, depth * target.lanes, source.elements, groups * y.shape[0])
     blocks = -(-tiles // run)
     return Walk(
@@ -234,11 +221,15 @@ def _ahead(target: Target, walk: Walk) -> int | None:
     return tiles.bit_length() - 1
 
 
-def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]:
-    """The kernel ``(x, w, b, r, y, begin, end)`` of a tile and a walk; r is not read when the tile adds no residual."""
-    form, tile = Direct(tile, walk), replace(tile, ahead=_ahead(target, walk))
-    run, depth, share = open_tile_function(target, tile), tile.loops[0].count, walk.weights >> (tile.ahead or 0)
-    tiles, across, pixels, last = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
+def conv_function(target: Target, tile: Tile, walk: Walk, last: Tile | None = None) -> Callable[..., None]:
+    """The kernel ``(x, w, b, r, y, begin, end)`` of a walk, by ``tile`` and ``last`` (see ``Direct``).
+
+    r is not read when the tiles add no residual.
+    """
+    ahead = _ahead(target, walk)
+    run = _tile_of_group(target, tile, last, walk.groups - 1, ahead)
+    depth, share = tile.loops[0].count, walk.weights >> (ahead or 0)
+    tiles, across, pixels, final = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels
     length, blocks, groups, shared, outer = walk.run, walk.blocks, walk.groups, walk.shared, walk.weights_outer
     weights, biases, xs, ys, rs = walk.weights, walk.biases, walk.x, walk.y, walk.r
     x0, xn, xg, xr, xp = xs.start, xs.image, xs.group, xs.row, xs.pixel
@@ -257,33 +248,37 @@ def conv_function(target: Target, tile: Tile, walk: Walk) -> Callable[..., None]
             stop, passes = first * length + length, first * length if outer else 0
             row, place = first * length // across, first * length % across
             for _ in range(first * length, stop if stop < tiles else tiles):
-                column = place * pixels if place * pixels < last else last
+                column = place * pixels if place * pixels < final else final
                 xt, yt, rt = row * xr + column * xp, row * yr + column * yp, row * rr + column * rp
-                run(offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt), offset(wc, weights + passes * share), depth)
+                following = offset(wc, weights + passes * share)
+                run(group, offset(xc, xt), wc, bc, offset(rc, rt), offset(yc, yt), following, depth)
                 place, passes = place + 1, passes + 1
                 if place == across:
                     row, place = row + 1, 0
 
-    return stating(convolve, form)
+    return stating(convolve, Direct(tile, walk, last))
 
 
-def _pack_merged(weight: Array, together: tuple[int, int], block: int, steps: int, count: int) -> Array:
-    return pack(merged(weight, *together), block, steps, count)
+def _tile_of_group(target: Target, tile: Tile, last: Tile | None, final: int, ahead: int | None) -> Callable[..., None]:
+    """``(group, x, w, b, r, y, ahead, count)``: ``tile``, or in the group ``final`` the ``last`` one, if there is one."""
+    run = open_tile_function(target, replace(tile, ahead=ahead))
+    if last is None:
 
+        @inline
+        def every(group: int, x: Any, w: Any, b: Any, r: Any, y: Any, following: Any, depth: int) -> None:
+            run(x, w, b, r, y, following, depth)
 
-def pack(weight: Array, block: int, steps: int, count: int) -> Array:
-    """Weights [O, I, h, w] as ``[tile of count outputs][block of inputs][h][w][input][output]``.
+        return every
+    rest = open_tile_function(target, replace(last, ahead=ahead))
 
-    The last block of inputs is cut to whole steps.
-    """
-    outputs, inputs, height, width = weight.shape
-    tiles, blocks = -(-(-(-outputs // block) * block) // count), -(-inputs // block)
-    full = np.zeros((tiles * count, blocks * block, height, width), weight.dtype)
-    full[:outputs, :inputs] = weight
-    order = full.reshape(tiles, count, blocks, block, height, width).transpose(0, 2, 4, 5, 3, 1)
-    kept = -(-(inputs - (blocks - 1) * block) // steps) * steps
-    head = order[:, :-1].reshape(tiles, -1)
-    return np.concatenate([head, order[:, -1, :, :, :kept].reshape(tiles, -1)], axis=1)
+    @inline
+    def either(group: int, x: Any, w: Any, b: Any, r: Any, y: Any, following: Any, depth: int) -> None:
+        if group < final:
+            run(x, w, b, r, y, following, depth)
+        else:
+            rest(x, w, b, r, y, following, depth)
+
+    return either
 
 
 KERNEL = Kernel("conv_blocked", CONVOLUTIONS, select, layout="blocked", hot=True, halo=conv_halo, choices=choices)

@@ -35,7 +35,7 @@ class Panels:
 
 
 def _select(site: Site) -> tuple[KernelCall, ...]:
-    gate, made = site.given(GATE), conv_blocked.prepare(_convolution(site))
+    gate, made = site.given(GATE), conv_blocked.prepare(_convolution(site), even=True)
     if gate.plane != 1 or gate.shape[0] != 1:
         raise Declined("its gate has a border, or there are several images")
     weights, lanes = made.packed("weights"), site.target.lanes
@@ -53,7 +53,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
 
 def _choices(site: Site) -> list[tuple[int, ...]]:
     """Tilings of the convolution that may be better than the rule's."""
-    return conv_blocked.choices(_convolution(site))
+    return conv_blocked.choices(_convolution(site), even=True)
 
 
 def _convolution(site: Site) -> Site:

@@ -15,7 +15,8 @@ import numpy as np
 
 from edgeopt.ir import Node
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
-from edgeopt.kernels.conv.conv_blocked import Source, Strides, Walk, make_tile, make_walk, pack, steps_of
+from edgeopt.kernels.conv.conv_blocked import Source, Strides, Walk, make_tile, make_walk
+from edgeopt.kernels.conv.conv_panels import pack, steps_of
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset

@@ -14,7 +14,9 @@ import numpy as np
 
 from edgeopt.ir import TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Layout, Operand, Output, Packed, Site, Temporary, Tensor
-from edgeopt.kernels.conv.conv_blocked import Source, conv_function, is_flat, make_tile, make_walk, pack, steps_of, strides_of
+from edgeopt.kernels.conv.conv_blocked import Source, conv_function, make_tile, make_walk, strides_of
+from edgeopt.kernels.conv.conv_panels import pack, steps_of
+from edgeopt.kernels.conv.conv_tiling import is_flat
 from edgeopt.kernels.conv.merged_groups import groups_together, merged
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.move.relayout import fill_halo, slices

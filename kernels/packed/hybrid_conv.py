@@ -13,7 +13,7 @@ from edgeopt.kernels.walk.plane_window import conv_halo
 
 def select_blocked(site: Site) -> tuple[KernelCall, ...]:
     """The call for a HybridConv whose operands lie blocked. Raises Declined as the float kernel does."""
-    return _over_panels(site, conv_blocked.prepare(float_site(site, "FusedConv")))
+    return _over_panels(site, conv_blocked.prepare(float_site(site, "FusedConv"), even=True))
 
 
 def select_stem(site: Site) -> tuple[KernelCall, ...]:

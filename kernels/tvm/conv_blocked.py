@@ -13,7 +13,7 @@ from edgeopt.target import Target
 
 def conv_blocked(form: Direct, constants: Sequence[int], dtypes: Sequence[str], target: Target) -> Any:
     """A chunk is a run of tiles of one group of output vectors of one image."""
-    tile, walk = form.tile, form.walk
+    tile, walk, last = form.tile, form.walk, form.last
 
     def body(w: Writer, chunk: Value) -> None:
         sums = w.local(len(tile.pixels) * len(tile.vectors) * w.lanes)
@@ -33,6 +33,10 @@ def conv_blocked(form: Direct, constants: Sequence[int], dtypes: Sequence[str], 
 
             source = place(walk.x, quotient(group, walk.shared))
             at = Places(source, group * walk.weights, group * walk.biases, place(walk.r, group), place(walk.y, group))
-            write_tile(w, tile, at, sums)
+            if last is None:
+                write_tile(w, tile, at, sums)
+            else:
+                whole, final = (lambda t=t: write_tile(w, t, at, sums) for t in (tile, last))
+                w.either(group < walk.groups - 1, whole, final)
 
     return written(target, dtypes, body)

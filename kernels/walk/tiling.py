@@ -40,7 +40,7 @@ def ranked(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
         if (vectors % count == 0 or not divided) and (count == unit or _room(target, count) > 0)
         for pixels in range(1, max(1, min(width, _room(target, count))) + 1)
     ]
-    return sorted(options, key=lambda t: _cost(t, vectors) + stall(t, vectors, reading))
+    return sorted(options, key=lambda t: cost(t, vectors) + stall(t, vectors, reading))
 
 
 def _room(target: Target, vectors: int) -> int:
@@ -57,7 +57,8 @@ def stall(tiling: Tiling, vectors: int, reading: float) -> float:
     return -(-vectors // tiling.vectors) * max(0.0, tiling.vectors * reading - _slots(tiling))
 
 
-def _cost(tiling: Tiling, vectors: int) -> float:
+def cost(tiling: Tiling, vectors: int) -> float:
+    """Issue slots of a row of tiles over all ``vectors``, for one step of k."""
     return tiling.across * -(-vectors // tiling.vectors) * _slots(tiling)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgeopt.coding.placement import placement, places
 from edgeopt.errors import EdgeoptError
-from edgeopt.kernels.conv.conv_blocked import pack as pack_conv
+from edgeopt.kernels.conv.conv_panels import pack as pack_conv
 from edgeopt.kernels.gemm.product import pack as pack_matrix
 
 Array = np.ndarray[Any, Any]

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from edgeopt.ir import OWN_DOMAIN, Attribute
-from edgeopt.kernels.conv.conv_blocked import KERNEL
+from edgeopt.kernels.conv.conv_blocked import KERNEL, Direct
+from edgeopt.kernels.stated import form_of
+from edgeopt.lower.lowering import lower
+from edgeopt.target import target as find_target
 from tests.kernels.harness import check, run, single, uniform
 
 CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Attribute]]] = {
@@ -52,3 +55,15 @@ def test_declines_groups_that_would_be_mostly_zeros() -> None:
     graph = single("Conv", data, [uniform(34, 3, 1, 1)], {"group": 17})
     with pytest.raises(AssertionError, match="do not fill blocks"):
         run(graph, data, [KERNEL])
+
+
+@pytest.mark.parametrize(("outputs", "residual"), [(88, False), (104, True), (1000, False)])
+def test_a_narrower_tile_ends_vectors_that_none_divides(outputs: int, residual: bool) -> None:
+    """Eleven, thirteen and 125 vectors of AVX2."""
+    where = find_target("x86-64-v3")
+    data = {"x": uniform(2, 20, 5, 7)} | ({"r": uniform(2, outputs, 5, 7)} if residual else {})
+    others, attributes = [data["r"]] if residual else [], {"activation": "Relu"}
+    graph = single("FusedConv", data, [uniform(outputs, 20, 1, 1), uniform(outputs)], attributes, OWN_DOMAIN, others)
+    forms = [form_of(step.call.function) for step in lower(graph, where, "single", [KERNEL]).native]
+    assert [form.last is not None for form in forms if isinstance(form, Direct)] == [True]
+    check(graph, data, [KERNEL], where)
