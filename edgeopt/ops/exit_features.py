@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
-from edgeopt.ir import Graph, Node, TensorType, Value
+import numpy as np
+
+from edgeopt.ir import Array, Graph, Node, TensorType, Value
 from edgeopt.ir.match import dtype_of, shape_of
 
 FLOAT = 1  # of ONNX's element types
@@ -54,6 +56,65 @@ class Grid:
 
     def __str__(self) -> str:
         return "as it is" if self.cells is None else f"grid {self.cells[0]}x{self.cells[1]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """A layer with Relu on the features ``seen``: weight [features, units] and bias [units]."""
+
+    seen: Features
+    weight: Array
+    bias: Array
+
+    def attach(self, graph: Graph, value: Value, before: Node | None, stem: str) -> Value:
+        """The features, Gemm and Relu."""
+        features, shape = self.seen.attach(graph, value, before, stem), (1, self.weight.shape[1])
+        constants = _constants(graph, stem, self.weight, self.bias)
+        product = computed(graph, "Gemm", [features, *constants], shape, before, f"{stem}.hidden")
+        return computed(graph, "Relu", [product], shape, before, f"{stem}.hidden")
+
+    def work(self, shape: Sequence[int]) -> int:
+        """The products with the weight."""
+        return int(self.weight.size) + self.seen.work(shape)
+
+    def __str__(self) -> str:
+        return f"{self.seen}, {self.weight.shape[1]} hidden"
+
+
+@dataclass(frozen=True, eq=False)
+class Convolved:
+    """A convolution with Relu on the means ``seen``, without padding: weight [units, channels, rows, columns], bias [units]."""
+
+    seen: Grid
+    weight: Array
+    bias: Array
+    step: int
+
+    def attach(self, graph: Graph, value: Value, before: Node | None, stem: str) -> Value:
+        """The means, Conv, Relu and Flatten."""
+        units, kernel = len(self.bias), self.weight.shape[2:]
+        made, shape = self.seen.pooled(graph, value, before, stem), (1, units, *self.places())
+        inputs = [made, *_constants(graph, stem, self.weight, self.bias)]
+        attributes = {"kernel_shape": kernel, "strides": (self.step, self.step)}
+        made = computed(graph, "Conv", inputs, shape, before, f"{stem}.hidden", attributes)
+        return flat(graph, computed(graph, "Relu", [made], shape, before, f"{stem}.hidden"), before, stem)
+
+    def places(self) -> tuple[int, ...]:
+        """Rows and columns of the result."""
+        cells, kernel = self.seen.cells or (1, 1), self.weight.shape[2:]
+        return tuple((n - k) // self.step + 1 for n, k in zip(cells, kernel, strict=True))
+
+    def work(self, shape: Sequence[int]) -> int:
+        """The products with the weight, at each place."""
+        return int(self.weight.size) * prod(self.places()) + self.seen.work(shape)
+
+    def __str__(self) -> str:
+        return f"{self.seen}, {self.weight.shape[2]}x{self.weight.shape[3]} convolution of {len(self.bias)}"
+
+
+def _constants(graph: Graph, stem: str, weight: Array, bias: Array) -> list[Value]:
+    arrays = {"hidden.weight": weight, "hidden.bias": bias}
+    return [graph.constant(f"{stem}.{name}", array.astype(np.float32)) for name, array in arrays.items()]
 
 
 def flat(graph: Graph, value: Value, before: Node | None, stem: str) -> Value:

@@ -12,7 +12,7 @@ from edgeopt.assembly import assemble
 from edgeopt.frontend import export, load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph, verify
-from edgeopt.ops.exit_features import Grid
+from edgeopt.ops.exit_features import Convolved, Features, Grid, Hidden
 from edgeopt.passes.dead_code import PASS
 from edgeopt.passes.insert_exits import Exit, make, shortened
 from edgeopt.rewrite import Context, run_pass
@@ -93,6 +93,25 @@ def test_a_hierarchical_exit_hears_the_one_before_it(seed: int) -> None:
     for found in (interpret(graph, x), runtime_oracle.run(export(graph), x), assemble(graph, host()).run(x)):
         assert found["y.exit"] == [where]
         np.testing.assert_allclose(found["y"], [*said, known["y"]][where], rtol=1e-4, atol=1e-4)
+
+
+def test_a_head_with_a_layer_in_front() -> None:
+    model, x = convolution(), {"x": RNG.standard_normal((1, 3, 8, 8)).astype(np.float32)}
+    maps = interpret(load(model), x, keep=["r"])["r"]
+    hidden = Hidden(Grid((2, 2)), RNG.standard_normal((16, 6)), RNG.standard_normal(6))
+    seen = maps.reshape(4, 2, 4, 2, 4).mean(axis=(2, 4)).reshape(1, -1) @ hidden.weight + hidden.bias
+    convolved = Convolved(Grid((4, 4)), RNG.standard_normal((5, 4, 3, 3)), RNG.standard_normal(5), 1)
+    cells = maps.reshape(4, 4, 2, 4, 2).mean(axis=(2, 4))
+    windows = np.lib.stride_tricks.sliding_window_view(cells, (3, 3), axis=(1, 2))
+    walked = np.einsum("crsij,ucij->urs", windows, convolved.weight) + convolved.bias[:, None, None]
+    kinds: list[tuple[Features, Array]] = [(hidden, seen), (convolved, walked.reshape(1, -1))]
+    for features, before in kinds:
+        graph, head = load(model), replace(exit_at("r", 0, before.size, None, 0.0), features=features)
+        wanted = np.maximum(before, 0) @ head.weight + head.bias
+        assert run_pass(graph, make([head]), Context()) == 1
+        verify(graph)
+        for found in (interpret(graph, x), runtime_oracle.run(export(graph), x), assemble(graph, host()).run(x)):
+            np.testing.assert_allclose(found["y"], wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_thresholds_decide(exits: list[Exit]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,17 +12,21 @@ from edgeopt.evaluate.intervals import ONE_SIDED
 from edgeopt.evaluate.metrics import decisions
 from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
-from edgeopt.forms.exit.head import Head, fit, grids, held_out
+from edgeopt.forms.exit.head import Head, fit, fit_deeper, grids, held_out
 from edgeopt.forms.exit.points import Point, gives_probabilities, places
 from edgeopt.forms.exit.seen import Answers, Seen, seen
 from edgeopt.forms.exit.threshold import Goal, Operating, chosen, curve, operating
 from edgeopt.forms.form import Unsuited
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
+from edgeopt.ops.exit_features import Features
 
 MARGIN = "margin"  # of KINDS; one is asked for, since the best of several would fit the samples that choose
 EARLIER = (0.25, 0.5)  # weights of what the exit before said that are tried
-HEARD = 0.01  # share of the operations that hearing it must save on samples held out of the fit, where ties are many
+CLEARLY = 0.01  # share by which anything but the simplest must be better on the samples that choose it, where ties are many
+HALF = (
+    0.5  # of the work; values behind that look otherwise on samples that the network was trained on, and more is fitted to that
+)
 KNOWN = 2.0  # percentage points by which a network is better on samples that it was trained on
 FEWEST = 30  # samples
 
@@ -49,7 +53,7 @@ class Exits:
 
 @dataclass(frozen=True)
 class Option:
-    """Numbers of points to leave at, the kind of confidence, the weight of what the exit before said, and what happens on the
+    """Numbers of heads to leave at, the kind of confidence, the weight of what the exit before said, and what happens on the
 
     samples that choose.
     """
@@ -62,8 +66,9 @@ class Option:
 
 @dataclass(eq=False)
 class Candidates:
-    """Heads at ``points`` of the optimised ``graph``, fitted on ``calibration``, and what they say of ``data``.
+    """``heads`` at ``points`` of the optimised ``graph``, fitted on ``calibration``, and what they say of ``data``.
 
+    ``places`` lists the numbers of the heads at each place, the plain one first; ``points`` says for each where it stands.
     Labels are fitted, or else the network's own decisions. Exits that are ``hierarchical`` may hear what the one before them
     said, which must lie in the same program then. Losses count from the ``reference`` [samples, classes] of ``data``, what the
     network said before it was approximated, where that is given. Raises Unsuited for a network without a place to leave it, for
@@ -80,29 +85,41 @@ class Candidates:
     reference: Array | None = None
     points: list[Point] = field(init=False)
     heads: list[Head] = field(init=False)
+    places: list[list[int]] = field(init=False)
     answers: Answers = field(init=False)
     held: Answers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.points = places(self.graph)
-        if not self.points:
+        found = places(self.graph)
+        self._refuse_unsuited(found)
+        shapes = [shape_of(point.value) or () for point in found]
+        first, second = seen(self.graph, found, [grids(shape) for shape in shapes], (self.calibration, self.data))
+        self._refuse_known(first, second)
+        self.points, self.heads, self.places, logits = [], [], [], []
+        for place, (point, shape) in enumerate(zip(found, shapes, strict=True)):
+            made = self._fitted(point, shape, first.features[place], first)
+            self.places.append(list(range(len(self.heads), len(self.heads) + len(made))))
+            self.points += [point] * len(made)
+            self.heads += made
+            logits += [head.logits(second.features[place]) for head in made]
+        self.answers = self._answers(logits, second)
+        held = held_out(len(first.targets), self.seed)
+        self.held = Answers([head.held for head in self.heads], first.targets[held], first.right[held])
+
+    def _fitted(self, point: Point, shape: Sequence[int], known: Mapping[Features, Array], first: Seen) -> list[Head]:
+        """The heads at one place; those with a layer in front only where most of the work lies behind it."""
+        given = (known, first.targets, first.final.shape[1], shape, self.seed)
+        plain = fit(*given)
+        return [plain, *(fit_deeper(plain, *given) if point.depth < HALF else [])]
+
+    def _refuse_unsuited(self, found: Sequence[Point]) -> None:
+        if not found:
             raise Unsuited("there is no place to leave this network early: no value of one sample carries all that follows")
         if sum(size > 1 for size in shape_of(self.graph.outputs[0]) or ()) != 1:
             raise Unsuited("what the network gives for a sample is not one decision among classes")
         if len(self.data) < 2 * FEWEST or len(self.calibration) < FEWEST:
             given = f"{len(self.calibration)} and {len(self.data)} samples"
             raise Unsuited(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
-        shapes = [shape_of(point.value) or () for point in self.points]
-        kinds = [grids(shape) for shape in shapes]
-        first, second = seen(self.graph, self.points, kinds, (self.calibration, self.data))
-        self._refuse_known(first, second)
-        classes = first.final.shape[1]
-        fitting = zip(first.features, shapes, strict=True)
-        self.heads = [fit(known, first.targets, classes, shape, self.seed) for known, shape in fitting]
-        logits = [head.logits(some) for head, some in zip(self.heads, second.features, strict=True)]
-        self.answers = self._answers(logits, second)
-        held = held_out(len(first.targets), self.seed)
-        self.held = Answers([head.held for head in self.heads], first.targets[held], first.right[held])
 
     def _answers(self, logits: list[Array], second: Seen) -> Answers:
         if self.reference is None:
@@ -130,8 +147,7 @@ class Candidates:
         samples, reported on the other. None where no exit saves anything. ``sets`` as for ``options``.
         """
         found = self.options(goal, seed, sets)
-        worth = {option: option.point.macs if goal.macs is None else option.point.bound for option in found}
-        best = min(found, key=lambda option: (worth[option], len(option.exits)), default=None)
+        best = min(found, key=lambda option: (_spent(goal, option.point), len(option.exits)), default=None)
         return None if best is None else self.described(best, seed)
 
     def described(self, option: Option, seed: int = 0) -> Exits:
@@ -149,26 +165,47 @@ class Candidates:
     def options(self, goal: Goal, seed: int = 0, sets: Iterable[tuple[int, ...]] | None = None) -> list[Option]:
         """Each set of exits that saves something within ``goal``.
 
-        ``sets`` of numbers of points are those to try, all by default.
+        ``sets`` of numbers of places are those to try, all from each place on by default.
         """
         samples, found, kind = self.halves(seed)[0], [], self.confidence
-        earlier = self._earlier(goal)
-        for some in _sets(len(self.points)) if sets is None else sets:
-            point = chosen(curve(*self.answers.of(kind, some, samples, earlier), self.depths(some)), goal)
-            found += [Option(some, kind, earlier, point)] if point.macs < 1.0 else []
+        heads = self._best(goal)
+        earlier = self._earlier(goal, heads)
+        for some in _sets(len(heads)) if sets is None else sets:
+            exits = tuple(heads[place] for place in some)
+            point = self._chosen(goal, self.answers, exits, samples, earlier)
+            found += [Option(exits, kind, earlier, point)] if point.macs < 1.0 else []
         return found
 
-    def _earlier(self, goal: Goal) -> float:
+    def _best(self, goal: Goal) -> list[int]:
+        """At each place the head that saves most as the only exit, where heads were tried, not where thresholds are chosen.
+
+        It is the plain one, unless another saves clearly more.
+        """
+        samples = np.arange(len(self.held.end))
+
+        def spent(head: int) -> float:
+            return _spent(goal, self._chosen(goal, self.held, (head,), samples, 0.0))
+
+        found = []
+        for plain, *others in self.places:
+            cost = {head: spent(head) for head in (plain, *others)} if others else {plain: 0.0}
+            best = min(cost, key=lambda head: cost[head])
+            found.append(best if cost[best] < cost[plain] - CLEARLY * abs(cost[plain]) else plain)
+        return found
+
+    def _chosen(self, goal: Goal, answers: Answers, exits: tuple[int, ...], samples: Array, earlier: float) -> Operating:
+        return chosen(curve(*answers.of(self.confidence, exits, samples, earlier), self.depths(exits)), goal)
+
+    def _earlier(self, goal: Goal, heads: Sequence[int]) -> float:
         """The weight of what the exit before said: the one that saves most where heads were tried, not where thresholds are."""
-        every, samples = tuple(range(len(self.points))), np.arange(len(self.held.end))
+        every, samples = tuple(heads), np.arange(len(self.held.end))
 
         def spent(earlier: float) -> float:
-            known = self.held.of(self.confidence, every, samples, earlier)
-            point = chosen(curve(*known, self.depths(every)), goal)
+            point = self._chosen(goal, self.held, every, samples, earlier)
             return point.macs if goal.macs is None else point.loss
 
         plain, best = spent(0.0), min((spent(w), w) for w in EARLIER) if self.hierarchical else (np.inf, 0.0)
-        return best[1] if best[0] < plain - HEARD * abs(plain) else 0.0
+        return best[1] if best[0] < plain - CLEARLY * abs(plain) else 0.0
 
     def always(self, number: int, seed: int = 0) -> Option:
         """Everything leaves at one point: the network is cut short there."""
@@ -218,6 +255,11 @@ def better(known: Array, new: Array) -> float:
     return gap if gap > max(KNOWN, ONE_SIDED * error) else 0.0
 
 
+def _spent(goal: Goal, point: Operating) -> float:
+    """What is to be small: operations within a loss, the bound of the loss within a cost."""
+    return point.macs if goal.macs is None else point.bound
+
+
 def _sets(count: int) -> Iterator[tuple[int, ...]]:
-    """All exits from some place on: few sets, since the best of many would fit the samples that choose."""
+    """All places from some one on: few sets, since the best of many would fit the samples that choose."""
     return (tuple(range(first, count)) for first in range(count))

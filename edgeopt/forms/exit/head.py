@@ -1,4 +1,4 @@
-"""A classifier on a value inside a network: regularised logistic regression on features of it."""
+"""A classifier on a value inside a network: regularised logistic regression on features of it, or on a layer in front of that."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeopt.forms.exit.deeper import Kind, kinds, layers, worth
+from edgeopt.forms.exit.layers import Layers
 from edgeopt.ir import Array
 from edgeopt.ops.exit_features import Features, Grid
 
@@ -24,7 +26,7 @@ class Head:
     """Sees ``features`` of a value, then weight [features, classes] and bias [classes].
 
     ``accuracy`` is that on samples held out of the fit, between 0 and 1, ``held`` [samples, classes] the logits of those before
-    it was refitted on them too; ``work`` its multiply-accumulates.
+    it was refitted on them too; ``work`` its multiply-accumulates. A head of a ``kind`` with a layer in front was ``learnt``.
     """
 
     features: Features
@@ -33,9 +35,18 @@ class Head:
     accuracy: float
     held: Array
     work: int
+    kind: Kind | None = None
+    learnt: Layers | None = None
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return int(self.weight.size + (0 if self.learnt is None else self.learnt.first[0].size))
 
     def logits(self, seen: Mapping[Features, Array]) -> Array:
         """[samples, classes] of what is seen of samples, [samples, features] of each kind."""
+        if self.kind is not None and self.learnt is not None:
+            return self.learnt.logits(self.kind.patches(seen[self.kind.seen]))
         return np.asarray(seen[self.features] @ self.weight + self.bias)
 
 
@@ -68,6 +79,22 @@ def fit(seen: Mapping[Features, Array], targets: Array, classes: int, shape: Seq
     right, _, strength, _, kind, logits = max(tried, key=lambda t: t[:4])
     weight, bias = _regression(seen[kind][order], targets[order], classes, -strength)
     return Head(kind, weight, bias, right, logits, weight.size + kind.work(shape))
+
+
+def fit_deeper(
+    plain: Head, seen: Mapping[Features, Array], targets: Array, classes: int, shape: Sequence[int], seed: int = 0
+) -> list[Head]:
+    """Heads with a layer in front, beside the ``plain`` one, of what ``fit`` takes; none where a plane is all that is needed."""
+    order, held = _order(len(targets), seed), held_out(len(targets), seed)
+    rest, made = order[len(held) :], list[Head]()
+    for kind in kinds(plain.features, seen, shape) if worth(targets[rest], classes) else ():
+        x = seen[kind.seen]
+        logits = layers(kind, x[rest], targets[rest], classes, seed).logits(kind.patches(x[held]))
+        found = layers(kind, x[order], targets[order], classes, seed)
+        features, right = kind.made(found), float(np.mean(logits.argmax(axis=1) == targets[held]))
+        work = found.last[0].size + features.work(shape)
+        made.append(Head(features, *found.last, right, logits, work, kind, found))
+    return made
 
 
 def held_out(count: int, seed: int = 0) -> Array:

@@ -120,8 +120,9 @@ class ExitSession:
         return self._known[key]
 
     def alone(self, forms: Mapping[str, Form]) -> Fitted:
-        """The heads at these places, by themselves."""
-        heads = dict(zip(self._places, self._candidates(forms).heads, strict=True))
+        """The plain heads at these places, by themselves."""
+        found = self._candidates(forms)
+        heads = {name: found.heads[numbers[0]] for name, numbers in zip(self._places, found.places, strict=True)}
         return Fitted({name: heads[name] for name in forms})
 
     def rough(self, forms: Mapping[str, Form], under: Overlay) -> Fitted:
@@ -160,7 +161,7 @@ class ExitSession:
 
     def sizes(self, solution: Fitted) -> Mapping[str, int]:
         """Bytes of the weights of each head."""
-        return {name: FLOAT_BYTES * head.weight.size for name, head in solution.heads.items()}
+        return {name: FLOAT_BYTES * head.parameters for name, head in solution.heads.items()}
 
     def title(self) -> str:
         """What is done to the network."""

@@ -23,13 +23,13 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.examine.exits import with_exits
 from edgeopt.forms.exit.confidence import certainty, largest, margin, probabilities
 from edgeopt.forms.exit.fitted import Candidates, fit_exits
-from edgeopt.forms.exit.head import fit
+from edgeopt.forms.exit.head import fit, fit_deeper
 from edgeopt.forms.exit.points import gives_probabilities, points
 from edgeopt.forms.exit.seen import Answers
 from edgeopt.forms.exit.threshold import Goal, chosen, curve, leaves, operating
 from edgeopt.frontend import load
 from edgeopt.ir import Array
-from edgeopt.ops.exit_features import Features, Grid
+from edgeopt.ops.exit_features import Convolved, Features, Grid, Hidden
 from tests.edgeopt.bright_quarters import CLASSES, blobs, network
 from tests.edgeopt.small_models import convolution
 
@@ -44,6 +44,51 @@ def test_heads_learn_and_ignore_classes_they_never_saw() -> None:
     assert set(head.logits(seen).argmax(axis=1)) <= {0, 1, 2}
     two = fit(seen, y % 2, 2, (1, 6, 4, 4))
     assert two.accuracy > 0.9
+
+
+def test_a_layer_in_front_where_no_plane_separates_the_classes() -> None:
+    """Classes by whether two features have the same sign, and one by a third: logistic regression cannot tell the first two."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((900, 4)).astype(np.float32)
+    y = np.where(x[:, 2] > 0.5, 2, np.sign(x[:, 0]) == np.sign(x[:, 1])).astype(int)
+    seen: dict[Features, Array] = {Grid(None): 3.0 * x + 5.0}
+    plain = fit(seen, y, 3, (1, 4))
+    (head,) = fit_deeper(plain, seen, y, 3, (1, 4))
+    assert isinstance(head.features, Hidden) and head.accuracy > 0.9 > plain.accuracy + 0.1
+    assert head.work == head.parameters == 4 * 64 + 64 * 3 and str(head.features) == "as it is, 64 hidden"
+    assert np.mean(head.logits(seen).argmax(axis=1) == y) > 0.9
+    assert not fit_deeper(plain, seen, (x[:, 0] > 0).astype(int), 2, (1, 4)), "two classes need one plane"
+
+
+def test_a_convolution_in_front_of_a_head_sees_where_things_lie_together() -> None:
+    """A class is which of two bright cells are neighbours, wherever in the map: means of cells alone do not say."""
+    rng = np.random.default_rng(1)
+    y, x = rng.integers(0, 3, 1200), 0.2 * rng.standard_normal((1200, 1, 6, 6))
+    steps = np.array([[0, 1], [1, 0], [1, 1]])
+    row, column = rng.integers(0, 5, (2, 1200))
+    x[np.arange(1200), 0, row, column] += 2.0
+    x[np.arange(1200), 0, row + steps[y, 0], column + steps[y, 1]] += 2.0
+    seen: dict[Features, Array] = {Grid((6, 6)): x.reshape(1200, -1).astype(np.float32)}
+    plain = fit(seen, y, 3, (1, 1, 12, 12))
+    head = fit_deeper(plain, seen, y, 3, (1, 1, 12, 12))[-1]
+    assert isinstance(head.features, Convolved) and head.accuracy > plain.accuracy + 0.2
+    assert head.work == 16 * 9 * 16 + 16 * 16 * 3 and str(head.features) == "grid 6x6, 3x3 convolution of 16"
+
+
+def test_the_head_that_saves_most_is_taken_at_each_place() -> None:
+    """Sure and right more often for a little more work: taken; the same for much more: not."""
+    rng, targets = np.random.default_rng(0), np.random.default_rng(1).integers(0, 3, 2000)
+    signal = 2.0 * np.eye(3)[targets]
+    plain, better = (signal * s + rng.standard_normal((2000, 3)) for s in (1.0, 2.0))
+    candidates = Candidates(load(network()), blobs(100, 1), blobs(100, 2))
+    (point, head), taken = (candidates.points[0], candidates.heads[0]), []
+    candidates.points, candidates.places = [point] * 2, [[0, 1]]
+    for share in (0.01, 0.7):
+        candidates.heads = [head, replace(head, work=int(share * point.macs))]
+        candidates.held = candidates.answers = Answers([plain, better], targets, np.ones(2000, bool))
+        (option,) = candidates.options(Goal(2.0))
+        taken.append(option.exits)
+    assert taken == [(1,), (0,)]
 
 
 @given(st.integers(0, 1000), st.floats(0, 5))
@@ -84,7 +129,7 @@ def test_an_earlier_exit_is_heard_where_that_saves() -> None:
     first, second, loud = (signal * s + n * rng.standard_normal((2000, 3)) for s, n in ((1, 1.0), (1, 1.0), (0, 8.0)))
     candidates = Candidates(load(network()), blobs(100, 1), blobs(100, 2), hierarchical=True)
     candidates.points = [replace(candidates.points[0], depth=depth) for depth in (0.1, 0.5)]
-    candidates.heads = candidates.heads * 2
+    candidates.heads, candidates.places = candidates.heads[:1] * 2, [[0], [1]]
     weights = []
     for before in (first, loud):
         candidates.held = candidates.answers = Answers([before, second], targets, np.ones(2000, bool))
