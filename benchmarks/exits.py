@@ -5,8 +5,8 @@
 DIR of --models holds NAME.onnx; DIR of --data holds NAME.eval.npz, and NAME.train.npz or NAME.cal.npz to fit heads on. Each split
 chooses exits and threshold on one half of the former and reports on the other. Times are of the first split's model on its
 reported samples, against the plain model, in turns, the least of the rounds: the mean is that of all samples, one after the other
-in native calls of some milliseconds; percentiles are of each sample by itself. A second row for each network has one exit only, at
-the first place there is, as BranchyNet's table has for LeNet.
+in native calls of some milliseconds; percentiles are of each sample by itself. A second row for each network has one exit only,
+at the first place there is, as BranchyNet's table has for LeNet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Chosen cuts of real networks against all cuts there are.
 
-    python -m benchmarks.optimal_cuts [MODEL.onnx ...] [--seeds 2] [--most 3000]
+    python -m benchmarks.optimal_cuts [MODEL.onnx ...] [--seeds 2] [--most 3000] [--shape NAME=1,512]
 
 What runs on the first k tiers is a set of layers that needs no others (a down-set of the graph), and those of growing k contain
 one another. All down-sets are enumerated, and all pairs of them, one inside the other, are priced: that is every placement on
@@ -103,9 +103,9 @@ def _link(made: Network, rates: Rates, inner: Array, link: int) -> tuple[float, 
     return ups[link], downs[link], trips[link]
 
 
-def compared(model: Path | ModelProto, seeds: int, most: int) -> Found | None:
+def compared(model: Path | ModelProto, seeds: int, most: int, shapes: dict[str, tuple[int, ...]] | None = None) -> Found | None:
     """All objectives over all links with ``seeds`` costs of layers each; None for too many down-sets."""
-    graph = load(model)
+    graph = load(model, shapes)
     optimize(graph)
     plans, divided, excess, seconds, placements, sets = 0, 0, 0.0, 0.0, 0, None
     for seed, link in product(range(seeds), LINKS):
@@ -157,12 +157,14 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="*")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--most", type=int, default=3000)
+    parser.add_argument("--shape", action="append", default=[], metavar="NAME=1,512", help="of an input with open dimensions")
     given = parser.parse_args()
+    shapes = {name: tuple(map(int, dims.split(","))) for name, dims in (text.split("=") for text in given.shape)}
     print("| network | stages | down-sets | placements | plans | of several tiers | worst above the least | seconds a plan |")
     print("|---" * 8 + "|")
     for name, model in subjects(given.models):
         try:
-            line = cells(compared(model, given.seeds, given.most), given.most)
+            line = cells(compared(model, given.seeds, given.most, shapes), given.most)
         except EdgeoptError as error:
             line = f"{error} | | | | | | "
         print(f"| {name} | {line} |", flush=True)
