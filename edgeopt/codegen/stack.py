@@ -1,7 +1,7 @@
 """The stack that a library takes, from the prologues of its functions: what they push, and what they take off the pointer.
 
 The entry point calls the walk over steps, that a form, that a kernel. The deepest kernel counts, with all that stands above it;
-what functions of libm take is not seen here.
+what functions of libm take is seen where they are linked (``edgeopt.codegen.linked``).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _CHAIN = (r"_run$", r"_steps$", r"_step$", r"^form_", r"^(call|general)_")
 
 def stack_bytes(elf: Elf, target: Target) -> int:
     """Bytes of stack of one inference; 0 for processors whose prologues are not known here."""
-    taken = next((found for start, found in _TAKEN.items() if target.architecture.startswith(start)), None)
-    if taken is None:
-        return 0
-    frames = frame_bytes(elf, taken)
+    frames = frame_bytes(elf, target)
     return sum(max((size for name, size in frames.items() if re.search(kind, name)), default=0) for kind in _CHAIN)
 
 
-def frame_bytes(elf: Elf, taken: Taken) -> Mapping[str, int]:
-    """The frame of each function: what its first instructions take off the stack pointer."""
+def frame_bytes(elf: Elf, target: Target) -> Mapping[str, int]:
+    """The frame of each function: what its first instructions take off the stack pointer. None of unknown processors."""
+    taken = next((found for start, found in _TAKEN.items() if target.architecture.startswith(start)), None)
+    if taken is None:
+        return {}
     code = elf.sections().get(".text", b"")
     places = [(s.name, s.offset & ~1) for s in elf.symbols() if s.is_function and s.section == ".text"]
     return {name: _frame(code, at, taken) for name, at in places}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeopt.codegen.elf import Elf, archived
-from edgeopt.codegen.linked import library_bytes
+from edgeopt.codegen.linked import libraries
 from edgeopt.codegen.stack import stack_bytes
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import numpy_dtype
@@ -59,11 +59,10 @@ def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
     callers = [b.type for b in (*program.inputs, *program.outputs) if b.type is not None and b.offset is None]
     ports = sum(prod(type_.dims) * numpy_dtype(type_.dtype).itemsize for type_ in callers)
     decoded = 0 if program.file is None else program.weights_bytes
-    stack = stack_bytes(elf, target)
-    called = library_bytes(files["libmodel.a"], program.name, target)
-    return MemoryBudget(
-        elf.loaded_bytes, called, len(files[WEIGHTS]), program.arena_bytes, program.scratch_bytes, decoded, ports, stack
-    )
+    called = libraries(files["libmodel.a"], program.name, target)
+    stack = stack_bytes(elf, target) + (called.stack if called is not None else 0)
+    code, size, weights = elf.loaded_bytes, None if called is None else called.size, len(files[WEIGHTS])
+    return MemoryBudget(code, size, weights, program.arena_bytes, program.scratch_bytes, decoded, ports, stack)
 
 
 def require_memory(found: MemoryBudget, program: Program, target: Target) -> None:

@@ -25,6 +25,7 @@ from tests.kernels.channels_last.networks import CHAIN, chain
 
 RAW = FileForm(coded=False, onnx=False)
 M4 = target("cortex-m4")
+APART = 128  # bytes of stack that are counted too much where the deepest kernel does not call the deepest function of a library
 STARTING = 1500  # bytes of the program that reads samples and calls the network
 
 
@@ -34,9 +35,8 @@ def made(where: str = "cortex-m4", flash: int = 0, ram: int = 0) -> CompiledMode
     return assemble(chain(CHAIN, (1, 5, 12, 10))[0], facts, symbol="small", library=True, form=RAW)
 
 
-@pytest.mark.parametrize(("where", "library"), [("cortex-m4", 64), ("rv32imc", 160)])
-def test_the_budget_is_what_the_program_takes(where: str, library: int) -> None:
-    """What functions of ``library`` bytes of stack take, floats in software, is not in the object and not known."""
+@pytest.mark.parametrize("where", ["cortex-m4", "rv32imc"])
+def test_the_budget_is_what_the_program_takes(where: str) -> None:
     needs_board(where)
     model = made(where)
     (note,) = (n for n in model.manifest["notes"] if n.startswith("flash"))
@@ -49,8 +49,8 @@ def test_the_budget_is_what_the_program_takes(where: str, library: int) -> None:
     assert 0 <= linked - found["flash"] <= STARTING, "flash holds the program that calls the network, and no more"
     about = model.manifest
     ram = about["arena_bytes"] + about["scratch_bytes"] + x.size + int(np.prod(about["outputs"][0]["shape"])) + stack
-    assert abs(found["RAM"] - ram) <= max(0.02 * ram, library), (found, ram)
-    assert abs(stack - found["stack"]) <= library and found["stack"] >= 64
+    assert -0.02 * ram <= found["RAM"] - ram <= max(0.02 * ram, APART), (found, ram)
+    assert -64 <= found["stack"] - stack <= APART and found["stack"] >= 64
 
 
 @pytest.mark.parametrize(
