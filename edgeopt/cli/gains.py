@@ -41,5 +41,5 @@ def _cells(gain: LayerGain) -> tuple[str, ...]:
 def _verdict(found: Gains) -> str:
     paying, total = sum(g.pays for g in found.layers), found.total
     whole = f"the network takes {1e3 * total.seconds:.4g} ms instead of {1e3 * total.float_seconds:.4g}"
-    advice = "-O3 quantises it" if total.pays else "-O3 quantises what pays, or leaves it in float"
+    advice = "-O3 --data FILE.npz quantises it" if total.pays else "-O3 quantises what pays, or leaves it in float"
     return f"{found.scheme} pays in {paying} of {len(found.layers)} layers; {whole}: {advice}"

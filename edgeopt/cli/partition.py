@@ -10,7 +10,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
-from edgeopt.cli.console import print_table, say, working
+from edgeopt.cli.console import note, print_table, say, working
 from edgeopt.cli.split import Tiles, split_model, split_options
 from edgeopt.files import refuse_place
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgeopt.partition.leaving import Leaving
     from edgeopt.partition.plan import Plan, Row
     from edgeopt.partition.prices import Objective
+    from edgeopt.partition.subject import Subject
 
 TIERS = "A file that describes tiers and links, or a sample: 3g, 4g, wifi, ethernet."
 OBJECTIVES = click.Choice(("latency", "energy", "throughput"))
@@ -70,22 +71,14 @@ def partition(
     from edgeopt.partition.package import save_plan
     from edgeopt.partition.pictures import report
     from edgeopt.partition.plan import plan
+    from edgeopt.partition.subject import subject
     from edgeopt.partition.tiers import load_tiers
 
     tiers, folder = load_tiers(source), Path(source).parent
     with working(f"planning {model.name}"):
-        found = plan(
-            model,
-            tiers,
-            objective,
-            deadline and deadline / 1e3,
-            shapes=shapes,
-            folder=folder,
-            data=data,
-            calibration=calibration,
-            max_drop=max_drop,
-            exits=exits,
-        )
+        known = subject(model, shapes, folder, data, calibration)
+        _note_missing_jpeg(known)
+        found = plan(known, tiers, objective, deadline and deadline / 1e3, max_drop=max_drop, exits=exits)
     if as_json:
         answer(_record(found))
     else:
@@ -98,6 +91,13 @@ def partition(
         if not as_json:
             parts = len({part for v in made for part in v.parts.values()})
             say(f"wrote {output}: {_counted(parts, 'part')} for {_counted(len(made), 'placement')}")
+
+
+def _note_missing_jpeg(known: Subject) -> None:
+    from edgeopt.partition.codes.picture import INSTALL, jpeg_possible
+
+    if known.measures_pictures and not jpeg_possible():
+        note(f"note: JPEG is left out of the ways to send the input, since it needs Pillow: {INSTALL}")
 
 
 def _counted(number: int, what: str) -> str:

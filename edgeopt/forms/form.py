@@ -52,7 +52,8 @@ class Evidence:
     ``signed``: the target multiplies signed bytes. ``vector`` channels cost it as much as fewer do. ``method`` is the rule of
     ranges that is asked for. ``reading`` is given when the result is a file of standard operators for another runtime.
     ``data`` are samples to choose on within ``max_drop`` percentage points, and ``reference`` what the network said of them
-    before anything was approximated, for techniques that find decisions of their own there.
+    before anything was approximated, for techniques that find decisions of their own there. ``timed``: nothing but the
+    time of the forms is asked, which does not depend on ranges, so that those of generated inputs will do where there is no data.
     """
 
     graph: Graph
@@ -65,6 +66,7 @@ class Evidence:
     data: DataSet | None = None
     max_drop: float = 1.0
     reference: Array | None = None
+    timed: bool = False
 
 
 class Unsuited(EdgeoptError):

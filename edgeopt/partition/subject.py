@@ -16,7 +16,9 @@ from edgeopt.evaluate.data import DataSet, read_pair
 from edgeopt.forms.exit.fitted import Candidates
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
+from edgeopt.ir.match import shape_of
 from edgeopt.partition.codes.coder import Coder
+from edgeopt.partition.codes.picture import picture_layout
 from edgeopt.partition.layer_costs import LayerCosts, estimated
 from edgeopt.partition.profile import read_profile
 from edgeopt.partition.tiers import Tier, Tiers
@@ -61,6 +63,12 @@ class Subject:
         if self.samples is not None and max_drop not in self._coders:
             self._coders[max_drop] = Coder(self.graph, *self.samples, max_drop)
         return self._coders.get(max_drop)
+
+    @property
+    def measures_pictures(self) -> bool:
+        """Whether there are samples of a single input that looks like a picture, which others send as JPEG."""
+        shape = shape_of(self.graph.inputs[0]) if len(self.graph.inputs) == 1 else None
+        return self.samples is not None and shape is not None and picture_layout(shape) is not None
 
     @cached_property
     def candidates(self) -> Candidates:

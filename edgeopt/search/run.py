@@ -248,7 +248,8 @@ def sketched(graph: Graph, forms: str, target: Target, level: int) -> tuple[Grap
     """
     keys = {name: [key] for name, key in wanted(forms).items()}
     graph, statistics = exact_graph(graph, keys, Context(level=level))
-    sessions = opened(Evidence(graph, None, statistics, target.signed_bytes, channels_at_once(target)), keys)
+    evidence = Evidence(graph, None, statistics, target.signed_bytes, channels_at_once(target), timed=True)
+    sessions = opened(evidence, keys)
     if not sessions:
         first = techniques()[next(iter(keys))]
         reasons = "; ".join([first.obstacle(graph), *first.left(graph)])

@@ -12,6 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PASS, TEST, PIPELINE = "passes/cancel_negations.py", "tests/passes/test_cancel_negations.py", "edgeopt/pipeline.py"
+PATTERNS, EXACTNESS = "tests/passes/arithmetic_patterns.py", "tests/passes/test_exactness.py"
+
+
+WRITTEN = (PASS, TEST, PATTERNS)
 
 
 def blocks() -> dict[str, str]:
@@ -32,8 +36,12 @@ def copied(folder: Path) -> None:
 def copy(tmp_path: Path) -> Path:
     """A copy in which the steps of the page to a pass were followed."""
     copied(tmp_path)
-    (tmp_path / "tests" / "passes").mkdir(parents=True)
+    shutil.copytree(ROOT / "tests" / "passes", tmp_path / "tests" / "passes", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "strategies.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     steps = blocks()
+    with (tmp_path / PATTERNS).open("a") as patterns:
+        patterns.write(f"\n\n{steps[PATTERNS]}")
     for name in (PASS, TEST):
         (tmp_path / name).write_text(steps[name])
     import_line, stage_line = steps[PIPELINE].splitlines(keepends=True)
@@ -59,12 +67,14 @@ def test_the_steps_of_the_page_work(copy: Path) -> None:
     tested = python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEST)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "2 passed" in tested.stdout
+    general = python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXACTNESS, "-k", "cancel_negations or has_a_pattern")
+    assert general.returncode == 0 and "3 passed" in general.stdout, general.stdout + general.stderr
     listed = python(copy, "-c", "from edgeopt.cli.main import main; main()", "passes")
     assert "cancel_negations" in listed.stdout, listed.stderr
 
 
 def test_the_code_of_the_page_is_clean(copy: Path) -> None:
-    for check in (("-m", "ruff", "check", PASS, TEST), ("-m", "ruff", "format", "--check", PASS, TEST)):
+    for check in (("-m", "ruff", "check", *WRITTEN), ("-m", "ruff", "format", "--check", *WRITTEN)):
         done = python(copy, *check)
         assert done.returncode == 0, done.stdout + done.stderr
 

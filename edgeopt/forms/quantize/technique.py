@@ -31,6 +31,7 @@ FINER = {"w8a8": ("w8a16",), "w4a8": ("w8a8", "w8a16"), "w4a4": ("w4a8", "w8a8")
 OPSETS = {"int4": 21, "uint4": 21, "int16": 21, "uint16": 21, "int2": 25, "binary": 25}
 DYNAMIC_OPSET = 11
 DATA_FREE_SAMPLES = 32
+TIMED_SAMPLES = 2  # for ranges on which nothing depends but that there are some
 
 
 class Quantize:
@@ -77,6 +78,8 @@ class Quantize:
         """
         refuse_infinite([*quantizable_nodes(evidence.graph), *recurrent_nodes(evidence.graph)])
         schemes = tuple(self.schemes(evidence, keys))
+        if evidence.timed:
+            return QuantizeSession(self, evidence, schemes, generated(evidence.graph, TIMED_SAMPLES))
         if evidence.calibration is None:
             return _without_data(self, evidence, schemes)
         if not quantizable_nodes(evidence.graph):  # nothing but recurrent layers: their codes need no data
@@ -175,7 +178,7 @@ class QuantizeSession:
         name = self._named(under)
         if name not in self._rough:
             how = Repairs(adaptive=False, compensate=False, correct_bias=False)
-            few = generated(self.graph, 2)
+            few = generated(self.graph, TIMED_SAMPLES)
             self._rough[name] = {s.name: make_plan(self.graph, few, s, None, "minmax", how, under=under) for s in self.schemes}
         keys = {layer: form.key for layer, form in forms.items()}
         return self._with_recurrent(combined(self.graph, self._rough[name], keys), keys, under)

@@ -13,7 +13,7 @@ from edgeopt.partition.codes.fit import BITS, fit, grid_step, spread
 from edgeopt.partition.codes.judge import Loss
 from edgeopt.partition.codes.layout import Layout, layouts
 from edgeopt.partition.codes.message import OVERHEAD
-from edgeopt.partition.codes.picture import Jpeg, Raw, grid_of, picture_layout
+from edgeopt.partition.codes.picture import Jpeg, Raw, grid_of, jpeg_possible, picture_layout
 from edgeopt.partition.codes.transforms import as_it_is, discriminant, rotation
 
 COARSE = (
@@ -69,7 +69,7 @@ def tried(calibration: Array, classes: Array, held_out: Array, measure: Measure,
 def uploads(calibration: Array, held_out: Array, measure: Measure, budget: float) -> dict[str, Chosen]:
     """The codes of an input that others use: its bytes where it lies on a grid of 256 values, and JPEG where it is a picture.
 
-    JPEG has the lowest quality within the ``budget``, or the best there is. Raises EdgeoptError where Pillow is missing.
+    JPEG has the lowest quality within the ``budget``, or the best there is; it is left out where Pillow is missing.
     """
     found: dict[str, Chosen] = {}
     shape = (1, *calibration.shape[1:])
@@ -77,7 +77,7 @@ def uploads(calibration: Array, held_out: Array, measure: Measure, budget: float
     grid = grid_of(picture or Layout(shape, 1), calibration)
     if grid is not None:
         found["bytes"] = _measured(Raw(grid), held_out, measure)
-    if grid is not None and picture is not None:
+    if grid is not None and picture is not None and jpeg_possible():
         ladder = [lambda q=q: Jpeg(grid, q) for q in QUALITIES]
         best = _coarsest(ladder, held_out, measure, budget)
         found["jpeg"] = best if best is not None else _measured(Jpeg(grid, QUALITIES[0]), held_out, measure)

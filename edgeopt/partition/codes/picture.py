@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.partition.codes.layout import Layout
 
+INSTALL = 'pip install "edgeopt[jpeg]"'
 NEAR = 0.02  # of a step, by which numbers may miss a grid of bytes
 
 
@@ -155,8 +157,15 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise EdgeoptError('JPEG needs Pillow: pip install "edgeopt[jpeg]"') from error
+        raise EdgeoptError(f"JPEG needs Pillow: {INSTALL}") from error
     return Image
+
+
+def jpeg_possible() -> bool:
+    """Whether Pillow is there."""
+    with suppress(EdgeoptError):
+        return _pillow() is not None
+    return False
 
 
 def picture_layout(shape: tuple[int, ...]) -> Layout | None:

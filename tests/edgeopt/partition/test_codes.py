@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from edgeopt.partition.codes.picture import Jpeg, Raw, grid_of, picture_layout
 from edgeopt.partition.codes.stored import read, write
 from edgeopt.partition.codes.transforms import as_it_is, discriminant, rotation
 from edgeopt.serve.tensors import WireError
+from tests.edgeopt.command_line import DIGITS, edgeopt
 
 SHAPE = (1, 6, 5, 4)
 
@@ -110,6 +112,20 @@ def test_bytes_of_a_picture_are_exact_and_jpeg_is_shorter() -> None:
     assert back is not None and np.mean(np.abs(back - x[:1])) < 0.3
     assert jpeg.decode(b"\xff\xd8\xff") is None
     assert Jpeg(grid_of(Layout((1, 3, 16, 16), 1), x[:, :, ::2, ::2]) or grid, 90).decode(jpeg.encode(x[:1])) is None
+
+
+def test_without_pillow_jpeg_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    x = (np.arange(40 * 64).reshape(40, 1, 8, 8) % 251 / 250).astype(np.float32)
+    assert set(uploads(x[:20], x[20:], lambda a: Loss(0.0, 0.0, 100.0), 1.0)) == {"bytes"}
+    grid = grid_of(Layout((1, 1, 8, 8), 1), x)
+    assert grid is not None
+    with pytest.raises(EdgeoptError, match=r"pip install \"edgeopt\[jpeg\]\""):
+        Jpeg(grid, 90)
+    np.savez(tmp_path / "few.npz", image=x[:4], labels=np.arange(4))
+    planned = edgeopt("partition", DIGITS, "--tiers", "wifi", "--data", tmp_path / "few.npz")
+    assert planned.exit_code == 1 and "too few" in planned.stderr  # the note comes before the work
+    assert planned.stderr.index("JPEG is left out") < planned.stderr.index("too few")
 
 
 @pytest.mark.parametrize("kind", ["plain", "rotation", "bytes"])
