@@ -203,11 +203,12 @@ def _coded(options: Options, facts: Target) -> bool:
 
 
 def _describe(made: CompiledModel, found: Decision) -> None:
-    """Put what was decided about each layer into the manifest; a layer named there is no island."""
+    """Put what was decided about each layer into the manifest; a layer named there is no island, nor is the head of an exit."""
     made.manifest["quantization"] = record(found)
+    known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
     if found.leaving is not None:
         made.manifest["exits"] = dict(found.leaving.record)
-    known = {layer["layer"] for layer in made.manifest["quantization"]["layers"]}
+        known |= found.leaving.heads
     made.manifest["islands"] = [i for i in made.manifest["islands"] if layer_name(i["node"]) not in known]
 
 

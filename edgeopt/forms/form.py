@@ -78,13 +78,14 @@ class Leaving:
     """What happens where samples leave a network early: the ``shares`` of them that do, by the node behind which.
 
     ``work`` is the expected share of the multiply-accumulates, ``reporting`` says which samples of the evidence's ``data`` chose
-    nothing, ``record`` is all of it for the manifest.
+    nothing, ``record`` is all of it for the manifest; ``heads`` are the names of what decides who leaves, before the ~.
     """
 
     shares: Mapping[str, float]
     work: float
     reporting: Array
     record: Mapping[str, Any]
+    heads: frozenset[str] = frozenset()
 
 
 class Session(Protocol):

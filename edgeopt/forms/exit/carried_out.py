@@ -13,6 +13,11 @@ from edgeopt.rewrite import Context, run_pass
 __all__ = ["Exit", "insert", "insert_into_part", "shortened"]
 
 
+def head_names(one: Exit) -> tuple[str, ...]:
+    """The names of the nodes of a head, before the ~."""
+    return f"exit{one.number}", f"exit{one.number}.hidden"
+
+
 def insert(graph: Graph, exits: Sequence[Exit], context: Context) -> None:
     """Put ``exits`` into the whole network ``graph``, the one that they were fitted to. Raises EdgeoptError where that fails."""
     if run_pass(graph, make(exits), context) != len(exits) and not context.exhausted:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
-from edgeopt.forms.exit.carried_out import insert
+from edgeopt.forms.exit.carried_out import head_names, insert
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.fitted import MARGIN, Candidates, Exits
 from edgeopt.forms.exit.head import Head
@@ -136,7 +136,8 @@ class ExitSession:
             return None
         nodes = [point.node.name for point in found.points]
         shares = dict(zip(nodes, found.reported.shares, strict=False))
-        return Leaving(shares, found.reported.macs, found.reporting, record(found))
+        heads = frozenset(name for one in found.exits for name in head_names(one))
+        return Leaving(shares, found.reported.macs, found.reporting, record(found), heads)
 
     def overlay(self, solution: Fitted, layers: Sequence[str] | None = None) -> Overlay:
         """Nothing: where a sample leaves, no value of the network becomes another one."""

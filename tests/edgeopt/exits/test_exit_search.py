@@ -56,6 +56,7 @@ def test_codes_are_read_and_the_table_of_layers_names_the_exit(tmp_path: Path) -
     reached = [1.0, 1 - leaving["reported"]["shares"][0]]
     assert leaving["reported"]["macs"] < 1 and abs(record["after"] - leaving["reported"]["accuracy"]) < 1e-9
     assert record["totals"]["result"]["seconds"] == leaving["latency"]["with_exits"]["mean"]
+    assert printed["result"]["islands"] == [], "heads are not layers that were left in float"
     assert 0 < reached[1] < 1 and any("leave early" in note for note in printed["notes"])
     page = (tmp_path / "m" / "report.html").read_text()
     assert "w8a8 + exit-margin" in page and "leaves at" in page
