@@ -26,7 +26,7 @@ from benchmarks.arm_agreement import inputs_of
 from benchmarks.arm_kinds import kinds
 from benchmarks.arm_loops import bounds
 from benchmarks.lookup_layers import Layer
-from benchmarks.sparse_layers import PATTERNS, sparse_graph
+from benchmarks.sparse_layers import PATTERNS, Pattern, sparse_graph
 from edgeopt.codegen.build import link
 from edgeopt.codegen.optimise import target_machine
 from edgeopt.codegen.toolchain import compiler, invoke, missing
@@ -115,10 +115,16 @@ def count(path: Path, name: str, level: int) -> Row:
 
 def sparse(name: str, level: int) -> Iterator[Row]:
     """Count layers with one of five blocks left; nothing in them is decided, they are stored by their blocks."""
-    for layer, pattern in ((layer, pattern) for layer in SPARSE for pattern in PATTERNS if pattern.density == DENSITY):
-        if layer.side or pattern.block != (1, 1):
-            compiled = edgeopt.compile(sparse_graph(layer, pattern), level=1, target=name)
-            yield counted(f"{layer.name} {pattern.name}", compiled, level)
+    for layer, pattern in ((layer, pattern) for layer in SPARSE for pattern in PATTERNS if served(layer, pattern)):
+        compiled = edgeopt.compile(sparse_graph(layer, pattern), level=1, target=name)
+        yield counted(f"{layer.name} {pattern.name}", compiled, level)
+
+
+def served(layer: Layer, pattern: Pattern) -> bool:
+    """Whether the layer is counted with the pattern: there is a kernel for it on Arm."""
+    if pattern.window:
+        return not layer.side and pattern.integers
+    return pattern.density == DENSITY and (layer.side > 0 or pattern.block != (1, 1))
 
 
 def counted(network: str, compiled: CompiledModel, level: int) -> Row:

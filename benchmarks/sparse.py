@@ -45,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", default="host", help="a target this machine can run")
     parser.add_argument("--layers", nargs="*", help="parts of the names of layers, by default all")
+    parser.add_argument("--patterns", nargs="*", help="parts of the names of patterns, such as 'int8 16x4', by default all")
     parser.add_argument("--finer", action="store_true", help="zeros in smaller blocks than they are stored in")
     parser.add_argument("--network", type=Path, help="a float or QDQ model, in the place of layers")
     parser.add_argument("--float", type=Path, dest="peer", help="with a QDQ network: its float model, for onnxruntime")
@@ -64,10 +65,9 @@ def main() -> None:
         found = [measure_network(a.network, pattern, a.pointwise, target, a.seconds, {} if a.no_peers else peers)]
     else:
         wanted = [layer for layer in LAYERS if not a.layers or any(part in layer.name for part in a.layers)]
-        found = [
-            measure(layer, target, a.seconds, ways(layer, target, not a.no_peers, FINER if a.finer else PATTERNS))
-            for layer in wanted
-        ]
+        known = FINER if a.finer else PATTERNS
+        patterns = [pattern for pattern in known if not a.patterns or any(part in pattern.name for part in a.patterns)]
+        found = [measure(layer, target, a.seconds, ways(layer, target, not a.no_peers, patterns)) for layer in wanted]
     show(found)
     if a.json:
         a.json.write_text(json.dumps([asdict(f) for f in found], indent=1) + "\n")

@@ -14,7 +14,7 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.kernels.sparse.entries import HEIGHT, Entries
 
-DEPTHS = (2, 3, 4, 6, 8)  # steps of a round that there is a choice of
+DEPTHS = (1, 2, 3, 4, 6, 8)  # steps of a round that there is a choice of
 Arrange = Callable[[Array], Array]
 STEP, ROUND = 1.5, 2.5  # issue slots of a step and of a round besides, about
 
