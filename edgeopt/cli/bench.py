@@ -11,6 +11,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
+from edgeopt.report.times import measurable, microseconds
 
 if TYPE_CHECKING:
     from edgeopt.examine.speed import Comparison, LayerTime
@@ -84,7 +85,8 @@ def _print(found: Comparison) -> None:
 
 def _cells(layer: LayerTime, found: Comparison) -> tuple[str, ...]:
     whole = sum(other.seconds for other in found.layers) or 1.0
-    rate = "-" if not layer.macs or not layer.seconds else f"{1e-9 * layer.macs / layer.seconds:,.1f}"
-    share = f"{100 * layer.seconds / whole:.1f}"
+    known = measurable(layer.seconds)
+    rate = f"{1e-9 * layer.macs / layer.seconds:,.1f}" if known and layer.macs else "-"
+    share = f"{100 * layer.seconds / whole:.1f}" if known else "-"
     kernels = dict.fromkeys(kernel.split(".")[0] for kernel in layer.kernels)
-    return layer.name, layer.op, ", ".join(kernels), f"{1e6 * layer.seconds:,.2f}", share, rate
+    return layer.name, layer.op, ", ".join(kernels), microseconds(layer.seconds), share, rate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import print_table, say, working
-from edgeopt.report.quantization import microseconds
+from edgeopt.report.times import faster, microseconds
 
 if TYPE_CHECKING:
     from edgeopt.examine.gains import Gains, LayerGain
@@ -34,12 +34,14 @@ def show_gains(model: Path, level: int, shapes: dict[str, tuple[int, ...]], targ
 
 def _cells(gain: LayerGain) -> tuple[str, ...]:
     before, after = gain.float_seconds, gain.seconds
-    ratio = f"{before / after:.2f}x" if after else "-"
-    return gain.layer, microseconds(before), microseconds(after), ratio, "yes" if gain.pays else "no"
+    verdict = {True: "yes", False: "no", None: "-"}[gain.pays]
+    return gain.layer, microseconds(before), microseconds(after), faster(before, after), verdict
 
 
 def _verdict(found: Gains) -> str:
-    paying, total = sum(g.pays for g in found.layers), found.total
+    verdicts, total = [g.pays for g in found.layers if g.pays is not None], found.total
+    short = len(found.layers) - len(verdicts)
+    rest = f" ({short} more take too little time to tell)" if short else ""
     whole = f"the network takes {1e3 * total.seconds:.4g} ms instead of {1e3 * total.float_seconds:.4g}"
     advice = "-O3 --data FILE.npz quantises it" if total.pays else "-O3 quantises what pays, or leaves it in float"
-    return f"{found.scheme} pays in {paying} of {len(found.layers)} layers; {whole}: {advice}"
+    return f"{found.scheme} pays in {sum(verdicts)} of {len(verdicts)} layers{rest}; {whole}: {advice}"

@@ -38,7 +38,7 @@ from edgeopt.cli.verify import verify
 from edgeopt.cli.why import why
 from edgeopt.errors import EdgeoptError
 
-EXIT_CODES = {"eval": 3}  # of commands that could not do their work, where 1 is an answer
+EXIT_CODES = {"eval": 3, "verify": 3}  # of commands that could not do their work, where 1 is an answer
 
 
 class Commands(click.Group):

@@ -11,6 +11,7 @@ from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
 from edgeopt.files import refuse_place
+from edgeopt.report.times import microseconds
 
 
 @click.command()
@@ -41,6 +42,6 @@ def profile(models: tuple[Path, ...], shapes: dict[str, tuple[int, ...]], second
     if as_json:
         answer({"file": str(output), "layers": {layer.name: layer.seconds for layer in layers}})
         return
-    cells = [(layer.name, layer.op, f"{layer.macs:,}", f"{layer.bytes:,}", f"{1e6 * layer.seconds:,.1f}") for layer in layers]
+    cells = [(layer.name, layer.op, f"{layer.macs:,}", f"{layer.bytes:,}", microseconds(layer.seconds)) for layer in layers]
     print_table(("layer", "operator", "MACs", "bytes", "µs"), cells, numbers=(2, 3, 4))
     note(f"wrote {output}")

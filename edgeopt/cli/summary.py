@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from edgeopt.rewrite import Context
     from edgeopt.runtime.manifest import Manifest
 
+LIBRARY = "libmodel.a"
+
 
 def print_passes(context: Context, explain: bool, time_passes: bool) -> None:
     if explain:
@@ -66,5 +68,14 @@ def _sizes(manifest: Manifest, directory: Path) -> str:
     """Bytes of the model before and after, and in memory."""
     disk, source = sum(path.stat().st_size for path in directory.iterdir()) / 1000, (manifest["source_bytes"] or 0) / 1000
     of = f" ({disk / source:.2f} of the model's {source:,.1f} kB)" if source else ""
-    weights, arena = manifest["weights_bytes"] / 1000, manifest["arena_bytes"] / 1000
-    return f"{disk:,.1f} kB{of}; in memory weights {weights:,.1f} kB, arena {arena:,.1f} kB"
+    weights = f"in memory weights {manifest['weights_bytes'] / 1000:,.1f} kB"
+    return f"{disk:,.1f} kB{of}; {weights}, {_arena(manifest, (directory / LIBRARY).is_file())}"
+
+
+def _arena(manifest: Manifest, library: bool) -> str:
+    """Of a C library the size that its header states, which whoever links it provides; else the scratch of each thread apart."""
+    arena, scratch = manifest["arena_bytes"], manifest["scratch_bytes"]
+    if library:
+        of = f" ({scratch / 1000:,.1f} of them scratch)" if scratch else ""
+        return f"ARENA_BYTES {(arena + scratch) / 1000:,.1f} kB{of}"
+    return f"arena {arena / 1000:,.1f} kB" + (f", scratch {scratch / 1000:,.1f} kB a thread" if scratch else "")

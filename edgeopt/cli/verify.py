@@ -46,7 +46,8 @@ def verify(
     key: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare ORIGINAL.onnx with the compiled model in DIRECTORY; exit code 0 when they agree, 1 when not.
+    """Compare ORIGINAL.onnx with the compiled model in DIRECTORY; exit code 0 when they agree, 1 when not,
+    2 for wrong usage, 3 when it could not run.
 
     A model with approximate layers is held to the budget it was compiled for: on the samples of --input, whose labels count, or
     on the record of its compilation; its code must give the numbers of the approximate model inside the artifact.

@@ -11,7 +11,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say, working
-from edgeopt.report.quantization import microseconds
+from edgeopt.report.times import microseconds
 
 if TYPE_CHECKING:
     from edgeopt.search.why import LayerBlame

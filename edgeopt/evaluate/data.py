@@ -166,11 +166,21 @@ def _checked(array: Array, graph: Graph, name: str, where: str) -> Array:
         return array
     if array.dtype != numpy_dtype(type_.dtype):
         raise EdgeoptError(f"array '{name}' of {where} is {array.dtype}, the model wants {type_}; convert it")
+    _refuse_nan(array, f"array '{name}' of {where}")
     if not type_.shape and array.ndim < 2:
         return array  # a number for all calls, or one for each
     if array.ndim != len(type_.shape) or not _fits(array.shape[1:], type_.shape[1:]):
         raise EdgeoptError(f"array '{name}' of {where} has shape {list(array.shape)}, the model wants {type_}")
     return array
+
+
+def _refuse_nan(array: Array, what: str) -> None:
+    """Infinity may be meant, as in a mask of attention; what a network makes of NaN says nothing."""
+    missing = np.isnan(array) if array.dtype.kind == "f" else None
+    if missing is None or not missing.any():
+        return
+    rows = np.flatnonzero(missing.reshape(len(array), -1).any(axis=1)) if array.ndim else [0]
+    raise EdgeoptError(f"{what} holds NaN, first in sample {rows[0]}, in {len(rows)} in all; mend or leave out these samples")
 
 
 def _fits(actual: Sequence[int], wanted: Sequence[object]) -> bool:

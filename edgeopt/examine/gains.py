@@ -9,6 +9,7 @@ from pathlib import Path
 from edgeopt import arguments
 from edgeopt.frontend import load
 from edgeopt.ops.grid import SCHEMES
+from edgeopt.report.times import measurable
 from edgeopt.search.run import sketched
 from edgeopt.search.timing import profiles
 from edgeopt.target import Target
@@ -24,9 +25,9 @@ class LayerGain:
     seconds: float
 
     @property
-    def pays(self) -> bool:
-        """Whether the quantised form is faster."""
-        return self.seconds < self.float_seconds
+    def pays(self) -> bool | None:
+        """Whether the quantised form is faster; None where one of both takes too little time to tell."""
+        return self.seconds < self.float_seconds if measurable(self.float_seconds, self.seconds) else None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.exit.technique import EarlyExit
@@ -70,7 +71,9 @@ def _named(word: str) -> tuple[Technique, str]:
     for technique in known.values():
         if word in technique.form_keys():
             return technique, word
-    raise EdgeoptError(f"unknown form '{word}'; `edgeopt forms` lists those there are: {', '.join(_words(known))}")
+    near = [f"'{other}'" for other in get_close_matches(word, _words(known), 3, 0.5)]
+    meant = f"did you mean {' or '.join(near)}? There" if near else "there"
+    raise EdgeoptError(f"unknown form '{word}'; {meant} are forms of {', '.join(known)}: `edgeopt forms` lists them")
 
 
 def _words(known: Mapping[str, Technique]) -> Sequence[str]:

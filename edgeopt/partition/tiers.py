@@ -74,6 +74,8 @@ def load_tiers(source: str | Path) -> Tiers:
     """
     path = Path(source)
     text = _sample(str(source)) if str(source) in samples() else None
+    if text is None and not path.exists():
+        raise EdgeoptError(f"there is no file of tiers '{source}', and no sample of that name; there are {', '.join(samples())}")
     try:
         table = tomllib.loads(text if text is not None else read_regular(path, LIMIT).decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

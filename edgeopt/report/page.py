@@ -12,6 +12,7 @@ from edgeopt.report.drawing import drawing, legend, timeline
 from edgeopt.report.exits import EXITS, LATENCY, exit_rows, latency_rows, sentence
 from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
+from edgeopt.report.times import measurable
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#d5dce4;--soft:#6b7885;--before:#9fb0c0;
@@ -69,7 +70,7 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
     if record is None:
         return []
     how = "measured on this machine" if record["totals"]["result"]["measured"] else "estimated for the target"
-    times = [(r["layer"], 1e6 * (r["float_seconds"] or 0.0), 1e6 * (r["seconds"] or 0.0)) for r in record["layers"]]
+    times = [(r["layer"], _drawn(r["float_seconds"]), _drawn(r["seconds"])) for r in record["layers"]]
     errors = [(r["layer"], 100 * r["error"]) for r in record["layers"] if r["error"] is not None]
     parts = [section("Before and after", table(SUMMARY, summary_rows(record), {1, 2, 3}))]
     legend = f"µs of one inference, {how}: grey in float, coloured as {escape(record['scheme'])}, red where that is slower"
@@ -81,6 +82,11 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
         parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
     parts.append(section("Layers", table(LAYERS, layer_rows(record), {2, 3, 4, 5})))
     return parts
+
+
+def _drawn(seconds: float | None) -> float:
+    """Microseconds; 0, which draws nothing, for what is too short to be measured."""
+    return 1e6 * seconds if seconds is not None and measurable(seconds) else 0.0
 
 
 def _exits(record: Mapping[str, Any]) -> str:

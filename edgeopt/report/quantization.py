@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgeopt.report.times import faster, microseconds
+
 Row = tuple[str, ...]
 SUMMARY = ("", "float", "compiled", "ratio")
 LAYERS = ("layer", "form", "float µs", "µs", "faster by", "error", "")
@@ -39,7 +41,7 @@ def layer_rows(record: Mapping[str, Any]) -> list[Row]:
             layer["form"],
             microseconds(layer["float_seconds"]),
             microseconds(layer["seconds"]),
-            f"{layer['float_seconds'] / layer['seconds']:.2f}x" if layer["float_seconds"] and layer["seconds"] else "-",
+            faster(layer["float_seconds"], layer["seconds"]),
             "-" if layer["error"] is None else f"{100 * layer['error']:.2f} %",
             layer["reason"],
         )
@@ -55,8 +57,3 @@ def _pair(before: float, after: float, factor: float, form: str, faster: bool = 
     else:
         ratio = f"{after / before:.3f}x"
     return form.format(factor * before), form.format(factor * after), ratio
-
-
-def microseconds(seconds: float | None) -> str:
-    """Two digits after the point below 10 µs, where a layer may take less than one."""
-    return "-" if seconds is None else f"{1e6 * seconds:,.{2 if seconds < 1e-5 else 1}f}"

@@ -10,7 +10,7 @@ from edgeopt.codegen.linked import libraries
 from edgeopt.codegen.stack import stack_bytes
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import numpy_dtype
-from edgeopt.lower.program import Program
+from edgeopt.lower.program import Program, Step
 from edgeopt.runtime.reading import WEIGHTS, Files
 from edgeopt.target import Target
 
@@ -69,18 +69,24 @@ def require_memory(found: MemoryBudget, program: Program, target: Target) -> Non
     """Raise EdgeoptError for a model that takes more than the target has. The message names the step that takes most RAM."""
     if target.ram and found.ram > target.ram:
         node, size = largest_step(program)
-        at = f"'{node}', whose operands take {size:,} B," if node else "its inputs and outputs"
+        at = f"'{node}', whose operands lie in {size:,} B of it, sets it" if node else "its inputs and outputs set it"
         way = " (--interface codes,arena has inputs and outputs in the arena)" if found.ports else ""
-        raise EdgeoptError(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at} set it; {found}{way}")
+        raise EdgeoptError(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at}; {found}{way}")
     if not found.fits(target):
         raise EdgeoptError(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {found}")
 
 
 def largest_step(program: Program) -> tuple[str, int]:
-    """The node of the step whose operands in RAM take most, and how much that is."""
-    found = [
-        (sum(size for place, size in zip(s.places, s.sizes, strict=True) if place.kind in ("arena", "scratch")), s.node)
-        for s in program.native
-    ]
-    size, node = max(found, default=(0, ""))
+    """The node of the step whose operands in RAM take most, and how much that is; what they share counts once."""
+    size, node = max(((_covered(s, "arena") + _covered(s, "scratch"), s.node) for s in program.native), default=(0, ""))
     return node, size
+
+
+def _covered(step: Step, kind: str) -> int:
+    """The bytes in which the operands of one kind of memory lie: a result may overlap what it is made of."""
+    spans = sorted((p.offset, p.offset + size) for p, size in zip(step.places, step.sizes, strict=True) if p.kind == kind)
+    total = end = 0
+    for first, last in spans:
+        total += max(0, last - max(first, end))
+        end = max(end, last)
+    return total

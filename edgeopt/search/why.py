@@ -12,6 +12,7 @@ from edgeopt.evaluate.observe import Overlay, observe
 from edgeopt.forms.applied import Solved, applied
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.macs import macs
+from edgeopt.report.times import measurable
 from edgeopt.rewrite import Context
 from edgeopt.search.space import merged
 from edgeopt.search.timing import Profile, layer_name, profiles
@@ -100,17 +101,21 @@ def suggestion(whole: float, rows: list[LayerBlame]) -> str:
     """What to do: the layer whose return to float gains most, with what that costs, and the layers that become slower."""
     if not rows:
         return "there is no layer to quantise"
-    slower = [r.layer for r in rows if r.seconds_after > r.seconds_before]
+    slower = [r.layer for r in rows if _timed(r) and r.seconds_after > r.seconds_before]
     names = ", ".join(f"'{n}'" for n in slower[:NAMED]) + (f" and {len(slower) - NAMED} more" if len(slower) > NAMED else "")
     return _worst(whole, rows[0]) + (f"; quantised, {names} would be slower" if slower else "")
+
+
+def _timed(row: LayerBlame) -> bool:
+    return measurable(row.seconds_before, row.seconds_after)
 
 
 def _worst(whole: float, row: LayerBlame) -> str:
     gain = row.without_ratio - whole
     if gain < 1.0:
         return f"no single layer is to blame: '{row.layer}' in float gains only {max(gain, 0.0):.1f} dB over {whole:.1f}"
-    cost = 1e6 * (row.seconds_before - row.seconds_after)
+    cost = f"{1e6 * (row.seconds_before - row.seconds_after):+,.1f} µs and " if _timed(row) else ""
     return (
         f"leave '{row.layer}' in float (--keep-float): the network's signal to noise rises from {whole:.1f} "
-        f"to {whole + gain:.1f} dB for {cost:+,.1f} µs and {row.bytes_before - row.bytes_after:+,} bytes"
+        f"to {whole + gain:.1f} dB for {cost}{row.bytes_before - row.bytes_after:+,} bytes"
     )

@@ -70,7 +70,7 @@ def test_the_reference_evaluator_serves_without_onnxruntime(
     assert result.exit_code == 0 and answered(result)["engine"] == "onnx.reference"
     assert edgeopt("verify", other, directory, "--samples", "1").exit_code == 1
     refused = edgeopt("verify", DIGITS, directory, "--engine", "onnxruntime")
-    assert refused.exit_code == 1 and "not installed" in refused.stderr
+    assert refused.exit_code == 3 and "not installed" in refused.stderr
 
 
 def test_the_engine_can_be_chosen(directory: Path) -> None:
@@ -97,7 +97,7 @@ def test_an_original_with_other_inputs_is_one_message(directory: Path, tmp_path:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 2
     onnx.save(model, tmp_path / "two.onnx")
     result = edgeopt("verify", tmp_path / "two.onnx", directory)
-    assert result.exit_code == 1 and "two.onnx" in result.stderr and "internal" not in result.stderr
+    assert result.exit_code == 3 and "two.onnx" in result.stderr and "internal" not in result.stderr
 
 
 def test_an_arm_model_agrees_under_emulation(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_an_arm_model_agrees_under_emulation(tmp_path: Path) -> None:
     result = edgeopt("verify", DIGITS, directory, "--emulate", "--samples", "2")
     assert result.exit_code == 0, result.stdout + result.stderr
     refused = edgeopt("verify", DIGITS, directory)
-    assert refused.exit_code == 1 and "--emulate" in refused.stderr
+    assert refused.exit_code == 3 and "--emulate" in refused.stderr
 
 
 def test_a_test_data_set_brings_its_outputs(directory: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_command_line_emulates(tmp_path: Path) -> None:
 
 
 def test_code_of_another_processor_is_not_run_here() -> None:
-    with pytest.raises(EdgeoptError, match="try --emulate"):
+    with pytest.raises(EdgeoptError, match="run, eval and verify .* --emulate"):
         digits("arm").run({"image": image()})
 
 

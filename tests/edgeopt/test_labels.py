@@ -171,3 +171,14 @@ def test_a_float_model_that_gives_nan_measures_nothing() -> None:
 def test_data_without_samples_is_refused(x: Array, message: str, tmp_path: Path) -> None:
     with pytest.raises(EdgeoptError, match=message):
         read_from(tmp_path, {"x": np.asarray(x)})
+
+
+def test_samples_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
+    arrays = samples(right())
+    arrays["x"][[7, 9], 2] = np.nan
+    with pytest.raises(EdgeoptError, match=r"array 'x' of '.*data.npz' holds NaN, first in sample 7, in 2 in all"):
+        read_from(tmp_path, arrays)
+    with pytest.raises(EdgeoptError, match="holds NaN, first in sample 7"):
+        admit(DataSet({"x": arrays["x"]}, right()), graph())
+    arrays["x"][[7, 9], 2] = -np.inf  # as in the mask of an attention
+    assert len(read_from(tmp_path, arrays)) == SAMPLES

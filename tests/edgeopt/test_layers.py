@@ -88,7 +88,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.report": (*CORE, "edgeopt.ops"),
     "edgeopt.assembly": (*CORE, *BACK, "edgeopt.frontend", "edgeopt.report", "edgeopt.rewrite"),
     "edgeopt.forms": (*CORE, *MIDDLE, "edgeopt.cache", "edgeopt.coding"),
-    "edgeopt.search": UPPER,
+    "edgeopt.search": (*UPPER, "edgeopt.report.times"),
     "edgeopt.options": UPPER,
     "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options"),
     "edgeopt.compression": (*UPPER, "edgeopt.compiler", "edgeopt.options"),

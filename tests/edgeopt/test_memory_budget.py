@@ -62,6 +62,15 @@ def test_a_bound_that_is_not_met_names_what_sets_it(bounds: dict[str, int], word
         made(flash=bounds.get("flash", 0), ram=bounds.get("ram", 0))
 
 
+def test_what_the_largest_step_takes_is_within_the_whole() -> None:
+    """Its result lies over its input here, and is counted once."""
+    with pytest.raises(EdgeoptError) as refused:
+        made(ram=2000)
+    words = str(refused.value).replace(",", "").split()
+    whole, step = (int(words[words.index(word) + n]) for word, n in (("needs", 1), ("lie", 2)))
+    assert step <= whole - int(words[words.index("stack") + 1])
+
+
 def test_winograd_gives_way_to_ram_and_flash() -> None:
     """Its transformed weights are larger than the weights, its maps larger than the maps."""
     plain, free = (edgeopt.compile(DIGITS, level, "cortex-m4").manifest for level in (1, 2))

@@ -47,7 +47,7 @@ def test_one_layer_has_the_form_that_was_asked_for() -> None:
 def test_names_and_forms_that_are_none() -> None:
     with pytest.raises(edgeopt.EdgeoptError, match="there is no layer 'cnov'; there are 'conv'"):
         forms(1, quantize="w8a8", keep_float=["cnov"])
-    with pytest.raises(edgeopt.EdgeoptError, match="unknown form 'w9'"):
+    with pytest.raises(edgeopt.EdgeoptError, match="unknown form 'w9'; did you mean 'w[0-9]"):
         edgeopt.Options(layer_forms={"conv": "w9"})
     with pytest.raises(edgeopt.EdgeoptError, match="say one of them"):
         Pins(("conv",), {"conv": "w8a8"})

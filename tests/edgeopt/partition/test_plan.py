@@ -194,3 +194,8 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, text: str) -> None
     (tmp_path / "p.json").write_text(text)
     with pytest.raises(EdgeoptError, match="is no profile of layers"):
         read_profile(tmp_path / "p.json", load(convolution()))
+
+
+def test_a_sample_that_is_none_is_refused_with_those_there_are() -> None:
+    with pytest.raises(EdgeoptError, match="no file of tiers '5g', and no sample of that name; there are 3g, 4g, ethernet, wifi"):
+        load_tiers("5g")
