@@ -57,7 +57,7 @@ def compress(
     answer(
         {"output": directory, "weights_file_bytes": _bytes(made, "weights.bin"), "compression": made.manifest.get("compression")}
     )
-    note(f"wrote {directory}: weights.bin {_bytes(made, 'weights.bin'):,} bytes")
+    note(f"wrote {directory}: weights.bin {_bytes(made, 'weights.bin'):,} bytes, filled up and packed as kernels read them")
 
 
 def _bytes(made: CompiledModel, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def show_bytes(model: Path, as_json: bool) -> None:
     columns = ("weights.bin", "elements", "bytes", "stored", "bits", "in memory", "coding")
     sizes = [[f"{n:,}" for n in (t.elements, t.bytes, t.stored, t.loaded)] for t in found.tensors]
     cells = [
-        (t.name, elements, whole, stored, f"{t.bits:.2f}", loaded, t.coding)
+        (re.sub(r"~\d+$", "", t.name), elements, whole, stored, f"{t.bits:.2f}", loaded, t.coding)
         for t, (elements, whole, stored, loaded) in zip(found.tensors, sizes, strict=True)
     ]
     heads = ("heads and padding", "", "", f"{found.heads:,}", "", "", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -35,6 +35,12 @@ FLOAT = "float32"  # how an exact layer is called
 def named(choice: Choice) -> str:
     """The name of a layer's choice in tables."""
     return " + ".join(sorted(form.key for form in choice)) or FLOAT
+
+
+def titled(done: str, keys: Sequence[str], taken: Collection[str]) -> str:
+    """What was ``done`` to layers that took forms ``taken``, where ``keys`` were wanted in this order, for a sentence."""
+    first = next((key for key in keys if key in taken), min(taken, default=keys[0]))
+    return f"{done} to {first}" + (" and gentler forms" if len(taken) > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,8 @@ class Session(Protocol):
     def sizes(self, solution: Solution) -> Mapping[str, int]:
         """Bytes of the weight of each changed layer."""
 
-    def title(self) -> str:
-        """What happens to a network in this session, for a sentence: "quantised to w8a8"."""
+    def title(self, taken: Collection[str]) -> str:
+        """What happens to a network whose layers take forms ``taken``, for a sentence: "quantised to w8a8"."""
 
 
 class Technique(Protocol):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
-from edgeopt.forms.form import Evidence, Form, Technique
+from edgeopt.forms.form import Evidence, Form, Technique, titled
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.rewrite import Context, Pass, run_pass
 
@@ -96,6 +96,6 @@ class PerLayer:
         """Bytes of each layer."""
         return {name: self.size(made) for name, made in solution.items()}
 
-    def title(self) -> str:
-        """The technique's word and the first form."""
-        return f"{self.technique.done} to {self.keys[0]}"
+    def title(self, taken: Collection[str]) -> str:
+        """The technique's word and the forms."""
+        return titled(self.technique.done, self.keys, taken)

@@ -7,7 +7,7 @@ the mean. Without calibration data inputs count as having nothing to do with eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from edgeopt.coding import coded_size
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
-from edgeopt.forms.form import Evidence, Form, Session, Technique
+from edgeopt.forms.form import Evidence, Form, Session, Technique, titled
 from edgeopt.forms.seen import Changed, Seen, array_of, corrected_bias, without_moments
 from edgeopt.forms.walk import SAMPLES, Step, override, prepare, walk
 from edgeopt.ir import Array, Graph, Node
@@ -192,6 +192,6 @@ class Sequential:
         """Bytes of each layer as they are stored, coded by their entropy."""
         return {name: coded_size(made.stored) for name, made in solution.items()}
 
-    def title(self) -> str:
-        """The technique's word and the first form."""
-        return f"{self.technique.done} to {self.keys[0]}"
+    def title(self, taken: Collection[str]) -> str:
+        """The technique's word and the forms."""
+        return titled(self.technique.done, self.keys, taken)

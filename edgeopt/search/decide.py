@@ -113,7 +113,7 @@ def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ..
     errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}
     kept = {*space.layers, *space.refused}
     names = {n.name: named(forms.get(n.name, EXACT)) for n in space.graph.nodes if n.name in kept}
-    title = " and ".join(session.title() for session in ([session for session, _ in solved] or space.sessions))
+    title = " and ".join(session.title(space.taken(session, forms)) for session, _ in solved)
     decision = Decision(
         solved,
         title,

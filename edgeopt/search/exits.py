@@ -135,7 +135,7 @@ def _joined(found: Decision, solved: tuple[Session, Solution], left: Leaving, ke
     return replace(
         found,
         solved=[*found.solved, solved],
-        title=_words(" and ", [found.title if found.changed else "", session.title()]),
+        title=_words(" and ", [found.title if found.changed else "", session.title([key])]),
         scheme=_words(" and ", [found.scheme, key]),
         forms=_with_exits(forms, places, key),
         errors={**errors, **found.errors},

@@ -118,6 +118,10 @@ class Space:
         mine = [(session, _of(session.technique.name, forms)) for session in self.sessions]
         return [(session, of_session) for session, of_session in mine if of_session]
 
+    def taken(self, session: Session, forms: Forms) -> set[str]:
+        """The forms that layers take in ``session``."""
+        return {form.key for form in _of(session.technique.name, forms).values()}
+
     def alone(self, forms: Forms) -> list[tuple[Session, Solution]]:
         """What layers become when each is the only one that changes, by one technique."""
         return [(session, session.alone(mine)) for session, mine in self._asked(forms)]

@@ -12,6 +12,7 @@ from edgeopt.coding import coded_size
 from edgeopt.coding.frequencies import entropy_bits
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.ir import Array, Graph, Node
+from edgeopt.search.timing import layer_name
 
 
 @dataclass(frozen=True)
@@ -93,4 +94,5 @@ def constants_size(graph: Graph) -> int:
 
 def record(layers: Sequence[LayerBytes], graph: Graph, recipe: str, model: int) -> Mapping[str, Any]:
     """For the manifest: the layers, and the bytes of all constants of the finished ``graph`` against those of the ``model``."""
-    return {"recipe": recipe, "layers": [asdict(layer) for layer in layers], "model": model, "bytes": constants_bytes(graph)}
+    rows = [{**asdict(layer), "layer": layer_name(layer.layer)} for layer in layers]
+    return {"recipe": recipe, "layers": rows, "model": model, "bytes": constants_bytes(graph)}

@@ -107,14 +107,19 @@ def tile_of(target: Target, product: Product, how: Requantize) -> QuantTile:
 
 def product_of(target: Target, rows: int, depth: int, columns: int) -> Product:
     """The panels and tiles of a product of these sizes."""
-    whole = columns // target.lanes
+    whole, total = columns // target.lanes, -(-columns // target.lanes)
     if rows <= FEW:
         fitting = [v for v in range(1, min(VECTORS, whole) + 1) if pixels_fitting(target, v) >= rows]
-        tiling = Tiling(rows, max(fitting, default=1), 1)
+        tiling = Tiling(rows, min(whole, evenly(total, max(fitting, default=1))), 1)
     else:
         tiling = choose(target, rows, whole, 1, -(-depth // 4))
     panels, tiles = -(-columns // (tiling.vectors * target.lanes)), -(-rows // tiling.pixels)
     return Product(rows, depth, columns, tiling.pixels, tiling.vectors, max(1, tiles * panels // CHUNKS))
+
+
+def evenly(total: int, most: int) -> int:
+    """Vectors of a panel, at most ``most``, so that panels for ``total`` vectors overlap as little as they can."""
+    return -(-total // -(-total // most))
 
 
 def _in_panels(weight: Array, target: Target, starts: Sequence[int], width: int) -> Array:

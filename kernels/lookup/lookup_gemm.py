@@ -95,9 +95,10 @@ def _fill(x: Any, y: Any, begin: Any, end: Any, depth: Any, whole: Any) -> None:
 
 
 def _product(target: Target, rows: int, depth: int, columns: int, steps: int) -> Product:
-    tiling = choose(target, rows, columns // target.lanes, 1, steps)
-    panels, tiles = -(-columns // (tiling.vectors * target.lanes)), -(-rows // tiling.pixels)
-    return Product(rows, depth, columns, tiling.pixels, tiling.vectors, max(1, tiles * panels // CHUNKS))
+    tiling = choose(target, rows, -(-columns // target.lanes), 1, steps)
+    vectors = min(tiling.vectors, columns // target.lanes)
+    panels, tiles = -(-columns // (vectors * target.lanes)), -(-rows // tiling.pixels)
+    return Product(rows, depth, columns, tiling.pixels, vectors, max(1, tiles * panels // CHUNKS))
 
 
 def _tile(target: Target, product: Product, how: Requantize, size: int) -> LookupTile:

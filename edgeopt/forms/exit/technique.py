@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -164,6 +164,6 @@ class ExitSession:
         """Bytes of the weights of each head."""
         return {name: FLOAT_BYTES * head.parameters for name, head in solution.heads.items()}
 
-    def title(self) -> str:
+    def title(self, taken: Collection[str]) -> str:
         """What is done to the network."""
         return self.technique.done

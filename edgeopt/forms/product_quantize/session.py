@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
-from edgeopt.forms.form import Evidence, Form, Technique
+from edgeopt.forms.form import Evidence, Form, Technique, titled
 from edgeopt.forms.product_quantize.rates import RATES, Rate
 from edgeopt.forms.product_quantize.reconstruct import reconstruct
 from edgeopt.forms.product_quantize.solve import Seen, solve
@@ -139,9 +139,9 @@ class ProductSession:
         """Codes, codebooks and scales; the codes of the others."""
         return {**self._inner.sizes(solution.plan), **{name: made.stored for name, made in solution.tables.items()}}
 
-    def title(self) -> str:
-        """The first rate."""
-        return f"{self._technique.done} to {self._keys[0]}"
+    def title(self, taken: Collection[str]) -> str:
+        """The rates."""
+        return titled(self._technique.done, self._keys, taken)
 
 
 def suits(node: Node) -> bool:

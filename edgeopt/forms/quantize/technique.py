@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
 from edgeopt.evaluate.data import DataSet, generated
@@ -219,7 +219,7 @@ class QuantizeSession:
         stored = {name: (w,) for name, w in solution.weights.items()} | solution.recurrent
         return {name: sum(-(-prod(w.codes.shape) * w.grid.bits // 8) for w in weights) for name, weights in stored.items()}
 
-    def title(self) -> str:
+    def title(self, taken: Collection[str]) -> str:
         """The first scheme."""
         first = self.schemes[0]
         return f"quantised to {first.name}" + ("" if first.activations or first.dynamic else ", weights only")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgeopt.evaluate.data import DataSet, generated
@@ -140,6 +140,6 @@ class StructureSession:
         """Bytes of the weights of each layer."""
         return {name: made.bytes for name, made in solution.items()}
 
-    def title(self) -> str:
+    def title(self, taken: Collection[str]) -> str:
         """What is done to layers."""
         return self._technique.done
