@@ -69,7 +69,12 @@ def why(
             accept_chance=accept_chance,
         )
     answer(asdict(found))
-    print_table(ERRORS, [_errors(row) for row in found.layers], title="what quantising costs", numbers=range(1, 6))
+    print_table(
+        ERRORS,
+        [_errors(row) for row in found.layers],
+        title=f"what quantising costs, on {found.samples} samples",
+        numbers=range(1, 6),
+    )
     print_table(COSTS, [_costs(row) for row in found.layers], title="what it saves", numbers=range(1, 6))
     if data is None:
         note("note: without --data the figures are those of generated inputs")

@@ -54,4 +54,5 @@ def with_exits(
     made = assemble(graph, facts, level, context, library=not facts.runs_here)
     latency = timed(assemble(plain, facts, level), made, second.take(found.reporting)) if facts.runs_here else None
     made.manifest["exits"] = {**record(found), "latency": latency}
+    made.manifest["source_file"] = Path(model).name if isinstance(model, (str, Path)) else None
     return found, made

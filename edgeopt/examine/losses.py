@@ -30,11 +30,15 @@ LEVEL = 3  # times are those of what -O3 compiles
 
 @dataclass(frozen=True)
 class Losses:
-    """``signal_to_noise`` of the whole quantised network in decibel, a ``suggestion``, and the ``layers``, the worst first."""
+    """``signal_to_noise`` of the whole quantised network in decibel, a ``suggestion``, and the ``layers``, the worst first.
+
+    ``samples`` is the number of those that the figures are of.
+    """
 
     signal_to_noise: float
     suggestion: str
     layers: tuple[LayerBlame, ...]
+    samples: int
 
 
 def why(
@@ -69,7 +73,7 @@ def why(
     session = plain_session(Evidence(graph, calibrating, signed=facts.signed_bytes), quantize)
     solution = session.solve({layer: forms[0] for layer, forms in session.offers().items()}, Overlay())
     whole, rows = blame(graph, [(session, solution)], evaluation, facts, LEVEL)
-    return Losses(whole, "; ".join([suggestion(whole, rows), *session.technique.left(graph)]), tuple(rows))
+    return Losses(whole, "; ".join([suggestion(whole, rows), *session.technique.left(graph)]), tuple(rows), evaluation.samples)
 
 
 def _data(graph: Graph, data: Data | None, calibration: Data | None) -> tuple[DataSet, DataSet]:

@@ -14,7 +14,7 @@ DASHES = ("", "7 4", "2 4")
 
 @dataclass(frozen=True)
 class Curve:
-    """``points`` (x, y) in the order of x."""
+    """``points`` (x, y) in the order of x; a single one is a dot."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -102,8 +102,13 @@ def _curve(number: int, curve: Curve, across: _Scale, along: _Scale) -> list[str
     path = " ".join(f"{across.place(px):.1f},{along.place(py):.1f}" for px, py in curve.points)
     style = f'stroke="{colour}" stroke-width="{3.2 if number == 0 else 1.8}" stroke-dasharray="{dash}"'
     top = TOP + 14 + 20 * number
+    name = f'<text x="{WIDTH - RIGHT + 44}" y="{top + 4}">{escape(curve.name)}</text>'
+    if len(curve.points) == 1:
+        ((px, py),) = curve.points
+        dots = ((across.place(px), along.place(py)), (WIDTH - RIGHT + 26, top))
+        return [*(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" fill="{colour}"/>' for cx, cy in dots), name]
     return [
         f'<polyline points="{path}" fill="none" {style}/>',
         f'<line x1="{WIDTH - RIGHT + 14}" x2="{WIDTH - RIGHT + 38}" y1="{top}" y2="{top}" {style}/>',
-        f'<text x="{WIDTH - RIGHT + 44}" y="{top + 4}">{escape(curve.name)}</text>',
+        name,
     ]

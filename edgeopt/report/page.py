@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import PurePath
 from typing import Any
 
 from edgeopt.report.bars import bars
@@ -40,9 +41,12 @@ path.edge{fill:none;stroke:var(--soft)}rect.frame{stroke:var(--paper)}
 def page(manifest: Mapping[str, Any]) -> str:
     """The page for a manifest: what was decided, what each layer costs before and after, which kernels run."""
     target = manifest["target"]
-    file = f"{manifest['source_file']}, " if manifest.get("source_file") else ""
-    about = f"{file}level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
-    body = [f"<h1>{escape(manifest['model'])}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
+    source, model = manifest.get("source_file"), manifest["model"]
+    title = PurePath(source).stem if source else model  # exporters call every graph the same, as "main_graph"
+    file = f"{source}, " if source else ""
+    graph = f"graph '{model}', " if title != model else ""
+    about = f"{file}{graph}level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
+    body = [f"<h1>{escape(title)}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
     if found := manifest.get("exits"):
         body.append(section("Early exits", _exits(found) + _latency(found["latency"])))
     body.append(section("Memory", table(("", "bytes"), _memory(manifest), {1}) + _arena(manifest)))
@@ -55,7 +59,7 @@ def page(manifest: Mapping[str, Any]) -> str:
     notes = [*manifest["notes"], *(f"{f['op']} '{f['node']}' runs on the host: {f['reason']}" for f in manifest["fallbacks"])]
     if notes:
         body.append(section("Notes", "<ul>" + "".join(f"<li>{escape(n)}</li>" for n in notes) + "</ul>"))
-    return document(manifest["model"], body)
+    return document(title, body)
 
 
 def document(title: str, body: Sequence[str]) -> str:
@@ -90,10 +94,15 @@ def _drawn(seconds: float | None) -> float:
 
 
 def _exits(record: Mapping[str, Any]) -> str:
-    """Where samples leave, and points lost with their bound against the share of operations, over all thresholds."""
+    """Where samples leave, and points lost with their bound against the share of operations, over all thresholds: a dot is the
+
+    one that was chosen.
+    """
     points = sorted((point["macs"], point["loss"], point["bound"]) for point in record["curve"])
     lost, bound = ([(point[0], point[k]) for point in points] for k in (1, 2))
-    curves = [Curve("lost", lost), Curve("bound of 95 %", bound)]
+    chosen = record["chosen"]
+    dot = Curve(f"threshold {record['threshold']:.4f}", [(chosen["macs"], chosen["bound"])])
+    curves = [Curve("lost", lost), Curve("bound of 95 %", bound), dot]
     drawn = lines(curves, Axis("share of the multiply-accumulates"), Axis("percentage points"))
     return table(EXITS, exit_rows(record), {1, 2, 3}) + f'<p class="about">{escape(sentence(record))}</p>{drawn}'
 

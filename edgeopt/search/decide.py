@@ -57,7 +57,7 @@ def decide_within(
     choice = _chosen(space, trials, first)
     found, forms = _decided(space, first, choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
-    made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement)
+    made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
     return replace(made, samples=evaluation.samples, max_drop=goal.max_drop, reference=reference)
 
 

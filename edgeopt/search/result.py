@@ -30,7 +30,7 @@ class Decision:
     asked for. ``source`` are the bytes of the constants of the network that all began with. ``reference`` are the results that
     the drop is counted from. ``uncorrected`` is the metric without error correction, where that was asked for.
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
-    no exit.
+    no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides.
     """
 
     solved: Solved
@@ -54,6 +54,7 @@ class Decision:
     uncorrected: float | None = None
     leaving: Leaving | None = field(default=None, compare=False)
     objective: Objective = "latency"
+    reach: float | None = None
 
     @property
     def changed(self) -> list[str]:
@@ -78,6 +79,16 @@ class Decision:
         if not self.samples:
             return f"{self.title} without data: {layers}; the loss is not verified"
         return f"{self.title}: {layers}; {self.metric} {self.before:.2f} % -> {self.after:.2f} % on {self.samples} samples"
+
+    def caution(self) -> str:
+        """What to say where one sample weighs more than the budget, or than a point; "" where the samples are enough."""
+        weight = 100 / self.samples if self.samples else 0.0
+        if self.reach is None or not self.changed or weight <= max(self.max_drop, 1.0):
+            return ""
+        return (
+            f"the budget of {self.max_drop:g} points is judged on {self.samples} samples, each of which is {weight:.2g} points: "
+            f"up to {self.reach:.1f} points may be lost (interval of 95 %); give more samples in --data"
+        )
 
     def _nothing(self) -> str:
         """Why every layer is left exact."""

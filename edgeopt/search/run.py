@@ -272,7 +272,8 @@ def carried_out(
     made = make(graph, found.solved, context, print_after)
     if found.metric == "accuracy":
         add_note(made, f"the float model is right on {found.before:.2f} % of {found.samples} samples")
-    add_note(made, found.summary())
+    for line in filter(None, (found.summary(), found.caution())):
+        add_note(made, line)
     for session, _ in found.solved:
         for line in session.remarks(made):
             add_note(made, line)

@@ -9,6 +9,7 @@ import numpy as np
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, fitted
+from edgeopt.evaluate.intervals import drop_interval
 from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
@@ -28,6 +29,7 @@ class Trials:
         self.metric = "accuracy" if data.labels is not None else "same value" if single else "same decision"
         self.before = self._metric(self.reference)
         self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
+        self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
 
     def result(self, forms: Forms) -> tuple[float, float]:
         """(metric, percentage of decisions equal to the exact ones) with these ``forms``."""
@@ -37,7 +39,17 @@ class Trials:
             changed = self.space.carried_out(self.space.solve(forms))
             made = compiled_outputs(changed, self.data, goal.target, goal.level)
             self._known[key] = (self._metric(made), metrics.agreement(made, self.reference))
+            self._decided[key] = metrics.decisions(made)
         return self._known[key]
+
+    def reach(self, forms: Forms) -> float | None:
+        """Percentage points that may be lost with these ``forms``: the end of the interval of 95 %; None without decisions."""
+        if self.reference[0].size == 1:
+            return None
+        self.result(forms)
+        decided, exact = self._decided[names_of(forms)], metrics.decisions(self.reference)
+        right = exact if self.data.labels is None else self.data.labels
+        return drop_interval(exact == right, decided == right)[1]
 
     def drop(self, forms: Forms) -> float:
         """Percentage points lost; on few samples, where the code takes longer to compile than a run in float, as ``screened``."""

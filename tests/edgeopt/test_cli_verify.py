@@ -122,7 +122,7 @@ def test_a_test_data_set_brings_its_outputs(directory: Path, tmp_path: Path) -> 
 
 def test_an_incomplete_test_data_set_is_refused(directory: Path, tmp_path: Path) -> None:
     result = edgeopt("verify", DIGITS, directory, "--input", tmp_path)
-    assert result.exit_code == 1 and "input" in result.stderr
+    assert result.exit_code == 3 and "input" in result.stderr
 
 
 def _write(path: Path, array: Array) -> None:

@@ -70,6 +70,14 @@ def test_names_cannot_break_out(compiled: edgeopt.CompiledModel) -> None:
     manifest = {**compiled.manifest, "model": "<script>alert(1)</script>", "notes": ["<img src=x>"]}
     html = page(manifest)
     assert "<script" not in html and "<img" not in html and "alert(1)" in texts_of(html)
+    assert "<script" not in page({**manifest, "source_file": "<script>.onnx"})
+
+
+def test_the_title_is_the_file_and_not_what_exporters_call_every_graph(compiled: edgeopt.CompiledModel) -> None:
+    manifest = {**compiled.manifest, "model": "main_graph", "source_file": "resnet.v2.onnx"}
+    assert "<title>resnet.v2 - edgeopt</title>" in page(manifest) and "<h1>resnet.v2</h1>" in page(manifest)
+    assert "graph 'main_graph'" in texts_of(page(manifest))
+    assert "<h1>main_graph</h1>" in page({**manifest, "source_file": None})
 
 
 values = st.floats(0, 1e9, allow_nan=False)
