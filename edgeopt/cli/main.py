@@ -1,4 +1,7 @@
-"""Entry point of the ``edgeopt`` command: exit code 0 on success, 1 on failure with one message, 2 on wrong usage."""
+"""Entry point of the ``edgeopt`` command: exit code 0 on success, 1 on failure with one message, 2 on wrong usage.
+
+``eval`` and ``verify``, whose 1 is the answer no, end with 3 on failure.
+"""
 
 from __future__ import annotations
 

@@ -180,7 +180,8 @@ def _refuse_nan(array: Array, what: str) -> None:
     if missing is None or not missing.any():
         return
     rows = np.flatnonzero(missing.reshape(len(array), -1).any(axis=1)) if array.ndim else [0]
-    raise EdgeoptError(f"{what} holds NaN, first in sample {rows[0]}, in {len(rows)} in all; mend or leave out these samples")
+    count = f"{len(rows)} of {len(array)} samples" if array.ndim else "the only sample"
+    raise EdgeoptError(f"{what} holds NaN in {count}, the first is sample {rows[0]}; mend these samples or leave them out")
 
 
 def _fits(actual: Sequence[int], wanted: Sequence[object]) -> bool:

@@ -60,7 +60,8 @@ def test_one_is_outside_two_is_usage_three_could_not_run(small: Path, tmp_path: 
     assert edgeopt("eval", small, "--data", EVALUATION, "--max-drop", "1").exit_code == 2
     assert edgeopt("eval", small).exit_code == 2
     np.savez(tmp_path / "no_labels.npz", image=np.load(EVALUATION)["image"])
-    for data in (tmp_path / "no_labels.npz", DIGITS):
+    np.savez(tmp_path / "nan.npz", image=np.full((2, 1, 8, 8), np.nan, np.float32), labels=np.zeros(2, int))
+    for data in (tmp_path / "no_labels.npz", tmp_path / "nan.npz", DIGITS):
         failed = edgeopt("eval", small, "--data", data, "--json")
         assert failed.exit_code == 3 and json.loads(failed.stdout)["error"]["kind"] == "failure"
     held = edgeopt("verify", DIGITS, rough, "--input", EVALUATION)
