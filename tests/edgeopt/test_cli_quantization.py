@@ -60,7 +60,10 @@ def test_bench_says_which_layers_pay(target: str) -> None:
     assert result.exit_code == 0, result.stderr
     record = answered(result)
     assert record["measured"] == (target == "host") and len(record["layers"]) >= 5
-    assert all(row["pays"] == (row["seconds"] < row["float_seconds"]) for row in [*record["layers"], record["totals"]])
+    for row in [*record["layers"], record["totals"]]:
+        before, after = row["float_seconds"], row["seconds"]
+        assert row["pays"] == (None if min(before, after) < 1e-7 else after < before)  # 0.1 µs, below which nothing tells
+    assert record["totals"]["pays"] is not None
     table = edgeopt("bench", DIGITS, "--quantize", "w8a8", "--target", target, "-O3")
     assert "pays in" in table.stdout and record["layers"][0]["layer"] in table.stdout
 
