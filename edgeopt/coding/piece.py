@@ -87,7 +87,7 @@ def _models(words: Array, at: Array, room: int) -> Sequence[Symbols]:
     """Symbols for all ``words`` or for those of equal parts of the room, whichever are smaller; none where neither has few."""
     model = Symbols.of(words)
     look = np.unique(words[: len(words) // _LOOK : 1 + len(words) // (_LOOK * _LOOK * _SAMPLE)])
-    if words.itemsize == 1 or not 0 < len(look) <= (_NEW * len(model.known) if model else MOST_SYMBOLS):
+    if words.itemsize == 1 or not 0 < len(look) <= (_NEW * len(model.known) if model else MOST_SYMBOLS) or _all_differ(words):
         return [model] if model else []
     tried = [[model]] if model else []
     for count in PARTS:
@@ -96,6 +96,11 @@ def _models(words: Array, at: Array, room: int) -> Sequence[Symbols]:
         found = [model for model in models if model is not None]
         tried += [found] if len(found) == len(models) else []
     return min(tried, key=lambda models: sum(m.estimate + STREAM_HEAD for m in models), default=[])
+
+
+def _all_differ(words: Array) -> bool:
+    """Whether no element of a small piece occurs twice: then symbols cost more than the elements, however it is parted."""
+    return len(words) <= _SAMPLE and len(np.unique(words)) == len(words)
 
 
 def _symbols(models: Sequence[Symbols], first: int, width: int) -> Piece:

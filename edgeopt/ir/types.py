@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,11 @@ _CODES = {"float32": "FLOAT", "float64": "DOUBLE"}
 _NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
 
 
+@lru_cache(4096)
+def _known(shape: tuple[Dim, ...]) -> bool:
+    return all(isinstance(d, int) for d in shape)
+
+
 @dataclass(frozen=True, slots=True)
 class TensorType:
     """Element type by its ONNX name in lower case (``float32`` is ``float32``, not ``float``) and shape.
@@ -39,14 +45,14 @@ class TensorType:
     @property
     def static(self) -> bool:
         """True when every dimension is a known integer."""
-        return self.proto is None and self.shape is not None and all(isinstance(d, int) for d in self.shape)
+        return self.proto is None and self.shape is not None and _known(self.shape)
 
     @property
     def dims(self) -> tuple[int, ...]:
         """The static shape. Raises VerificationError when a dimension is not a known integer."""
         if self.shape is None or not self.static:
             raise VerificationError(f"the shape of {self} is not static")
-        return tuple(d for d in self.shape if isinstance(d, int))
+        return cast("tuple[int, ...]", self.shape)
 
     @property
     def nbytes(self) -> int:

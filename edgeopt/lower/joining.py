@@ -16,20 +16,21 @@ Halo = tuple[int, int, int, int]
 NO_HALO: Halo = (0, 0, 0, 0)
 
 
-def blocked_layout(table: Sequence[Kernel], value: Value, target: Target) -> Layout:
+def blocked_layouts(table: Sequence[Kernel], value: Value, target: Target) -> dict[Value, Layout]:
     """The blocked layout of ``value``, with a halo that is enough for every consumer that may read it blocked.
 
-    The inputs of a concatenation that is made in place share the layout of its output, as do channels that are read in place.
+    The inputs of a concatenation that is made in place share the layout of its output, as do channels that are read in place:
+    those of all of them are given.
     """
     if (last := last_layout(value, target)) is not None:
-        return last
+        return {value: last}
     whole = joined(table, value, target)
     members = [value] if whole is None else _members(table, whole, whole, target)
     halo, fill = NO_HALO, 0
     for kernel, node in [reader for m in members for v in within(m) for reader in _readers(table, v)]:
         wanted = kernel.halo(node)
         halo, fill = _largest(halo, wanted), kernel.fill(node) if any(wanted) else fill
-    return Layout(_block(value, target), halo, fill)
+    return {member: Layout(_block(member, target), halo, fill) for member in (value, *members)}
 
 
 def _readers(table: Sequence[Kernel], value: Value) -> list[tuple[Kernel, Node]]:

@@ -14,7 +14,7 @@ from edgeopt.kernels.move.relayout import fill_halo, to_blocked, to_plain
 from edgeopt.lower.control import CONTROL, lower_control
 from edgeopt.lower.emission import Emission
 from edgeopt.lower.finishing import finish_output
-from edgeopt.lower.joining import blocked_layout, first_channel, joined
+from edgeopt.lower.joining import blocked_layouts, first_channel, joined
 from edgeopt.lower.last import in_one_order, turned_storage
 from edgeopt.lower.ports import CALLERS, Interface, code_ports, describe_ports, left_in_float
 from edgeopt.lower.program import Program
@@ -213,7 +213,7 @@ class _Lowering:
     def _blocked(self, value: Value) -> Layout:
         """The blocked layout of ``value``, found once: all its readers have a say in it."""
         if value not in self.layouts:
-            self.layouts[value] = blocked_layout(self.table, value, self.target)
+            self.layouts |= blocked_layouts(self.table, value, self.target)
         return self.layouts[value]
 
     def _new(self, kernel: Kernel, value: Value) -> Storage:
