@@ -8,6 +8,7 @@ in turn. So it is on one core, and for what a child did not deliver, whatever be
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
@@ -74,6 +75,7 @@ def _child(tasks: Sequence[Task], waiting: int) -> tuple[int, int]:
         return child, results
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends its children
+        gc.disable()  # a child ends before what it made is worth looking through
         os.close(results)
         _work(tasks, waiting, sink)
     finally:
