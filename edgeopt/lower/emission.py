@@ -10,7 +10,7 @@ import numpy as np
 from edgeopt.ir import Node, Value, numpy_dtype
 from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Output, Packed, Temporary
 from edgeopt.lower.demand import require_memory
-from edgeopt.lower.memory import ALIGNMENT
+from edgeopt.lower.memory import padded
 from edgeopt.lower.overlap import Overlap, shared
 from edgeopt.lower.packing import packed
 from edgeopt.lower.plan import Buffer, lower_bound, plan
@@ -77,7 +77,7 @@ class Emission:
             for operand in call.operands:
                 if isinstance(operand, Temporary) and operand.per_thread:
                     symbols.append(Place("scratch", scratch))
-                    scratch += _bytes(operand) + -_bytes(operand) % ALIGNMENT
+                    scratch += padded(_bytes(operand))
                 else:
                     symbols.append(self._symbol(operand, inputs, outputs, shared, node))
                 dtypes.append(_dtype(operand, inputs, outputs))

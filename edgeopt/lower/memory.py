@@ -13,6 +13,11 @@ ALIGNMENT = 64
 HUGE_PAGE = 2 << 20
 
 
+def padded(size: int) -> int:
+    """``size`` bytes, filled up to whole ALIGNMENT."""
+    return size + -size % ALIGNMENT
+
+
 def aligned(size: int) -> memoryview:
     """Zeroed bytes whose address is a multiple of ALIGNMENT, of a huge page for large blocks."""
     if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):

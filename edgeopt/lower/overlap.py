@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeopt.lower.memory import ALIGNMENT
+from edgeopt.lower.memory import padded
 from edgeopt.lower.plan import Buffer, lower_bound
 
 
@@ -52,7 +52,7 @@ def _serves(overlap: Overlap, before: _Piece, after: _Piece) -> bool:
 
 def _joined(overlap: Overlap, before: _Piece, after: _Piece) -> _Piece:
     """``before`` is moved up by the lag, or ``after`` by what is more than that already."""
-    lag = overlap.lag + -overlap.lag % ALIGNMENT
+    lag = padded(overlap.lag)
     up = after.shifts[overlap.made] + lag - before.shifts[overlap.read]
     below, above = max(up, 0), max(-up, 0)
     shifts = {b: s + below for b, s in before.shifts.items()} | {b: s + above for b, s in after.shifts.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from edgeopt.lower.memory import ALIGNMENT
+from edgeopt.lower.memory import padded
 from edgeopt.lower.overlap import Overlap
 from edgeopt.lower.plan import Buffer, orders
 
@@ -18,11 +18,11 @@ Lags = Mapping[tuple[Buffer, Buffer], int]  # (result, input) -> bytes by which 
 
 def packed(buffers: Sequence[Buffer], overlaps: Sequence[Overlap]) -> tuple[int, list[int]]:
     """The bytes of the arena, and the offset of each buffer."""
-    lags = {(o.made, o.read): _aligned(o.lag) for o in overlaps if o.read.last == o.step == o.made.first}
-    best: tuple[int, list[int]] = (sum(_aligned(b.size) for b in buffers), _one_after_another(buffers))
+    lags = {(o.made, o.read): padded(o.lag) for o in overlaps if o.read.last == o.step == o.made.first}
+    best: tuple[int, list[int]] = (sum(padded(b.size) for b in buffers), _one_after_another(buffers))
     for order in [*_along_time(buffers), *orders(list(buffers))] if len(buffers) <= MOST else []:
         offsets = _placed(order, lags)
-        size = max((offsets[b] + _aligned(b.size) for b in buffers), default=0)
+        size = max((offsets[b] + padded(b.size) for b in buffers), default=0)
         if size < best[0]:
             best = size, [offsets[b] for b in buffers]
     return best
@@ -46,7 +46,7 @@ def _placed(order: Sequence[Buffer], lags: Lags) -> dict[Buffer, int]:
 
 def _closed(buffer: Buffer, other: Buffer, at: int, lags: Lags) -> tuple[int, int]:
     """The open interval of starts that ``buffer`` may not have because of ``other``, which lies at ``at``."""
-    low, high = at - _aligned(buffer.size), at + _aligned(other.size)
+    low, high = at - padded(buffer.size), at + padded(other.size)
     if (buffer, other) in lags:
         low = max(low, at - lags[buffer, other])
     if (other, buffer) in lags:
@@ -68,9 +68,5 @@ def _one_after_another(buffers: Sequence[Buffer]) -> list[int]:
     offsets, at = [], 0
     for buffer in buffers:
         offsets.append(at)
-        at += _aligned(buffer.size)
+        at += padded(buffer.size)
     return offsets
-
-
-def _aligned(size: int) -> int:
-    return size + -size % ALIGNMENT

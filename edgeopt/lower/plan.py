@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.lower.memory import ALIGNMENT
+from edgeopt.lower.memory import padded
 
 ATTEMPTS = 40
 WORK = 20_000_000  # pairs of buffers: seconds, for programs of thousands of steps
@@ -60,7 +60,7 @@ def _place(order: list[Buffer]) -> int:
     In vectors, since each buffer is held against all that are placed: programs have thousands.
     """
     firsts, lasts = (np.fromiter((getattr(b, end) for b in order), np.int64, len(order)) for end in ("first", "last"))
-    sizes = np.fromiter((_aligned(b.size) for b in order), np.int64, len(order))
+    sizes = np.fromiter((padded(b.size) for b in order), np.int64, len(order))
     starts = np.zeros(len(order), np.int64)
     for index, buffer in enumerate(order):
         near = np.flatnonzero((firsts[:index] <= buffer.last) & (lasts[:index] >= buffer.first))
@@ -70,7 +70,7 @@ def _place(order: list[Buffer]) -> int:
 
 def lower_bound(buffers: list[Buffer]) -> int:
     """The most bytes that are live at any step: no plan can need less."""
-    changes = [(b.first, _aligned(b.size)) for b in buffers] + [(b.last + 1, -_aligned(b.size)) for b in buffers]
+    changes = [(b.first, padded(b.size)) for b in buffers] + [(b.last + 1, -padded(b.size)) for b in buffers]
     live = peak = 0
     for _, change in sorted(changes):
         live += change
@@ -85,7 +85,3 @@ def _best_gap(size: int, starts: Array, sizes: Array) -> int:
     gaps = starts[order] - ends[:-1]
     fits = np.flatnonzero(gaps >= size)
     return int(ends[fits[np.argmin(gaps[fits])]]) if len(fits) else int(ends[-1])
-
-
-def _aligned(size: int) -> int:
-    return size + -size % ALIGNMENT

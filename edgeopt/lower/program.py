@@ -15,7 +15,7 @@ from edgeopt.coding.container import content
 from edgeopt.coding.winograd import put_transformed
 from edgeopt.ir import Array, Node, TensorType
 from edgeopt.kernels.call import KernelCall, Origin
-from edgeopt.lower.memory import ALIGNMENT, aligned
+from edgeopt.lower.memory import aligned, padded
 from edgeopt.lower.plan import Buffer
 
 
@@ -179,7 +179,7 @@ class WeightBlock:
             self._keys.append(key)
             self._contents[self.size] = data.tobytes() if made_again is None else None
             self.chunks.append(Chunk(self.size, array.nbytes, array.dtype.itemsize, origin, node))
-            self.size += array.nbytes + -array.nbytes % ALIGNMENT
+            self.size += padded(array.nbytes)
         return Place("weights", self._known[key])
 
     def mark(self) -> int:
