@@ -32,17 +32,12 @@ def nearest(values: Array, limit: int) -> Array:
     return np.asarray(np.where(values >= 0, 1.0, -1.0) if limit == BINARY else np.clip(np.rint(values), -limit, limit))
 
 
-def best_bound(weight: Array, moments: Array, limit: int) -> Array:
-    """The clipping bound of each row of ``weight`` [groups, rows, K] that loses least, weighted by the diagonal of H."""
-    importance = np.einsum("gkk->gk", moments)[:, None, :]
-    widest = np.abs(weight).max(axis=2)
-    best, least = widest.copy(), np.full(widest.shape, np.inf)
-    for share in SHRINK.get(max(limit, 1), SHRINK_WIDE):
-        scale = np.where(widest > 0, widest * share / max(limit, 1), 1.0)[:, :, None]
-        error = weight - nearest(weight / scale, limit) * scale
-        loss: Array = (error**2 * importance).sum(axis=2)
-        better = loss < least
-        best[better], least[better] = (widest * share)[better], loss[better]
+def best_bound(weight: Array, importance: Array, limit: int) -> Array:
+    """The clipping bound of each row of ``weight`` [groups, rows, K] that loses least, by the diagonal of H [groups, K]."""
+    weight, shares = np.ascontiguousarray(weight, np.float64), SHRINK.get(max(limit, 1), SHRINK_WIDE)
+    best = np.abs(weight).max(axis=2)
+    for group, rows in enumerate(weight):
+        _narrow(rows, np.ascontiguousarray(importance[group], np.float64), best[group], shares, limit)
     return np.asarray(best)
 
 
@@ -82,6 +77,19 @@ def _nearest(value, limit):  # type: ignore[no-untyped-def]
     if limit == BINARY:
         return 1.0 if value >= 0 else -1.0
     return min(max(np.rint(value), -float(limit)), float(limit))
+
+
+@compiled
+def _narrow(rows, importance, bounds, shares, limit):  # type: ignore[no-untyped-def]
+    for r in range(rows.shape[0]):
+        widest, least = bounds[r], np.inf
+        for share in shares:
+            scale, loss = (widest * share / max(limit, 1) if widest > 0 else 1.0), 0.0
+            for k in range(rows.shape[1]):
+                error = rows[r, k] - _nearest(rows[r, k] / scale, limit) * scale
+                loss += error * error * importance[k]
+            if loss < least:
+                bounds[r], least = widest * share, loss
 
 
 @compiled

@@ -60,6 +60,7 @@ class Evidence:
     ``data`` are samples to choose on within ``max_drop`` percentage points, and ``reference`` what the network said of them
     before anything was approximated, for techniques that find decisions of their own there. ``timed``: nothing but the
     time of the forms is asked, which does not depend on ranges, so that those of generated inputs will do where there is no data.
+    ``exact`` names the layers that may take no form of the technique, which need not be looked at.
     """
 
     graph: Graph
@@ -73,6 +74,7 @@ class Evidence:
     max_drop: float = 1.0
     reference: Array | None = None
     timed: bool = False
+    exact: frozenset[str] = frozenset()
 
 
 class Unsuited(EdgeoptError):

@@ -170,6 +170,11 @@ def grouped(node: Node, weight: Array) -> Array:
     return weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
 
 
+def cut(rows: Array, parts: int) -> Array:
+    """Rows [1, n, K] as [parts, n, K / parts], neighbouring columns together; rows of groups, which are not cut, as they are."""
+    return rows if parts == 1 else np.ascontiguousarray(rows.reshape(rows.shape[1], parts, -1).swapaxes(0, 1))
+
+
 def ungrouped(node: Node, rows: Array, shape: tuple[int, ...]) -> Array:
     """Inverse of ``grouped``."""
     if node.op == "ConvTranspose":

@@ -28,7 +28,7 @@ from edgeopt.search.exits import Stage, leave_early
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import Keys, ladders, names
 from edgeopt.search.newer_opset import can_have, raised, with_opset
-from edgeopt.search.pins import Pins
+from edgeopt.search.pins import Allowance, Pins
 from edgeopt.search.price import worse_than
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
@@ -223,7 +223,7 @@ def _attempt(
         allowed = budget.pins.allowed(general, budget.recipe, lambda keys: opened(copied, keys))
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged, allowed = evaluation or calibration, budget.pins.allowed(general, budget.recipe, None)
-    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys), known, allowed)
+    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys, allowed), known, allowed)
     if budget.recipe is not None:
         found = replace(found, uncorrected=without_correction(graph, found, judged))
     return graph, found if reading is None else _completed(graph, found, judged, goal)
@@ -258,10 +258,13 @@ def sketched(graph: Graph, forms: str, target: Target, level: int) -> tuple[Grap
     return graph, space.carried_out(space.rough(space.first()))
 
 
-def opened(evidence: Evidence, keys: Keys) -> list[Session]:
-    """Sessions of the techniques that can change the graph, in the order of their axes."""
+def opened(evidence: Evidence, keys: Keys, allowed: Allowance | None = None) -> list[Session]:
+    """Sessions of the techniques that can change the graph, in the order of their axes, and the layers ``allowed`` them."""
     able: list[Technique] = [t for name, t in techniques().items() if name in keys and not t.obstacle(evidence.graph)]
-    return [technique.open(evidence, keys[technique.name]) for technique in able]
+    if allowed is None:
+        return [technique.open(evidence, keys[technique.name]) for technique in able]
+    exact = {t.name: frozenset(n.name for n in evidence.graph.nodes if allowed(t.name, n.name) == ()) for t in able}
+    return [technique.open(replace(evidence, exact=exact[technique.name]), keys[technique.name]) for technique in able]
 
 
 def carried_out(

@@ -16,11 +16,11 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay, observe
 from edgeopt.forms.applied import applied
 from edgeopt.forms.form import Evidence, Form
-from edgeopt.forms.moments import Moments
+from edgeopt.forms.moments import Moments, cut
 from edgeopt.forms.product_quantize.rates import RATES
 from edgeopt.forms.product_quantize.reconstruct import parts_of, reconstruct
 from edgeopt.forms.product_quantize.session import INT8, ProductSession, suits
-from edgeopt.forms.product_quantize.solve import Seen, cut, solve
+from edgeopt.forms.product_quantize.solve import Seen, solve
 from edgeopt.forms.product_quantize.technique import ProductQuantize
 from edgeopt.forms.quantize.technique import plain_session
 from edgeopt.frontend import load

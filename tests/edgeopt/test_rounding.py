@@ -23,7 +23,7 @@ def problem(seed: int, rows: int, size: int, groups: int = 1) -> tuple[Array, Ar
 @given(seed=st.integers(0, 999), size=st.integers(2, 24), limit=st.sampled_from([1, 7, 127]), groups=st.integers(1, 3))
 def test_feedback_and_descent_lose_less_than_nearest(seed: int, size: int, limit: int, groups: int) -> None:
     weight, moments = problem(seed, 4, size, groups)
-    scale = rounding.best_bound(weight, moments, limit) / limit
+    scale = rounding.best_bound(weight, np.einsum("gkk->gk", moments), limit) / limit
     nearest = rounding.nearest(weight / scale[:, :, None], limit)
     codes = rounding.round_with_feedback(weight, moments, scale, limit)
     better = rounding.descend(weight, codes, moments, scale, limit)

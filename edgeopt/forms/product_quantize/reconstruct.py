@@ -10,10 +10,10 @@ import numpy as np
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
-from edgeopt.forms.moments import MomentSum, grouped, sampled_rows
+from edgeopt.forms.moments import MomentSum, cut, grouped, sampled_rows
 from edgeopt.forms.product_quantize.kept import solved_once
 from edgeopt.forms.product_quantize.rates import Rate
-from edgeopt.forms.product_quantize.solve import Seen, cut, solve
+from edgeopt.forms.product_quantize.solve import Seen, solve
 from edgeopt.forms.progress import progress
 from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.ir import Array, Graph, Node

@@ -39,6 +39,7 @@ class ProductSession:
 
     def __init__(self, technique: Technique, evidence: Evidence, keys: Sequence[str], inner: QuantizeSession) -> None:
         self._technique, self.graph, self._keys, self._inner = technique, evidence.graph, keys, inner
+        self._exact = evidence.exact
         self._solved: dict[str, dict[str, LookupWeight]] = {}
 
     @property
@@ -69,8 +70,9 @@ class ProductSession:
         plan = self._inner.solve(self._bytes(forms), under)
         for key in {form.key for form in forms.values()} - {INT8}:
             if key not in self._solved:
-                whole = self._inner.solve(self._bytes(self.offers()), under)
-                nodes = [n for n in linear_nodes(self.graph) if suits(n)]
+                able = [name for name in self.offers() if name not in self._exact]
+                whole = self._inner.solve(self._bytes(dict.fromkeys(able)), under)
+                nodes = [n for n in linear_nodes(self.graph) if suits(n) and n.name in able]
                 self._solved[key] = reconstruct(self.graph, self.inputs, nodes, RATES[key], whole, under)
         return ProductPlan(plan, {n: self._solved[f.key][n] for n, f in forms.items() if f.key != INT8})
 

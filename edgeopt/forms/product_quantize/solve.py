@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeopt.evaluate.rounding import damped
-from edgeopt.forms.moments import Moments, grouped
+from edgeopt.forms.moments import Moments, cut, grouped
 from edgeopt.forms.product_quantize.descent import Fit, assign_plainly, assign_with_feedback, descend
 from edgeopt.forms.product_quantize.rates import Rate
 from edgeopt.forms.product_quantize.spaces import Spaces
@@ -73,11 +73,6 @@ def _fit(target: Array, size: Array, moments: Array | None, spaces: Spaces, rate
         assign_with_feedback(fit)
         descend(fit, SWEEPS)
     return fit
-
-
-def cut(rows: Array, parts: int) -> Array:
-    """Rows [1, n, K] as [parts, n, K / parts]; those of groups, which are not cut, as they are."""
-    return rows if parts == 1 else np.ascontiguousarray(rows.reshape(rows.shape[1], parts, -1).swapaxes(0, 1))
 
 
 def _joined(fits: list[Fit]) -> list[Fit]:

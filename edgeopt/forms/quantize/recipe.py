@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import TypeVar
@@ -16,7 +16,7 @@ from edgeopt.forms.quantize.grids import PRODUCT, Grids
 from edgeopt.forms.quantize.overlay import overlay_of
 from edgeopt.forms.quantize.plan import CALIBRATION_SAMPLES, fitting, plans
 from edgeopt.forms.quantize.reconstruct import Repairs
-from edgeopt.ir import Graph
+from edgeopt.ir import Graph, Node
 from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import LIMITS, QuantizationScheme
 from edgeopt.ops.grids import quantizable_nodes
@@ -56,10 +56,13 @@ class Recipe:
             equalize(graph, channel_reaches(graph, data.subset(CALIBRATION_SAMPLES)))
 
 
-def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method: str = AUTO) -> Recipe:
+def best_recipe(
+    graph: Graph, data: DataSet, scheme: QuantizationScheme, method: str = AUTO, exact: Collection[str] = ()
+) -> Recipe:
     """The recipe whose plan, made on half of the trial samples, diverges least on the others. ``graph`` is not changed.
 
     The rule is chosen first, for activations alone, unless ``method`` names it; then equalisation and compensation together.
+    The layers named ``exact`` stay as they are.
     """
     coarse, given = LIMITS.get(scheme.weights, (0, 1))[1] <= 7, PRODUCT if method == AUTO else method
     if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES:
@@ -69,19 +72,19 @@ def best_recipe(graph: Graph, data: DataSet, scheme: QuantizationScheme, method:
     next(steps)
     judge = _judge(graph, judged)
     next(steps)
-    seen = Grids(graph, fitting(quantizable_nodes(graph), scheme), fit) if scheme.activations else None
+    seen = Grids(graph, _fitting(graph, scheme, exact), fit) if scheme.activations else None
     next(steps)
     rule = _best_rule(graph, seen, scheme, judge) if method == AUTO and seen is not None else given
     recipes = [Recipe(rule, compensate) for compensate in (coarse, not coarse)]
     next(steps)
-    found = list(_errors(graph, fit, scheme, recipes, judge, seen))
+    found = list(_errors(graph, fit, scheme, recipes, judge, seen, exact))
     if scheme.activations:
         even, even_recipes = clone(graph), [replace(r, equalize=True) for r in recipes]
         if equalize(even, channel_reaches(graph, fit)):
             next(steps)
-            grids = Grids(even, fitting(quantizable_nodes(even), scheme), fit)
+            grids = Grids(even, _fitting(even, scheme, exact), fit)
             next(steps)
-            found += _errors(even, fit, scheme, even_recipes, judge, grids)
+            found += _errors(even, fit, scheme, even_recipes, judge, grids, exact)
     return _clearly_best(found)
 
 
@@ -100,13 +103,23 @@ def _best_rule(graph: Graph, seen: Grids, scheme: QuantizationScheme, judge: Jud
 
 
 def _errors(
-    graph: Graph, fit: DataSet, scheme: QuantizationScheme, recipes: list[Recipe], judge: Judge, seen: Grids | None
+    graph: Graph,
+    fit: DataSet,
+    scheme: QuantizationScheme,
+    recipes: list[Recipe],
+    judge: Judge,
+    seen: Grids | None,
+    exact: Collection[str],
 ) -> Iterator[tuple[Recipe, float]]:
     """Each recipe, all of one rule, with the divergence of its plan for ``graph``."""
-    nodes = fitting(quantizable_nodes(graph), scheme)
+    nodes = _fitting(graph, scheme, exact)
     grids = seen.found(recipes[0].method, scheme) if seen is not None else {}
     made = plans(graph, fit, scheme, nodes, [(grids, r.repairs) for r in recipes])
     return ((recipe, judge(graph, overlay_of(graph, plan))) for recipe, plan in zip(recipes, made, strict=True))
+
+
+def _fitting(graph: Graph, scheme: QuantizationScheme, exact: Collection[str]) -> list[Node]:
+    return fitting([n for n in quantizable_nodes(graph) if n.name not in exact], scheme)
 
 
 def _judge(graph: Graph, data: DataSet) -> Judge:

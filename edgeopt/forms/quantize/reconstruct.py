@@ -17,13 +17,14 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.evaluate.parallel import side_by_side
-from edgeopt.forms.moments import Moments, MomentSum, grouped, sampled_rows, ungrouped
+from edgeopt.forms.moments import Moments, MomentSum, columns, cut, grouped, sampled_rows, ungrouped
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.grid import LIMITS, Quantizer, quantizer
 from edgeopt.ops.grids import QuantizedWeight, quantizable_nodes, round_weight, weight_axis
 from edgeopt.progress import each
 
 MAX_ROUNDED_COLUMNS = 4608  # inputs of an output channel (512 x 3 x 3); more take too long; chosen by hand
+NEIGHBOURS = 2304  # columns of a layer with more, whose products with one another are all taken
 BINARY_LIMITS = (-1, rounding.BINARY)
 
 
@@ -93,12 +94,20 @@ def _moments(node: Node, runs: Lockstep, samples: int, wanted: Mapping[int, bool
 
     def rows(batch: int, inputs: list[Array]) -> list[Array]:
         chosen = [inputs[0], *(inputs[1 + i] for i in wanted)]
-        return sampled_rows(node, chosen, samples, batch)
+        return [cut(part, _parts(node)) for part in sampled_rows(node, chosen, samples, batch)]
 
     for reference, *others in runs.reach(node, rows):
         for total, own in zip(sums.values(), others or [reference], strict=True):
             total.add(own, reference)
     return {i: total.result() for i, total in sums.items()}
+
+
+def _parts(node: Node) -> int:
+    """How many equal parts of neighbouring columns the layer is looked at in, each by itself."""
+    inner = columns(node)
+    if inner <= MAX_ROUNDED_COLUMNS or node.integer("group", 1) > 1:
+        return 1
+    return next(parts for parts in range(-(-inner // NEIGHBOURS), inner + 1) if inner % parts == 0)
 
 
 def _override(node: Node, weight: QuantizedWeight, overlay: Overlay) -> None:
@@ -132,13 +141,15 @@ def _sharing(node: Node, per_channel: bool) -> tuple[int, ...]:
 
 
 def _codes(rows: Array, moments: Moments, limit: int, shared: tuple[int, ...], repairs: Repairs) -> tuple[Array, Array]:
-    h = rounding.damped(moments.own)
+    h, parts = rounding.damped(moments.own), len(moments.own) // len(rows)
     target = rows
     if repairs.compensate and moments.cross is not None:  # without float inputs apart, there is nothing to make up for
         # Damping towards E[y x^T] = E[x x^T] keeps directions without evidence as they are.
         cross = moments.cross + (h - moments.own)
-        target = np.linalg.solve(h.transpose(0, 2, 1), (rows @ cross).transpose(0, 2, 1)).transpose(0, 2, 1)
-    bound = rounding.best_bound(target, h, limit) if repairs.adaptive or limit <= 1 else np.abs(target).max(axis=2)
+        made = np.linalg.solve(h.transpose(0, 2, 1), (cut(rows, parts) @ cross).transpose(0, 2, 1))
+        target = made.transpose(0, 2, 1) if parts == 1 else made.reshape(1, -1, rows.shape[1]).transpose(0, 2, 1)
+    importance = np.einsum("gkk->gk", h).reshape(len(rows), -1)
+    bound = rounding.best_bound(target, importance, limit) if repairs.adaptive or limit <= 1 else np.abs(target).max(axis=2)
     if shared == (0, 1):
         bound = np.full(bound.shape, np.abs(target).max() if limit > 1 else bound.mean())
     elif shared:
@@ -153,5 +164,6 @@ def _codes(rows: Array, moments: Moments, limit: int, shared: tuple[int, ...], r
 
 def _bias(bias: Array, rows: Array, made: Array, moments: Moments) -> Array:
     """The bias plus the mean of what the layer lost."""
-    lost = np.einsum("grk,gk->gr", rows, moments.reference_mean) - np.einsum("grk,gk->gr", made, moments.mean)
+    means = [mean.reshape(len(rows), -1) for mean in (moments.reference_mean, moments.mean)]
+    lost = np.einsum("grk,gk->gr", rows, means[0]) - np.einsum("grk,gk->gr", made, means[1])
     return np.asarray(bias + lost.reshape(-1), np.float32)

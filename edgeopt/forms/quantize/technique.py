@@ -82,9 +82,9 @@ class Quantize:
             return QuantizeSession(self, evidence, schemes, generated(evidence.graph, TIMED_SAMPLES))
         if evidence.calibration is None:
             return _without_data(self, evidence, schemes)
-        if not quantizable_nodes(evidence.graph):  # nothing but recurrent layers: their codes need no data
+        if not _able(evidence):  # nothing but recurrent layers: their codes need no data
             return QuantizeSession(self, evidence, schemes, evidence.calibration)
-        recipe = best_recipe(evidence.graph, evidence.calibration, schemes[0], evidence.method)
+        recipe = best_recipe(evidence.graph, evidence.calibration, schemes[0], evidence.method, evidence.exact)
         recipe.prepare(evidence.graph, evidence.calibration)
         return QuantizeSession(self, evidence, schemes, evidence.calibration, recipe)
 
@@ -114,6 +114,7 @@ class QuantizeSession:
     ) -> None:
         self._technique, self.graph, self.schemes, self._inputs = technique, evidence.graph, schemes, inputs
         self._evidence = evidence
+        self._able = _able(evidence)
         self._recipe, self._overlay = recipe, overlay
         self._plans: dict[object, dict[str, QuantizationPlan]] = {}  # by what lies under them
         self._rough: dict[object, dict[str, QuantizationPlan]] = {}
@@ -166,8 +167,8 @@ class QuantizeSession:
         if self._recipe is None:  # no data: without an overlay nothing is known of the inputs of a layer
             known = self._overlay is not None
             how = Repairs(adaptive=known, compensate=False, correct_bias=known)
-            return make_plan(self.graph, self.inputs, wanted, None, "minmax", how, self._overlay, under)
-        return make_plan(self.graph, self.inputs, wanted, None, self._recipe.method, self._recipe.repairs, under=under)
+            return make_plan(self.graph, self.inputs, wanted, self._able, "minmax", how, self._overlay, under)
+        return make_plan(self.graph, self.inputs, wanted, self._able, self._recipe.method, self._recipe.repairs, under=under)
 
     def alone(self, forms: Mapping[str, Form]) -> QuantizationPlan:
         """The plan itself: its repairs change little for layers that are judged one by one."""
@@ -178,8 +179,8 @@ class QuantizeSession:
         name = self._named(under)
         if name not in self._rough:
             how = Repairs(adaptive=False, compensate=False, correct_bias=False)
-            few = generated(self.graph, TIMED_SAMPLES)
-            self._rough[name] = {s.name: make_plan(self.graph, few, s, None, "minmax", how, under=under) for s in self.schemes}
+            few, able = generated(self.graph, TIMED_SAMPLES), self._able
+            self._rough[name] = {s.name: make_plan(self.graph, few, s, able, "minmax", how, under=under) for s in self.schemes}
         keys = {layer: form.key for layer, form in forms.items()}
         return self._with_recurrent(combined(self.graph, self._rough[name], keys), keys, under)
 
@@ -223,6 +224,11 @@ class QuantizeSession:
         """The first scheme."""
         first = self.schemes[0]
         return f"quantised to {first.name}" + ("" if first.activations or first.dynamic else ", weights only")
+
+
+def _able(evidence: Evidence) -> list[str]:
+    """The layers that may be changed."""
+    return [n.name for n in quantizable_nodes(evidence.graph) if n.name not in evidence.exact]
 
 
 def plain_session(evidence: Evidence, key: str) -> QuantizeSession:
