@@ -27,7 +27,7 @@ FLOAT = "float32"
 GROUPS = {
     "fully connected": ("FusedGemm", "HybridGemm", "QuantGemm"),
     "convolutions": ("FusedConv", "HybridConv", "QuantConv"),
-    "recurrent": ("LSTM", "GRU", "RNN", "HybridLSTM", "HybridGRU", "HybridRNN"),
+    "recurrent": tuple(f"{form}{op}" for form in ("", "Hybrid", "Quant") for op in ("LSTM", "GRU", "RNN")),
 }
 
 

@@ -31,7 +31,7 @@ def make(plan: QuantizationPlan) -> Pass:
         weight = node.input(1)
         if node.name in plan.weights and _is_layer(node) and weight is not None and weight.is_constant:
             return _quantize_weight(graph, node, plan)
-        if node.name in plan.recurrent and recurrent_weights(node) is not None:
+        if node.name in plan.recurrent and node.name not in plan.recurrent_grids and recurrent_weights(node) is not None:
             return _quantize_recurrent(graph, node, plan)
         for value in node.inputs:
             if value is not None and value.name in plan.activations and not _is_rounded(value):

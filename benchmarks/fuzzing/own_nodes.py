@@ -51,6 +51,11 @@ def _recurrent(gates: int, hidden: int = 16) -> tuple[Operand, ...]:
     return _real(5, 3, 4), *weights, None, None, None, None, scale, scale
 
 
+def _integer_recurrent(gates: int) -> tuple[Operand, ...]:
+    """The same with codes for the input, and the grids of input and units."""
+    return _codes(5, 3, 4), *_recurrent(gates)[1:], S, Z, *ENDS
+
+
 NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (
     ("FusedAttention", (_real(2, 5, 4), _real(2, 7, 4), _real(2, 7, 3), _real(5, 7)), {"scale": 0.5}),
     ("FusedAttention", (_real(1, 3, 40, 16), _real(1, 3, 40, 16), _real(1, 3, 40, 16)), {"y_order": [0, 2, 1, 3]}),
@@ -77,6 +82,9 @@ NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (
     ("HybridLSTM", _recurrent(4), {"hidden_size": 16}),
     ("HybridGRU", _recurrent(3), {"hidden_size": 16}),
     ("HybridRNN", _recurrent(1), {"hidden_size": 16}),
+    ("QuantLSTM", _integer_recurrent(4), {"hidden_size": 16}),
+    ("QuantGRU", _integer_recurrent(3), {"hidden_size": 16}),
+    ("QuantRNN", _integer_recurrent(1), {"hidden_size": 16}),
     ("GatedConv", (_real(1, 4, 8, 8), _real(6, 4, 1, 1), None, _real(1, 6, 8, 8), _real(1, 4, 1, 1)), {}),
     ("PReluConv", (_real(1, 4, 8, 8), _real(6, 4, 3, 3), None, _real(1, 6, 6, 6), _real(6, 1, 1)), {}),
     ("PReluConv", (_real(2, 20, 7, 5), _real(20, 1, 3, 3), _real(20), None, _real(20, 1, 1)), {"group": 20, "pads": [1] * 4}),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from edgeopt.target import Target
 
 SUMS = """Conv ConvTranspose DynamicConv DynamicGemm Einsum FusedAttention FusedConv FusedGemm GatedConv Gemm GRU HybridConv
-HybridGemm HybridGRU HybridLSTM HybridRNN LSTM MatMul Mul PReluConv RNN"""
+HybridGemm HybridGRU HybridLSTM HybridRNN LSTM MatMul Mul PReluConv QuantGRU QuantLSTM QuantRNN RNN"""
 CURVES = "Elu Exp Gelu HardSigmoid HardSwish Mish Sigmoid Silu Softmax Softplus Swish Tanh"
 FLUSHED = frozenset(f"{SUMS} {CURVES}".split())
 _BITS = 0x8040  # MXCSR: results that are denormal become zero, and operands too

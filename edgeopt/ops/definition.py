@@ -16,14 +16,18 @@ from edgeopt.ops.work import Count, no_work
 
 @dataclass
 class Body:
-    """Collects the standard nodes of a function body. Inputs are named ``x0, x1, ...`` and outputs ``y0, y1, ...``."""
+    """Collects the standard nodes of a function body. Inputs are named ``x0, x1, ...`` and outputs ``y0, y1, ...``.
+
+    ``prefix`` begins the names of all values in between; those of a subgraph need one of their own.
+    """
 
     opset: int
     nodes: list[NodeProto] = field(default_factory=list)
+    prefix: str = "t"
 
     def op(self, name: str, inputs: Sequence[str], output: str = "", outputs: int = 1, **attributes: Attribute) -> str:
         """Append one standard node; returns the name of its (first) output."""
-        first = output or f"t{len(self.nodes)}"
+        first = output or f"{self.prefix}{len(self.nodes)}"
         self.call(name, inputs, [first, *(f"{first}_{i}" for i in range(1, outputs))], "", **attributes)
         return first
 
@@ -34,7 +38,7 @@ class Body:
 
     def own(self, name: str, inputs: Sequence[str], output: str = "", **attributes: Attribute) -> str:
         """Append one node of an own operator, for a body that is unfolded into a graph; returns the name of its output."""
-        output = output or f"t{len(self.nodes)}"
+        output = output or f"{self.prefix}{len(self.nodes)}"
         self.call(name, inputs, [output], OWN_DOMAIN, **attributes)
         return output
 

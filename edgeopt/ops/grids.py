@@ -35,13 +35,15 @@ class QuantizedWeight:
 
 
 RecurrentWeights = tuple[QuantizedWeight, QuantizedWeight]  # of the input and of the units
+RecurrentGrids = tuple[Quantizer, Quantizer]  # likewise
 
 
 @dataclass
 class QuantizationPlan:
     """``weights`` by name of the FusedConv, FusedGemm or ConvTranspose, ``activations`` by name of the value that is rounded.
 
-    The layers in ``dynamic`` round what they read at run time. ``recurrent`` are LSTM, GRU and RNN, whose activations stay float.
+    The layers in ``dynamic`` round what they read at run time. ``recurrent`` are the weights of LSTM, GRU and RNN; those that
+    have ``recurrent_grids``, of their input and of their units, multiply integers, and what the others read stays float.
     """
 
     weights: dict[str, QuantizedWeight] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class QuantizationPlan:
     errors: dict[str, float] = field(default_factory=dict)
     dynamic: frozenset[str] = frozenset()
     recurrent: dict[str, RecurrentWeights] = field(default_factory=dict)
+    recurrent_grids: dict[str, RecurrentGrids] = field(default_factory=dict)
 
 
 def weight_axis(node: Node) -> int:

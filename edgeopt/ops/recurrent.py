@@ -22,12 +22,6 @@ CODES = ("int8", "int4", "float16")
 VECTORISED = ("Relu", "Tanh", "Sigmoid", "LeakyRelu", "HardSigmoid")  # activations that tiles of gates have
 
 
-def gates_of(node: Node) -> int:
-    """Gates of a recurrent node, float or hybrid; 0 for any other."""
-    standard = GATES.get(node.op, 0) if not node.domain else 0
-    return standard or next((GATES[op] for op, name in HYBRID.items() if node.is_own(name)), 0)
-
-
 def tile_misfit(node: Node) -> str:
     """Why no kernel computes a recurrent node by tiles of gates, which alone read codes; '' when one does."""
     if dtype_of(node.input(0)) != "float32":

@@ -17,6 +17,7 @@ from edgeopt.ops.lookup import LOOKUP
 from edgeopt.ops.mish import MISH
 from edgeopt.ops.normalization import LAYER_NORMALIZATION, RMS_NORMALIZATION
 from edgeopt.ops.quantized import QUANTIZED
+from edgeopt.ops.quantized_recurrent import QUANTIZED_RECURRENT
 from edgeopt.ops.recurrent import HYBRID_RECURRENT
 from edgeopt.ops.sparse import SPARSE
 
@@ -36,6 +37,7 @@ _ALL = (
     *QUANTIZED,
     *HYBRID,
     *HYBRID_RECURRENT,
+    *QUANTIZED_RECURRENT,
     *SPARSE,
     *LOOKUP,
 )

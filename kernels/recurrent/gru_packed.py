@@ -69,12 +69,12 @@ def _reset_before(site: Site, direction: Direction, cell: Cell) -> Step:
     size, other = cell.rows * cell.units, one.extent
 
     @inline
-    def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:
+    def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any, scratch: Any) -> None:
         through = offset(state, size)
-        gates(p, w, b, old, state, through)
+        gates(p, w, b, old, state, through, scratch)
         for k in range(size):
             through[k] *= old[k]
-        candidates(p, offset(w, other), b, through, state, new)
+        candidates(p, offset(w, other), b, through, state, new, scratch)
         for k in range(size):
             new[k] += state[k] * (old[k] - new[k])
 
@@ -99,4 +99,7 @@ def _select_rnn(site: Site) -> tuple[KernelCall, ...]:
     return tuple(call for d, step in zip(ways, steps, strict=True) for call in recurrent_calls(site, sizes, d, cell, step))
 
 
-KERNELS = (Kernel("gru_packed", ("GRU", "HybridGRU"), _select_gru), Kernel("rnn_packed", ("RNN", "HybridRNN"), _select_rnn))
+KERNELS = (
+    Kernel("gru_packed", ("GRU", "HybridGRU", "QuantGRU"), _select_gru),
+    Kernel("rnn_packed", ("RNN", "HybridRNN", "QuantRNN"), _select_rnn),
+)

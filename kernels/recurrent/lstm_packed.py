@@ -38,4 +38,4 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     return tuple(call for d, step in zip(ways, steps, strict=True) for call in recurrent_calls(site, sizes, d, cell, step))
 
 
-KERNEL = Kernel("lstm_packed", ("LSTM", "HybridLSTM"), _select)
+KERNEL = Kernel("lstm_packed", ("LSTM", "HybridLSTM", "QuantLSTM"), _select)

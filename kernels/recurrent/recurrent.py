@@ -13,6 +13,7 @@ import numpy as np
 from edgeopt.ir import numpy_dtype
 from edgeopt.kernels.call import Declined, Input, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.elements import FLOATS, require, scalar, static, wanted
+from edgeopt.kernels.integer.quant_operands import LIMITS
 
 _ALPHA = {"LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "HardSigmoid": 0.2, "Elu": 1.0, "Affine": 1.0, "ScaledTanh": 1.0}
 _BETA = {"HardSigmoid": 0.5, "Affine": 0.0, "ScaledTanh": 1.0}
@@ -81,10 +82,10 @@ class Cell:
 
 
 def recurrence(site: Site) -> Recurrence:
-    """The sizes of ``site``. Raises Declined for dynamic shapes and other element types than floats."""
+    """The sizes of ``site``. Raises Declined for dynamic shapes and other element types than floats and bytes."""
     x, w, r = site.given(0), site.given(1), site.given(2)
     static(x, w, r)
-    require(x, *FLOATS)
+    require(x, *FLOATS, *LIMITS)
     major = bool(site.node.integer("layout", 0))
     batch, steps = (x.shape[0], x.shape[1]) if major else (x.shape[1], x.shape[0])
     return Recurrence(steps, batch, x.shape[2], r.shape[2], w.shape[0], major)
@@ -121,7 +122,7 @@ def optional_input(site: Site, index: int, size: int) -> Operand:
     """Input ``index``, or zeros when it is left out."""
     if site.optional(index) is not None:
         return Input(index)
-    return Packed(np.zeros(size, numpy_dtype(site.given(0).type.dtype)))
+    return Packed(np.zeros(size, numpy_dtype(_real(site))))
 
 
 def lengths(site: Site, sizes: Recurrence) -> Operand:
@@ -133,7 +134,13 @@ def optional_output(site: Site, index: int, size: int) -> Operand:
     """Output ``index``, or scratch memory when nobody asked for it."""
     if wanted(site, index):
         return Output(index)
-    return Temporary(f"output{index}", size, dtype=numpy_dtype(site.given(0).type.dtype).name)
+    return Temporary(f"output{index}", size, dtype=numpy_dtype(_real(site)).name)
+
+
+def _real(site: Site) -> str:
+    """The element type of states: that of x, unless x is codes."""
+    dtype = site.given(0).type.dtype
+    return "float32" if dtype in LIMITS else dtype
 
 
 def state(site: Site, name: str, size: int) -> Temporary:

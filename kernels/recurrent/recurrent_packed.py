@@ -3,7 +3,8 @@
 The input's part of every gate is one matrix product over all steps, before the loop over time. In that loop a tile takes some
 sequences x some vectors of hidden units with all their gates: it starts from the input's part, adds the recurrent products in
 registers, and applies the gates there. Weights of units that are codes are widened in registers, and their sums multiplied by
-scales. ``recurrent_weights`` says how both weights lie.
+scales; those of a quantised operator are multiplied by codes of the units (``recurrent_codes``). ``recurrent_weights`` says how
+both weights lie.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from edgeopt.kernels.call import Declined, Site
 from edgeopt.kernels.emit import epilogue
 from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.kernels.integer.quant_operands import LIMITS
 from edgeopt.kernels.packed.code_products import Sums, code_products
 from edgeopt.kernels.packed.weight_codes import panel_bytes
 from edgeopt.kernels.recurrent.recurrent import Activation, Cell, Direction, Recurrence
+from edgeopt.kernels.recurrent.recurrent_codes import dot_products
+from edgeopt.kernels.recurrent.recurrent_weights import DOTS
 from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, accumulate, nest
 from edgeopt.target import Target
 
@@ -32,7 +36,7 @@ Finish = Callable[[Emitter, Sequence[Value], Sequence[Value], Value, Value], Val
 
 def cell_of(site: Site, sizes: Recurrence, gates: int) -> Cell:
     """The tile for a node, by the target's registers. Raises Declined for what the packed form cannot express."""
-    if site.given(0).type.dtype != "float32":
+    if site.given(0).type.dtype not in ("float32", *LIMITS):
         raise Declined(f"element type {site.given(0).type.dtype}")
     if site.node.real("clip", 0.0):
         raise Declined("its gates are clipped")
@@ -58,7 +62,10 @@ def _vectorised(function: Activation) -> epilogue.Activation:
 def _emit(e: Emitter, cell: Cell, vectors: int, finish: Finish, kind: str, *pointers: Value) -> None:
     p, w, b, h, c, y = pointers
     count = vectors * cell.gates
-    sums = _coded(e, cell, count, kind, w, h) if kind else _products(e, cell, count, w, h)
+    if kind == DOTS:
+        sums = dot_products(e, cell, count, w, h)
+    else:
+        sums = _coded(e, cell, count, kind, w, h) if kind else _products(e, cell, count, w, h)
     for i in range(cell.rows):
         for v in range(vectors):
             first, place = v * cell.gates, i * cell.units + v * e.lanes
@@ -89,7 +96,7 @@ def _coded(e: Emitter, cell: Cell, count: int, kind: str, w: Value, h: Value) ->
 def cell_function(target: Target, cell: Cell, vectors: int, finish: Finish, kind: str = "") -> Any:
     """One step of ``vectors`` vectors of units as a function (input's part, weights, bias, hidden, state, new hidden).
 
-    ``kind`` is how codes are stored, empty for numbers.
+    ``kind`` is how codes are stored, empty for numbers; for ``DOTS``, ``hidden`` points to the codes of the units.
     """
 
     def emit(e: Emitter, p: Value, w: Value, b: Value, h: Value, c: Value, y: Value) -> None:

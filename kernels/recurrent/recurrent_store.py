@@ -1,4 +1,4 @@
-"""How the recurrent weights of one direction are kept: as numbers, or as codes that every step or the first one widens.
+"""How the recurrent weights of one direction are kept: as numbers, as codes that every step or the first one widens, as integers.
 
 Where numbers would not stay in the second cache, each step widens codes in registers, since they are a quarter of the bytes to
 read. Where they do, and there are steps enough, a thread widens all of them once, into scratch memory.
@@ -19,7 +19,8 @@ from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.packed.weight_codes import panel_bytes
 from edgeopt.kernels.packed.weight_panels import write_widened
 from edgeopt.kernels.recurrent.recurrent import Cell
-from edgeopt.kernels.recurrent.recurrent_weights import Matrix, panel_size, recurrent_panels
+from edgeopt.kernels.recurrent.recurrent_codes import dot_panels
+from edgeopt.kernels.recurrent.recurrent_weights import DOTS, Matrix, panel_size, recurrent_panels
 from edgeopt.target import Target
 
 STEPS = 8  # from which on widening once costs less than widening in each
@@ -30,7 +31,8 @@ Widen = Callable[[Any, Any], None]
 class Store:
     """The ``panels`` of a step, and how its tiles read them: codes of ``kind``, or numbers where that is empty.
 
-    ``widen`` (panels, numbers), if there is one, makes ``size`` numbers of all codes beforehand.
+    ``widen`` (panels, numbers), if there is one, makes ``size`` numbers of all codes beforehand. Of integers (``DOTS``) scratch
+    memory for as many numbers holds the codes of the units.
     """
 
     panels: Array
@@ -46,6 +48,8 @@ class Store:
 
 def store_of(target: Target, steps: int, cell: Cell, weights: Matrix) -> Store:
     """How ``weights`` of the units, those of all gates or of some, are kept for ``steps`` steps."""
+    if weights.kind == DOTS:
+        return Store(dot_panels(target, cell, weights), DOTS, None, cell.rows * cell.units)
     panels, size = recurrent_panels(cell, weights, target.lanes), cell.hidden * cell.units * cell.gates
     every = 4 * cell.hidden * cell.units * cell.spread  # bytes of numbers
     if not weights.kind or steps < STEPS or 2 * every > target.l2:

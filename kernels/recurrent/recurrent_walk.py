@@ -17,18 +17,21 @@ from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Site, Temporary
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.recurrent.recurrent import Cell, Direction, Recurrence, optional_input, optional_output, recurrence
+from edgeopt.kernels.recurrent.recurrent_codes import HEADER, rounding
+from edgeopt.kernels.recurrent.recurrent_input import input_product
 from edgeopt.kernels.recurrent.recurrent_packed import Finish, cell_function
 from edgeopt.kernels.recurrent.recurrent_store import Widen, store_of
-from edgeopt.kernels.recurrent.recurrent_weights import input_product, matrix_of, panel_size
+from edgeopt.kernels.recurrent.recurrent_weights import DOTS, matrix_of, panel_size
 from edgeopt.target import Target
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of all units: a function (input's part, weights, bias, old units, state, new units) and its weights.
+    """One step of all units: a function (input's part, weights, bias, old units, state, new units, scratch) and its weights.
 
-    ``widen`` makes ``numbers`` numbers of the weights before the first step, if it is given. ``scratch``: its state is scratch
-    memory, and not cells or old units. ``separate``: the candidate's recurrent bias is added by it, and not with the input's.
+    ``widen`` makes ``numbers`` numbers of the weights in scratch memory before the first step, if it is given. ``scratch``: its
+    state is scratch memory, and not cells or old units. ``separate``: the candidate's recurrent bias is added by it, and not with
+    the input's.
     """
 
     advance: Callable[..., None]
@@ -43,8 +46,9 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
     """The input's product and the loop over time of one direction. Raises Declined when weights or bias are no constants."""
     w, rows = matrix_of(site, 0, direction), cell.gates * cell.hidden
     bias = site.constant(3)[direction.place] if site.optional(3) is not None else np.zeros(2 * rows, np.float32)
-    apart = separate(cell, bias) if step.separate else np.zeros(rows, np.float32)
-    product, given = input_product(site, sizes, cell, w, bias[:rows] + bias[rows:] - apart)
+    kept = bias[rows:] if w.grid is None else np.zeros(rows, np.float32)  # integer products of the units add it themselves
+    apart = separate(cell, kept) if step.separate else np.zeros(rows, np.float32)
+    products, given = input_product(site, sizes, cell, w, bias[:rows] + kept - apart)
     states, celled, cut = sizes.directions * sizes.batch * sizes.hidden, site.node.op.endswith("LSTM"), _shortened(site, sizes)
     peeping = celled and site.optional(7) is not None
     seen = site.constant(7)[direction.place].reshape(3, -1) if peeping else apart[None, -cell.hidden :]
@@ -59,13 +63,13 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
         Temporary("numbers", max(1, step.numbers), True),
     )
     function = _function(cell, sizes, direction, step, (celled, cut))
-    return product, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
+    return *products, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
 
 
 def separate(cell: Cell, bias: Array) -> Array:
-    """The recurrent bias that stays apart from the input's: the candidate's of a GRU, which its reset gate multiplies."""
+    """What of a recurrent bias stays apart from the input's: the candidate's of a GRU, which its reset gate multiplies."""
     kept = np.zeros(cell.gates * cell.hidden, np.float32)
-    kept[2 * cell.hidden :] = bias[5 * cell.hidden :]
+    kept[2 * cell.hidden :] = bias[2 * cell.hidden :]
     return kept
 
 
@@ -109,7 +113,7 @@ def _function(cell: Cell, sizes: Recurrence, direction: Direction, step: Step, f
                 old, new = offset(hidden, turn % 2 * rows * units), offset(hidden, (1 - turn % 2) * rows * units)
                 if cut:
                     keep(cells)
-                advance(offset(p, t * pt + first * pb), read(w, numbers), b, old, cells if stated else old, new)
+                advance(offset(p, t * pt + first * pb), read(w, numbers), b, old, cells if stated else old, new, numbers)
                 copy(new, offset(y, y0 + first * ys + t * yt), ys)
                 if cut:
                     hold(t, offset(lengths, first), old, new, cells, offset(y, y0 + first * ys + t * yt), ys)
@@ -135,23 +139,38 @@ def step_of(site: Site, direction: Direction, cell: Cell, finish: Finish, separa
 
 
 def advance_of(target: Target, cell: Cell, finish: Finish, kind: str) -> Callable[..., None]:
-    """One step of all hidden units: (input's part, weights, bias, old units, state, new units)."""
+    """One step of all hidden units: (input's part, weights, bias, old units, state, new units, scratch)."""
     blocks, unit = cell.units // target.lanes, cell.vectors * target.lanes
     groups = -(-blocks // cell.vectors)
     inner = cell_function(target, cell, cell.vectors, finish, kind)
     final = cell_function(target, cell, blocks - (groups - 1) * cell.vectors, finish, kind)
     width = unit * cell.spread
-    panel = panel_size(cell, kind, target.lanes)
+    panel, first, seen = panel_size(cell, kind, target.lanes), HEADER if kind == DOTS else 0, _seen(target, cell, kind)
 
     @inline
-    def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any) -> None:
+    def advance(p: Any, w: Any, b: Any, old: Any, state: Any, new: Any, scratch: Any) -> None:
+        h, panels = seen(old, w, scratch), offset(w, first)
         for g in range(groups - 1):
             at = g * unit
-            inner(offset(p, g * width), offset(w, g * panel), offset(b, at), old, offset(state, at), offset(new, at))
+            inner(offset(p, g * width), offset(panels, g * panel), offset(b, at), h, offset(state, at), offset(new, at))
         g, at = groups - 1, (groups - 1) * unit
-        final(offset(p, g * width), offset(w, g * panel), offset(b, at), old, offset(state, at), offset(new, at))
+        final(offset(p, g * width), offset(panels, g * panel), offset(b, at), h, offset(state, at), offset(new, at))
 
     return advance
+
+
+def _seen(target: Target, cell: Cell, kind: str) -> Callable[..., Any]:
+    """What the tiles see of the old units: themselves, or their codes, which are made in scratch memory."""
+    if kind != DOTS:
+        return inline(lambda old, w, scratch: old)
+    to_codes = rounding(target, cell)
+
+    @inline
+    def seen(old: Any, w: Any, scratch: Any) -> Any:
+        to_codes(old, w, scratch)
+        return scratch
+
+    return seen
 
 
 def _copies(rows: int, n: int, units: int) -> tuple[Callable[..., None], Callable[..., None]]:

@@ -6,33 +6,47 @@ one lane. Panels of a tile's columns follow each other. A panel of codes ends wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import KernelCall, Site, Temporary
-from edgeopt.kernels.emit.epilogue import Activation
-from edgeopt.kernels.gemm.product import Product, Terms, pack, prepared
-from edgeopt.kernels.packed.hybrid_gemm import MOST_ROWS, Coded, few_rows, many_rows
+from edgeopt.kernels.call import Site
+from edgeopt.kernels.gemm.product import pack
+from edgeopt.kernels.integer.quant_operands import LIMITS
 from edgeopt.kernels.packed.weight_codes import pack_panels, panel_bytes, storage_of
-from edgeopt.kernels.recurrent.recurrent import Cell, Direction, Recurrence
-from edgeopt.kernels.walk.tiling import choose
+from edgeopt.kernels.recurrent.recurrent import Cell, Direction
 
-WEIGHTS, SCALES = (1, 2), (8, 9)  # inputs of the operators
+WEIGHTS, SCALES, GRIDS = (1, 2), (8, 9), ((10, 11), (12, 13))  # inputs of the operators
+DOTS = "dots"  # how weights of integer products are stored, beside the kinds of ``packed.weight_codes``
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """Weights [gates * hidden, depth] of one direction: numbers, or codes stored as ``kind`` with a scale for each row."""
+    """Weights [gates * hidden, depth] of one direction: numbers, or codes stored as ``kind`` with a scale for each row.
+
+    ``grid`` is that of what integer weights are multiplied with, ``bias`` what is added to their products.
+    """
 
     array: Array
     kind: str = ""
     scale: Array | None = None
+    bias: Array | None = None
+    grid: CodeGrid | None = None
 
     def part(self, first: int, last: int) -> Matrix:
         """Some of its rows."""
-        return Matrix(self.array[first:last], self.kind, None if self.scale is None else self.scale[first:last])
+        scale, bias = (None if v is None else v[first:last] for v in (self.scale, self.bias))
+        return Matrix(self.array[first:last], self.kind, scale, bias, self.grid)
+
+
+@dataclass(frozen=True, eq=False)
+class CodeGrid:
+    """Scale and zero point, scalars, of codes of type ``dtype``."""
+
+    scale: Array
+    zero: Array
+    dtype: str
 
 
 def matrix_of(site: Site, of: int, direction: Direction) -> Matrix:
@@ -41,11 +55,29 @@ def matrix_of(site: Site, of: int, direction: Direction) -> Matrix:
     own = array[direction.place]
     if not site.node.domain:
         return Matrix(own)
+    if site.given(0).type.dtype in LIMITS:
+        return Matrix(own, DOTS, _rows(site, SCALES[of], direction), _bias(site, own, direction), _grid(site, of))
     kind = "float16" if array.dtype == np.float16 else storage_of(own)
-    if site.optional(SCALES[of]) is None:
-        return Matrix(own, kind)
-    scale = np.broadcast_to(site.constant(SCALES[of]), (*array.shape[:2], 1))
-    return Matrix(own, kind, scale[direction.place, :, 0])
+    return Matrix(own, kind, None if site.optional(SCALES[of]) is None else _rows(site, SCALES[of], direction))
+
+
+def _rows(site: Site, scales: int, direction: Direction) -> Array:
+    """A scale for each row of one direction."""
+    w = site.given(WEIGHTS[0])
+    made: Array = np.broadcast_to(site.constant(scales), (*w.shape[:2], 1))[direction.place, :, 0]
+    return made
+
+
+def _bias(site: Site, weights: Array, direction: Direction) -> Array:
+    """The bias of the units."""
+    rows = len(weights)
+    return site.constant(3)[direction.place, rows:] if site.optional(3) is not None else np.zeros(rows, np.float32)
+
+
+def _grid(site: Site, of: int) -> CodeGrid:
+    """The grid of what the weights are multiplied with. Raises Declined when it is no constant."""
+    scale, zero = (site.constant(i).reshape(()) for i in GRIDS[of])
+    return CodeGrid(scale, zero, zero.dtype.name)
 
 
 def columns(weights: Array, cell: Cell, lanes: int) -> Array:
@@ -55,21 +87,6 @@ def columns(weights: Array, cell: Cell, lanes: int) -> Array:
     padded[:, : cell.hidden] = matrix
     blocked = padded.reshape(cell.gates, -1, lanes, matrix.shape[2]).transpose(3, 1, 0, 2)
     return np.ascontiguousarray(blocked.reshape(matrix.shape[2], -1))
-
-
-def input_product(site: Site, sizes: Recurrence, cell: Cell, weights: Matrix, bias: Array) -> tuple[KernelCall, Temporary]:
-    """The product of all steps with the input's weights [gate * hidden, width], and where its result lies."""
-    lanes, rows = site.target.lanes, sizes.steps * sizes.batch
-    product = Product(1, rows, sizes.width, cell.gates * cell.units, True)
-    place = Temporary("projection", product.rows * product.columns)
-    matrix, added = columns(weights.array, cell, lanes), columns(bias, cell, lanes)[0]
-    scale = None if weights.scale is None else columns(weights.scale, cell, lanes)[0]
-    if weights.kind and rows <= MOST_ROWS:
-        return few_rows(site.target, rows, Coded(matrix, weights.kind, scale, added), place), place
-    tiling = choose(site.target, product.rows, product.columns // lanes, divided=False)
-    made = prepared(site, product, Terms(matrix[None], added, None, Activation()), tiling.pixels, tiling.vectors)
-    made = replace(made, operands={**made.operands, "y": place, "residual": place})
-    return many_rows(site, made, scale) if weights.kind else made.call(), place
 
 
 def recurrent_panels(cell: Cell, weights: Matrix, lanes: int) -> Array:
@@ -84,7 +101,14 @@ def recurrent_panels(cell: Cell, weights: Matrix, lanes: int) -> Array:
     return np.concatenate(panels)
 
 
+def dot_panel_bytes(hidden: int, width: int) -> int:
+    """The bytes of a panel of integers: codes, then what the sums begin with, scales and biases."""
+    return (-(-hidden // 4) * 4 + 12) * width
+
+
 def panel_size(cell: Cell, kind: str, lanes: int) -> int:
     """The elements of a panel of numbers, the bytes of a panel of codes."""
     width = cell.vectors * cell.gates * lanes
+    if kind == DOTS:
+        return dot_panel_bytes(cell.hidden, width)
     return panel_bytes(kind, cell.hidden, width) + 4 * width if kind else cell.hidden * width

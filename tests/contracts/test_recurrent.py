@@ -1,6 +1,6 @@
 """LSTM, GRU and RNN: states, biases, peepholes and lengths that belong to the sequences."""
 
-from tests.contracts.cases import Case, Check, Operand, check, ints, parametrized
+from tests.contracts.cases import Case, Check, Operand, check, ints, number, ones, parametrized
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 SIZE = {"hidden_size": 2}
@@ -50,6 +50,30 @@ CODED: list[Check] = [
 ]
 CASES += [Case(name, "HybridLSTM", coded("LSTM"), SIZE, change, says=says, domain="ai.edgeopt") for name, change, says in CODED]
 CASES += [Case("codes", f"Hybrid{op}", coded(op), SIZE, {1: "uint8[1,8,4]"}, says="input 1", domain="ai.edgeopt") for op in GATES]
+
+
+def integers(op: str) -> list[Operand]:
+    """The operands of a quantised operator: codes for the input, too, then the grids of the input and of the units."""
+    grid: list[Operand] = [number(0.1), number(3, "uint8")]
+    return ["uint8[5,3,4]", *coded(op)[1:], *grid, *grid]
+
+
+INTEGERS: list[Check] = [
+    ("input", {0: "float32[5,3,4]"}, "uint8 or int8 is needed"),
+    ("weights", {2: "int4[1,8,2]"}, "int8 is needed"),
+    ("zero point", {11: number(3, "int8")}, "int8"),
+    ("scale of x", {10: ones(2)}, "one number"),
+    ("scale of units", {12: number(0.0)}, "not positive and finite"),
+    ("units", {13: number(3, "int32")}, "int32"),
+    ("lengths", {4: "int32[3]"}, "integer products do not have"),
+    ("peepholes", {7: "float32[1,6]"}, "integer products do not have"),
+]
+CASES += [
+    Case(name, "QuantLSTM", integers("LSTM"), SIZE, change, says=says, domain="ai.edgeopt") for name, change, says in INTEGERS
+]
+CASES += [
+    Case("codes", f"Quant{op}", integers(op), SIZE, {1: "uint8[1,8,4]"}, says="input 1", domain="ai.edgeopt") for op in GATES
+]
 
 
 @parametrized(CASES)

@@ -61,8 +61,20 @@ def test_a_network_of_nothing_else_within_a_budget() -> None:
     model = network("GRU", head=False)
     samples = RANDOM.standard_normal((12 * STEPS, 1, WIDTH)).astype(np.float32)
     made = edgeopt.compile(model, level=3, data=DataSet({"x": samples}), options=Options(quantize="w8a8"))
-    assert "HybridGRU" in {k["op"] for k in made.manifest["kernels"]}
+    assert "QuantGRU" in {k["op"] for k in made.manifest["kernels"]}
     assert not any("left in float" in note for note in made.manifest.get("notes", []))
+    data = sequence()
+    expected = edgeopt.compile(model).run(data)["y"]
+    np.testing.assert_allclose(made.run(data)["y"], expected, atol=0.03 * np.abs(expected).max())
+
+
+def test_what_keeps_float_products_is_said() -> None:
+    model = network("LSTM", head=False)
+    model.graph.node[0].attribute.append(helper.make_attribute("activations", ["Sigmoid", "Tanh", "Relu"] * 2))
+    samples = RANDOM.standard_normal((12 * STEPS, 1, WIDTH)).astype(np.float32)
+    made = edgeopt.compile(model, level=3, data=DataSet({"x": samples}), options=Options(quantize="w8a8"))
+    assert {k["op"] for k in made.manifest["kernels"]} == {"HybridLSTM"}
+    assert any("its activations are not the usual ones" in note for note in made.manifest["notes"])
 
 
 def test_signs_are_refused_with_the_reason() -> None:

@@ -21,6 +21,10 @@ def overlay_of(graph: Graph, plan: QuantizationPlan, names: Iterable[str] | None
         for index, weight in zip(WEIGHTS, plan.recurrent[name], strict=True):
             made.constants[name, index] = weight.array
             made.grids[name, index] = weight.grid
+    read = {n.name: n.input(0) for n in graph.nodes if n.name in plan.recurrent_grids and (names is None or n.name in names)}
+    for name, value in read.items():  # what rounding its units in every step changes is left to the compiled network
+        if value is not None:
+            made.quantizers.setdefault(value.name, plan.recurrent_grids[name][0])
     return made
 
 

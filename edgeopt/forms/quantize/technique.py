@@ -17,13 +17,14 @@ from edgeopt.forms.quantize.plan import fitting, make_plan, unfit
 from edgeopt.forms.quantize.profiles import Profile, profile
 from edgeopt.forms.quantize.recipe import Recipe, best_recipe
 from edgeopt.forms.quantize.reconstruct import Repairs
-from edgeopt.forms.quantize.recurrent import misfits, recurrent_nodes, rounded_weights
+from edgeopt.forms.quantize.recurrent import float_products, grids_of, integer, misfits, recurrent_nodes, rounded_weights
 from edgeopt.forms.quantize.unquantized import note_of, unquantized
 from edgeopt.ir import Graph
 from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import LIMITS, SCHEMES, QuantizationScheme, scheme, weights_alone
-from edgeopt.ops.grids import QuantizationPlan, quantizable_nodes
-from edgeopt.passes import quantize, quantize_dynamic
+from edgeopt.ops.grids import QuantizationPlan, RecurrentGrids, quantizable_nodes
+from edgeopt.ops.quantized_recurrent import integer_misfit
+from edgeopt.passes import quantize, quantize_dynamic, quantize_recurrent
 from edgeopt.rewrite import Context, run_pass
 
 DEFAULT = "w8a8"
@@ -41,7 +42,7 @@ class Quantize:
     axis: Axis = "values"
     about = "weights and activations on integer grids, calibrated and repaired"
     done = "quantised"
-    passes: tuple[str, ...] = ("equalize_activations", "quantize_dynamic", "quantize")
+    passes: tuple[str, ...] = ("equalize_activations", "quantize_dynamic", "quantize", "quantize_recurrent")
 
     def form_keys(self) -> Sequence[str]:
         """The names of the schemes."""
@@ -82,7 +83,7 @@ class Quantize:
             return QuantizeSession(self, evidence, schemes, generated(evidence.graph, TIMED_SAMPLES))
         if evidence.calibration is None:
             return _without_data(self, evidence, schemes)
-        if not _able(evidence):  # nothing but recurrent layers: their codes need no data
+        if not _able(evidence):  # nothing but recurrent layers: there is no recipe for those
             return QuantizeSession(self, evidence, schemes, evidence.calibration)
         recipe = best_recipe(evidence.graph, evidence.calibration, schemes[0], evidence.method, evidence.exact)
         recipe.prepare(evidence.graph, evidence.calibration)
@@ -119,6 +120,7 @@ class QuantizeSession:
         self._plans: dict[object, dict[str, QuantizationPlan]] = {}  # by what lies under them
         self._rough: dict[object, dict[str, QuantizationPlan]] = {}
         self._alive: list[Overlay] = []  # what lies under plans, whose identity names them
+        self._grids: dict[tuple[str, str], RecurrentGrids] = {}  # by layer and type
 
     @property
     def technique(self) -> Quantize:
@@ -133,7 +135,7 @@ class QuantizeSession:
     def offers(self) -> Mapping[str, Sequence[Form]]:
         """Every scheme for every layer with constant weights that can take it; for recurrent layers those of other weights."""
         named = {s: Form(self.technique.name, s.name) for s in self.schemes}
-        different = {s.weights: s for s in reversed(self.schemes)}
+        different = {(s.weights, self._is_integer(s)): s for s in reversed(self.schemes)}
         offers = {n.name: [f for s, f in named.items() if fitting([n], s)] for n in quantizable_nodes(self.graph)}
         kept = {form: misfits(self.graph, s) for s, form in named.items() if s in different.values()}
         offers |= {n.name: [form for form, lost in kept.items() if n.name not in lost] for n in recurrent_nodes(self.graph)}
@@ -157,7 +159,17 @@ class QuantizeSession:
         wanted = {s.name: s for s in self.schemes}
         nodes = [n for n in recurrent_nodes(self.graph) if keys.get(n.name) in wanted]
         plan.recurrent = {n.name: rounded_weights(n, wanted[keys[n.name]], under) for n in nodes}
+        for form in self.schemes:
+            own = [n for n in nodes if keys[n.name] == form.name and self._is_integer(form) and not integer_misfit(n)]
+            new = [n for n in own if (n.name, form.activations) not in self._grids]
+            found = grids_of(self.graph, new, self._inputs, form)
+            self._grids |= {(name, form.activations): grids for name, grids in found.items()}
+            plan.recurrent_grids |= {n.name: self._grids[n.name, form.activations] for n in own}
         return plan
+
+    def _is_integer(self, form: QuantizationScheme) -> bool:
+        """Whether recurrent layers multiply integers in ``form``; a file for other runtimes has no operator for that."""
+        return integer(form) and self._evidence.reading is None
 
     def _named(self, under: Overlay) -> object:
         self._alive.append(under)
@@ -196,7 +208,7 @@ class QuantizeSession:
 
     def carry_out(self, graph: Graph, solution: QuantizationPlan, context: Context) -> None:
         """QuantizeLinear and DequantizeLinear around the layers, or their dynamic form."""
-        for make in (quantize_dynamic.make, quantize.make):
+        for make in (quantize_dynamic.make, quantize.make, quantize_recurrent.make):
             run_pass(graph, make(solution), context)
 
     def completed(self, solution: QuantizationPlan) -> QuantizationPlan:
@@ -208,8 +220,11 @@ class QuantizeSession:
         return completed(self.graph, solution, self.inputs, first, self._evidence.method, everything)
 
     def remarks(self, graph: Graph) -> Sequence[str]:
-        """What a reader that wants everything rounded will find in float."""
+        """What a reader that wants everything rounded will find in float; recurrent layers whose products stay so."""
         reading = self._evidence.reading
+        if reading is None and any(map(integer, self.schemes[:1])):
+            lost = float_products(self.graph)
+            return [f"codes of weights only: {name} ({reason})" for name, reason in lost.items()]
         if reading is None or not reading.profile or not self.technique.reader(self._evidence).everything:
             return []
         found = float_nodes(graph)

@@ -1,8 +1,10 @@
-"""LSTM, GRU and RNN, float or hybrid: every operand follows from directions, hidden size, batch and width."""
+"""LSTM, GRU and RNN, float, hybrid or quantised: every operand follows from directions, hidden size, batch and width."""
 
 from __future__ import annotations
 
 from edgeopt.ops.contracts.operands import Operands, Shape
+from edgeopt.ops.contracts.quantization import divisor, factor
+from edgeopt.ops.quantized_recurrent import LENGTHS, PEEPHOLES, QUANTIZED, STATE_GRID, X_GRID
 from edgeopt.ops.recurrent import CODES, GATES, HYBRID, SCALES, WEIGHTS
 
 _FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}
@@ -30,18 +32,33 @@ def _recurrent(operands: Operands) -> None:
 
 
 def _cell(operands: Operands) -> str:
-    return operands.node.op.removeprefix("Hybrid")
+    return operands.node.op.removeprefix("Hybrid").removeprefix("Quant")
 
 
 def _types(operands: Operands, count: int, rows: int) -> None:
     if operands.node.op in GATES:
         operands.same_type(0, 1, 2, 3, 5, 6, 7)
         return
-    operands.same_type(0, 3, 5, 6, 7, *SCALES)
-    operands.typed(0, "float32")
+    quantized = operands.node.op in QUANTIZED.values()
+    for index in (*(() if quantized else (0,)), 3, 5, 6, 7, *SCALES):
+        operands.typed(index, "float32")
     for weight, scale in zip(WEIGHTS, SCALES, strict=True):
-        operands.typed(weight, *CODES)
+        operands.typed(weight, *(("int8",) if quantized else CODES))
         operands.fits(scale, (1, 1, 1), (1, rows, 1), (count, 1, 1), (count, rows, 1))
+    if quantized:
+        _grids(operands)
+
+
+def _grids(operands: Operands) -> None:
+    """Of the input, which is codes, and of the units."""
+    operands.typed(0, "uint8", "int8")
+    operands.same_type(0, X_GRID[1])
+    operands.typed(STATE_GRID[1], "uint8", "int8")
+    operands.single(*X_GRID, *STATE_GRID)
+    factor(operands, X_GRID[0])
+    divisor(operands, STATE_GRID[0])
+    for index in (LENGTHS, PEEPHOLES):
+        operands.need(not operands.given(index), f"{operands.label(index)} is given, which integer products do not have")
 
 
 def _lengths(operands: Operands, batch: int, steps: int) -> None:
@@ -68,4 +85,4 @@ def _activations(operands: Operands, count: int) -> None:
         operands.need(len(names) == wanted, f"there are {len(names)} activations, {wanted} are needed")
 
 
-RULES = dict.fromkeys((*GATES, *HYBRID.values()), _recurrent)
+RULES = dict.fromkeys((*GATES, *HYBRID.values(), *QUANTIZED.values()), _recurrent)
