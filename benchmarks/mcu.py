@@ -1,13 +1,13 @@
 """Networks of microcontrollers on emulated boards: instructions for a multiply-accumulate, bytes, codes of this machine.
 
-    python -m benchmarks.mcu [--only kws,resnet8] [--targets cortex-m4,rv32imc] [--float]
+    python -m benchmarks.mcu [--only kws,resnet8] [--targets cortex-m4,rv32imc] [--float] [--stream]
 
 Instructions are those of two inferences minus those of one, functions of libm and libgcc included; no cycles. Flash and RAM are
 those of the printed budget, and beside each what the linked program takes: its sections less those of a program that computes
 nothing, and the stack that an inference was seen to use. Inputs are bytes of a camera where they are images, else codes; they
-and the outputs lie in the arena, except with --float. Networks from ``EDGEOPT_MODELS`` are left out where it is not set; two
-more are made here with random weights, in the shapes of MLPerf Tiny's person detection and anomaly detection. Activations are
-calibrated on generated inputs, since only codes are compared.
+and the outputs lie in the arena, except with --float; with --stream inputs come in row by row and are not there. Networks from
+``EDGEOPT_MODELS`` are left out where it is not set; two more are made here with random weights, in the shapes of MLPerf Tiny's
+person detection and anomaly detection. Activations are calibrated on generated inputs, since only codes are compared.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from edgeopt.ir.clone import clone
 from edgeopt.lower.ports import Interface
 from edgeopt.ops.macs import macs
 from edgeopt.runtime.emulate import Emulator
-from edgeopt.runtime.firmware import build
+from edgeopt.runtime.firmware import build, streamed_rows
 from edgeopt.runtime.interface import to_codes
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.writing import FileForm
@@ -54,6 +54,13 @@ EMPTY = (
 )
 
 
+STREAMED = (
+    "int network_stream_begin(void *arena) { return !arena; }",
+    "int network_stream_rows(const void *r, size_t n, size_t d, void *a, const void *w) { return !r + !n + !d + !a + !w; }",
+    "int network_stream_end(void *const *out, void *a, const void *w) { return !out + !a + !w; }",
+)
+
+
 def models(only: str | None) -> Iterator[tuple[str, ModelProto | Path]]:
     """The networks by name."""
     root = os.environ.get("EDGEOPT_MODELS")
@@ -62,12 +69,12 @@ def models(only: str | None) -> Iterator[tuple[str, ModelProto | Path]]:
     return ((name, model) for name, model in known.items() if only is None or name in only.split(","))
 
 
-def quantised(model: ModelProto | Path, floats: bool) -> tuple[Graph, Interface]:
+def quantised(model: ModelProto | Path, floats: bool, rows: bool = False) -> tuple[Graph, Interface]:
     """The optimised graph, in integers unless ``floats``, and how its inputs and outputs lie."""
     if floats:
         return _compiled(model, None, edgeopt.Options()), Interface()
     inputs, data = pixels(load(model))
-    return _compiled(model, data, edgeopt.Options(quantize="w8a8", inputs=inputs)), Interface(codes=True, arena=True)
+    return _compiled(model, data, edgeopt.Options(quantize="w8a8", inputs=inputs)), Interface(codes=True, arena=True, rows=rows)
 
 
 def _compiled(model: ModelProto | Path, data: DataSet | None, options: edgeopt.Options) -> Graph:
@@ -145,12 +152,13 @@ def _empty(model: CompiledModel, emulator: Emulator) -> Path:
     """The same program with a network that computes nothing and has no weights."""
     folder, facts = emulator.folder / "empty", emulator.target
     folder.mkdir()
-    (folder / "empty.c").write_text('#include "network.h"\n' + "".join(f"{line}\n" for line in EMPTY))
+    lines = (*EMPTY, *STREAMED) if streamed_rows(model.manifest) else EMPTY
+    (folder / "empty.c").write_text('#include "network.h"\n' + "".join(f"{line}\n" for line in lines))
     for name in ("network.h", "model.h"):
         (folder / name).write_bytes(model.files[name])
     command = [*(compiler(facts) or []), *bare_flags(facts), "-O2", "-c", "empty.c", "-o", "empty.o"]
     subprocess.run(command, cwd=folder, check=True)
-    code = archive("empty.o", (folder / "empty.o").read_bytes(), ["network_run", "network_init"])
+    code = archive("empty.o", (folder / "empty.o").read_bytes(), [line.split("(")[0].removeprefix("int ") for line in lines])
     return build({**model.files, "libmodel.a": code, "weights.bin": b""}, model.manifest, facts, folder)
 
 
@@ -167,6 +175,7 @@ def main() -> None:
     parser.add_argument("--only")
     parser.add_argument("--targets", default=TARGETS)
     parser.add_argument("--float", action="store_true", dest="floats")
+    parser.add_argument("--stream", action="store_true")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     heads = (("/MAC", 7), ("flash", 9), ("linked", 9), ("RAM", 9), ("linked", 9), ("apart", 9))
@@ -174,7 +183,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         counter = plugin(Path(folder))
         for name, model in models(given.only):
-            graph, interface = quantised(model, given.floats)
+            graph, interface = quantised(model, given.floats, given.stream)
             for where in given.targets.split(","):
                 try:
                     print(f"{name:10} {where:12} {row(graph, interface, where, counter)}", flush=True)

@@ -13,6 +13,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
 from edgeopt.lower.lowering import Selection, by_rule, lower
 from edgeopt.lower.ports import CALLERS, Interface
+from edgeopt.lower.streamed import lower_streamed
 from edgeopt.lower.table import kernels_for
 from edgeopt.memory_limit import give_back
 from edgeopt.report.islands import islands
@@ -49,7 +50,8 @@ def assemble(
     """
     if not is_identifier(symbol):
         raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
-    program = lower(graph, target, symbol, kernels_for(level), select, interface)
+    lowered = lower_streamed if interface.rows else lower
+    program = lowered(graph, target, symbol, kernels_for(level), select, interface)
     give_back(program.weights_bytes)
     form.check(program)
     files: Files = {}
@@ -67,7 +69,7 @@ def assemble(
                 return assemble(graph, target, 1, context, symbol, library, select, form, backend, interface)
             require_memory(found, program, target)
             notes.append(str(found))
-    if target.runs_here:
+    if target.runs_here and program.stream is None:
         files[CODE] = backend.build(program, target)
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["backend"] = backend.record(program, target)

@@ -134,8 +134,9 @@ def _bounded(facts: Target, options: Options) -> Target:
     if (ram or flash) and not facts.bare:
         name = "max_ram" if ram else "max_flash"
         raise EdgeoptError(f"{name} is a bound for microcontrollers; '{facts.name}' runs an operating system")
-    if (options.interface or options.self_test) and not facts.bare:
-        name = "interface" if options.interface else "self_test"
+    asked = [name for name in ("interface", "stream_input", "self_test") if getattr(options, name)]
+    if asked and not facts.bare:
+        name = asked[0]
         raise EdgeoptError(f"{name} is for microcontrollers; '{facts.name}' runs an operating system")
     return replace(facts, ram=ram or facts.ram, flash=flash or facts.flash)
 
@@ -187,7 +188,7 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
     tuner = Tuner(facts, kernels_for(level)) if options.tune else None
-    interface = Interface("codes" in options.interface, "arena" in options.interface)
+    interface = Interface("codes" in options.interface, "arena" in options.interface, options.stream_input)
     form, backend = FileForm(_coded(options, facts), options.onnx), find_backend(options.backend)
     made = assemble(
         graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form, backend, interface

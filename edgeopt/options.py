@@ -69,7 +69,8 @@ class Options:
     work goes on, with a share from 0 to 1; the logger "edgeopt" tells more. ``max_ram`` and ``max_flash`` are the bytes a
     microcontroller has, in place of those its target says. ``interface`` lists how the C library of a microcontroller takes
     inputs and gives outputs: ``codes``, where the network converts them at once or at last, and in the ``arena``, which is
-    overwritten; floats in the caller's memory otherwise. ``self_test`` adds a C file with one sample, of the data where there
+    overwritten; floats in the caller's memory otherwise. ``stream_input``: it takes the input by rows, as codes, and computes the
+    first layers as they come in. ``self_test`` adds a C file with one sample, of the data where there
     are some, and the outputs that it has to give. ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra
     ``edgeopt[tvm]``); what is tried on the way is numba's. Raises EdgeoptError for a value that is not known.
     """
@@ -95,6 +96,7 @@ class Options:
     max_flash: int | None = None
     backend: str = "numba"
     interface: Sequence[str] = ()
+    stream_input: bool = False
     self_test: bool = False
 
     def __post_init__(self) -> None:
@@ -123,7 +125,7 @@ class Options:
             raise EdgeoptError(f"interface={self.interface!r}: expected is a list of words, as in ['{self.interface}']")
         for word in self.interface:
             arguments.choice("interface", word, INTERFACE)
-        for name in ("accept_chance", "tune", "onnx", "self_test"):
+        for name in ("accept_chance", "tune", "onnx", "stream_input", "self_test"):
             arguments.instance(name, getattr(self, name), (bool,))
         for name in ("max_memory", "max_ram", "max_flash"):
             if getattr(self, name) is not None:

@@ -75,6 +75,7 @@ WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontroll
 @click.option("--max-ram", callback=options.parse_memory, metavar="BYTES|64k", help=MAX_RAM)
 @click.option("--max-flash", callback=options.parse_memory, metavar="BYTES|1M", help="As --max-ram, of code and weights.")
 @options.interface
+@options.stream_input
 @click.option("--self-test", is_flag=True, help=SELF_TEST)
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--stop-after", type=click.IntRange(min=0), metavar="N", help="Stop after N single rewrites.")
@@ -170,6 +171,7 @@ def _options(asked: Request, debug: Debug) -> Options:
         "max_flash",
         "backend",
         "interface",
+        "stream_input",
         "self_test",
     )
     return Options(debug=debug, **{name: getattr(asked, name) for name in same})

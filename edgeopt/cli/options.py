@@ -170,6 +170,13 @@ def interface(command: Command) -> Command:
     return click.option("--interface", callback=parse_interface, metavar="codes,arena", help=text)(command)
 
 
+def stream_input(command: Command) -> Command:
+    """``--stream-input``."""
+    text = "For microcontrollers: take the input by rows, through whose first layers they go at once, so that neither it nor the "
+    text += "large first maps lie in RAM as a whole."
+    return click.option("--stream-input", is_flag=True, help=text)(command)
+
+
 def threads(command: Command) -> Command:
     """``--threads N``."""
     return click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to use.")(command)

@@ -49,6 +49,7 @@ class Request:
     no_onnx: bool
     backend: str
     interface: tuple[str, ...]
+    stream_input: bool
     self_test: bool
 
     @property
@@ -85,6 +86,6 @@ class Request:
             raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
         code: dict[str, object] = {"--tune": self.tune, "--weights": self.weights}
         code |= {"--max-ram": self.max_ram, "--max-flash": self.max_flash}
-        code |= {"--interface": self.interface, "--self-test": self.self_test}
+        code |= {"--interface": self.interface, "--stream-input": self.stream_input, "--self-test": self.self_test}
         if self.emit == "onnx" and (given := [name for name, value in code.items() if value]):
             raise click.UsageError(f"{given[0]} is about code, and --emit onnx writes none")

@@ -28,6 +28,7 @@ from edgeopt.lower.program import Program
 from edgeopt.target import Target
 
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
+STREAMED = ("stream_begin", "stream_rows", "stream_end")
 SOURCES = ("kernels", "codegen", "coding", "ir")
 PROCESS = ("run", "steps", "samples", "parallel", "worker", "layout")
 
@@ -49,13 +50,18 @@ def build(program: Program, target: Target, library: bool = False) -> bytes:
     return data
 
 
+def exported(program: Program) -> list[str]:
+    """The symbols of a C library."""
+    return [f"{program.name}_{suffix}" for suffix in (*LIBRARY, *(STREAMED if program.stream is not None else ()))]
+
+
 def link(program: Program, target: Target, library: bool = False) -> llvm.ModuleRef:
     """The driver and every kernel it calls in one module, optimised for ``target``."""
     return _linked(program, target, driver_ir(program, target, library), _public(program, library), library)
 
 
 def _public(program: Program, library: bool) -> set[str]:
-    return {f"{program.name}_{suffix}" for suffix in (LIBRARY if library else PROCESS)}
+    return set(exported(program)) if library else {f"{program.name}_{suffix}" for suffix in PROCESS}
 
 
 def link_single(program: Program, target: Target) -> llvm.ModuleRef:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeopt.codegen.initial import ERRORS, init_ir, weights_bytes
+from edgeopt.codegen.stream_entry import stream_ir
 from edgeopt.lower.layout import layout, layout_digest
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Binding, Program
@@ -28,7 +29,8 @@ def entry_ir(program: Program, target: Target, library: bool) -> str:
         f"@{program.name}_arena_bytes = constant {size} {arena_bytes(program)}",
         f"@{program.name}_weights_bytes = constant {size} {weights_bytes(program)}",
     ]
-    return "\n".join([*constants, _run(program, size), init_ir(program, size)])
+    run = _run(program, size) if program.stream is None else stream_ir(program, program.stream, size)
+    return "\n".join([*constants, run, init_ir(program, size)])
 
 
 def _layout(program: Program) -> str:

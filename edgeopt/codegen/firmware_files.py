@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edgeopt.codegen.c_types import c_type, known, literal
 from edgeopt.codegen.initial import file_of
+from edgeopt.codegen.stream_header import streaming_in_rust
 from edgeopt.lower.program import Binding, Program
 
 IN_LINE = 32  # bytes in a line of C
@@ -87,7 +88,7 @@ extern "C" {{
         arena: *mut c_void,
         weights: *const c_void,
     ) -> c_int;
-}}
+{streaming_in_rust(program)}}}
 """
 
 

@@ -10,6 +10,7 @@ from edgeopt.codegen.conversions import conversions
 from edgeopt.codegen.entry import arena_bytes
 from edgeopt.codegen.identifiers import distinct
 from edgeopt.codegen.initial import ERRORS, file_of, weights_bytes
+from edgeopt.codegen.stream_header import streaming
 from edgeopt.ir import numpy_dtype
 from edgeopt.lower.memory import ALIGNMENT
 from edgeopt.lower.program import Binding, Program
@@ -48,7 +49,7 @@ int {name}_init(const void *file, size_t bytes, void *weights);
 /* Runs the network once. arena and weights are aligned to {upper}_ALIGNMENT; the arena {_held(program)}
    between calls, so that several threads may run with an arena each. */
 int {name}_run(const void *const *inputs, void *const *outputs, void *arena, const void *weights);
-
+{streaming(program)}
 #ifdef __cplusplus
 }}
 #endif

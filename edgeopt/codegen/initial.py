@@ -9,7 +9,7 @@ from edgeopt.coding.block import entries_of, work_bytes
 from edgeopt.coding.decoder import BATCH, COUNTERS, TABLE
 from edgeopt.lower.program import Program
 
-ERRORS = {"OK": 0, "ERROR_NULL": 1, "ERROR_ALIGNMENT": 2, "ERROR_SIZE": 3, "ERROR_CHECKSUM": 4}
+ERRORS = {"OK": 0, "ERROR_NULL": 1, "ERROR_ALIGNMENT": 2, "ERROR_SIZE": 3, "ERROR_CHECKSUM": 4, "ERROR_ROWS": 5}
 _MIX = 0x9E3779B1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeopt.codegen.backends import Backend
-from edgeopt.codegen.build import LIBRARY
+from edgeopt.codegen.build import exported
 from edgeopt.codegen.firmware_files import firmware_files
 from edgeopt.codegen.header import example, header, makefile
 from edgeopt.codegen.packages import packages
@@ -22,9 +22,8 @@ def library_files(program: Program, target: Target, backend: Backend) -> tuple[d
         nodes = ", ".join(repr(step.node) for step in program.fallbacks[:5])
         raise EdgeoptError(f"no C library can be made: {len(program.fallbacks)} nodes have no kernel ({nodes}); replace them")
     code = backend.build(program, target, library=True)
-    symbols = [f"{program.name}_{suffix}" for suffix in LIBRARY]
     files = {
-        "libmodel.a": archive("model.o", code, symbols),
+        "libmodel.a": archive("model.o", code, exported(program)),
         "model.h": header(program).encode(),
         "example.c": example(program).encode(),
         "Makefile": makefile("cc" if is_native(target) else f"{prefix(target)}-gcc", _machine(target)).encode(),

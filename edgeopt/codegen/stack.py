@@ -15,7 +15,7 @@ from edgeopt.target import Target
 
 PROLOGUE = 12  # instructions that are looked at
 Taken = Callable[[int, int], tuple[int, int]]
-_CHAIN = (r"_run$", r"_steps$", r"_step$", r"^form_", r"^(call|general)_")
+_CHAIN = (r"_run$", r"_stream_(begin|rows|end)$", r"_settle$", r"_steps$", r"_step$", r"^form_", r"^(call|general)_")
 
 
 def stack_bytes(elf: Elf, target: Target) -> int:

@@ -130,6 +130,16 @@ class Emission:
         """``storage`` is in use from here on."""
         self._touch(storage.buffer)
 
+    @property
+    def count(self) -> int:
+        """The number of steps so far."""
+        return len(self._steps)
+
+    def keep_for_last(self, storage: Storage) -> None:
+        """``storage`` is in use until the last step so far."""
+        if storage.buffer is not None:
+            storage.buffer.last = max(storage.buffer.last, len(self._steps) - 1)
+
     def repeated(self, label: Label) -> None:
         """The steps from ``label`` on run again: what lives before them and is used in them lives until here."""
         for buffer in self._buffers:

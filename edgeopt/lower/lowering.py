@@ -54,13 +54,13 @@ def lower(
     require_fit(graph.nodes)
     graph = clone(graph) if interface.codes else graph
     codes = code_ports(graph) if interface.codes else {}
-    program = _Lowering(graph, target, table, select, interface.arena).program(name)
+    program = Lowering(graph, target, table, select, interface.arena).program(name)
     describe_ports(program, graph, codes)
     program.notes += left_in_float(graph) if interface.codes else []
     return program
 
 
-class _Lowering:
+class Lowering:
     """State of one lowering: what is emitted so far, and where each value lies in each layout."""
 
     def __init__(self, graph: Graph, target: Target, table: Sequence[Kernel], select: Selection, in_arena: bool) -> None:
@@ -76,7 +76,7 @@ class _Lowering:
             if (storage := self.store.get(value, plain=True)) is not None:
                 self.emission.keep(storage)
         for node in self.graph.nodes:
-            self._node(node)
+            self.lower_node(node)
         for index, value in enumerate(self.graph.outputs):
             finish_output(self, index, value)
         program = self.emission.finish(name, self.store)
@@ -85,7 +85,7 @@ class _Lowering:
             raise EdgeoptError(program.missing(self.target.name))
         return program
 
-    def _node(self, node: Node) -> None:
+    def lower_node(self, node: Node) -> None:
         reasons = [] if all(_servable(v) for v in [*node.inputs, *node.outputs]) else ["a shape is not static"]
         if not reasons and (self._view(node) or self._cut(node) or self._joined(node) or self._nothing(node)):
             return
@@ -252,7 +252,7 @@ class _Lowering:
         self.depth += 1
         try:
             for node in graph.nodes:
-                self._node(node)
+                self.lower_node(node)
         finally:
             self.depth -= 1
 

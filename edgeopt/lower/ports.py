@@ -18,23 +18,25 @@ CODED = ("int8", "uint8", "int16", "uint16")
 class Interface:
     """How a C library takes inputs and gives outputs: as ``codes`` where the network converts them at once or at last, and in the
 
-    ``arena``, where inputs are overwritten.
+    ``arena``, where inputs are overwritten. With ``rows`` the input is codes, and comes in row by row.
     """
 
     codes: bool = False
     arena: bool = False
+    rows: bool = False
 
 
 CALLERS = Interface()  # inputs and outputs are the caller's, as the graph has them
 
 
-def code_ports(graph: Graph) -> dict[str, Codes]:
-    """Make inputs that are only quantised, and outputs that are dequantised at last, codes. Returns those by name.
+def code_ports(graph: Graph, outputs: bool = True) -> dict[str, Codes]:
+    """Make inputs that are only quantised, and ``outputs`` that are dequantised at last, codes. Returns those by name.
 
     All readers of an input have to agree on one scale and one zero point for all elements. Others stay as they are.
     """
     found = {value.name: _coded_input(graph, value) for value in graph.inputs}
-    found |= {name: _coded_output(graph, value) for name, value in [(value.name, value) for value in graph.outputs]}
+    if outputs:
+        found |= {name: _coded_output(graph, value) for name, value in [(value.name, value) for value in graph.outputs]}
     return {name: codes for name, codes in found.items() if codes is not None}
 
 

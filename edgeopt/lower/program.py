@@ -96,12 +96,52 @@ class Chunk:
     node: str
 
 
+@dataclass(frozen=True)
+class Band:
+    """Where the last ``rows`` rows of a map of ``height`` lie, ``row_bytes`` each, ``offset`` bytes into the arena.
+
+    Every ``stride`` rows the native steps from ``first`` to before ``last`` make one of ``results`` rows of the next map of
+    them. The map begins with ``above`` rows of the byte ``fill``, and ends with as many as are needed.
+    """
+
+    rows: int
+    stride: int
+    above: int
+    fill: int
+    height: int
+    results: int
+    row_bytes: int
+    offset: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """How rows of the input become a map: by ``bands``, the result of each of which is the newest row of the next.
+
+    Rows of the last make up a map ``result`` bytes into the arena; the steps that make them write to one output more than there
+    are. ``state`` is the offset of a word that counts the rows of the input, and of two for each band. ``goal`` names the map.
+    """
+
+    bands: tuple[Band, ...]
+    result: int
+    result_row: int
+    state: int
+    goal: str
+
+    @property
+    def steps(self) -> int:
+        """The native steps that run row by row."""
+        return self.bands[-1].last
+
+
 @dataclass(eq=False)
 class Program:
     """Steps in order; ``arena_bytes`` and ``scratch_bytes`` (per thread) of RAM; the ``block`` of weights, of whose
 
     ``chunks`` is known what they are made of, and which a C library decodes from ``file`` where there is one. ``buffers`` lie
-    in the arena while they live.
+    in the arena while they live. With a ``stream`` the first steps run row by row.
     """
 
     name: str
@@ -115,6 +155,7 @@ class Program:
     notes: list[str] = field(default_factory=list)
     file: bytes | memoryview | None = None
     buffers: Sequence[Buffer] = ()
+    stream: Stream | None = None
 
     @cached_property
     def weights(self) -> memoryview:

@@ -59,6 +59,7 @@ class Store:
     def __init__(self, graph: Graph, in_arena: bool = False) -> None:
         self.graph, self.in_arena = graph, in_arena
         self._known: dict[tuple[Value, bool], Storage] = {}
+        self._reserved: dict[Value, Storage] = {}
         self._outputs = {value: index for index, value in reversed(list(enumerate(graph.outputs)))}
         for index, value in enumerate(graph.inputs):
             if on_host_only(value.type):
@@ -113,8 +114,18 @@ class Store:
         assert value.type is not None
         return Storage(value, Tensor(value.type, layout))
 
+    def reserve(self, value: Value, storage: Storage) -> None:
+        """Have ``value``, once it is made, lie in ``storage``, where its maker writes that layout."""
+        self._reserved[value] = storage
+
     def new(self, value: Value, layout: Layout) -> Storage:
-        """Fresh storage for a value: at its output's place when it is a plain graph output, else in the arena."""
+        """Fresh storage for a value: what is reserved for it, its output's place when it is a plain graph output, else in the
+
+        arena.
+        """
+        held = self._reserved.get(value)
+        if held is not None and held.tensor.layout == layout:
+            return held
         if not layout.block and not self.in_arena and self.graph.is_output(value) and self.get(value, True) is None:
             return self.at(value, Place("output", self._outputs[value]))
         type_ = value.type or TensorType("float32", (0,))

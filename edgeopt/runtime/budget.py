@@ -19,7 +19,7 @@ from edgeopt.target import Target
 class MemoryBudget:
     """Bytes: flash is code, the functions of the compiler's ``libraries`` that it calls (None where there is no linker to tell),
 
-    and the file of weights; RAM is arena, scratch memory, decoded weights, inputs and outputs, stack.
+    and the file of weights; RAM is arena, scratch memory, decoded weights, inputs (of a streamed one a row), outputs, stack.
     """
 
     code: int
@@ -56,8 +56,9 @@ class MemoryBudget:
 def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
     """The memory that the C library in ``files`` takes."""
     elf = Elf(archived(files["libmodel.a"]))
-    callers = [b.type for b in (*program.inputs, *program.outputs) if b.type is not None and b.offset is None]
-    ports = sum(prod(type_.dims) * numpy_dtype(type_.dtype).itemsize for type_ in callers)
+    inputs, row = (program.inputs, 0) if program.stream is None else ([], program.stream.bands[0].row_bytes)
+    callers = [b.type for b in (*inputs, *program.outputs) if b.type is not None and b.offset is None]
+    ports = row + sum(prod(type_.dims) * numpy_dtype(type_.dtype).itemsize for type_ in callers)
     decoded = 0 if program.file is None else program.weights_bytes
     called = libraries(files["libmodel.a"], program.name, target)
     stack = stack_bytes(elf, target) + (called.stack if called is not None else 0)

@@ -93,9 +93,11 @@ def main_c(manifest: Manifest, host: str) -> str:
     ins, outs = (_arrays(upper, kind, manifest[f"{kind.lower()}s"]) for kind in ("INPUT", "OUTPUT"))
     placed = in_arena(manifest)
     given, made = (", ".join(n for n, _ in arrays) or "0" for arrays in (ins, outs))
-    reads = " || ".join(f"host_read(from, {n}, {size})" for n, size in ins) or "sample"
     writes = "\n    ".join(f"if (host_write(to, {n}, {size})) return 4;" for n, size in outs)
-    declared = "\n".join(_declared(n, size, placed) for n, size in (*ins, *outs))
+    rows = streamed_rows(manifest)
+    one = [_declared(n, size, placed) for n, size in ins] if rows is None else [_declared("row", str(rows[1]), False)]
+    declared = "\n".join([*one, *(_declared(n, size, placed) for n, size in outs)])
+    compute = _whole(name, ins) if rows is None else _by_rows(name, *rows)
     return f"""#include "model.h"
 #include "{host}"
 {declared}
@@ -113,7 +115,7 @@ static const void *weights(void) {{
 #endif
 
 int main(void) {{
-  const void *inputs[] = {{{given}}};
+  {f"const void *inputs[] = {{{given}}};" if rows is None else ""}
   void *outputs[] = {{{made}}};
   int from = host_open("in.bin", READ_BYTES), to = host_open("out.bin", WRITE_BYTES), count = host_open("stack.bin", WRITE_BYTES);
   const void *constants = weights();
@@ -121,8 +123,7 @@ int main(void) {{
   uint32_t *here = (uint32_t *)__builtin_frame_address(0) - 64;
   for (int i = 0; i < 4096; i++) *(volatile uint32_t *)(here - i) = 0xA5A5A5A5u;
   for (int sample = 0; ; sample++) {{
-    if ({reads}) break;
-    int code = {name}_run(inputs, outputs, arena, constants);
+{compute}
     if (code) return 10 + code;
     {writes}
   }}
@@ -132,6 +133,23 @@ int main(void) {{
   return host_write(count, &used, sizeof used) ? 5 : 0;
 }}
 """
+
+
+def _whole(name: str, inputs: Sequence[tuple[str, str]]) -> str:
+    """C statements that read a sample, or leave the loop, and run the network."""
+    reads = " || ".join(f"host_read(from, {n}, {size})" for n, size in inputs) or "sample"
+    return f"    if ({reads}) break;\n    int code = {name}_run(inputs, outputs, arena, constants);"
+
+
+def _by_rows(name: str, count: int, row_bytes: int) -> str:
+    """The same for an input of which there is one row at a time."""
+    return f"""    if (host_read(from, row, {row_bytes})) break;
+    int code = {name}_stream_begin(arena);
+    for (int i = 0; i < {count} && !code; i++) {{
+      if (i && host_read(from, row, {row_bytes})) return 6;
+      code = {name}_stream_rows(row, 1, {row_bytes}, arena, constants);
+    }}
+    if (!code) code = {name}_stream_end(outputs, arena, constants);"""
 
 
 def _declared(name: str, size: str, placed: bool) -> str:
@@ -145,6 +163,12 @@ def in_arena(manifest: Manifest) -> bool:
     """Whether inputs and outputs lie in the arena of a C library."""
     about = manifest.get("interface") or {"offsets": {}}
     return bool(about["offsets"])
+
+
+def streamed_rows(manifest: Manifest) -> tuple[int, int] | None:
+    """How many rows of the input a C library takes one by one, and the bytes of each; None where it takes all at once."""
+    rows = (manifest.get("interface") or {}).get("rows")
+    return (rows[0], rows[1]) if rows else None
 
 
 def _arrays(upper: str, kind: str, bindings: Sequence[Manifest]) -> list[tuple[str, str]]:

@@ -44,7 +44,10 @@ def _as_in(graph: Graph, port: Manifest) -> Manifest:
 
 
 def _interface(program: Program) -> Manifest:
-    """Where a C library has inputs and outputs in its arena, and what their codes stand for; by name."""
+    """Where a C library has inputs and outputs in its arena, and what their codes stand for, by name; (rows, bytes of one) of a
+
+    streamed input.
+    """
     ports = [*program.inputs, *program.outputs]
     return {
         "offsets": {p.name: p.offset for p in ports if p.offset is not None},
@@ -53,6 +56,7 @@ def _interface(program: Program) -> Manifest:
             for p in ports
             if p.codes is not None and p.type is not None
         },
+        **({} if (stream := program.stream) is None else {"rows": [stream.bands[0].height, stream.bands[0].row_bytes]}),
     }
 
 

@@ -187,8 +187,10 @@ INTERFACE = record(
     {
         "offsets": table(text, _BYTES),
         "codes": table(text, record({"dtype": text, "scale": number, "zero_point": whole(-(1 << 31), 1 << 31)})),
-    }
+    },
+    more=True,
 )
+ROWS = listed(whole(1, LARGEST))  # of a streamed input: how many, and the bytes of one
 
 MANIFEST_FIELDS: dict[str, Check] = {
     "name": identifier,

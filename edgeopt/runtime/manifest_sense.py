@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from edgeopt.runtime.manifest import Manifest
-from edgeopt.runtime.manifest_check import INTERFACE, MANIFEST_FIELDS, record, require, size
+from edgeopt.runtime.manifest_check import INTERFACE, MANIFEST_FIELDS, ROWS, record, require, size
 
 NEEDED = ("weights.bin",)
 
@@ -46,6 +47,10 @@ def _check_interface(manifest: Manifest) -> None:
     for name, offset in about["offsets"].items():
         held = {**ports[name], **about["codes"].get(name, {})}
         require(offset + size(held) <= manifest["arena_bytes"], "interface", f"has '{name}' beyond the arena")
+    if "rows" in about:
+        ROWS(about["rows"], "interface.rows")
+        whole = [size({**port, **about["codes"].get(port["name"], {})}) for port in manifest["inputs"]]
+        require(len(about["rows"]) == 2 and [prod(about["rows"])] == whole, "interface.rows", "is not the input")
 
 
 def _check_constants(manifest: Manifest) -> None:

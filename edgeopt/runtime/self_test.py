@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeopt.codegen.c_types import c_type, literal
 from edgeopt.ir import Array
-from edgeopt.runtime.firmware import in_arena
+from edgeopt.runtime.firmware import in_arena, streamed_rows
 from edgeopt.runtime.manifest import Manifest
 
 IN_LINE = 16  # numbers in a line of C
@@ -26,7 +26,8 @@ def self_test(manifest: Manifest, inputs: Mapping[str, Array], outputs: Mapping[
     stored = [_stored(f"input_{i}", array) for i, array in enumerate(ins)]
     stored += [_stored(f"expected_{i}", array) for i, array in enumerate(outs)]
     arrays = [_made(upper, i, array, placed) for i, array in enumerate(outs)]
-    copies = [f"  memcpy(arena + {upper}_INPUT_{i}_OFFSET, input_{i}, sizeof input_{i});" for i, _ in enumerate(ins) if placed]
+    copied = ins if placed and streamed_rows(manifest) is None else []
+    copies = [f"  memcpy(arena + {upper}_INPUT_{i}_OFFSET, input_{i}, sizeof input_{i});" for i, _ in enumerate(copied)]
     checks = [f"  if (differs_{i}()) return {100 + i};" for i, _ in enumerate(outs)]
     functions = [_compared(i, array) for i, array in enumerate(outs)]
     lines = [_head(name), _WEIGHTS.format(name=name, upper=upper), *stored, *arrays, *functions]
