@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edgeopt.codegen.decoding import DECLARATION, DECODER
 from edgeopt.coding.block import entries_of, work_bytes
+from edgeopt.coding.checksum import FACTOR, TURN, checksum
 from edgeopt.coding.decoder import BATCH, COUNTERS, TABLE
 from edgeopt.lower.program import Program
 
 ERRORS = {"OK": 0, "ERROR_NULL": 1, "ERROR_ALIGNMENT": 2, "ERROR_SIZE": 3, "ERROR_CHECKSUM": 4, "ERROR_ROWS": 5}
-_MIX = 0x9E3779B1
 
 
 def weights_bytes(program: Program) -> int:
@@ -21,17 +19,6 @@ def weights_bytes(program: Program) -> int:
 def file_of(program: Program) -> bytes | memoryview:
     """What lies in ``weights.bin``."""
     return program.weights if program.file is None else program.file
-
-
-def checksum(data: bytes | memoryview) -> int:
-    """Fletcher's two sums over little-endian 32-bit words modulo 2**32, mixed into one; data is a multiple of 4 bytes.
-
-    It depends on the order of the words, and costs two additions a word on a microcontroller.
-    """
-    words = np.frombuffer(data, "<u4")
-    weights = np.arange(len(words), 0, -1, dtype=np.uint32)
-    first, second = int(np.sum(words, dtype=np.uint32)), int(np.sum(words * weights, dtype=np.uint32))
-    return (first * _MIX ^ second) & 0xFFFFFFFF
 
 
 def init_ir(program: Program, size: str) -> str:
@@ -53,20 +40,18 @@ null:
   ret i32 {ERRORS["ERROR_NULL"]}
 head:
   %i = phi i64 [ 0, %pointers ], [ %next, %body ]
-  %first = phi i32 [ 0, %pointers ], [ %first.next, %body ]
-  %second = phi i32 [ 0, %pointers ], [ %second.next, %body ]
+  %sum = phi i32 [ 0, %pointers ], [ %sum.next, %body ]
   %more = icmp slt i64 %i, {len(file) // 4}
   br i1 %more, label %body, label %done
 body:
   %from = getelementptr i32, ptr %file, i64 %i
   %word = load i32, ptr %from, align 1
-{copy}  %first.next = add i32 %first, %word
-  %second.next = add i32 %second, %first.next
+{copy}  %added = xor i32 %sum, %word
+  %turned = call i32 @llvm.fshl.i32(i32 %added, i32 %added, i32 {TURN})
+  %sum.next = mul i32 %turned, {_signed(FACTOR)}
   %next = add i64 %i, 1
   br label %head
 done:
-  %mixed = mul i32 %first, {_signed(_MIX)}
-  %sum = xor i32 %mixed, %second
   %same = icmp eq i32 %sum, {_signed(checksum(file))}
   br i1 %same, label %sound, label %damaged
 damaged:
@@ -74,6 +59,7 @@ damaged:
 sound:
 {"  ret i32 0" if copied else _decode(program, size)}
 }}
+declare i32 @llvm.fshl.i32(i32, i32, i32)
 {"" if copied else DECLARATION}"""
 
 

@@ -23,6 +23,7 @@ BINS = 2048
 PERCENTILE = 99.99
 SHRINK = np.linspace(1.0, 0.3, 36)
 Visit = Callable[[int, dict[str, Array]], None]
+BROKEN = "the calibration data drives a value to NaN or infinity; check the preprocessing of the data"
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Statistic:
         flat = array.reshape(-1)
         low, high = float(flat.min()), float(flat.max())
         if not np.isfinite([low, high]).all():
-            raise EdgeoptError("the calibration data drives a value to NaN or infinity; check the preprocessing of the data")
+            raise EdgeoptError(BROKEN)
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.chunks.append(flat[rng.integers(0, flat.size, keep)] if flat.size > keep else flat.copy())
 

@@ -19,11 +19,11 @@ SHIFTS = {
 
 def check_reference(outputs: Array, labels: Array | None, accept_chance: bool) -> None:
     """Raise EdgeoptError when nothing can be measured against the float network's ``outputs`` [samples, ...]."""
-    broken = int(np.isnan(outputs.reshape(len(outputs), -1)).any(axis=1).sum()) if outputs.dtype.kind == "f" else 0
+    broken = int((decisions(outputs) < 0).sum())
     if broken:
         raise EdgeoptError(
-            f"the float model gives NaN for {broken} of {len(outputs)} samples, so no loss can be measured; check the data's "
-            "preprocessing and the model"
+            f"the float model gives NaN or infinity for {broken} of {len(outputs)} samples, so no loss can be measured; check "
+            "the data's preprocessing and the model"
         )
     if labels is not None:
         check_labels(outputs, labels, accept_chance)

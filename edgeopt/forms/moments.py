@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.calibration import BROKEN
 from edgeopt.evaluate.transposed import mirrored, spread
 from edgeopt.evaluate.volumes import Volume, lifted, rows_in, volume_of
 from edgeopt.ir import Array, Attribute, Node
@@ -64,6 +66,7 @@ class MomentSum:
         self._waiting = []
         self.take(self.part(x, y))
 
+    @np.errstate(over="ignore", invalid="ignore")  # ``result`` sees to that
     def part(self, x: Array, y: Array) -> Part:
         """The sums over some rows, which several threads may find at a time."""
         ones = np.ones((1, x.shape[1]), np.float32)  # as a product: numpy takes its time over sums of short rows
@@ -79,9 +82,11 @@ class MomentSum:
         self._count += part[0]
 
     def result(self) -> Moments:
-        """The moments of everything taken in, at least one row."""
+        """The moments of everything taken in, at least one row. Raises EdgeoptError where they are not finite."""
         if self._waiting:
             self._flush()
+        if not all(np.isfinite(total).all() for total in self._totals):
+            raise EdgeoptError(BROKEN)
         own, mean, reference_mean, *last = (t / self._count for t in self._totals)
         cross, pull = (last[0] if last and asked else None for asked in (self._weight is None, self._weight is not None))
         return Moments(own, mean, reference_mean, cross, self._count, pull)

@@ -28,13 +28,13 @@ def refuse_nan(graph: Graph) -> None:
 
 
 def refuse_infinite(nodes: Iterable[Node]) -> None:
-    """Raise EdgeoptError for the first of ``nodes``, which are to be quantised, with NaN or infinity in a constant operand."""
+    """Raise EdgeoptError for the first of ``nodes``, which are to be approximated, with NaN or infinity in a constant operand."""
     for node in nodes:
         if name := _operand_with(node, lambda array: ~np.isfinite(array)):
             layer = f"{node.op.removeprefix('Fused')} '{node.name.split('~')[0]}'"
             raise EdgeoptError(
-                f"{layer}: its weight '{name}' holds NaN or infinity, which cannot be quantised; repair the model, or compile it "
-                "below -O3 and without --quantize"
+                f"{layer}: its weight '{name}' holds NaN or infinity, which cannot be approximated; repair the model, or compile "
+                "it below -O3 and without --quantize, --forms or a recipe"
             )
 
 

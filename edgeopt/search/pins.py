@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.form import Session
 from edgeopt.forms.registry import wanted
 from edgeopt.ir import Graph
+from edgeopt.search.layer_names import layer_names, require_layer
 from edgeopt.search.recipe import Recipe
 from edgeopt.search.timing import layer_name
 
 AS_ASKED = "kept in float, as asked"
-LISTED = 12
 Opened = Callable[[Mapping[str, Sequence[str]]], Sequence[Session]]
 
 
@@ -62,12 +61,9 @@ class Pins:
 
     def check(self, graph: Graph) -> None:
         """Raise EdgeoptError for a name that no layer of the exact ``graph`` has."""
-        known = list(dict.fromkeys(layer_name(node) for node in graph.nodes))
+        known = layer_names(graph)
         for name in [*self.floats, *self.forms]:
-            if name not in known:
-                near = get_close_matches(name, known, 3) or known[:LISTED]
-                shown = ", ".join(f"'{other}'" for other in near)
-                raise EdgeoptError(f"there is no layer '{name}'; there are {shown} ('edgeopt why MODEL' lists those that matter)")
+            require_layer(name, known)
 
     def refuse(self, obstacles: Mapping[str, str]) -> None:
         """Raise EdgeoptError for a layer that was to have a form of a technique with a reason against all of the graph."""

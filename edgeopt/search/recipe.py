@@ -2,7 +2,7 @@
 
 A TOML file holds ``about`` and tables ``[[step]]`` with ``technique``, ``forms`` (the first is where the search starts, the
 others are what it goes back to, worse ones first) and, if not for all, ``layers``: patterns as in file names. Of several steps of
-one technique the first that names a layer holds for it.
+one technique the first that names a layer holds for it. Layers go by the names that tables show.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.forms.form import Technique
 from edgeopt.forms.registry import techniques
+from edgeopt.ir import Graph
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
+from edgeopt.search.layer_names import layer_names, listed, require_layer
+from edgeopt.search.timing import layer_name
 
 FOLDER = Path(__file__).parent / "recipes"
 KEYS = ("technique", "forms", "layers")
@@ -52,11 +57,31 @@ class Recipe:
 
     def forms(self, technique: str, layer: str) -> Sequence[str]:
         """What the layer may become by a technique; the first comes first."""
-        return next((s.forms for s in self.steps if s.technique == technique and s.covers(layer)), ())
+        name = layer_name(layer)
+        return next((s.forms for s in self.steps if s.technique == technique and s.covers(name)), ())
 
     def mildest(self, technique: str, layer: str) -> Sequence[str]:
         """The last of the forms that a layer may have: the one for when nothing can be verified."""
         return self.forms(technique, layer)[-1:]
+
+    def idle(self, graph: Graph) -> list[str]:
+        """What there is to say of steps that hold for no layer of ``graph``.
+
+        Raises EdgeoptError where none holds for any, and for a layer that is named in full and is not there.
+        """
+        known, said, free = layer_names(graph), [], dict[str, set[str]]()
+        for number, step in enumerate(self.steps, 1):
+            for name in step.layers:
+                if not set(name) & set("*?["):
+                    require_layer(name, known, f"recipe '{self.name}', step {number}: ")
+            left, named = free.setdefault(step.technique, set(known)), {name for name in known if step.covers(name)}
+            if not named & left:
+                why = "steps before it hold for its layers" if named else f"no layer is named so; {listed(known)}"
+                said.append(f"recipe '{self.name}', step {number} changes nothing: {why}")
+            left -= named
+        if len(said) == len(self.steps):
+            raise EdgeoptError(said[0])
+        return said
 
 
 def shipped() -> dict[str, Path]:
@@ -79,14 +104,25 @@ def _recipe(name: str, content: dict[str, Any]) -> Recipe:
 
 def _step(where: str, table: dict[str, Any]) -> Step:
     require_known(where, table, KEYS)
-    technique = techniques().get(str(table.get("technique")))
+    if "technique" not in table:
+        raise EdgeoptError(f"{where}: it names no technique; known are {', '.join(techniques())}")
+    technique = techniques().get(str(table["technique"]))
     if technique is None:
-        raise EdgeoptError(f"{where}: unknown technique '{table.get('technique')}'; known are {', '.join(techniques())}")
+        raise EdgeoptError(f"{where}: unknown technique '{table['technique']}'; known are {', '.join(techniques())}")
     forms, layers = _words(where, table, "forms"), _words(where, table, "layers", ["*"])
     wrong = [form for form in forms if form not in technique.form_keys()]
     if wrong:
         raise EdgeoptError(f"{where}: {technique.name} has no form '{wrong[0]}'; `edgeopt forms` lists those there are")
+    _require_falling(where, technique, forms)
     return Step(technique.name, forms, layers)
+
+
+def _require_falling(where: str, technique: Technique, forms: Sequence[str]) -> None:
+    """The last form is the one for when nothing can be verified, so gentler ones have to stand behind."""
+    ranked = technique.axis != "structure"  # of which one is as good as another to start with
+    for first, second in combinations(forms, 2):
+        if ranked and first in technique.finer(second):
+            raise EdgeoptError(f"{where}: '{second}' goes further than '{first}'; put it in front, gentler forms stand last")
 
 
 def _words(where: str, table: dict[str, Any], key: str, otherwise: list[str] | None = None) -> tuple[str, ...]:

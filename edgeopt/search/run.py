@@ -25,6 +25,7 @@ from edgeopt.rewrite import Context
 from edgeopt.search.corrected import without_correction
 from edgeopt.search.decide import decide_within, decide_without_data
 from edgeopt.search.exits import Stage, leave_early
+from edgeopt.search.feasible import check_names, obstacles
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import Keys, ladders, names
 from edgeopt.search.newer_opset import can_have, raised, with_opset
@@ -100,7 +101,7 @@ def approximate(
         early = _narrowed(budget, others, budget.max_drop / 2)
         graph, found = _layers(graph, early, context, target, output, print_after)
     else:
-        graph, found = _exact(graph, budget.pins, context, output, print_after), None
+        graph, found = _exact(graph, budget, context, output, print_after), None
     ((name, key),) = last.items()
     asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, output == "standard", print_after)
     return leave_early(graph, found, *samples(graph, budget.data, budget.calibration), asked)
@@ -120,7 +121,7 @@ def _layers(
         budget.pins.refuse(dict.fromkeys(structures, needed))
         add_note(graph, f"{' and '.join(structures)}: {needed}")
         if not others:
-            return _exact(graph, budget.pins, context, output, print_after), None
+            return _exact(graph, budget, context, output, print_after), None
         structures, budget = {}, _narrowed(budget, others, budget.max_drop)
     if not structures or not others:
         return _stage(graph, budget, context, target, output, print_after)
@@ -147,9 +148,9 @@ def _two_stages(
     return made, together(first, second)
 
 
-def _exact(graph: Graph, pins: Pins, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
+def _exact(graph: Graph, budget: Budget, context: Context, output: Output, print_after: PrintAfter | None) -> Graph:
     optimize(graph, context.level, context, print_after=print_after)
-    pins.check(graph)
+    check_names(graph, budget.pins, budget.recipe)
     if output == "standard":
         make_readable(graph, context)
     return graph
@@ -200,10 +201,11 @@ def _attempt(
     """``graph`` optimised, and what the search finds with the forms ``keys``."""
     own, keys = keys, budget.pins.keys(keys)
     graph, statistics = exact_graph(graph, keys, context, print_after)
-    budget.pins.check(graph)
+    if known is None:  # else the names are those of layers that structures left
+        check_names(graph, budget.pins, budget.recipe)
     if output == "standard":
         make_readable(graph, context)
-    reasons = {name: techniques()[name].obstacle(graph) for name in keys}
+    reasons = obstacles(keys, graph, context.level)
     budget.pins.refuse(reasons)
     if all(reasons.values()):
         first = next(iter(keys))

@@ -116,6 +116,8 @@ def _reason(node: Node, block: Block, prices: list[float]) -> str:
     assert weight is not None
     zeros, share = 1 - np.count_nonzero(weight) / weight.size, density(outputs_first(node, weight), block)
     dense, sparse, thin = prices
+    if not share:
+        return f"all of its weights are zero: {sparse / max(dense, 1e-12):.2f} times the dense cost"
     slope = 2 * (sparse - thin) / share
     even = (GAIN * dense - sparse) / slope + share if slope > 0 else 0.0
     text = f"{zeros:.0%} of its weights are zero, but {share:.0%} of its {_name(block)} blocks are not"

@@ -12,9 +12,14 @@ import pytest
 import edgeopt
 from edgeopt.coding import coded_size
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.frontend import load
+from edgeopt.ops.grids import linear_nodes
+from edgeopt.pipeline import optimize
 from edgeopt.report.compression import corrected, onnx_share
 from edgeopt.search import ladders
 from edgeopt.search.recipe import read_recipe, shipped
+from edgeopt.search.timing import layer_name
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 from tests.edgeopt.command_line import edgeopt as command
 
@@ -100,9 +105,9 @@ def test_levels_are_there_from_the_start_and_wider_types_wait() -> None:
 
 
 def test_steps_name_their_layers(tmp_path: Path) -> None:
-    text = PRUNE.replace("\nforms", '\nlayers = ["*onv*"]\nforms') + PRUNE.replace("90", "30")
+    text = PRUNE.replace("\nforms", '\nlayers = ["*onv*"]\nforms') + PRUNE.replace("90", "60")
     recipe = read_recipe(written(tmp_path, text))
-    assert recipe.forms("prune", "conv1")[0] == "unstructured-90" and recipe.forms("prune", "fc")[0] == "unstructured-30"
+    assert recipe.forms("prune", "conv1")[0] == "unstructured-90" and recipe.forms("prune", "fc")[0] == "unstructured-60"
     assert recipe.forms("share_weights", "fc") == ()
 
 
@@ -112,6 +117,8 @@ def test_steps_name_their_layers(tmp_path: Path) -> None:
         ("", "there is no table"),
         ("[[step", "no TOML"),
         ('[[step]]\ntechnique = "prun"\nforms = ["a"]', "unknown technique 'prun'; known are separate"),
+        ('[[step]]\nforms = ["2:4"]', "step 1: it names no technique; known are separate"),
+        (PRUNE.replace("50", "92"), "step 1: 'unstructured-92' goes further than 'unstructured-90'; put it in front"),
         ('[[step]]\ntechnique = "prune"\nforms = ["half"]', "step 1: prune has no form 'half'"),
         ('[[step]]\ntechnique = "prune"\nforms = []', "step 1: forms must be a list"),
         ('[[step]]\ntechnique = "prune"\nform = ["2:4"]', "step 1: unknown key 'form'"),
@@ -128,6 +135,45 @@ def test_a_bad_recipe_gets_one_message(tmp_path: Path, text: str, message: str) 
         read_recipe(path)
     result = command("compress", DIGITS, "--recipe", path, "-o", tmp_path / "out")
     assert result.exit_code == 1 and result.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (["relu1"], "step 1: there is no layer 'relu1'; there are '"),
+        (["*conf*"], "step 1 changes nothing: no layer is named so; there are '"),
+    ],
+)
+def test_a_recipe_for_layers_of_another_network_gets_one_message(tmp_path: Path, layers: list[str], message: str) -> None:
+    recipe, folder = written(tmp_path, f"{PRUNE}layers = {layers}"), tmp_path / "out"
+    with pytest.raises(EdgeoptError, match=re.escape(message)):
+        edgeopt.compress(DIGITS, recipe)
+    result = command("compress", DIGITS, "--recipe", recipe, "-o", folder)
+    assert result.exit_code == 1 and result.stderr.count("\n") == 1 and not folder.exists()
+
+
+def test_layers_go_by_the_names_of_the_table_and_idle_steps_are_said(tmp_path: Path) -> None:
+    graph = load(DIGITS)
+    optimize(graph, 1)
+    node = linear_nodes(graph)[0]
+    name = layer_name(node)
+    assert name != node.name
+    recipe = written(tmp_path, f'{PRUNE}layers = ["{name}"]\n{PRUNE}layers = ["{name}"]\n{SHARE}layers = ["no*"]')
+    made = edgeopt.compress(DIGITS, recipe)
+    assert [layer["layer"] for layer in made.manifest["compression"]["layers"]] == [name]
+    idle = [line.split(" changes nothing: ")[1] for line in made.manifest["notes"] if "changes nothing" in line]
+    assert idle[0] == "steps before it hold for its layers" and idle[1].startswith("no layer is named so; there are '")
+
+
+def test_level_0_has_no_layers_to_change() -> None:
+    assert any("-O0 leaves operators as they are" in line for line in edgeopt.compress(DIGITS, level=0).manifest["notes"])
+
+
+def test_data_beyond_what_floats_can_square_are_refused() -> None:
+    arrays = dict(np.load(EVALUATION))
+    data = DataSet({"image": arrays["image"] * np.float32(1e30)}, None)
+    with pytest.raises(EdgeoptError, match="drives a value to NaN or infinity"):
+        edgeopt.compress(DIGITS, data=data)
 
 
 def test_a_recipe_that_is_not_there_names_those_there_are() -> None:

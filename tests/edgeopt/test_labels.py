@@ -161,7 +161,7 @@ def test_labels_that_are_off_by_one_are_told_from_chance() -> None:
 def test_a_float_model_that_gives_nan_measures_nothing() -> None:
     outputs = logits(right(), 1.0)
     outputs[3, 1] = np.nan
-    with pytest.raises(EdgeoptError, match="gives NaN for 1 of 60 samples"):
+    with pytest.raises(EdgeoptError, match="gives NaN or infinity for 1 of 60 samples"):
         check_reference(outputs, None, True)
     outputs[3, 1] = -np.inf  # a masked class
     check_reference(outputs, right(), False)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import edgeopt
-from edgeopt.codegen.initial import checksum
 from edgeopt.errors import EdgeoptError
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
@@ -89,9 +88,3 @@ def test_another_target_does_not_run_here() -> None:
     model = edgeopt.compile(small_models.convolution(), target="cortex-a53")
     with pytest.raises(EdgeoptError, match="--emulate"):
         model.run({"x": X[:1]})
-
-
-def test_the_checksum_depends_on_order_and_content() -> None:
-    data = np.arange(64, dtype=np.uint8).tobytes()
-    swapped = data[4:8] + data[:4] + data[8:]
-    assert len({checksum(data), checksum(swapped), checksum(data[:-4] + b"\0\0\0\0")}) == 3

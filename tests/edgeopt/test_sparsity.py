@@ -134,6 +134,16 @@ def test_small_files_count_weights_as_they_are_coded() -> None:
     assert {kernel["op"] for kernel in made.manifest["kernels"]} & {"FusedConv", "SparseConv"} == {"FusedConv"}
 
 
+@pytest.mark.parametrize("coded", [True, False])
+def test_a_layer_of_zeros_alone_is_stored_or_stays_for_a_reason(coded: bool) -> None:
+    graph = single("Conv", {"x": RNG.uniform(-1, 1, (1, 32, 8, 8)).astype(np.float32)}, [np.zeros((32, 32, 3, 3), np.float32)])
+    optimize(graph)
+    context = Context(level=2)
+    sparsity.sparsify(graph, host(), context, "size", coded)
+    kept = graph.nodes[-1].op == "FusedConv"
+    assert [text.startswith("all of its weights are zero: ") for _, _, text in context.declined] == [True] * kept
+
+
 def test_a_search_counts_a_layer_as_it_will_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sparse layers take 2 where dense ones take 6, of a network of 30 in all."""
 
