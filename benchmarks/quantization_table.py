@@ -32,7 +32,8 @@ from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import host
 
 NEAREST = Repairs(adaptive=False, compensate=False, correct_bias=False)

@@ -27,7 +27,8 @@ from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.frontend import load, save
 from edgeopt.ir import Array
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import target
 
 INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "ConvInteger", "MatMulInteger")

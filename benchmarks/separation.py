@@ -36,7 +36,8 @@ from edgeopt.ops.chain import Chains
 from edgeopt.ops.macs import macs
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.search.timing import layer_name
 from edgeopt.target import host
 

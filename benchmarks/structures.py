@@ -28,8 +28,9 @@ from edgeopt.ir.clone import clone
 from edgeopt.ops.macs import macs
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.goal import Goal
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.search.space import Space, merged
 from edgeopt.target import host
 

@@ -24,6 +24,12 @@ def share(name: str, value: object) -> None:
         raise EdgeoptError(f"{name}={value!r}: expected is a finite number of at least 0")
 
 
+def positive(name: str, value: object) -> None:
+    """Raise EdgeoptError unless ``value`` is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or value <= 0:
+        raise EdgeoptError(f"{name}={value!r}: expected is a finite number above 0")
+
+
 def choice(name: str, value: object, known: Collection[str], default: str | None = None) -> None:
     """Raise EdgeoptError unless ``value`` is one of ``known``. None is allowed where ``default`` says what it means."""
     if value is None and default is not None:

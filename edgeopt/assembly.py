@@ -56,6 +56,7 @@ def assemble(
     form.check(program)
     files: Files = {}
     notes: list[str] = []
+    memory: Manifest | None = None
     stored = partial(store_files, program, graph, form)
     if library:
         storage: Manifest = {}
@@ -69,11 +70,13 @@ def assemble(
                 return assemble(graph, target, 1, context, symbol, library, select, form, backend, interface)
             require_memory(found, program, target)
             notes.append(str(found))
+            memory = {"flash": found.flash, "ram": found.ram}
     if target.runs_here and program.stream is None:
         files[CODE] = backend.build(program, target)
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["backend"] = backend.record(program, target)
     manifest["notes"] += notes
+    manifest |= {} if memory is None else {"memory": memory}
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
     weights = partial(getattr, program, "weights")  # which take memory only once they are run
     if library:

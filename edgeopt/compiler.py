@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from edgeopt.frontend.bounds import file_bytes, source_bytes
 from edgeopt.frontend.model_file import file_digest
 from edgeopt.frontend.preparation import prepare_inputs
 from edgeopt.ir import Graph
+from edgeopt.ir.clone import clone
 from edgeopt.lower.lowering import by_rule
 from edgeopt.lower.ports import Interface
 from edgeopt.lower.table import kernels_for
@@ -34,10 +36,12 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.runtime.writing import FileForm
+from edgeopt.search.allowed import Budget
 from edgeopt.search.corrected import comparison
+from edgeopt.search.limits import Limits
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.search.samples import Data
 from edgeopt.search.sparsity import sparsify
 from edgeopt.search.stored import constants_size
@@ -47,6 +51,7 @@ from edgeopt.search.unused import note_unused
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 from edgeopt.target_check import check as check_target
+from edgeopt.within_limits import within_limits
 
 
 def compile(
@@ -72,19 +77,43 @@ def compile(
     _check(model, level, target, shapes, options)
     _check_budget(data, calibration, max_drop)
     find_backend(options.backend)  # before the work, not after it
-    wanted = (options.wanted, options.objective, options.method)
-    recipe = None if options.recipe is None else read_recipe(options.recipe)
-    budget = Budget(
-        data, calibration, max_drop, *wanted, accept_chance=options.accept_chance, recipe=recipe, pins=options.pins(level)
-    )
+    facts = _facts(target, options, level)
+    budget = _budget(options, level, facts, data, calibration, max_drop)
     with listening(options.progress):
-        return _compiled(model, level, target, shapes, budget, options)
+        if budget.limits is None:
+            return _compiled(model, level, facts, shapes, budget, options)
+
+        def make(limits: Limits) -> CompiledModel:
+            source = clone(model) if isinstance(model, Graph) else model
+            return _compiled(source, level, facts, shapes, replace(budget, limits=limits), options)
+
+        return within_limits(budget.limits, max_drop, facts, make)
+
+
+def _budget(options: Options, level: int, facts: Target, data: Data | None, calibration: Data | None, max_drop: float) -> Budget:
+    """What is allowed; the forms of a joint search with data are those of a recipe, unless they are named."""
+    limits = options.limits(facts) if options.approximates(level) else None
+    wanted, recipe = (options.wanted, options.preferred, options.method), options.recipe
+    if limits is not None and recipe is None and options.wanted is None and (data is not None or calibration is not None):
+        recipe = "joint-board" if facts.bare else "joint"
+    return Budget(
+        data,
+        calibration,
+        max_drop,
+        *wanted,
+        accept_chance=options.accept_chance,
+        recipe=None if recipe is None else read_recipe(recipe),
+        pins=options.pins(level),
+        limits=limits,
+        end=None if options.search_time is None else time.monotonic() + options.search_time,
+        seed=options.seed,
+    )
 
 
 def _compiled(
     model: str | Path | ModelProto | Graph,
     level: int,
-    target: str | Target,
+    facts: Target,
     shapes: Mapping[str, Sequence[int]] | None,
     budget: Budget,
     options: Options,
@@ -95,9 +124,6 @@ def _compiled(
     graph = _graph(model, shapes, options)
     preparation = _preparation(graph, options)
     refuse_nan(graph)
-    if isinstance(target, Target):
-        check_target(target)  # one by its name, or a file of the user's, was checked when it was read
-    facts = _bounded(target if isinstance(target, Target) else find_target(target), options)
     context = options.debug.context or Context(level=level)
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
@@ -119,7 +145,7 @@ def finished(
 ) -> CompiledModel:
     """The rest of a compilation, after ``graph`` was optimised, and approximated as ``found`` says."""
     if level >= 2 and options.debug.only is None:
-        sparsify(graph, facts, context, options.objective, _coded(options, facts))
+        sparsify(graph, facts, context, options.preferred, _coded(options, facts))
     finish(graph, context, options.debug.only, options.debug.print_after)
     stage("generating code")
     made = _assembled(graph, facts, level, context, options, symbol)
@@ -128,17 +154,23 @@ def finished(
     return made
 
 
-def _bounded(facts: Target, options: Options) -> Target:
+def _facts(target: str | Target, options: Options, level: int) -> Target:
+    if isinstance(target, Target):
+        check_target(target)  # one by its name, or a file of the user's, was checked when it was read
+    return _bounded(target if isinstance(target, Target) else find_target(target), options, level)
+
+
+def _bounded(facts: Target, options: Options, level: int) -> Target:
     """``facts`` with the flash and the RAM that the options allow. Raises EdgeoptError for what is for microcontrollers alone."""
     flash, ram = options.max_flash, options.max_ram
-    if (ram or flash) and not facts.bare:
-        name = "max_ram" if ram else "max_flash"
-        raise EdgeoptError(f"{name} is a bound for microcontrollers; '{facts.name}' runs an operating system")
+    if (flash or (ram and not options.approximates(level))) and not facts.bare:
+        name, others = ("max_flash", "max_size does that for any target") if flash else ("max_ram", "from -O3 on for any target")
+        raise EdgeoptError(f"{name} is a bound for microcontrollers; '{facts.name}' runs an operating system: {others}")
     asked = [name for name in ("interface", "stream_input", "self_test") if getattr(options, name)]
     if asked and not facts.bare:
         name = asked[0]
         raise EdgeoptError(f"{name} is for microcontrollers; '{facts.name}' runs an operating system")
-    return replace(facts, ram=ram or facts.ram, flash=flash or facts.flash)
+    return replace(facts, ram=ram or facts.ram, flash=flash or facts.flash) if facts.bare else facts
 
 
 def _rewritten(
@@ -150,7 +182,9 @@ def _rewritten(
         return approximate(graph, budget, context, facts, "integer", debug.print_after)
     if level > 0:
         optimize(graph, level, context, debug.only, debug.print_after)
-    note_unused(graph, budget, level)
+    asked = options.limits(facts)
+    hard = ("size", "memory") if facts.bare else ()  # those that the linker script holds
+    note_unused(graph, budget, level, () if asked is None else [name for name in asked.given if name not in hard])
     return graph, None
 
 

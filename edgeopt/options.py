@@ -21,9 +21,12 @@ from edgeopt.progress import Listener
 from edgeopt.rewrite import Context
 from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.search.goal import OBJECTIVES, Objective
+from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
+from edgeopt.target import Target
 
 C_LIBRARY = "c-library"
+PREFERRED: dict[str, Objective] = {"speed": "latency", "size": "size", "energy": "energy", "memory": "memory"}
 INTERFACE = ("codes", "arena")
 
 
@@ -72,7 +75,12 @@ class Options:
     overwritten; floats in the caller's memory otherwise. ``stream_input``: it takes the input by rows, as codes, and computes the
     first layers as they come in. ``self_test`` adds a C file with one sample, of the data where there
     are some, and the outputs that it has to give. ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra
-    ``edgeopt[tvm]``); what is tried on the way is numba's. Raises EdgeoptError for a value that is not known.
+    ``edgeopt[tvm]``); what is tried on the way is numba's. ``max_latency`` (seconds), ``max_size`` (bytes of code and weights as
+    stored), ``max_energy`` (joule) and ``max_ram`` bound an inference of a model that is approximated, all at once, and
+    ``prefer`` (``speed``, ``size``, ``energy``, ``memory``) says what is to be small within them: with any of these, the forms of
+    all layers are chosen jointly over techniques. No trial begins after ``search_time`` seconds: the best that is known by then
+    is taken. ``seed`` draws the samples that calibrate, that choose, and that only judge. Raises EdgeoptError for a value that is
+    not known.
     """
 
     quantize: str | None = None
@@ -98,6 +106,12 @@ class Options:
     interface: Sequence[str] = ()
     stream_input: bool = False
     self_test: bool = False
+    max_latency: float | None = None
+    max_size: int | None = None
+    max_energy: float | None = None
+    prefer: str | None = None
+    search_time: float | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -127,12 +141,33 @@ class Options:
             arguments.choice("interface", word, INTERFACE)
         for name in ("accept_chance", "tune", "onnx", "stream_input", "self_test"):
             arguments.instance(name, getattr(self, name), (bool,))
-        for name in ("max_memory", "max_ram", "max_flash"):
+        arguments.choice("prefer", self.prefer, tuple(PREFERRED), "speed, or what objective says")
+        if self.prefer is not None and self.objective not in ("latency", PREFERRED[self.prefer]):
+            raise EdgeoptError(f"prefer={self.prefer!r} and objective={self.objective!r} name two things to make small; give one")
+        arguments.whole("seed", self.seed, 0)
+        for name in ("max_latency", "max_energy", "search_time"):
+            if getattr(self, name) is not None:
+                arguments.positive(name, getattr(self, name))
+        for name in ("max_memory", "max_ram", "max_flash", "max_size"):
             if getattr(self, name) is not None:
                 arguments.whole(name, getattr(self, name), 1)
         arguments.instance("debug", self.debug, (Debug,))
         if self.progress is not None and not callable(self.progress):
             raise EdgeoptError(f"progress={self.progress!r}: expected is a function of a stage and a share from 0 to 1")
+
+    @property
+    def preferred(self) -> Objective:
+        """What is to be small."""
+        return self.objective if self.prefer is None else PREFERRED[self.prefer]
+
+    def limits(self, target: Target) -> Limits | None:
+        """The bounds of a joint search, those of a microcontroller's memory among them; None where none was asked for."""
+        size = self.max_size if self.max_size is not None else self.max_flash
+        asked = (self.prefer, self.max_latency, self.max_energy, size, self.max_ram)
+        if all(one is None for one in asked):
+            return None
+        flash, ram = (target.flash, target.ram) if target.bare else (0, 0)
+        return Limits(self.max_latency, size or flash or None, self.max_ram or ram or None, self.max_energy)
 
     @property
     def wanted(self) -> str | None:

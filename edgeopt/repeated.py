@@ -45,7 +45,7 @@ def key(asked: object, files: Iterable[Path]) -> str | None:
         if path.suffix != ".npz" and data.find(_EXTERNAL) >= 0:
             return None
         contents.append(hashlib.sha256(data).hexdigest())
-    made = repr((asked, contents, _sources(), _machine(), [version(name) for name in _LIBRARIES], sys.version))
+    made = repr((asked, contents, sources(), machine(), [version(name) for name in _LIBRARIES], sys.version))
     return hashlib.sha256(made.encode()).hexdigest()
 
 
@@ -130,7 +130,7 @@ def _drop_oldest(folder: Path) -> None:
         total -= size
 
 
-def _sources() -> str:
+def sources() -> str:
     """A hash of the names, sizes and times of all files of edgeopt."""
     root, found = Path(__file__).parent, []
     for folder, _, names in os.walk(root, followlinks=True):
@@ -139,7 +139,7 @@ def _sources() -> str:
     return hashlib.sha256(repr((__version__, sorted(found))).encode()).hexdigest()
 
 
-def _machine() -> tuple[object, ...]:
+def machine() -> tuple[object, ...]:
     """The processor, the cores and the memory that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     lines: list[str] = []

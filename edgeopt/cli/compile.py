@@ -11,6 +11,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.console import note, progressing
+from edgeopt.cli.limits import limits
 from edgeopt.cli.onnx_file import write_onnx
 from edgeopt.cli.request import Request
 from edgeopt.cli.summary import print_passes, summarise
@@ -37,7 +38,7 @@ PROFILE = "With --emit onnx: the runtime that will read the quantised file: x86,
 TUNE = "Measure which kernel and tiling is fastest for each call on this machine, and remember it."
 EMIT = "onnx: write the optimized ONNX model and stop there; c-library: add a C library and header for the host too."
 
-MAX_RAM = "RAM that a model of a microcontroller may take, its inputs, outputs and stack included.  [default: its board's]"
+MAX_FLASH = "Flash that a model of a microcontroller may take, code and weights.  [default: its board's]"
 SELF_TEST = (
     "For microcontrollers: add a C program with one sample, of --data where there are some, and the outputs it has to give."
 )
@@ -72,8 +73,8 @@ WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontroll
 @click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option("--tune", is_flag=True, help=TUNE)
 @options.max_memory
-@click.option("--max-ram", callback=options.parse_memory, metavar="BYTES|64k", help=MAX_RAM)
-@click.option("--max-flash", callback=options.parse_memory, metavar="BYTES|1M", help="As --max-ram, of code and weights.")
+@limits
+@click.option("--max-flash", callback=options.parse_memory, metavar="BYTES|1M", help=MAX_FLASH)
 @options.interface
 @options.stream_input
 @click.option("--self-test", is_flag=True, help=SELF_TEST)
@@ -169,6 +170,12 @@ def _options(asked: Request, debug: Debug) -> Options:
         "onnx",
         "max_ram",
         "max_flash",
+        "max_latency",
+        "max_size",
+        "max_energy",
+        "prefer",
+        "search_time",
+        "seed",
         "backend",
         "interface",
         "stream_input",

@@ -14,7 +14,7 @@ from edgeopt.files import refuse_place
 if TYPE_CHECKING:
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
-    from edgeopt.search.run import Budget
+    from edgeopt.search.allowed import Budget
 
 
 def write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> None:
@@ -43,8 +43,8 @@ def write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> No
 
 
 def _budget(asked: Request) -> Budget:
+    from edgeopt.search.allowed import Budget
     from edgeopt.search.pins import Pins
-    from edgeopt.search.run import Budget
 
     limits = (asked.data, asked.calibration, asked.max_drop, asked.wanted)
     pins = Pins(asked.keep_float, asked.layer_forms, asked.wanted is None and asked.level < 3)

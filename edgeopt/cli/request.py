@@ -38,6 +38,12 @@ class Request:
     max_memory: int | None
     max_ram: int | None
     max_flash: int | None
+    max_latency: float | None
+    max_size: int | None
+    max_energy: float | None
+    prefer: str | None
+    search_time: float | None
+    seed: int
     passes: tuple[str, ...]
     stop_after: int | None
     print_after: str | None
@@ -86,6 +92,8 @@ class Request:
             raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
         code: dict[str, object] = {"--tune": self.tune, "--weights": self.weights}
         code |= {"--max-ram": self.max_ram, "--max-flash": self.max_flash}
+        code |= {"--max-latency": self.max_latency, "--max-size": self.max_size, "--max-energy": self.max_energy}
+        code |= {"--prefer": self.prefer, "--search-time": self.search_time}
         code |= {"--interface": self.interface, "--stream-input": self.stream_input, "--self-test": self.self_test}
         if self.emit == "onnx" and (given := [name for name, value in code.items() if value]):
             raise click.UsageError(f"{given[0]} is about code, and --emit onnx writes none")

@@ -19,12 +19,22 @@ def summary_rows(record: Mapping[str, Any]) -> list[Row]:
     if record["samples"]:
         change = record["after"] - record["before"]
         rows.append((f"{record['metric']} %", f"{record['before']:.2f}", f"{record['after']:.2f}", f"{change:+.2f}"))
+        rows += _apart(record.get("held"), record["metric"])
         rows.append(("decisions as in float %", "100.00", f"{record['agreement']:.2f}", ""))
     how = "measured" if after["measured"] else "estimated"
     rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.4g}", faster=True)))
     rows.append(_weights(before["weights"], after["weights"], record["source_weights"]))
     rows.append(("activations kB", *_pair(before["ram"], after["ram"], 1e-3, "{:,.1f}")))
     return rows
+
+
+def _apart(held: Mapping[str, Any] | None, metric: str) -> list[Row]:
+    """The metric on samples that chose nothing."""
+    if held is None:
+        return []
+    bound = "" if held["reach"] is None else f" (at most {held['reach']:.2f} lost, 95 %)"
+    change = f"{held['after'] - held['before']:+.2f}{bound}"
+    return [(f"{metric} %, {held['samples']} samples kept apart", f"{held['before']:.2f}", f"{held['after']:.2f}", change)]
 
 
 def _weights(before: int, after: int, source: int) -> Row:

@@ -53,6 +53,14 @@ class MemoryBudget:
         return f"{flash}; RAM {self.ram:,} B = {more}inputs and outputs {self.ports:,} + stack {self.stack:,}"
 
 
+class TooLarge(EdgeoptError):
+    """A model that takes more than its target has: what was ``found``."""
+
+    def __init__(self, message: str, found: MemoryBudget) -> None:
+        super().__init__(message)
+        self.found = found
+
+
 def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
     """The memory that the C library in ``files`` takes."""
     elf = Elf(archived(files["libmodel.a"]))
@@ -67,14 +75,14 @@ def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
 
 
 def require_memory(found: MemoryBudget, program: Program, target: Target) -> None:
-    """Raise EdgeoptError for a model that takes more than the target has. The message names the step that takes most RAM."""
+    """Raise TooLarge for a model that takes more than the target has. The message names the step that takes most RAM."""
     if target.ram and found.ram > target.ram:
         node, size = largest_step(program)
         at = f"'{node}', whose operands lie in {size:,} B of it, sets it" if node else "its inputs and outputs set it"
         way = " (--interface codes,arena has inputs and outputs in the arena)" if found.ports else ""
-        raise EdgeoptError(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at}; {found}{way}")
+        raise TooLarge(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at}; {found}{way}", found)
     if not found.fits(target):
-        raise EdgeoptError(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {found}")
+        raise TooLarge(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {found}", found)
 
 
 def largest_step(program: Program) -> tuple[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import divergence
@@ -20,12 +22,17 @@ def candidates(space: Space) -> list[Candidate[Choice]]:
     Errors of forms on several axes add up: each is measured by itself, or there would be as many runs as combinations.
     """
     uniform = space.uniform()
-    costs, single = choice_costs(space, uniform), {c: _errors(space, c) for c in uniform if len(c) == 1}
-    found = []
-    for choice in uniform:
-        for name in [n for n in space.layers if choice in space.choices(n)]:
-            error = sum(single[frozenset([form])][name] for form in choice)
-            found.append(Candidate(name, choice, costs[choice][name], error))
+    costs, errors = choice_costs(space, uniform), choice_errors(space, uniform)
+    return [Candidate(name, c, costs[c][name], error) for c in uniform for name, error in errors[c].items()]
+
+
+def choice_errors(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[str, float]]:
+    """What each of ``choices`` does alone to the network's output, for each layer that can have it."""
+    single = {c: _errors(space, c) for c in choices if len(c) == 1}
+    found: dict[Choice, dict[str, float]] = {}
+    for choice in choices:
+        layers = [n for n in space.layers if choice in space.choices(n)]
+        found[choice] = {n: sum(single[frozenset([form])][n] for form in choice) for n in layers}
     return found
 
 

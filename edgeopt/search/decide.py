@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from edgeopt.evaluate.chance import check_reference
@@ -22,6 +22,7 @@ from edgeopt.search.space import Space, merged
 from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.start import Start, rejection, start
 from edgeopt.search.stored import layer_bytes
+from edgeopt.search.timing import Profile
 from edgeopt.search.trials import Trials, compiled_outputs
 
 BOLD = 2.0
@@ -55,7 +56,7 @@ def decide_within(
     trials, first = Trials(space, evaluation, reference), start(space)
     stage("verifying on the samples")
     choice = _chosen(space, trials, first)
-    found, forms = _decided(space, first, choice.forms, choice.given_back)
+    found, forms = decided(space, first, choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
     return replace(made, samples=evaluation.samples, max_drop=goal.max_drop, reference=reference)
@@ -99,15 +100,16 @@ def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allow
     """All layers that pay, with nothing to verify them on."""
     space = Space(graph, goal, sessions(), allowed)
     first = start(space)
-    return _decided(space, first, first.forms, ())[0]
+    return decided(space, first, first.forms, ())[0]
 
 
-def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...]) -> tuple[Decision, Forms]:
+def decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...]) -> tuple[Decision, Forms]:
     """The Decision for ``forms``; all exact when giving layers back made the network slower than that."""
     goal, slow, solved = space.goal, first.slow, space.solve(forms)
     made = {FLOAT: space.graph, "result": space.carried_out(solved)}
-    costs = first.rejected or stored_profiles(made, goal.target, goal.level, goal.objective == "energy")
-    if goal.objective != "size" and not space.pinned and worse_than(costs[FLOAT], costs["result"], goal.objective):
+    costs = first.rejected or _costs(made, goal)
+    free = not space.pinned and not (goal.limits and goal.limits.given)  # of what was asked for, whatever it costs
+    if goal.objective != "size" and free and worse_than(costs[FLOAT], costs["result"], goal.objective):
         costs = rejection(costs[FLOAT], costs["result"])
         forms, slow, given_back, solved = dict.fromkeys(space.layers, EXACT), tuple(space.layers), (), []
     errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}
@@ -126,6 +128,16 @@ def _decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ..
         errors=errors,
         objective=goal.objective,
     )
-    if goal.objective == "size" and not space.restructures:
+    if (goal.objective == "size" or goal.limits is not None) and not space.restructures:
         decision = replace(decision, stored=layer_bytes(space.graph, space.layers, merged(solved)))
     return decision, forms
+
+
+def _costs(graphs: Mapping[str, Graph], goal: Goal) -> dict[str, Profile]:
+    """The Profile of each graph; energy is estimated besides, where there is a limit to it."""
+    estimated = goal.objective == "energy"
+    found = stored_profiles(graphs, goal.target, goal.level, estimated)
+    if estimated or goal.limits is None or goal.limits.energy is None:
+        return found
+    joule = stored_profiles(graphs, goal.target, goal.level, energy=True)
+    return {name: profile.with_energy_of(joule[name]) for name, profile in found.items()}

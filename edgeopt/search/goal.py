@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from edgeopt.target import Target
+
+if TYPE_CHECKING:
+    from edgeopt.search.limits import Limits
 
 Objective = Literal["latency", "size", "memory", "energy"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
@@ -18,7 +21,9 @@ class Goal:
     ``max_drop`` is in percentage points. Where ``latency`` is to be small, a layer is left exact that the code for ``target`` (at
     ``level``) would run slower, and all are when the network would; likewise for ``memory``, the RAM of activations, and
     ``energy``, which is estimated on every target. Where ``size`` is to be small, all layers start. With ``accept_chance``
-    a float model that is right no more often than guessing does not stop the work.
+    a float model that is right no more often than guessing does not stop the work. With ``limits``, which may be empty, layers
+    are chosen jointly, over all techniques, under all of these bounds at once, and judged with a margin for what samples that
+    were not seen would lose; ``end`` is the time by ``time.monotonic`` after which no further trial begins.
     """
 
     target: Target
@@ -26,3 +31,5 @@ class Goal:
     max_drop: float = 1.0
     objective: Objective = "size"
     accept_chance: bool = False
+    limits: Limits | None = None
+    end: float | None = None

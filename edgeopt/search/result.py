@@ -19,6 +19,19 @@ LOSES = "loses too much"
 
 
 @dataclass(frozen=True)
+class Held:
+    """The metric ``before`` and ``after`` on ``samples`` that chose nothing, and the points that may be lost, by the interval of
+
+    95 % of pairs; None where nothing decides.
+    """
+
+    samples: int
+    before: float
+    after: float
+    reach: float | None
+
+
+@dataclass(frozen=True)
 class Decision:
     """Solutions that fit their budget. ``forms`` names the form of every layer; ``given_back`` lose too much, ``slow`` cost more,
 
@@ -30,7 +43,8 @@ class Decision:
     asked for. ``source`` are the bytes of the constants of the network that all began with. ``reference`` are the results that
     the drop is counted from. ``uncorrected`` is the metric without error correction, where that was asked for.
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
-    no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides.
+    no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
+    measured on samples that were kept apart from the search.
     """
 
     solved: Solved
@@ -55,6 +69,7 @@ class Decision:
     leaving: Leaving | None = field(default=None, compare=False)
     objective: Objective = "latency"
     reach: float | None = None
+    held: Held | None = None
 
     @property
     def changed(self) -> list[str]:
@@ -78,7 +93,13 @@ class Decision:
         layers = f"{len(self.changed)} of {len(self.forms)} layers; {speed}"
         if not self.samples:
             return f"{self.title} without data: {layers}; the loss is not verified"
-        return f"{self.title}: {layers}; {self.metric} {self.before:.2f} % -> {self.after:.2f} % on {self.samples} samples"
+        chosen = f"{self.title}: {layers}; {self.metric} {self.before:.2f} % -> {self.after:.2f} % on {self.samples} samples"
+        return chosen + ("" if self.held is None else f"; {self._apart(self.held)}")
+
+    def _apart(self, held: Held) -> str:
+        """What was measured on samples that the search did not see."""
+        most = "" if held.reach is None else f", at most {held.reach:.2f} points lost (interval of 95 %)"
+        return f"{held.before:.2f} % -> {held.after:.2f} % on {held.samples} others that the search did not see{most}"
 
     def caution(self) -> str:
         """What to say where one sample weighs more than the budget, or than a point; "" where the samples are enough."""
@@ -113,6 +134,8 @@ def record(found: Decision) -> dict[str, Any]:
         "agreement": found.agreement if measured else None,
         "samples": found.samples,
         "max_drop": found.max_drop if measured else None,
+        "reach": found.reach if measured else None,
+        "held": None if found.held is None else asdict(found.held),
         "source_weights": found.source,
         "totals": {name: _totals(profile) for name, profile in found.costs.items()},
         "layers": [_layer(found, name) for name in found.forms],
@@ -124,7 +147,7 @@ def _finite(error: float | None) -> float | None:
 
 
 def _totals(profile: Profile) -> dict[str, Any]:
-    return {key: value for key, value in asdict(profile).items() if key != "layers"}
+    return {**{key: value for key, value in asdict(profile).items() if key != "layers"}, "joule": profile.joule}
 
 
 def _layer(found: Decision, name: str) -> dict[str, Any]:

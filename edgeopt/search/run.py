@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
-from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
@@ -22,18 +21,19 @@ from edgeopt.ir.clone import clone
 from edgeopt.lower.select import channels_at_once
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.corrected import without_correction
 from edgeopt.search.decide import decide_within, decide_without_data
+from edgeopt.search.decide_jointly import decide_jointly
 from edgeopt.search.exits import Stage, leave_early
 from edgeopt.search.feasible import check_names, obstacles
-from edgeopt.search.goal import Goal, Objective
-from edgeopt.search.ladders import Keys, ladders, names
+from edgeopt.search.goal import Goal
+from edgeopt.search.ladders import Keys, ladders
 from edgeopt.search.newer_opset import can_have, raised, with_opset
-from edgeopt.search.pins import Allowance, Pins
+from edgeopt.search.pins import Allowance
 from edgeopt.search.price import worse_than
-from edgeopt.search.recipe import Recipe
 from edgeopt.search.result import Decision
-from edgeopt.search.samples import Data, samples
+from edgeopt.search.samples import samples
 from edgeopt.search.space import Space, merged
 from edgeopt.search.stored import constants_size
 from edgeopt.search.timing import profiles
@@ -42,40 +42,6 @@ from edgeopt.search.unused import note_unmeasured
 from edgeopt.target import Target
 
 Output = Literal["integer", "standard"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
-
-    ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
-    target does not get slower by it (or take more RAM or energy, as the ``objective`` says); or everywhere, and with data what
-    makes weights smallest, when ``objective`` is ``size``.
-    Without data techniques whose first forms go far start with their mildest. ``method`` is the rule of ranges. ``profile``
-    names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
-    guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``. ``pins``
-    say what is asked of single layers.
-    """
-
-    data: Data | None = None
-    calibration: Data | None = None
-    max_drop: float = 1.0
-    forms: str | None = None
-    objective: Objective = "latency"
-    method: str = "auto"
-    profile: str | None = None
-    accept_chance: bool = False
-    recipe: Recipe | None = None
-    pins: Pins = field(default_factory=Pins)
-    names: dict[str, str] = field(init=False)
-    general: frozenset[str] = field(init=False)  # techniques that are not there for single layers alone
-
-    def __post_init__(self) -> None:
-        arguments.share("max_drop", self.max_drop)
-        with_data = self.data is not None or self.calibration is not None
-        found = names(self.forms, self.objective, self.recipe, with_data)
-        object.__setattr__(self, "names", self.pins.names(found))
-        object.__setattr__(self, "general", frozenset(found))
 
 
 def approximate(
@@ -104,7 +70,7 @@ def approximate(
         graph, found = _exact(graph, budget, context, output, print_after), None
     ((name, key),) = last.items()
     asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, output == "standard", print_after)
-    return leave_early(graph, found, *samples(graph, budget.data, budget.calibration), asked)
+    return leave_early(graph, found, *samples(graph, budget.data, budget.calibration, budget.seed), asked)
 
 
 def _layers(
@@ -211,10 +177,8 @@ def _attempt(
         first = next(iter(keys))
         add_note(graph, f"nothing was {techniques()[first].done}: {reasons[first]}")
         return graph, None
-    asked = (budget.forms is not None or budget.recipe is not None) and not restructuring(budget.names)[0]
-    objective: Objective = "size" if asked else budget.objective
-    goal = Goal(target, context.level, budget.max_drop, objective, budget.accept_chance)
-    calibration, evaluation = samples(graph, budget.data, budget.calibration)
+    goal = budget.goal(target, context.level)
+    calibration, evaluation = samples(graph, budget.data, budget.calibration, budget.seed)
     reading = Reading(budget.profile or "") if output == "standard" else None
     facts = (target.signed_bytes, channels_at_once(target))
     evidence = Evidence(graph, calibration, statistics, *facts, budget.method, reading)
@@ -225,7 +189,10 @@ def _attempt(
         allowed = budget.pins.allowed(general, budget.recipe, lambda keys: opened(copied, keys))
         return graph, decide_without_data(graph, goal, lambda: opened(evidence, keys), allowed)
     judged, allowed = evaluation or calibration, budget.pins.allowed(general, budget.recipe, None)
-    found = decide_within(graph, judged, goal, lambda: opened(evidence, keys, allowed), known, allowed)
+    if goal.limits is None:
+        found = decide_within(graph, judged, goal, lambda: opened(evidence, keys, allowed), known, allowed)
+    else:
+        found = decide_jointly(graph, evidence, judged, goal, lambda: opened(evidence, keys, allowed), allowed, budget.seed)
     if budget.recipe is not None:
         found = replace(found, uncorrected=without_correction(graph, found, judged))
     return graph, found if reading is None else _completed(graph, found, judged, goal)

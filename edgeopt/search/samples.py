@@ -12,11 +12,11 @@ from edgeopt.ir import Graph
 Data = DataSet | str | Path
 
 
-def samples(graph: Graph, data: Data | None, calibration: Data | None) -> tuple[DataSet | None, DataSet | None]:
+def samples(graph: Graph, data: Data | None, calibration: Data | None, seed: int = 0) -> tuple[DataSet | None, DataSet | None]:
     """(what calibrates, what evaluates), of files or as they are; half of ``data`` calibrates where nothing else does."""
     evaluating, calibrating = _read(data, graph), _read(calibration, graph)
     if evaluating is not None and calibrating is None:
-        return evaluating.split()
+        return evaluating.split(seed)
     if evaluating is not None and calibrating is not None:
         calibrating = replace(calibrating, output=evaluating.output)
     return calibrating, evaluating

@@ -67,7 +67,7 @@ def choice_costs(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[s
     if all(choice in space.costs for choice in choices):
         return space.costs
     if space.goal.objective == "size" and not space.restructures:
-        space.costs = {choice: _bytes(space, choice) for choice in choices}
+        space.costs = {choice: choice_bytes(space, choice) for choice in choices}
         return space.costs
     known = rough_costs(space, {named(c): space.all_in(c) for c in choices if c})
     space.costs = {c: {n: _price(space, n, known[named(c) if c else FLOAT]) for n in space.layers} for c in choices}
@@ -80,16 +80,17 @@ def _price(space: Space, layer: str, profile: Profile) -> float:
     return sum(share * price(cost, space.goal.objective) for share, cost in costs)
 
 
-def _bytes(space: Space, choice: Choice) -> dict[str, float]:
+def choice_bytes(space: Space, choice: Choice) -> dict[str, float]:
+    """The bytes that the weight of each layer that can have ``choice`` takes in it as it is stored."""
     made, nodes = merged(space.rough(space.all_in(choice))), {n.name: n for n in space.graph.nodes}
     return {name: float(stored_bytes(nodes[name], made)) for name in space.layers if choice in space.choices(name)}
 
 
-def rough_costs(space: Space, options: Mapping[str, Forms]) -> dict[str, Profile]:
+def rough_costs(space: Space, options: Mapping[str, Forms], energy: bool | None = None) -> dict[str, Profile]:
     """The Profile of the exact graph and of each option, whose numbers matter little to its time: they are quickly made."""
     graphs = {name: space.carried_out(space.rough(forms)) for name, forms in options.items()}
-    goal = space.goal
-    return stored_profiles({FLOAT: space.graph, **graphs}, goal.target, goal.level, goal.objective == "energy")
+    goal, energy = space.goal, space.goal.objective == "energy" if energy is None else energy
+    return stored_profiles({FLOAT: space.graph, **graphs}, goal.target, goal.level, energy)
 
 
 def rejection(before: Profile, after: Profile) -> dict[str, Profile]:

@@ -57,6 +57,11 @@ class Profile:
         """Energy of an inference; 0 where it was not estimated."""
         return sum(cost.joule for cost in self.layers.values())
 
+    def with_energy_of(self, other: Profile) -> Profile:
+        """The same with the joule of another one's layers."""
+        names = {*self.layers, *other.layers}
+        return replace(self, layers={name: replace(self.layer(name), joule=other.layer(name).joule) for name in names})
+
     def layer(self, node: Node | str) -> LayerCost:
         """The cost of one layer; nothing for one that is not there, as where host steps keep layers from being timed."""
         return self.layers.get(layer_name(node), LayerCost())

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Sequence
+from math import inf, isnan
+from typing import Any
 
 import numpy as np
 
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, fitted
-from edgeopt.evaluate.intervals import drop_interval
+from edgeopt.evaluate.intervals import drop_interval, drop_margin
 from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
+from edgeopt.search.remembered import Remembered, packed, spelled_forms
 from edgeopt.search.space import Space, merged, names_of
 from edgeopt.target import Target, host
 
@@ -21,10 +26,13 @@ SIMULATED = 64  # samples
 
 
 class Trials:
-    """What is lost with some forms, against the ``reference`` results of the exact network."""
+    """What is lost with some forms, against the ``reference`` results of the exact network.
 
-    def __init__(self, space: Space, data: DataSet, reference: Array) -> None:
-        self.space, self.data, self.reference = space, data, reference
+    What is measured is kept among what the search has ``remembered``, if anything.
+    """
+
+    def __init__(self, space: Space, data: DataSet, reference: Array, remembered: Remembered | None = None) -> None:
+        self.space, self.data, self.reference, self._remembered = space, data, reference, remembered
         single = reference[0].size == 1
         self.metric = "accuracy" if data.labels is not None else "same value" if single else "same decision"
         self.before = self._metric(self.reference)
@@ -35,21 +43,51 @@ class Trials:
         """(metric, percentage of decisions equal to the exact ones) with these ``forms``."""
         key = names_of(forms)
         if key not in self._known:
-            goal = self.space.goal
-            changed = self.space.carried_out(self.space.solve(forms))
-            made = compiled_outputs(changed, self.data, goal.target, goal.level)
-            self._known[key] = (self._metric(made), metrics.agreement(made, self.reference))
-            self._decided[key] = metrics.decisions(made)
+            found = self._recalled(forms) or self._measured(forms)
+            self._known[key], self._decided[key] = (found[0], found[1]), np.array(found[2], np.int64)
         return self._known[key]
+
+    def _measured(self, forms: Forms) -> tuple[float, float, list[int]]:
+        goal = self.space.goal
+        changed = self.space.carried_out(self.space.solve(forms))
+        made = compiled_outputs(changed, self.data, goal.target, goal.level)
+        found = self._metric(made), metrics.agreement(made, self.reference), packed(metrics.decisions(made))
+        if self._remembered is not None:
+            self._remembered.keep(found, "trial", spelled_forms(forms))
+        return found
+
+    def _recalled(self, forms: Forms) -> Sequence[Any] | None:
+        found: Sequence[Any] | None = None
+        if self._remembered is not None:
+            found = self._remembered.recall("trial", spelled_forms(forms))
+        return found
+
+    def bounded(self, forms: Forms) -> float:
+        """Percentage points lost, with the margin that a one-sided bound of 90 % for samples that were not seen adds.
+
+        Infinite for forms that are not known when the time is over; nothing where all layers are exact.
+        """
+        if not any(forms.values()):
+            return 0.0
+        late = self.space.goal.end is not None and time.monotonic() > self.space.goal.end
+        if late and names_of(forms) not in self._known and self._recalled(forms) is None:
+            return inf
+        drop = self.before - self.result(forms)[0]
+        margin = 0.0 if self.reference[0].size == 1 else drop_margin(*self._right(forms))
+        return inf if isnan(drop) else drop + margin
+
+    def _right(self, forms: Forms) -> tuple[Array, Array]:
+        """Which decisions are right of the exact network, and with these forms."""
+        decided, exact = self._decided[names_of(forms)], metrics.decisions(self.reference)
+        right = exact if self.data.labels is None else self.data.labels
+        return exact == right, decided == right
 
     def reach(self, forms: Forms) -> float | None:
         """Percentage points that may be lost with these ``forms``: the end of the interval of 95 %; None without decisions."""
         if self.reference[0].size == 1:
             return None
         self.result(forms)
-        decided, exact = self._decided[names_of(forms)], metrics.decisions(self.reference)
-        right = exact if self.data.labels is None else self.data.labels
-        return drop_interval(exact == right, decided == right)[1]
+        return drop_interval(*self._right(forms))[1]
 
     def drop(self, forms: Forms) -> float:
         """Percentage points lost; on few samples, where the code takes longer to compile than a run in float, as ``screened``."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
+from edgeopt.search.goal import Objective
+from edgeopt.search.limits import UNITS
 
 if TYPE_CHECKING:
-    from edgeopt.search.run import Budget
+    from edgeopt.search.allowed import Budget
 
 
-def note_unused(graph: Graph, budget: Budget, level: int) -> None:
+def note_unused(graph: Graph, budget: Budget, level: int, bounds: Iterable[Objective] = ()) -> None:
     """Say of what was given for a ``graph`` that is optimised at ``level`` and not approximated that it changes nothing.
+
+    ``bounds`` are those that only a joint search keeps.
 
     Raises EdgeoptError for a layer to be kept in float that the graph does not have.
     """
@@ -24,7 +29,7 @@ def note_unused(graph: Graph, budget: Budget, level: int) -> None:
         "profile": budget.profile,
         "objective": budget.objective != "latency" and not sparse,
     }
-    kept = [name for name, other in chosen.items() if other]
+    kept = [name for name, other in chosen.items() if other] + [UNITS[name][2] for name in bounds]
     why = "below -O3 and without --quantize every number is kept"
     if data:
         add_note(graph, f"nothing is measured on {' and '.join(data)}: {why}")

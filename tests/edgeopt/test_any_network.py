@@ -18,8 +18,9 @@ from edgeopt.ir import Array, Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.result import Decision
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import host
 from tests.edgeopt.quantizing import variant

@@ -18,9 +18,10 @@ from edgeopt.forms.quantize.recipe import _clearly_best
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.budget import Candidate, choose
 from edgeopt.search.result import record
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.target import target
 from tests.edgeopt import small_models
 from tests.edgeopt.command_line import DIGITS, EVALUATION, EXAMPLES

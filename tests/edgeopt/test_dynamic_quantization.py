@@ -20,7 +20,8 @@ from edgeopt.ops.grids import QuantizationPlan, linear_nodes, round_weight
 from edgeopt.passes import quantize_dynamic
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context, run_pass
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import host
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 from tests.passes.building import closed

@@ -16,7 +16,8 @@ from edgeopt.ir import Array, Graph, Node, TensorType
 from edgeopt.ir.clone import clone
 from edgeopt.ops import infer_types
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import host
 from tests.edgeopt.test_structure_search import named, timed
 from tests.passes.building import closed

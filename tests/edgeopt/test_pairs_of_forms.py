@@ -35,10 +35,11 @@ from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.goal import Goal
 from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import Recipe, Step
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.search.space import Space, merged
 from edgeopt.search.timing import layer_name
 from edgeopt.search.trials import compiled_outputs

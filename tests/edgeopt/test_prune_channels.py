@@ -19,7 +19,8 @@ from edgeopt.forms.structure.prune_channels import KEYS, PRUNE_CHANNELS
 from edgeopt.ir import Array, Graph
 from edgeopt.ops.channels import channels_of
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import host
 from tests.edgeopt.test_structure_search import named, timed
 from tests.narrowing import SAME

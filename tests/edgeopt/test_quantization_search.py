@@ -23,7 +23,8 @@ from edgeopt.rewrite import Context
 from edgeopt.runtime.model import CODE, CompiledModel
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search import trials
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.search.why import blame, suggestion
 from edgeopt.target import host, target
 from tests.edgeopt.quantizing import solved

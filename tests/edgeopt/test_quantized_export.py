@@ -17,7 +17,8 @@ from edgeopt.forms.quantize.export_grids import float_nodes
 from edgeopt.frontend import load, save
 from edgeopt.frontend.notes import notes
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import target
 from tests.edgeopt.command_line import DIGITS, EXAMPLES, edgeopt
 

@@ -14,7 +14,8 @@ from edgeopt.forms.quantize.recurrent import TOO_FEW
 from edgeopt.frontend import export, load
 from edgeopt.ir import Array
 from edgeopt.rewrite import Context
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.allowed import Budget
+from edgeopt.search.run import approximate
 from edgeopt.target import host
 from tests.edgeopt.runtime_oracle import run
 

@@ -21,8 +21,9 @@ from edgeopt.ir.clone import clone
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
 from edgeopt.search import start
+from edgeopt.search.allowed import Budget
 from edgeopt.search.result import Decision, record
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.search.timing import LayerCost, Profile
 from edgeopt.target import host
 from tests.passes.building import closed

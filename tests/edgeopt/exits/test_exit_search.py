@@ -25,10 +25,11 @@ from edgeopt.frontend import export, load
 from edgeopt.frontend.notes import notes
 from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import Recipe, Step
 from edgeopt.search.result import Decision
-from edgeopt.search.run import Budget, approximate
+from edgeopt.search.run import approximate
 from edgeopt.target import host
 from tests.edgeopt import runtime_oracle
 from tests.edgeopt.bright_quarters import CLASSES, blobs, network

@@ -1,0 +1,60 @@
+"""What the user allows of a network that may be approximated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edgeopt import arguments
+from edgeopt.forms.registry import restructuring
+from edgeopt.search.goal import Goal, Objective
+from edgeopt.search.ladders import names
+from edgeopt.search.limits import Limits
+from edgeopt.search.pins import Pins
+from edgeopt.search.recipe import Recipe
+from edgeopt.search.samples import Data
+from edgeopt.target import Target
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
+
+    ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
+    target does not get slower by it (or take more RAM or energy, as the ``objective`` says); or everywhere, and with data what
+    makes weights smallest, when ``objective`` is ``size``.
+    Without data techniques whose first forms go far start with their mildest. ``method`` is the rule of ranges. ``profile``
+    names the runtime that reads the ``standard`` output. With ``accept_chance`` a float model that is right no more often than
+    guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``. ``pins``
+    say what is asked of single layers. With ``limits``, which may be empty, the forms of all layers are chosen jointly under
+    all of them at once, what the objective counts as small as it gets; no trial begins after the time ``end``. ``seed`` draws the
+    samples that calibrate, those that choose, and those that only judge.
+    """
+
+    data: Data | None = None
+    calibration: Data | None = None
+    max_drop: float = 1.0
+    forms: str | None = None
+    objective: Objective = "latency"
+    method: str = "auto"
+    profile: str | None = None
+    accept_chance: bool = False
+    recipe: Recipe | None = None
+    pins: Pins = field(default_factory=Pins)
+    limits: Limits | None = None
+    end: float | None = None
+    seed: int = 0
+    names: dict[str, str] = field(init=False)
+    general: frozenset[str] = field(init=False)  # techniques that are not there for single layers alone
+
+    def __post_init__(self) -> None:
+        arguments.share("max_drop", self.max_drop)
+        with_data = self.data is not None or self.calibration is not None
+        found = names(self.forms, self.objective, self.recipe, with_data)
+        object.__setattr__(self, "names", self.pins.names(found))
+        object.__setattr__(self, "general", frozenset(found))
+
+    def goal(self, target: Target, level: int) -> Goal:
+        """What the search is for: what was asked for by name is taken everywhere, unless all is chosen jointly."""
+        named = (self.forms is not None or self.recipe is not None) and not restructuring(self.names)[0]
+        objective: Objective = "size" if named and self.limits is None else self.objective
+        return Goal(target, level, self.max_drop, objective, self.accept_chance, self.limits, self.end)

@@ -1,0 +1,103 @@
+"""The joint decision under several bounds, with samples kept apart to judge what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, replace
+
+import numpy as np
+
+from edgeopt.evaluate import metrics
+from edgeopt.evaluate.chance import check_reference
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.intervals import drop_interval
+from edgeopt.forms.form import Evidence, Session
+from edgeopt.ir import Array, Graph
+from edgeopt.progress import stage
+from edgeopt.search.decide import decided
+from edgeopt.search.goal import Goal
+from edgeopt.search.joint import joint
+from edgeopt.search.pins import Allowance
+from edgeopt.search.remembered import Remembered, digest, spelled
+from edgeopt.search.result import Decision, Held
+from edgeopt.search.space import Space
+from edgeopt.search.start import Start
+from edgeopt.search.table import Table, needs_energy
+from edgeopt.search.trials import Trials, compiled_outputs
+
+ENOUGH = 600  # calls; with fewer, all of them choose: a third of them would say little
+
+
+def decide_jointly(
+    graph: Graph,
+    evidence: Evidence,
+    evaluation: DataSet,
+    goal: Goal,
+    sessions: Callable[[], Sequence[Session]],
+    allowed: Allowance | None,
+    seed: int = 0,
+) -> Decision:
+    """The forms of all layers that take least of the objective, keep ``goal.limits``, and the budget on unseen samples.
+
+    A third of ``evaluation`` is held out for the final figure where there is enough. What is measured is remembered in the cache.
+    Raises Infeasible, with the nearest network found, for bounds that cannot be kept.
+    """
+    chosen, held = apart(evaluation, seed)
+    space, reference, trials, table = opened_search(graph, evidence, chosen, goal, sessions, allowed)
+    stage("verifying on the samples")
+    choice = joint(space, trials, table)
+    found, forms = decided(space, Start(space.first()), choice.forms, choice.given_back)
+    after, agreement = trials.result(forms)
+    made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
+    made = replace(made, samples=chosen.samples, max_drop=goal.max_drop, reference=reference)
+    return made if held is None else replace(made, held=_judged(space, made, held))
+
+
+def opened_search(
+    graph: Graph,
+    evidence: Evidence,
+    chosen: DataSet,
+    goal: Goal,
+    sessions: Callable[[], Sequence[Session]],
+    allowed: Allowance | None,
+) -> tuple[Space, Array, Trials, Table]:
+    """What a joint search works with: all that layers may become, the exact results, trials, and what choices take and lose."""
+    stage("choosing how to approximate")
+    space = Space(graph, goal, sessions(), allowed)
+    stage("running the float network")
+    reference = compiled_outputs(graph, chosen, goal.target, goal.level)
+    check_reference(reference, chosen.labels, goal.accept_chance)
+    stage("timing layers")
+    remembered = Remembered(digest(graph, (evidence.calibration, chosen), _facts(space, evidence)))
+    return space, reference, Trials(space, chosen, reference, remembered), Table(space, remembered)
+
+
+def _facts(space: Space, evidence: Evidence) -> tuple[object, ...]:
+    """What else decides what is measured; not the bounds, so that a search with others finds it all."""
+    goal, choices = space.goal, sorted(spelled(choice) for choice in space.uniform())
+    target = astuple(replace(goal.target, ram=0, flash=0))
+    return target, goal.level, evidence.method, needs_energy(goal), choices
+
+
+def apart(data: DataSet, seed: int) -> tuple[DataSet, DataSet | None]:
+    """(what chooses, a third that judges), drawn by ``seed``; all of it and nothing where there is not enough."""
+    if len(data) < ENOUGH:
+        return data, None
+    order = np.random.default_rng([seed, 1]).permutation(len(data))
+    cut = len(data) // 3
+    return data.take(np.sort(order[cut:])), data.take(np.sort(order[:cut]))
+
+
+def _judged(space: Space, found: Decision, held: DataSet) -> Held:
+    """The metric on samples that chose nothing."""
+    goal = space.goal
+    exact, made = (compiled_outputs(g, held, goal.target, goal.level) for g in (space.graph, space.carried_out(found.solved)))
+    if held.labels is None:
+        before, after = 100.0, metrics.agreement(made, exact)
+    else:
+        before, after = metrics.accuracy(exact, held.labels), metrics.accuracy(made, held.labels)
+    if exact[0].size == 1:
+        return Held(held.samples, before, after, None)
+    wanted = metrics.decisions(exact) if held.labels is None else held.labels
+    pairs = metrics.decisions(exact) == wanted, metrics.decisions(made) == wanted
+    return Held(held.samples, before, after, drop_interval(*pairs)[1])

@@ -1,0 +1,100 @@
+"""The joint choice of a form for every layer, over all techniques and under several bounds at once.
+
+What layers take and lose is added up to choose, and the whole network is measured to decide: the sum of errors that may be made
+is halved and doubled until the network just keeps its budget, forms that were passed over are tried in turn, and where sums were
+wrong about a bound, the bound is drawn in by as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+
+from edgeopt.forms.form import EXACT, Choice
+from edgeopt.search import budget
+from edgeopt.search.allocate import Picked, Problem, cheapest, cost, mildest, nearest
+from edgeopt.search.exchange import exchange
+from edgeopt.search.limits import Limits, infeasible
+from edgeopt.search.space import Space
+from edgeopt.search.table import Table
+from edgeopt.search.trials import Trials
+
+HALVINGS = 7  # of the interval in which the sum of errors is looked for, on a logarithmic scale; chosen by hand
+SMALLEST = 1e-5  # of the largest sum, where the interval begins
+Solve = Callable[[float], Picked | None]  # the options for a sum of errors
+
+
+def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
+    """The forms that take least of the objective, keep the limits by what is known of layers, and the budget on the samples.
+
+    Raises Infeasible, with the nearest network found, where no forms do.
+    """
+    limits = space.goal.limits or Limits()
+    problem = table.problem(limits, space.goal.objective)
+    gentle = mildest(problem)
+    found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
+    if found is None:
+        raise _refused(problem, trials, table)
+    made = _exchanged(problem, trials, table, found)
+    exact = tuple(layer for layer, choice in made.items() if choice == EXACT)
+    lossy = tuple(
+        n
+        for n in exact
+        if any(
+            table.takes[c][n][space.goal.objective] < table.takes[EXACT][n][space.goal.objective]
+            for c in table.choices[n]
+            if c != EXACT
+        )
+    )
+    return budget.Choice(made, lossy, trials.bounded(made))
+
+
+def _largest(problem: Problem, trials: Trials, table: Table, solve: Solve, gentle: Picked) -> Picked | None:
+    """The options of the largest sum of errors that keep the budget; None where even the ``gentle`` ones do not."""
+    best, most = solve(inf), trials.space.goal.max_drop
+    if best is None or trials.bounded(forms_of(table, best)) <= most:
+        return best
+    if trials.bounded(forms_of(table, gentle)) > most:
+        return None
+    high, found = problem.error(best), gentle
+    low = max(problem.error(gentle), SMALLEST * high)
+    for _ in range(HALVINGS):
+        middle = (low * high) ** 0.5
+        tried = solve(middle)
+        if tried is not None and trials.bounded(forms_of(table, tried)) <= most:
+            low, found = middle, tried
+        else:
+            high = middle
+    return found
+
+
+def _refused(problem: Problem, trials: Trials, table: Table) -> Exception:
+    """What to raise: how near the bounds the network comes within the budget of accuracy, or, if it must, beyond it."""
+    gentle = {layer: found.index(EXACT) for layer, found in table.choices.items()}
+    found = _largest(problem, trials, table, lambda most: nearest(problem, most), gentle)
+    if found is None:
+        return infeasible(problem.limits, problem.takes(gentle), None, trials.space.goal.max_drop)
+    drop = trials.bounded(forms_of(table, found))
+    return infeasible(problem.limits, problem.takes(found), drop, trials.space.goal.max_drop)
+
+
+def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) -> dict[str, Choice]:
+    """``found`` after cheaper forms that were passed over were tried, within the limits."""
+    known = [
+        budget.Candidate(layer, choice, cost(problem, {layer: k}), problem.options[layer][k].error)
+        for layer, choices in table.choices.items()
+        for k, choice in enumerate(choices)
+    ]
+
+    def measure(forms: Mapping[str, Choice]) -> float:
+        picked = {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
+        return inf if problem.limits.exceeded(problem.takes(picked)) else trials.bounded(forms)
+
+    forms = forms_of(table, found)
+    start = budget.Choice(forms, (), 0.0)
+    return exchange(forms, start, known, measure, trials.space.goal.max_drop).forms
+
+
+def forms_of(table: Table, picked: Picked) -> dict[str, Choice]:
+    """The choices at these places."""
+    return {layer: table.choices[layer][place] for layer, place in picked.items()}

@@ -1,0 +1,70 @@
+"""What a search measured, kept in the cache by all that it depends on: a search that was interrupted goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+
+from edgeopt import cache
+from edgeopt.evaluate.data import DataSet
+from edgeopt.forms.form import Choice, Forms
+from edgeopt.frontend import export
+from edgeopt.ir import Array, Graph
+from edgeopt.repeated import machine, sources
+
+
+class Remembered:
+    """Entries of one search, which is known by a digest ``about`` everything that its measurements depend on."""
+
+    def __init__(self, about: str) -> None:
+        self.about = about
+
+    def recall(self, *what: object) -> Any:
+        """The value that was kept under ``what``; None where there is none."""
+        content = cache.read(self._entry(what))
+        return None if content is None else json.loads(content)
+
+    def keep(self, value: Any, *what: object) -> None:
+        """Keep a value that JSON holds."""
+        cache.keep(self._entry(what), json.dumps(value).encode())
+
+    def _entry(self, what: tuple[object, ...]) -> str:
+        name = hashlib.sha256(repr((self.about, what)).encode()).hexdigest()
+        return f"trials/{name[:2]}/{name}.json"
+
+
+def digest(graph: Graph, samples: Iterable[DataSet | None], more: object) -> str:
+    """A digest of the exact graph, the samples, edgeopt itself, this machine, and whatever else decides what is measured."""
+    made = hashlib.sha256(export(graph).SerializeToString(deterministic=True))
+    for data in samples:
+        for array in () if data is None else (*data.arrays.values(), *([] if data.labels is None else [data.labels])):
+            made.update(repr((array.shape, array.dtype)).encode())
+            made.update(np.ascontiguousarray(array).tobytes())
+        made.update(b";")
+    made.update(repr((more, sources(), machine())).encode())
+    return made.hexdigest()
+
+
+def spelled(choice: Choice) -> str:
+    """The forms of a choice as text that is the same in every process."""
+    return " + ".join(sorted(f"{form.technique}:{form.key}" for form in choice))
+
+
+def spelled_forms(forms: Forms) -> list[tuple[str, str]]:
+    """Every layer with its choice."""
+    return [(layer, spelled(choice)) for layer, choice in sorted(forms.items())]
+
+
+def packed(array: Array) -> list[int]:
+    """Whole numbers as JSON holds them."""
+    return [int(value) for value in array]
+
+
+def facts(*parts: Any) -> str:
+    """The repr of dataclasses and plain values."""
+    return repr([astuple(part) if hasattr(part, "__dataclass_fields__") else part for part in parts])

@@ -1,0 +1,97 @@
+"""Allocation under several bounds, against every combination there is; and what is said of bounds that cannot be kept."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.search.allocate import Option, Problem, cheapest, cost, mildest, nearest
+from edgeopt.search.limits import Figures, Limits, infeasible, parse_energy, parse_time
+
+REST: Figures = {"latency": 1.0, "size": 2.0, "memory": 0.0}
+WEIGHTS: Figures = {"latency": 1.0, "size": 0.05}
+
+
+def problem(table: list[list[tuple[int, int, int, int]]], limits: Limits) -> Problem:
+    """Layers of options (error, seconds, bytes, RAM)."""
+    options = {
+        f"l{i}": [Option(float(e), {"latency": float(t), "size": float(s), "memory": float(m)}) for e, t, s, m in row]
+        for i, row in enumerate(table)
+    }
+    return Problem(options, REST, limits, WEIGHTS)
+
+
+def every(asked: Problem) -> list[dict[str, int]]:
+    return [dict(zip(asked.options, p, strict=True)) for p in product(*(range(len(o)) for o in asked.options.values()))]
+
+
+def kept(asked: Problem, most: float = inf) -> list[dict[str, int]]:
+    return [p for p in every(asked) if not asked.limits.exceeded(asked.takes(p)) and asked.error(p) <= most]
+
+
+whole = st.integers(1, 9)
+tables = st.lists(st.lists(st.tuples(whole, whole, whole, whole), min_size=1, max_size=4), min_size=1, max_size=4)
+bounds = st.one_of(st.none(), st.integers(3, 40))
+
+
+@settings(deadline=None, max_examples=40)
+@given(table=tables, latency=bounds, size=bounds, memory=st.one_of(st.none(), st.integers(1, 9)), most=st.integers(1, 40))
+def test_it_is_the_best_of_all_combinations(
+    table: list[list[tuple[int, int, int, int]]], latency: int | None, size: int | None, memory: int | None, most: int
+) -> None:
+    asked = problem(table, Limits(latency, size, memory))
+    found, possible = cheapest(asked, most), kept(asked, most)
+    assert (found is None) == (not possible)
+    if found is not None:
+        assert found in possible
+        assert cost(asked, found) <= min(cost(asked, p) for p in possible) * (1 + 2e-3)
+    gentle, possible = mildest(asked), kept(asked)
+    assert (gentle is None) == (not possible)
+    assert gentle is None or asked.error(gentle) <= min(map(asked.error, possible)) * (1 + 2e-3)
+
+
+def test_the_nearest_network_exceeds_the_tightest_bound_least() -> None:
+    table = [[(0, 9, 9, 9), (5, 2, 9, 4), (5, 9, 2, 4)], [(0, 9, 9, 9), (1, 4, 4, 4)]]
+    asked = problem(table, Limits(latency=4.0, size=4.0))
+    assert cheapest(asked) is None
+    found = nearest(asked)
+    assert found is not None
+    worst = {repr(p): max([1.0, *asked.limits.exceeded(asked.takes(p)).values()]) for p in every(asked)}
+    assert worst[repr(found)] == min(worst.values())
+
+
+def test_an_option_without_a_finite_error_is_never_taken() -> None:
+    asked = Problem(
+        {"a": [Option(inf, {"latency": 0.0}), Option(1.0, {"latency": 9.0})]}, {"latency": 0.0}, Limits(), {"latency": 1.0}
+    )
+    assert cheapest(asked) == {"a": 1}
+
+
+def test_a_bound_that_cannot_be_kept_is_named_with_the_nearest_point() -> None:
+    limits = Limits(latency=2e-3, size=1e6)
+    takes: Figures = {"latency": 3e-3, "size": 5e5}
+    text = str(infeasible(limits, takes, 0.4, 1.0))
+    assert "max_latency 2 ms cannot be kept within max_drop 1" in text and "takes 3 ms, 500 kB stored at a loss of 0.40" in text
+    assert "max_size" not in text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("20ms", 0.02), ("1.5 s", 1.5), ("5m", 300.0), ("800us", 8e-4)])
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["20", "ms", "-1ms", "0ms", "1e3ms", "5 mJ"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(EdgeoptError, match="is no time"):
+        parse_time(text)
+
+
+def test_energies() -> None:
+    assert parse_energy("5mJ") == pytest.approx(5e-3) and parse_energy("2 J") == 2.0
+    with pytest.raises(EdgeoptError, match="is no energy"):
+        parse_energy("5ms")

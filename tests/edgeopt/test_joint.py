@@ -1,0 +1,97 @@
+"""The joint search: bounds hold in what is compiled, or the nearest point is said; margins, samples kept apart, what is kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeopt
+from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.intervals import drop_margin
+from edgeopt.search import trials
+from edgeopt.search.decide_jointly import ENOUGH, apart
+from tests.edgeopt.command_line import edgeopt as command
+from tests.edgeopt.test_exchange import classifier
+
+RAISED = "the nearest network found takes"
+
+
+def compiled(seed: int = 0, max_drop: float = 1.0, **given: object) -> edgeopt.CompiledModel:
+    model, data = classifier()
+    return edgeopt.compile(model, 3, data=data, max_drop=max_drop, options=edgeopt.Options(seed=seed, **given))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials of this test alone."""
+    monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path))
+
+
+def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it() -> None:
+    whole, single = compiled(prefer="size"), compiled(quantize="w8a8")
+    record, free = whole.manifest["quantization"], whole.manifest["limits"]["figures"]
+    assert record["before"] - record["after"] <= 1.0
+    assert len(whole.files["weights.bin"]) < len(single.files["weights.bin"])
+    bound = int(1.1 * free["size"])
+    kept = compiled(prefer="speed", max_size=bound)
+    assert kept.manifest["limits"]["figures"]["size"] <= bound
+    assert kept.manifest["limits"]["given"] == {"size": bound}
+
+
+def test_a_bound_beyond_reach_says_the_nearest_point() -> None:
+    with pytest.raises(EdgeoptError, match=f"max_size 0.1 kB stored cannot be kept within max_drop 1: {RAISED}"):
+        compiled(max_size=100)
+
+
+def test_a_second_search_measures_nothing_again(cached: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = compiled(prefer="size")
+    monkeypatch.setattr(trials.Trials, "_measured", None)  # whoever asks for a trial fails
+    again = compiled(prefer="size")
+    assert first.manifest["quantization"]["layers"][0]["form"] == again.manifest["quantization"]["layers"][0]["form"]
+    assert first.files["weights.bin"] == again.files["weights.bin"]
+
+
+def test_when_the_time_is_over_the_best_that_is_known_is_taken(cached: None) -> None:
+    begun = time.monotonic()
+    late = compiled(prefer="size", search_time=1e-3)
+    assert time.monotonic() - begun < 60
+    assert {row["form"] for row in late.manifest["quantization"]["layers"]} == {"float32"}
+    full = compiled(prefer="size")
+    assert compiled(prefer="size", search_time=1e-3).files["weights.bin"] == full.files["weights.bin"]  # all of it is known
+
+
+def test_a_third_is_kept_apart_where_there_is_enough() -> None:
+    data = DataSet({"x": np.arange(ENOUGH * 2.0)[:, None].astype(np.float32)}, np.zeros(ENOUGH * 2, np.int64))
+    chosen, held = apart(data, 1)
+    assert held is not None and len(held) == len(data) // 3
+    assert not set(chosen.arrays["x"].ravel()) & set(held.arrays["x"].ravel())
+    other = apart(data, 2)[1]
+    assert other is not None and not np.array_equal(other.arrays["x"], held.arrays["x"])
+    again = apart(data, 1)[1]
+    assert again is not None and np.array_equal(again.arrays["x"], held.arrays["x"])
+    few = data.take(slice(0, ENOUGH - 1))
+    assert apart(few, 1) == (few, None)
+
+
+def test_a_margin_for_samples_that_are_not_seen() -> None:
+    before = np.ones(400, bool)
+    after = before.copy()
+    assert drop_margin(before, after) == 0.0
+    after[:4] = False
+    lost, half = 1.0, 100 * 1.2816 * np.sqrt(4 - 16 / 400) / 400
+    assert drop_margin(before, after) == pytest.approx(half) and lost + half > 1.6
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+    wrong = command("compile", "examples/digits.onnx", "--max-latency", "20", "-o", str(tmp_path / "a"))
+    assert wrong.exit_code == 2 and "is no time" in wrong.stderr
+    two = command(
+        "compile", "examples/digits.onnx", "-O3", "--prefer", "size", "--objective", "energy", "-o", str(tmp_path / "a")
+    )
+    assert two.exit_code == 1 and "name two things to make small" in two.stderr
+    unused = command("compile", "examples/digits.onnx", "-O1", "--max-latency", "20ms", "-o", str(tmp_path / "a"))
+    assert unused.exit_code == 0 and "max_latency has no effect" in unused.stderr
