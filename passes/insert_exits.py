@@ -193,9 +193,9 @@ def _sure(graph: Graph, logits: Value, chosen: Exit, before: Node | None) -> tup
     stem = f"exit{chosen.number}"
     shares = _shares(graph, logits, chosen, before)
     most = _confidence(graph, shares, chosen, before)
-    limit = graph.constant(f"{stem}.threshold", np.array(chosen.threshold, np.float32))
-    below = graph.make("Less", [most, limit], [TensorType("bool", (1,))], before, name=stem).output
-    sure = graph.make("Not", [below], [TensorType("bool", (1,))], before, name=stem).output
+    limit = np.nextafter(np.float32(chosen.threshold), np.float32(-np.inf))  # above it is at least the threshold, and NaN is not
+    least = graph.constant(f"{stem}.threshold", np.array(limit, np.float32))
+    sure = graph.make("Greater", [most, least], [TensorType("bool", (1,))], before, name=stem).output
     return _given(graph, shares if chosen.probabilities else logits, chosen, before), sure
 
 

@@ -31,6 +31,7 @@ MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on 
 @click.option(
     "--confidence", type=click.Choice(("margin", "probability", "entropy")), default="margin", show_default=True, help=CONFIDENCE
 )
+@options.accept_chance
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Write the compiled model here.")
 @options.as_json
 def exits(
@@ -43,6 +44,7 @@ def exits(
     max_drop: float,
     mean_cost: float | None,
     confidence: str,
+    accept_chance: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -57,13 +59,17 @@ def exits(
     if output is not None:
         refuse_foreign(output)  # before the work, not after it
     with working(f"fitting exits of {model.name}"):
-        found, compiled = with_exits(model, data, calibration, Goal(max_drop, mean_cost), level, target, shapes, confidence)
+        goal = Goal(max_drop, mean_cost)
+        found, compiled = with_exits(model, data, calibration, goal, level, target, shapes, confidence, accept_chance)
     if found is None or compiled is None:
         within = f"{max_drop:g} percentage points" if mean_cost is None else f"{mean_cost:g} of the multiply-accumulates"
         note(f"no exit saves anything within {within}")
         raise click.exceptions.Exit(1)
     answer(compiled.manifest["exits"])
     print_exits(compiled.manifest["exits"])
+    latency = compiled.manifest["exits"]["latency"]
+    if latency is not None and latency["with_exits"]["mean"] > latency["plain"]["mean"]:
+        note("note: an inference takes longer with exits than without on average here: what they save is less than heads take")
     if output is not None:
         compiled.save(output)
         note(f"wrote {output}")

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgeopt.assembly import assemble
+from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet, read_pair
+from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.exit.carried_out import insert
 from edgeopt.forms.exit.fitted import MARGIN, Exits, fit_exits
 from edgeopt.forms.exit.record import record
@@ -32,18 +34,20 @@ def with_exits(
     target: str | Target = "host",
     shapes: Mapping[str, Sequence[int]] | None = None,
     confidence: str = MARGIN,
+    accept_chance: bool = False,
 ) -> tuple[Exits | None, CompiledModel | None]:
     """Exits within ``goal``, and the model compiled with them; None twice where no exit saves anything.
 
     Heads are fitted on ``calibration`` (half of ``data`` when it is left out). Where the target runs here, the manifest has among
     its ``exits`` the ``latency`` of the ``plain`` model and the one ``with_exits``, on samples that chose nothing. Raises
-    EdgeoptError as ``fit_exits`` does.
+    EdgeoptError as ``fit_exits`` does, and, unless ``accept_chance``, for a network that is right no more often than guessing.
     """
     facts = target if isinstance(target, Target) else find_target(target)
     graph = model if isinstance(model, Graph) else load(model, shapes)
     context = Context(level=level)
     optimize(graph, level, context)
     first, second = read_pair(data, calibration, graph)
+    check_reference(outputs(graph, second), second.labels, accept_chance)
     found = fit_exits(graph, first, second, goal, confidence=confidence)
     if found is None:
         return None, None

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
+from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.applied import Solved, applied, readable
@@ -40,7 +41,7 @@ class Leaves(Protocol):
 class Stage:
     """What exits are looked for with: the ``form`` that is asked for, where a ``recipe`` allows it, within ``max_drop`` points.
 
-    ``standard``: the result is a file of standard operators.
+    ``standard``: the result is a file of standard operators. ``accept_chance``: go on where the network only guesses.
     """
 
     form: Form
@@ -49,6 +50,7 @@ class Stage:
     target: Target
     context: Context
     standard: bool = False
+    accept_chance: bool = False
     print_after: PrintAfter | None = None
 
     def carried_out(self, graph: Graph, solved: Solved) -> Graph:
@@ -78,7 +80,9 @@ def leave_early(graph: Graph, found: Decision | None, calibration: DataSet | Non
         return _none(graph, found, reason)
     stage("fitting early exits")
     reference = None if found is None else found.reference
-    reference = asked.results(graph, data) if reference is None else reference
+    if reference is None:
+        reference = asked.results(graph, data)
+        check_reference(reference, data.labels, asked.accept_chance)
     evidence = Evidence(graph, calibration, data=data, max_drop=asked.max_drop, reference=reference)
     session = technique.open(evidence, [asked.form.key])
     try:

@@ -69,7 +69,8 @@ def approximate(
     else:
         graph, found = _exact(graph, budget, context, output, print_after), None
     ((name, key),) = last.items()
-    asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, output == "standard", print_after)
+    said = (output == "standard", budget.accept_chance, print_after)
+    asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, *said)
     return leave_early(graph, found, *samples(graph, budget.data, budget.calibration, budget.seed), asked)
 
 

@@ -52,6 +52,18 @@ def exits(request: pytest.FixtureRequest) -> list[Exit]:
     return [exit_at("r", 0, 4 * 4, (2, 2), limit, kind), exit_at("p", 1, 4 * 16, None, limit, kind)]
 
 
+def test_a_head_that_gives_no_number_is_not_sure(exits: list[Exit]) -> None:
+    """Sums beyond float32 are infinite in the first head alone: the sample goes on, as where exits were chosen."""
+    model, first = convolution(), exits[0]
+    graph = load(model)
+    assert run_pass(graph, make([replace(first, weight=np.float32(3e38) * np.sign(first.weight), threshold=0.0)]), Context()) == 1
+    x = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    with np.errstate(all="ignore"):
+        made = interpret(graph, {"x": 10 * x})
+    assert made["y.exit"][0] == 1
+    np.testing.assert_array_equal(made["y"], interpret(load(model), {"x": 10 * x})["y"])
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_each_sample_leaves_where_it_should(exits: list[Exit], seed: int) -> None:
     model = convolution()

@@ -13,8 +13,9 @@ from edgeopt.evaluate.metrics import decisions
 from edgeopt.forms.exit.carried_out import Exit
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.head import Head, fit, fit_deeper, grids, held_out
-from edgeopt.forms.exit.points import Point, gives_probabilities, places
+from edgeopt.forms.exit.points import Point, gives_probabilities, hindrance, places
 from edgeopt.forms.exit.seen import Answers, Seen, seen
+from edgeopt.forms.exit.shared import refuse_shared
 from edgeopt.forms.exit.threshold import Goal, Operating, chosen, curve, operating
 from edgeopt.forms.form import Unsuited
 from edgeopt.ir import Array, Graph
@@ -71,8 +72,8 @@ class Candidates:
     Labels are fitted, or else the network's own decisions. Exits that are ``hierarchical`` may hear what the one before them
     said, which must lie in the same program then. Losses count from the ``reference`` [samples, classes] of ``data``, what the
     network said before it was approximated, where that is given. Raises Unsuited for a network without a place to leave it, for
-    too few samples, and when the network is clearly better on ``data`` than on ``calibration``: it was trained on them then, and
-    is surer of them than of what it will see.
+    too few samples, for those of a single class, for ``data`` that are among the ``calibration``, and when the network is clearly
+    better on ``data`` than on ``calibration``: it was trained on them then, and is surer of them than of what it will see.
     """
 
     graph: Graph
@@ -93,6 +94,8 @@ class Candidates:
         self._refuse_unsuited(found)
         shapes = [shape_of(point.value) or () for point in found]
         first, second = seen(self.graph, found, [grids(shape) for shape in shapes], (self.calibration, self.data))
+        for part, name in ((first, "--calibration"), (second, "--data")):
+            part.refuse_unsuited(name, [point.value.name for point in found])
         self._refuse_known(first, second)
         self.points, self.heads, self.places, logits = [], [], [], []
         for place, (point, shape) in enumerate(zip(found, shapes, strict=True)):
@@ -113,12 +116,13 @@ class Candidates:
 
     def _refuse_unsuited(self, found: Sequence[Point]) -> None:
         if not found:
-            raise Unsuited("there is no place to leave this network early: no value of one sample carries all that follows")
+            raise Unsuited(hindrance(self.graph))
         if sum(size > 1 for size in shape_of(self.graph.outputs[0]) or ()) != 1:
             raise Unsuited("what the network gives for a sample is not one decision among classes")
         if len(self.data) < 2 * FEWEST or len(self.calibration) < FEWEST:
-            given = f"{len(self.calibration)} and {len(self.data)} samples"
-            raise Unsuited(f"{given} are too few for heads and a threshold; give {2 * FEWEST}")
+            given = f"{len(self.calibration)} samples for heads and {len(self.data)} for a threshold"
+            raise Unsuited(f"{given} are too few; give {FEWEST} for --calibration and {2 * FEWEST} for --data")
+        refuse_shared(self.calibration, self.data)
 
     def _answers(self, logits: list[Array], second: Seen) -> Answers:
         if self.reference is None:

@@ -52,6 +52,18 @@ def points(graph: Graph) -> list[Point]:
     return [p for p, after in zip(found, [*found[1:], None], strict=False) if after is None or after.depth > p.depth]
 
 
+def hindrance(graph: Graph) -> str:
+    """Why ``graph`` cannot be left early; empty where it can."""
+    if len(graph.outputs) != 1:
+        return f"the network has several outputs ({', '.join(v.name for v in graph.outputs)}), and an exit answers for one"
+    if points(graph):
+        return ""
+    shape = shape_of(graph.outputs[0])
+    if shape is not None and shape[:1] != (1,):
+        return f"a call gives {list(shape)}, which is not one sample, and an exit decides for all of a call; export it for one"
+    return "there is no place to leave this network early: no value of one sample carries all that follows"
+
+
 def _last_reads(graph: Graph) -> dict[Value, int]:
     """The position of the last node that reads each computed value or input."""
     last: dict[Value, int] = {}

@@ -13,6 +13,7 @@ from edgeopt.evaluate.metrics import decisions
 from edgeopt.evaluate.probe import Probe
 from edgeopt.forms.exit.confidence import KINDS, probabilities
 from edgeopt.forms.exit.points import Point
+from edgeopt.forms.form import Unsuited
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ops.exit_features import Features
@@ -30,6 +31,19 @@ class Seen:
         self.final = arrays[output].reshape(len(arrays[output]), -1)
         self.targets: Array = decisions(self.final) if data.labels is None else data.labels
         self.right: Array = np.asarray(self.final.argmax(axis=1) == self.targets)
+
+    def refuse_unsuited(self, option: str, names: Sequence[str]) -> None:
+        """Raise Unsuited where nothing can be learnt from the samples of ``option``: of one class, or with infinite numbers at
+
+        the places that are called ``names``.
+        """
+        classes = np.unique(self.targets)
+        if len(classes) == 1 or classes[0] < 0:
+            said = f"are of the class {classes[0]}" if len(classes) == 1 else "include some of which the network decides nothing"
+            raise Unsuited(f"the samples of {option} {said}; exits need several classes to tell apart")
+        for name, some in zip(names, self.features, strict=True):
+            if not all(np.isfinite(array).all() for array in some.values()):
+                raise Unsuited(f"'{name}', where the network may be left, is not finite for some samples of {option}")
 
 
 def seen(graph: Graph, found: Sequence[Point], kinds: Sequence[Sequence[Features]], parts: Sequence[DataSet]) -> list[Seen]:

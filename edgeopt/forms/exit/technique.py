@@ -12,7 +12,7 @@ from edgeopt.forms.exit.carried_out import head_names, insert
 from edgeopt.forms.exit.confidence import KINDS
 from edgeopt.forms.exit.fitted import MARGIN, Candidates, Exits
 from edgeopt.forms.exit.head import Head
-from edgeopt.forms.exit.points import places
+from edgeopt.forms.exit.points import hindrance, places
 from edgeopt.forms.exit.record import record
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.forms.form import Axis, Evidence, Form, Leaving, Session, Unsuited
@@ -50,7 +50,7 @@ class EarlyExit:
 
     def obstacle(self, graph: Graph) -> str:
         """There must be a place to leave it."""
-        return "" if places(graph) else "no value of one sample carries all that follows to a single output"
+        return hindrance(graph)
 
     def left(self, graph: Graph) -> Sequence[str]:
         """Places that are not taken are no loss."""

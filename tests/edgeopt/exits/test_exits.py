@@ -33,6 +33,8 @@ from edgeopt.ops.exit_features import Convolved, Features, Grid, Hidden
 from tests.edgeopt.bright_quarters import CLASSES, blobs, network
 from tests.edgeopt.small_models import convolution
 
+TEXT = '<ir_version: 9, opset_import: ["" : 17]> g (float[1,4] u) => (float[1,4] y)'
+
 
 def test_heads_learn_and_ignore_classes_they_never_saw() -> None:
     rng = np.random.default_rng(0)
@@ -193,8 +195,14 @@ def test_samples_that_the_network_was_trained_on_are_refused() -> None:
 def test_too_few_samples_and_networks_without_a_place_are_one_message() -> None:
     with pytest.raises(EdgeoptError, match="too few"):
         fit_exits(load(network()), blobs(10, 1), blobs(10, 2), Goal())
-    with pytest.raises(EdgeoptError, match="no place to leave"):
+    with pytest.raises(EdgeoptError, match="not one sample"):
         fit_exits(load(convolution(batch=2)), blobs(100, 1), blobs(100, 2), Goal())
+    with pytest.raises(EdgeoptError, match="no place to leave"):
+        fit_exits(load(parser.parse_model(f"{TEXT} {{ y = Softmax(u) }}")), blobs(100, 1), blobs(100, 2), Goal())
+    two = load(network())
+    two.outputs = [*two.outputs, two.nodes[0].output]
+    with pytest.raises(EdgeoptError, match="several outputs"):
+        fit_exits(two, blobs(100, 1), blobs(100, 2), Goal())
 
 
 def test_the_command_reports_and_writes(tmp_path: Path) -> None:
