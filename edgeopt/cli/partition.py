@@ -12,6 +12,7 @@ from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say, working
 from edgeopt.cli.split import Tiles, split_model, split_options
+from edgeopt.cli.unused_options import refuse_unused
 from edgeopt.files import refuse_place
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ OBJECTIVES = click.Choice(("latency", "energy", "throughput"))
 OBJECTIVE = "What is to be least: seconds of an inference, joule of the tiers with a battery, or the busiest stage."
 MAX_DROP = "Percentage points that coding tensors on links may cost, measured on --data."
 EXITS = "Let samples leave the network early; half of --max-drop is for that."
+PLANNED = ("source", "objective", "deadline", "data", "calibration", "max_drop", "accept_chance", "exits", "variants")
 VARIANTS = "Placements to compile, for links and loads that change."
 
 
@@ -39,6 +41,7 @@ VARIANTS = "Placements to compile, for links and loads that change."
 @options.data
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
+@options.accept_chance
 @click.option("--exits", is_flag=True, help=EXITS)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")
 @click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
@@ -53,6 +56,7 @@ def partition(
     data: Path | None,
     calibration: Path | None,
     max_drop: float,
+    accept_chance: bool,
     exits: bool,
     output: Path | None,
     variants: int,
@@ -60,6 +64,7 @@ def partition(
     as_json: bool,
 ) -> None:
     """Cut MODEL.onnx where it pays, and show what that costs beside running it all on the device or sending the input away."""
+    _refuse_unused(tiles.wanted, data is not None, output is not None)
     if output is not None:
         refuse_place(output, folder=True)  # before the work, not after it
     if tiles.wanted:
@@ -76,7 +81,7 @@ def partition(
 
     tiers, folder = load_tiers(source), Path(source).parent
     with working(f"planning {model.name}"):
-        known = subject(model, shapes, folder, data, calibration)
+        known = subject(model, shapes, folder, data, calibration, accept_chance)
         _note_missing_jpeg(known)
         found = plan(known, tiers, objective, deadline and deadline / 1e3, max_drop=max_drop, exits=exits)
     if as_json:
@@ -91,6 +96,17 @@ def partition(
         if not as_json:
             parts = len({part for v in made for part in v.parts.values()})
             say(f"wrote {output}: {_counted(parts, 'part')} for {_counted(len(made), 'placement')}")
+
+
+def _refuse_unused(tiles: bool, data: bool, output: bool) -> None:
+    if tiles:
+        refuse_unused(PLANNED, "--split grid cuts into tiles and plans nothing")
+        return
+    refuse_unused(("grid", "until", "target"), "it is for --split grid")
+    if not data:
+        refuse_unused(("calibration", "max_drop", "accept_chance"), "nothing is coded and nothing leaves early without --data")
+    if not output:
+        refuse_unused(("variants",), "nothing is compiled without -o")
 
 
 def _note_missing_jpeg(known: Subject) -> None:
@@ -175,7 +191,8 @@ def _print(found: Plan) -> None:
         _print_leaving(found.leaving)
     if found.coding is not None:
         loss, samples = found.coding.loss, found.coding.samples
-        equal = f"{loss.agreement:.2f} % equal decisions"
+        single = math.prod(found.graph.outputs[0].type.dims) == 1 if found.graph.outputs[0].type is not None else False
+        equal = f"{loss.agreement:.2f} % {'near the numbers' if single else 'equal decisions'}"
         say(f"coded: {loss.points:.2f} points lost, {equal} on {samples} samples that chose nothing")
     _print_table(found)
 

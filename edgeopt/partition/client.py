@@ -75,7 +75,7 @@ class Client:
             raise EdgeoptError(f"'{folder}' has no placement on '{self._device}' alone; write the plan again")
         for shipped, part in zip(self._plan.variants, self._parts, strict=True):
             _check_early(shipped.early, part, local)
-        if not servers:
+        if not servers and any(shipped.uses(0) for shipped in self._plan.variants):
             raise EdgeoptError(f"no server is given that '{folder}' may send to; name one of the next tier as HOST:PORT")
         self._alone, self._local = alone[0], local
         self._neighbours = Neighbours([remote(address, token, certificate) for address in servers])

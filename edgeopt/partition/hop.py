@@ -38,7 +38,8 @@ class Hop:
         last = place == len(plan.tiers) - 1
         self._sends: Sequence[Signature] = () if last else shipped.up[place]
         self._back: Sequence[Signature] = () if last else shipped.down[place]
-        if self._sends and beyond is None:
+        self._goes_on = shipped.uses(place)
+        if self._goes_on and beyond is None:
             raise EdgeoptError(
                 f"'{tier}' passes {self._name} on to '{plan.tiers[place + 1]}': give its address (--next HOST:PORT)"
             )
@@ -51,7 +52,7 @@ class Hop:
         known = self._wire.received(inputs)
         if self._part is not None:
             known |= self._part.run({port.name: known[port.name] for port in self._part.inputs})
-        if self._sends and self._beyond is not None:
+        if self._goes_on and self._beyond is not None:
             until = deadline if deadline is not None else time.monotonic() + PATIENCE
             known = asked(self._early, known, self._sends, lambda tensors: self._passed_on(tensors, until))
         return {port.name: known[port.name] for port in self.outputs}
@@ -62,12 +63,11 @@ class Hop:
 
 
 def hops(plan: Shipped, tier: str, beyond: Neighbours | None, key: Path | None = None) -> dict[str, Hop]:
-    """What ``tier`` serves: the variants that send it something. Raises EdgeoptError for the first tier, which serves none."""
+    """What ``tier`` serves: the variants that ask it. Raises EdgeoptError for the first tier, which serves none."""
     if plan.place(tier) == 0:
         raise EdgeoptError(f"'{tier}' is where inferences begin; it runs edgeopt.partition.client.Client and serves nothing")
-    found = {
-        name(v): Hop(plan, v, tier, beyond, key) for v, shipped in enumerate(plan.variants) if shipped.up[plan.place(tier) - 1]
-    }
+    link = plan.place(tier) - 1
+    found = {name(v): Hop(plan, v, tier, beyond, key) for v, shipped in enumerate(plan.variants) if shipped.uses(link)}
     if not found:
         raise EdgeoptError(f"no placement of '{plan.folder}' uses '{tier}'")
     return found

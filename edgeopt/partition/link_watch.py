@@ -49,8 +49,7 @@ class LinkWatch:
                 self._rival = best
                 if self._votes >= STEADY:
                     self._current, self._votes = best, 0
-            sends = self._plan.variants[self._current].up[:1]
-            if sends and not sends[0] and time.monotonic() - self._probed > PROBE:
+            if not self._plan.variants[self._current].uses(0) and time.monotonic() - self._probed > PROBE:
                 self._probed = time.monotonic()
                 return self._sending()
             return self._current
@@ -82,5 +81,5 @@ class LinkWatch:
 
     def _sending(self) -> int:
         """A variant that uses the link, the first in the plan; the current one where none does."""
-        sending = (v for v, shipped in enumerate(self._plan.variants) if shipped.up and shipped.up[0])
+        sending = (v for v, shipped in enumerate(self._plan.variants) if shipped.uses(0))
         return next(sending, self._current)

@@ -137,11 +137,12 @@ def _compiled(
     for name, graph in cut.graphs.items():
         key = keys[name]
         if key not in compiled:
-            compiled[key] = f"{library_name(name)}-{sum(tier == name for tier, _ in compiled)}.edgeopt"
-            target = find_target(targets[name])
+            library, target = library_name(name), find_target(targets[name])
+            alike = sum(library_name(tier) == library for tier, _ in compiled)  # "a b" and "a.b" have one library's name
+            compiled[key] = f"{library}-{alike}.edgeopt"
             insert_into_part(graph, exits_of(plan), plan.graph.outputs[0].name, level)
             finish(graph, Context(level=level))
-            made = assemble(graph, target, level, None, f"{SYMBOL}_{library_name(name)}", not target.runs_here)
+            made = assemble(graph, target, level, None, f"{SYMBOL}_{library}", not target.runs_here)
             made.save(folder / compiled[key])
     return {name: compiled[key] for name, key in keys.items()}
 

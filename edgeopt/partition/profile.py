@@ -23,7 +23,7 @@ from edgeopt.ops.macs import macs
 from edgeopt.partition.layer_costs import LayerCosts
 
 FORMAT, LIMIT = "edgeopt-profile-1", 64 << 20
-LEAST = 1e-9  # seconds; a shorter time is no measurement
+LEAST, MOST = 1e-9, 1e18  # seconds, of which a shorter time is no measurement; the most of any number
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def _parsed(path: Path) -> tuple[str, list[LayerTime]]:
         if record["format"] != FORMAT:
             raise ValueError(f"its format is {record['format']!r}")
         layers = [_layer(row) for row in record["layers"]]
-        if not layers or not all(np.isfinite(layer.seconds) and layer.seconds >= 0 for layer in layers):
-            raise ValueError("it holds no layers, or times that are none")
+        if not layers or not all(0 <= n <= MOST for layer in layers for n in (layer.macs, layer.bytes, layer.seconds)):
+            raise ValueError("it holds no layers, or numbers that are none")
         return str(record["machine"]), layers
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise EdgeoptError(f"'{path}' is no profile of layers ({reason}); 'edgeopt profile MODEL -o FILE' writes one") from error

@@ -48,6 +48,8 @@ class IntegerProgram:
 
         The relaxation is solved first: where its choices are 0 or 1 they are the best of all, in a twentieth of the time.
         """
+        if not self._upper:  # a single tier leaves nothing to choose; the solver wants a variable
+            return np.zeros(0) if min(self._bounds, default=0.0) >= 0 else None
         prices = np.zeros(len(self._upper))
         np.add.at(prices, [v for v, _ in terms], [c for _, c in terms])
         prices /= np.abs(prices).max(initial=0.0) or 1.0  # the solver's tolerances are absolute

@@ -35,6 +35,10 @@ class ShippedVariant:
     beyond: float
     early: dict[str, str] = field(default_factory=dict)
 
+    def uses(self, link: int) -> bool:
+        """Whether anything crosses ``link``; what is computed of constants alone beyond it only comes back."""
+        return any(names for way in (self.up, self.down) for names in way[link : link + 1])
+
 
 @dataclass(frozen=True)
 class Decision:

@@ -12,7 +12,9 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet, read_pair
+from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.exit.fitted import Candidates
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -84,14 +86,18 @@ def subject(
     folder: Path = Path(),
     data: str | Path | DataSet | None = None,
     calibration: str | Path | DataSet | None = None,
+    accept_chance: bool = False,
 ) -> Subject:
     """``model``, optimised exactly, with its data; half of them are the calibration where none is given.
 
-    Raises EdgeoptError for a model that cannot be read, and for data that do not fit it.
+    Raises EdgeoptError for a model that cannot be read, for data that do not fit it, and, unless ``accept_chance``, for a network
+    that is right on them no more often than guessing.
     """
     arguments.instance("model", model, (str, Path, ModelProto, Graph))
     graph = model if isinstance(model, Graph) else load(model, shapes)
     optimize(graph)
     if data is None:
         return Subject(graph, folder)
-    return Subject(graph, folder, read_pair(data, calibration, graph))
+    samples = read_pair(data, calibration, graph)
+    check_reference(outputs(graph, samples[1]), samples[1].labels, accept_chance)
+    return Subject(graph, folder, samples)

@@ -15,6 +15,7 @@ from edgeopt.files import read_regular
 
 LIMIT = 1 << 20  # bytes of a file that describes tiers
 MOST = 1e15  # of any number there; prices are products and quotients of several, which must stay finite
+POSITIVE = ("load", "up", "down", "availability")
 Row = TypeVar("Row", "Tier", "Link")
 _SAMPLES = resources.files("edgeopt.partition").joinpath("samples")
 
@@ -98,8 +99,10 @@ def _from_table(table: Mapping[str, Any], source: str) -> Tiers:
         raise EdgeoptError(f"'{source}': unknown table {', '.join(sorted(unknown))}; a file of tiers has [[tier]] and [[link]]")
     tiers = tuple(_row(Tier, row, source, "tier") for row in _rows(table, "tier", source))
     links = tuple(_row(Link, row, source, "link") for row in _rows(table, "link", source))
-    if len(tiers) < 1 or len(links) != len(tiers) - 1:
-        raise EdgeoptError(f"'{source}': {len(tiers)} tiers need {max(len(tiers) - 1, 0)} links between them, not {len(links)}")
+    if not tiers:
+        raise EdgeoptError(f"'{source}' has no [[tier]]; write one for each machine, the device first, and a [[link]] between")
+    if len(links) != len(tiers) - 1:
+        raise EdgeoptError(f"'{source}': {len(tiers)} tiers need {len(tiers) - 1} links between them, not {len(links)}")
     if len({tier.name for tier in tiers}) != len(tiers):
         raise EdgeoptError(f"'{source}': two tiers have the same name")
     return Tiers(tiers, links)
@@ -119,14 +122,16 @@ def _row(kind: type[Row], row: Mapping[str, Any], source: str, word: str) -> Row
     for key, value in row.items():
         if key not in named:
             raise EdgeoptError(f"{where} has an unknown key '{key}'; known are {', '.join(named)}")
-        _check(f"{where}: {key}", value, named[key], positive=key in ("load", "up", "down", "availability"))
+        _check(f"{where}: {key}", value, named[key], key in POSITIVE, 1.0 if key == "availability" else MOST)
     for key in required:
         if key not in row:
             raise EdgeoptError(f"{where} lacks '{key}'")
+    if not (row["name"].strip() and row["name"].isprintable()):
+        raise EdgeoptError(f"{where} needs a name of printable characters")
     return kind(**row)
 
 
-def _check(where: str, value: object, kind: str, positive: bool) -> None:
+def _check(where: str, value: object, kind: str, positive: bool, most: float) -> None:
     if kind in ("str", "bool"):
         if type(value).__name__ != kind:
             raise EdgeoptError(f"{where} must be a {'text' if kind == 'str' else 'true or false'}, not {value!r}")
@@ -135,5 +140,5 @@ def _check(where: str, value: object, kind: str, positive: bool) -> None:
         raise EdgeoptError(f"{where} must be a number, not {value!r}")
     if value < 0 or (positive and value == 0):
         raise EdgeoptError(f"{where} must be {'above' if positive else 'at least'} 0, not {value}")
-    if value > MOST or (positive and value < 1 / MOST):
-        raise EdgeoptError(f"{where} must be between {1 / MOST:g} and {MOST:g}, not {value}")
+    if value > most or (positive and value < 1 / MOST):
+        raise EdgeoptError(f"{where} must be between {1 / MOST if positive else 0:g} and {most:g}, not {value}")

@@ -40,7 +40,7 @@ def _groups(asked: Sequence[Asked], batches: int) -> list[list[int]]:
 def _joins(model: Served) -> bool:
     """Whether samples lie along the first axis of all that goes in and comes out."""
     ports: Sequence[Signature] = (*model.inputs, *model.outputs)
-    return all(port.shape and port.shape[0] for port in ports)
+    return bool(model.inputs) and all(port.shape and port.shape[0] for port in ports)
 
 
 def _count(one: Asked) -> int:

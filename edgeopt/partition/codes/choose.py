@@ -35,6 +35,7 @@ COARSE = (
 QUALITIES = (95, 90, 85, 75, 60, 45, 30)
 SIZED = 64  # samples whose bytes are counted
 FITTED = 8 << 20  # elements of the samples that a code is fitted on
+LARGEST = 1e30  # of a number that is coded
 
 Measure = Callable[[Array], Loss]
 Made = Callable[[], BoundaryCode | None]
@@ -58,8 +59,11 @@ def tried(calibration: Array, classes: Array, held_out: Array, measure: Measure,
     """The coarsest code of each transform whose careful loss is at most ``budget`` points, where not even the finest fails.
 
     Codes are fitted on ``calibration`` [samples, ...], whose ``classes`` [samples] are labels or decisions. ``measure`` gives the
-    loss when the network gets an array in place of ``held_out``.
+    loss when the network gets an array in place of ``held_out``. There are none for a tensor with numbers that a transform
+    makes infinite, such as a mask.
     """
+    if not codable(calibration):
+        return []
     enough = max(SIZED, FITTED // calibration[0].size)
     ladders = _ladders(calibration[:enough], classes[:enough])
     found = [_coarsest(ladder, held_out, measure, budget) for ladder in ladders]
@@ -72,6 +76,8 @@ def uploads(calibration: Array, held_out: Array, measure: Measure, budget: float
     JPEG has the lowest quality within the ``budget``, or the best there is; it is left out where Pillow is missing.
     """
     found: dict[str, Chosen] = {}
+    if not codable(calibration):
+        return found
     shape = (1, *calibration.shape[1:])
     picture = picture_layout(shape)
     grid = grid_of(picture or Layout(shape, 1), calibration)
@@ -139,7 +145,14 @@ def rough_bytes(layout: Layout, calibration: Array, multiple: float = 1.0) -> fl
     return float("inf") if code is None else float(np.mean(code.sizes(few))) + OVERHEAD
 
 
+def codable(values: Array) -> bool:
+    """Whether all numbers are finite, and their sums in float32 are, too."""
+    return bool(np.abs(values).max(initial=0.0) < LARGEST)
+
+
 def estimated(calibration: Array) -> float:
-    """Fewer bytes than ``tried`` is likely to find, without asking the network."""
+    """Fewer bytes than ``tried`` is likely to find, without asking the network; infinite where it finds none."""
+    if not codable(calibration):
+        return float("inf")
     shape = (1, *calibration.shape[1:])
     return min(rough_bytes(layout, calibration, COARSE[-3]) for layout in layouts(shape))

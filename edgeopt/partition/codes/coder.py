@@ -11,8 +11,9 @@ import numpy as np
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.judge import judged
 from edgeopt.evaluate.observe import observe
-from edgeopt.ir import Array, Graph
+from edgeopt.ir import Array, Graph, Value
 from edgeopt.ir.match import dtype_of, shape_of
 from edgeopt.partition.codes.choose import Chosen, estimated, shortest, tried, uploads
 from edgeopt.partition.codes.judge import Judge, Loss, compiled_parts
@@ -26,7 +27,7 @@ class Coder:
     """Codes of tensors of the optimised ``graph`` by name, as far as they are ``chosen``; None where none keeps the budget.
 
     ``tried`` are the candidates, one for each transform; ``seconds`` those of coding a tensor and getting it back here. Raises
-    EdgeoptError for too few samples, and for a network whose calls take several samples.
+    EdgeoptError for too few samples, and for a network that gives no single decision for a call.
     """
 
     graph: Graph
@@ -38,8 +39,11 @@ class Coder:
     tried: dict[str, list[Chosen]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if any((shape_of(v) or (0,))[0] != 1 for v in (*self.graph.inputs, *self.graph.outputs)):
-            raise EdgeoptError("tensors are coded for calls of one sample; bind the batch to 1 with --shape")
+        end = judged(self.graph, self.data)
+        shape = next(shape_of(v) for v in self.graph.outputs if v.name == end)
+        if (shape or (0,))[0] != 1:
+            given = f"'{end}' {list(shape or ())} holds several samples, or none"
+            raise EdgeoptError(f"codes of tensors are judged by one decision for each call, and {given}; leave out --data")
         if min(len(self.data) // 2, len(self.calibration)) < FEWEST:
             raise EdgeoptError(
                 f"{len(self.calibration)} and {len(self.data)} samples are too few to fit, choose and judge codes; "
@@ -54,7 +58,7 @@ class Coder:
     def estimates(self) -> dict[str, float]:
         """Bytes of every tensor that could be coded, as few as is likely; those that are known are as they are."""
         values = [*self.graph.inputs, *(out for node in self.graph.nodes for out in node.outputs)]
-        names = [v.name for v in values if dtype_of(v) == "float32" and len(shape_of(v) or ()) > 1]
+        names = [v.name for v in values if _suits(v)]
         seen = observe(self.graph, names, self._calibration.subset(FEW))
         return {name: estimated(seen[name]) for name in names if seen[name][0].size > 1}
 
@@ -102,8 +106,11 @@ class Coder:
 
     @cached_property
     def uploads(self) -> dict[str, Chosen]:
-        """How others would send the network's only input: its bytes, and JPEG within the budget; none for several inputs."""
-        if len(self.graph.inputs) != 1:
+        """How others would send the network's only input: its bytes, and JPEG within the budget.
+
+        None for several inputs, and for one that is no float32 tensor of one sample.
+        """
+        if len(self.graph.inputs) != 1 or not _suits(self.graph.inputs[0]):
             return {}
         name, placement = self.graph.inputs[0].name, [0] * len(self.graph.nodes)
         judge = Judge(self.graph, compiled_parts(self.graph, placement), self._choosing)
@@ -113,6 +120,12 @@ class Coder:
     def _changes(self, names: Sequence[str]) -> Mapping[str, Callable[[Array], Array]]:
         known = {name: self.chosen[name] for name in names}
         return {name: found.code.round_trip for name, found in known.items() if found is not None}
+
+
+def _suits(value: Value) -> bool:
+    """Whether a tensor is float32 and of one sample, for which there are codes."""
+    shape = shape_of(value) or ()
+    return dtype_of(value) == "float32" and len(shape) > 1 and shape[0] == 1
 
 
 def _seconds(chosen: Chosen, sample: Array) -> float:

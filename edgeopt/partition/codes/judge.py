@@ -25,6 +25,7 @@ class Loss:
     """``points`` of accuracy lost (of equal decisions without labels); ``agreement`` in percent.
 
     ``careful`` is what is held against a budget: an upper bound of what is expected to be lost, and at least ``points``.
+    A network that gives a single number decides nothing: ``agreement`` is how near the numbers are, ``points`` what lacks of 100.
     """
 
     points: float
@@ -38,11 +39,32 @@ def compiled_parts(graph: Graph, placement: Sequence[int]) -> list[CompiledModel
     return [assemble(part, host()) for part in parts(graph, placement, names).graphs.values()]
 
 
+def deviation(wanted: Array, made: Array) -> Loss:
+    """The loss of single numbers: the root mean square of what they miss, in percent of the spread of those ``wanted``."""
+    squares = np.square(made.astype(np.float64) - wanted).ravel()
+    spread = float(np.std(wanted, dtype=np.float64)) or float(np.abs(wanted).mean()) or 1.0
+    points, careful = (100 * float(np.sqrt(of)) / spread for of in (squares.mean(), upper_bound(squares)))
+    return Loss(points, careful, max(0.0, 100 - points))
+
+
+def ran(model: CompiledModel, known: Mapping[str, Array], calls: int) -> dict[str, Array]:
+    """What ``model`` makes of ``calls`` calls that lie one behind the other: at once, or one by one where a tensor has no axis
+
+    for them, such as the condition of an If.
+    """
+    if all(port.shape[:1] == (1,) for port in (*model.inputs, *model.outputs)):
+        return model.run(known)
+    apart = {port.name: known[port.name].reshape(calls, *port.shape) for port in model.inputs}
+    made = [model.run({name: array[call] for name, array in apart.items()}) for call in range(calls)]
+    return {port.name: np.concatenate([np.atleast_1d(m[port.name]) for m in made]) for port in model.outputs}
+
+
 class Judge:
     """The ``models`` that are the parts of ``graph``, on ``data``."""
 
     def __init__(self, graph: Graph, models: Sequence[CompiledModel], data: DataSet) -> None:
         data = fitted(data, graph)
+        self._calls = len(data)
         self._models, self._output = models, judged(graph, data)
         self._inputs = {v.name: data.arrays[v.name] for v in graph.inputs}
         self.values: Mapping[str, Array] = self._run({})
@@ -52,7 +74,10 @@ class Judge:
 
     def loss(self, changes: Mapping[str, Change]) -> Loss:
         """What is lost when values are changed on their way."""
-        after = decisions(self._run(changes)[self._output])
+        made = self._run(changes)[self._output]
+        if made[0].size == 1:
+            return deviation(self.values[self._output], made)
+        after = decisions(made)
         lost = (self.before == self.labels).astype(np.float64) - (after == self.labels)
         points = 100 * float(lost.mean())
         bound = 100 * upper_bound(lost if self._odds is None else expected_loss(self._odds, self.before, after))
@@ -67,7 +92,7 @@ class Judge:
             if touched.isdisjoint(names):
                 made: Mapping[str, Array] = {port.name: self.values[port.name] for port in model.outputs}
             else:
-                made = model.run({name: known[name] for name in names})
+                made = ran(model, {name: known[name] for name in names}, self._calls)
                 touched |= set(made)
             known |= {name: changes[name](a) if name in changes else a for name, a in made.items()}
             touched |= set(changes) & set(made)

@@ -43,6 +43,8 @@ def discriminant(layout: Layout, values: Array, classes: Array) -> Transform | N
         return None
     x = layout.opened(values)[:, :, 0, 0].astype(np.float64)
     mean, covariance = _moments(layout, values)
+    if not np.trace(covariance) > 0:  # a tensor that is always the same tells nothing apart
+        return None
     means = np.stack([x[classes == c].mean(axis=0) for c in present]) - mean
     shares = np.array([np.mean(classes == c) for c in present])
     between = (means * shares[:, None]).T @ means

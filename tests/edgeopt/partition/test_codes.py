@@ -11,10 +11,10 @@ import pytest
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
-from edgeopt.partition.codes.choose import shortest, tried, uploads
+from edgeopt.partition.codes.choose import estimated, shortest, tried, uploads
 from edgeopt.partition.codes.code import BoundaryCode, Code
 from edgeopt.partition.codes.fit import fit, spread
-from edgeopt.partition.codes.judge import Loss
+from edgeopt.partition.codes.judge import Loss, deviation
 from edgeopt.partition.codes.layout import Layout, layouts
 from edgeopt.partition.codes.message import OVERHEAD, CodeError, most, pack, unpack
 from edgeopt.partition.codes.picture import Jpeg, Raw, grid_of, picture_layout
@@ -77,6 +77,29 @@ def test_the_discriminant_keeps_what_tells_classes_apart() -> None:
     back = made.undo(made.apply(x))
     assert np.mean(back[:, :3].argmax(axis=1) == y) > 0.95
     assert discriminant(Layout((1, 10), 1), x, np.zeros(400, int)) is None
+
+
+@pytest.mark.parametrize("value", [0.0, -3.7, 1e6])
+def test_a_tensor_that_is_always_the_same_takes_no_bytes(value: float) -> None:
+    same = np.full((60, 40), value, np.float32)
+    assert discriminant(Layout((1, 40), 1), same, np.arange(60) % 3) is None
+    found = shortest(tried(same, np.arange(60) % 3, same, lambda array: Loss(0.0, float(np.abs(array - same).max()), 100.0), 0.0))
+    assert found is not None and found.bytes <= OVERHEAD + 4
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, -3.4e38])
+def test_numbers_without_an_end_are_not_coded(value: float) -> None:
+    mask = np.where(np.random.default_rng(0).random((60, 40)) < 0.1, value, 0.0).astype(np.float32)
+    lossless = Loss(0.0, 0.0, 100.0)
+    assert not tried(mask, np.arange(60) % 3, mask, lambda _: lossless, 1.0) and estimated(mask) == np.inf
+    assert not uploads(mask, mask, lambda _: lossless, 1.0)
+
+
+def test_single_numbers_lose_what_they_miss() -> None:
+    wanted = np.random.default_rng(0).standard_normal((200, 1)).astype(np.float32)
+    made = deviation(wanted, wanted + np.float32(0.1))
+    assert made.points == pytest.approx(10.0 / wanted.std(), rel=1e-3) and made.careful == pytest.approx(made.points, rel=1e-3)
+    assert deviation(wanted, wanted) == Loss(0.0, 0.0, 100.0)
 
 
 def test_the_shortest_code_within_the_budget_is_chosen() -> None:

@@ -40,6 +40,9 @@ down = 1000.0
 round_trip = 0.1
 """
 
+LAYER = '{"name": "a", "op": "b", "macs": 1, "bytes": 1, "seconds": 1}'
+PROFILE = f'{{"format": "edgeopt-profile-1", "machine": "m", "layers": [{LAYER}]}}'
+
 
 @dataclass
 class Case:
@@ -178,6 +181,9 @@ def test_samples_can_be_read(name: str) -> None:
         (('name = "server"', 'name = "device"'), "two tiers have the same name"),
         (("[[link]]", "[[tier]]"), "unknown key 'up'"),
         (("[[tier]]", "[[tier"), "cannot read the file of tiers"),
+        (("round_trip = 0.1", "availability = 1.5"), "availability must be between 1e-15 and 1, not 1.5"),
+        ((TIERS, ""), r"has no \[\[tier\]\]"),
+        (('name = "server"', 'name = " "'), "needs a name of printable characters"),
     ],
 )
 def test_tiers_that_make_no_sense_are_refused(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -188,8 +194,9 @@ def test_tiers_that_make_no_sense_are_refused(tmp_path: Path, change: tuple[str,
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": "edgeopt-profile-1", "machine": "m", "layers": []}', "\x00", "[" * 100000]
-)
+    "text", ["", "[]", "{}", '{"format": "edgeopt-profile-1", "machine": "m", "layers": []}', "\x00", "[" * 100000,
+             *(PROFILE.replace('"bytes": 1', f'"bytes": {n}') for n in ("1e999", "-1", "1" * 400))],
+)  # fmt: skip
 def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "p.json").write_text(text)
     with pytest.raises(EdgeoptError, match="is no profile of layers"):
