@@ -1,9 +1,11 @@
 """What training reaches, and how long it takes.
 
-    python -m benchmarks.tune --models DIR --data DIR [--only NAME,...] [--ways WAY,...] [--seed S] [--json FILE]
+    python -m benchmarks.tune --models DIR --data DIR [--only NAME,...] [--ways WAY;...] [--seed S] [--json FILE]
 
 DIR of --models holds NAME.onnx; DIR of --data holds NAME.train.npz to train on (a tenth is held out) and NAME.eval.npz, which
-is for the figures alone (one array per input, ``labels``). Bytes are those of weights.bin, which is decoded and compared.
+is for the figures alone (one array per input, ``labels``). Bytes are those of weights.bin, which is decoded and compared. Minutes
+are those of the processor over two: what two cores that nobody else uses take. Ratios of times are of least times, in turn, one
+thread. Samples that leave early are those of NAME.eval.npz.
 """
 
 from __future__ import annotations
@@ -14,102 +16,81 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 import edgeopt
 from benchmarks.networks import network_arguments, networks, reported
+from benchmarks.tune_ways import WAYS, Way
+from edgeopt.evaluate.data import DataSet, read
+from edgeopt.frontend import load
+from edgeopt.runtime.clock import Clock
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.search.latency import latencies
 
-PRUNE = """epochs = {epochs}
-batch = {batch}
-[[phase]]
-kind = "prune"
-keep = {keep}
-pattern = "{pattern}"
-share = 0.85
-"""
-SHARE = """[[phase]]
-kind = "share"
-share = 0.15
-bits = {bits}
-"""
-QUANTIZE = """epochs = {epochs}
-batch = 64
-{ends}
-[forms]
-"*" = "{form}"
-[[phase]]
-kind = "quantize"
-"""
-
-
-@dataclass(frozen=True)
-class Way:
-    """A recipe for one network."""
-
-    network: str
-    name: str
-    recipe: str
-
-
-def deep(network: str, keep: float, bits: str, epochs: int, batch: int = 128) -> Way:
-    """Pruned and shared."""
-    text = PRUNE.format(epochs=epochs, batch=batch, keep=keep, pattern="unstructured") + SHARE.format(bits=bits)
-    return Way(network, f"deep-compression, {100 * keep:g} %", text)
-
-
-def pruned(network: str, pattern: str, keep: float, epochs: int) -> Way:
-    """Pruned alone."""
-    return Way(network, f"{pattern}, {100 * keep:g} %", PRUNE.format(epochs=epochs, batch=64, keep=keep, pattern=pattern))
-
-
-def quantized(network: str, form: str, epochs: int, ends: str = "w8a8") -> Way:
-    """Quantized; the ends in eight bits."""
-    return Way(network, form, QUANTIZE.format(form=form, epochs=epochs, ends=f'ends = "{ends}"'))
-
-
-LENET300, LENET5, RESNET20 = "lenet300_100_mnist", "lenet5_mnist", "resnet20_cifar10"
-WAYS = (
-    deep(LENET300, 0.03, "5", 80),
-    deep(LENET300, 0.018, "5", 80),
-    deep(LENET5, 0.02, '{"*conv*" = 5, "*Conv*" = 5, "*" = 4}', 20),
-    deep(LENET5, 0.01, '{"*conv*" = 5, "*Conv*" = 5, "*" = 4}', 20),
-    quantized(RESNET20, "w4a4", 6),
-    pruned(RESNET20, "unstructured", 0.1, 12),
-    pruned(RESNET20, "16x4", 0.25, 12),
-    quantized("mlperf_ic_resnet8_cifar10", "w4a4", 6),
-    quantized("mlperf_kws_dscnn", "w4a8", 20),
-)
+LEVEL, CORES, TURNS, ROUNDS, TIMED = 2, 2, 300, 5, 200
 
 
 @dataclass(frozen=True)
 class Row:
-    """Percent right before and after by compiled code, bytes of the weights as stored, seconds of all the work."""
+    """Percent right before and after by compiled code, bytes of the weights as stored, steps of the training.
+
+    ``minutes`` of two cores for all the work, ``wall`` as it was. ``faster`` than the dense network of the same form, or, on mean
+    samples, than the network without exits; ``leave`` percent of the samples at each exit.
+    """
 
     network: str
     way: str
+    seed: int
     before: float
     after: float
     bytes: int
-    seconds: float
+    steps: int
+    minutes: float
+    wall: float
+    faster: float | None = None
+    leave: tuple[float, ...] = ()
 
 
 def trained(way: Way, model: Path, data: Path, seed: int) -> Row:
     """One way, from the model file to the artifact on disk, which is read again."""
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
+    train, evaluation = (data / f"{way.network}.{part}.npz" for part in ("train", "eval"))
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "recipe.toml"
         recipe.write_text(way.recipe)
-        train, evaluation = (data / f"{way.network}.{part}.npz" for part in ("train", "eval"))
-        made = edgeopt.tune(model, train, recipe, data=evaluation, seed=seed)
+        made = edgeopt.tune(model, train, recipe, data=evaluation, seed=seed, level=LEVEL)
         made.save(Path(folder) / "made")
-        seconds, size = time.perf_counter() - started, (Path(folder) / "made" / "weights.bin").stat().st_size
-        _require_same(made, edgeopt.load(Path(folder) / "made"))
-    found = made.manifest["quantization"]
-    return Row(way.network, way.name, found["before"], found["after"], size, seconds)
-
-
-def _require_same(made: CompiledModel, loaded: CompiledModel) -> None:
+        wall, minutes = time.perf_counter() - started, (time.process_time() - used) / CORES / 60
+        loaded, size = edgeopt.load(Path(folder) / "made"), (Path(folder) / "made" / "weights.bin").stat().st_size
     if bytes(made.weights) != bytes(loaded.weights):
         raise SystemExit("the weights on disk are not those that were trained")
+    found, samples = made.manifest["quantization"], read(evaluation, load(model))
+    figures = (found["before"], found["after"], size, made.manifest["training"]["steps"], minutes, wall / 60)
+    return Row(way.network, way.name, seed, *figures, _faster(way, made, model, train, samples), _leaving(made, samples))
+
+
+def _faster(way: Way, made: CompiledModel, model: Path, train: Path, samples: DataSet) -> float | None:
+    """Times as fast as what it is compared with; None where that is nothing."""
+    if way.dense:
+        options = edgeopt.Options(quantize=way.dense)
+        dense = edgeopt.compile(model, LEVEL, data=read(train, load(model)).subset(2000), max_drop=100, options=options)
+        clocks = [Clock(each, samples.take(slice(0, 1)).arrays) for each in (dense, made)]
+        times = np.array([[clock() for clock in clocks] for _ in range(TURNS)]).min(axis=0)
+        return float(times[0] / times[1])
+    if "exits" in made.manifest:
+        plain = edgeopt.compile(model, LEVEL)
+        before, after = latencies((plain, made), samples.subset(TIMED), 1, ROUNDS)
+        return before.mean / after.mean
+    return None
+
+
+def _leaving(made: CompiledModel, samples: DataSet) -> tuple[float, ...]:
+    """Percent of the samples at each exit and the end; () without exits."""
+    name = next((out.name for out in made.outputs if out.name.endswith(".exit")), None)
+    if name is None:
+        return ()
+    where = np.array([int(np.ravel(made.run(samples.take(slice(i, i + 1)).arrays)[name])[0]) for i in range(len(samples))])
+    return tuple(100 * float(np.mean(where == k)) for k in range(len(made.manifest["exits"]["exits"]) + 1))
 
 
 def rows(given_ways: list[str], models: dict[str, Path], data: Path, seed: int) -> Iterator[Row]:
@@ -121,10 +102,13 @@ def rows(given_ways: list[str], models: dict[str, Path], data: Path, seed: int) 
 
 def markdown(found: list[Row]) -> str:
     """One line per row."""
-    lines = ["| network | way | % right | after | weights.bin | s |", "|---|---|---|---|---|---|"]
-    return "\n".join(
-        lines + [f"| {r.network} | {r.way} | {r.before:.2f} | {r.after:.2f} | {r.bytes:,} | {r.seconds:.0f} |" for r in found]
-    )
+    heads = ("network", "way", "seed", "% right", "after", "weights.bin", "steps", "minutes", "wall", "times as fast", "% leave")
+    lines = [f"| {' | '.join(heads)} |", "|" + len(heads) * "---|"]
+    for r in found:
+        faster, leave = "" if r.faster is None else f"{r.faster:.2f}", ", ".join(f"{share:.1f}" for share in r.leave)
+        figures = f"{r.before:.2f} | {r.after:.2f} | {r.bytes:,} | {r.steps:,} | {r.minutes:.1f} | {r.wall:.1f}"
+        lines.append(f"| {r.network} | {r.way} | {r.seed} | {figures} | {faster} | {leave} |")
+    return "\n".join(lines)
 
 
 def main() -> None:

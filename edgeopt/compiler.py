@@ -51,6 +51,7 @@ from edgeopt.search.unused import note_unused
 from edgeopt.target import Target
 from edgeopt.target import target as find_target
 from edgeopt.target_check import check as check_target
+from edgeopt.training.extra import require_extra
 from edgeopt.within_limits import within_limits
 
 
@@ -178,6 +179,8 @@ def _rewritten(
 ) -> tuple[Graph, Decision | None]:
     """The optimised graph, and what was decided where it may be approximated."""
     debug = options.debug
+    if options.approximates(level) and options.train is not None:
+        return _with_training(graph, facts, context, budget, options.train)
     if options.approximates(level):
         return approximate(graph, budget, context, facts, "integer", debug.print_after)
     if level > 0:
@@ -186,6 +189,17 @@ def _rewritten(
     hard = ("size", "memory") if facts.bare else ()  # those that the linker script holds
     note_unused(graph, budget, level, () if asked is None else [name for name in asked.given if name not in hard])
     return graph, None
+
+
+def _with_training(graph: Graph, facts: Target, context: Context, budget: Budget, train: Data) -> tuple[Graph, Decision | None]:
+    """What a search finds, or what training does where that misses the form that was wanted."""
+    require_extra()
+    from edgeopt.training.instead import recipe_of, trained_instead
+
+    recipe_of(budget.names, [])  # before the work, not after it
+    original = clone(graph)
+    result = approximate(graph, budget, context, facts)
+    return trained_instead(original, result, budget, train, context, facts)
 
 
 def _graph(model: str | Path | ModelProto | Graph, shapes: Mapping[str, Sequence[int]] | None, options: Options) -> Graph:

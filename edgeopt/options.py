@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from edgeopt import arguments
 from edgeopt.codegen.backends import NAMES as BACKENDS
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.quantize.grids import RULES
 from edgeopt.forms.quantize.recipe import AUTO
 from edgeopt.forms.registry import wanted
@@ -23,6 +24,7 @@ from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.search.goal import OBJECTIVES, Objective
 from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
+from edgeopt.search.samples import Data
 from edgeopt.target import Target
 
 C_LIBRARY = "c-library"
@@ -79,8 +81,8 @@ class Options:
     stored), ``max_energy`` (joule) and ``max_ram`` bound an inference of a model that is approximated, all at once, and
     ``prefer`` (``speed``, ``size``, ``energy``, ``memory``) says what is to be small within them: with any of these, the forms of
     all layers are chosen jointly over techniques. No trial begins after ``search_time`` seconds: the best that is known by then
-    is taken. ``seed`` draws the samples that calibrate, that choose, and that only judge. Raises EdgeoptError for a value that is
-    not known.
+    is taken. ``seed`` draws the samples that calibrate, that choose, and that only judge. ``train`` are samples to train on
+    where a form that is wanted loses too much without (extra ``edgeopt[tune]``). Raises EdgeoptError for a value that is not known.
     """
 
     quantize: str | None = None
@@ -112,6 +114,7 @@ class Options:
     prefer: str | None = None
     search_time: float | None = None
     seed: int = 0
+    train: Data | None = None
 
     def __post_init__(self) -> None:
         arguments.choice("quantize", self.quantize, SCHEMES, "level 3 decides")
@@ -128,6 +131,7 @@ class Options:
             raise EdgeoptError(f"keep_float={self.keep_float!r}: expected is a list of layers, as in ['{self.keep_float}']")
         arguments.instance("layer_forms", self.layer_forms, (Mapping,))
         arguments.instance("inputs", self.inputs, (Mapping,))
+        arguments.instance("train", self.train, (str, Path, DataSet, type(None)))
         self.preparations()
         Pins(self.keep_float, self.layer_forms)
         arguments.choice("objective", self.objective, OBJECTIVES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onnx import ModelProto
 
@@ -25,6 +25,8 @@ from edgeopt.target import target as find_target
 from edgeopt.training.extra import require_extra
 
 if TYPE_CHECKING:
+    from edgeopt.training.asked import Trained
+    from edgeopt.training.recipe import TrainingRecipe
     from edgeopt.training.train import Listener
 
 DEFAULT = "finetune"
@@ -45,19 +47,23 @@ def tune(
     checkpoints: Path | None = None,
     listener: Listener | None = None,
     teacher: str | Path | ModelProto | Graph | None = None,
+    minutes: float | None = None,
 ) -> CompiledModel:
     """Train ``model`` on ``train`` as ``recipe`` says, and compile what comes out for ``target``.
 
     ``recipe`` names one that is shipped, or a TOML file. Labels in ``train`` are followed beside the outputs of the model;
     without any, these alone are. A tenth of the samples is held out. ``data`` is for measuring alone. ``epochs`` and ``batch``
-    stand in for those of the recipe. In ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
+    stand in for those of the recipe; ``minutes`` lets there be fewer epochs, as many as fit at the pace of the first steps. In
+    ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
     ``listener`` is told of steps. ``teacher`` is a network that is followed in place of the model itself, with the same inputs
     and outputs, as where the model is a smaller student. Raises EdgeoptError for data that does not fit, a graph that cannot be
     trained, and without the extra ``edgeopt[tune]``.
     """
     require_extra()
+    from edgeopt.training.asked import Asked
+    from edgeopt.training.leaving import with_exits
     from edgeopt.training.recipe import read_recipe
-    from edgeopt.training.session import Asked, trained
+    from edgeopt.training.session import trained
 
     arguments.whole("level", level, 1, 3)
     arguments.whole("seed", seed, 0)
@@ -68,8 +74,21 @@ def tune(
     wanted = read_recipe(recipe)
     wanted = replace(wanted, epochs=wanted.epochs if epochs is None else epochs, batch=batch or wanted.batch)
     followed = teacher if teacher is None or isinstance(teacher, Graph) else load(teacher, shapes, None, None)
-    graph, found = trained(graph, Asked(wanted, train, data, facts, context, seed, checkpoints, listener, followed))
-    made = finished(carried_out(graph, found, context), found, facts, level, context, Options(), symbol_of(model))
+    asked = Asked(wanted, train, data, facts, context, seed, checkpoints, listener, followed, minutes)
+    done = trained(graph, asked)
+    graph, found = done.graph, done.found
+    result = carried_out(graph, found, context)
+    if wanted.exits:
+        result, found = with_exits(result, done, asked)
+    made = finished(result, found, facts, level, context, Options(), symbol_of(model))
+    made.manifest["training"] = _about(wanted, done, seed)
     made.manifest["source_bytes"] = source_bytes_of(model)
     made.manifest["compression"] = stored_record(found.stored, graph, found.scheme, size)
     return made
+
+
+def _about(recipe: TrainingRecipe, done: Trained, seed: int) -> dict[str, Any]:
+    """How the network was trained, for whoever wants the same one again."""
+    batches = done.batches
+    counts = {"trained_on": len(batches.training), "held_out": len(batches.held_out)}
+    return {"recipe": recipe.name, "seed": seed, "steps": done.steps, "batch": batches.batch, **counts}

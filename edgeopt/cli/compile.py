@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_DROP = "With -O3 or --quantize: percentage points of accuracy (without labels: of equal decisions) that may be lost."
 QUANTIZE = "Quantise inside the budget: w8a8 (what -O3 takes), w4a8, w4a4, w8a16, w8a8-dynamic, w8, w4, fp16, w2, w1."
+TRAIN = "Samples to train on where the form that is wanted loses too much without; needs pip install 'edgeopt[tune]'."
 FORMS = "Techniques or single forms that are wanted in any case; `edgeopt forms` lists them.  (--quantize X is one of them.)"
 OBJECTIVE = (
     "What -O3 makes small within --max-drop: time, RAM of activations or estimated energy, by quantising what gains; size, by "
@@ -57,6 +58,7 @@ WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontroll
 @options.data
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
+@click.option("--train", type=options.EXISTING_FILE, metavar="FILE.npz", help=TRAIN)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--forms", metavar="A,B", help=FORMS)
 @options.keep_float
@@ -113,9 +115,10 @@ def _name_of_result(asked: Request) -> str | None:
     looks = asked.passes or asked.stop_after is not None or asked.print_after or asked.explain or asked.time_passes
     if looks or asked.tune or asked.emit is not None or asked.target != "host":
         return None
-    files = [path for path in (asked.model, asked.data, asked.calibration) if path is not None]
-    data, calibration = (None if path is None else Path() for path in (asked.data, asked.calibration))
-    return key(replace(asked, model=Path(), output=None, data=data, calibration=calibration), files)
+    samples = (asked.data, asked.calibration, asked.train)
+    data, calibration, train = (None if path is None else Path() for path in samples)
+    files = [path for path in (asked.model, *samples) if path is not None]
+    return key(replace(asked, model=Path(), output=None, data=data, calibration=calibration, train=train), files)
 
 
 def _given_again(name: str, directory: Path) -> bool:
@@ -180,6 +183,7 @@ def _options(asked: Request, debug: Debug) -> Options:
         "interface",
         "stream_input",
         "self_test",
+        "train",
     )
     return Options(debug=debug, **{name: getattr(asked, name) for name in same})
 

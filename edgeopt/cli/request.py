@@ -57,6 +57,7 @@ class Request:
     interface: tuple[str, ...]
     stream_input: bool
     self_test: bool
+    train: Path | None
 
     @property
     def directory(self) -> Path:
@@ -88,6 +89,8 @@ class Request:
             raise click.UsageError("--profile belongs to --emit onnx")
         if self.backend != "numba" and self.emit == "onnx":
             raise click.UsageError("--backend writes code, and --emit onnx none")
+        if self.train is not None and (self.emit == "onnx" or not self.approximate or self.data is None):
+            raise click.UsageError("--train goes with -O3, --quantize or --forms and --data, and not with --emit onnx")
         if self.no_onnx and self.emit == "onnx":
             raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
         code: dict[str, object] = {"--tune": self.tune, "--weights": self.weights}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RECIPE = "How it is trained: the name of a recipe that is shipped, or a TOML file of one's own."
 TRAIN = "Samples to train on (npz): arrays named like the inputs, and labels when there are any."
 CHECKPOINTS = "Folder of checkpoints, from which a training that was stopped goes on."
+MINUTES = "So many epochs of the recipe as fit into this time at the pace of the first steps."
 TEACHER = "A network to follow in place of MODEL itself, which is then a smaller student with the same inputs and outputs."
 
 
@@ -26,6 +27,7 @@ TEACHER = "A network to follow in place of MODEL itself, which is then a smaller
 @click.option("--recipe", default="finetune", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
 @options.data
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="In place of those of the recipe.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help=MINUTES)
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step, in place of those of the recipe.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of samples and of what is held out."
@@ -43,6 +45,7 @@ def tune(
     recipe: str,
     data: Path | None,
     epochs: float | None,
+    minutes: float | None,
     batch: int | None,
     seed: int,
     checkpoints: Path | None,
@@ -75,6 +78,7 @@ def tune(
             checkpoints=checkpoints,
             listener=listener,
             teacher=teacher,
+            minutes=minutes,
         )
     made.save(directory)
     answer({"output": directory, "compression": made.manifest["compression"]})

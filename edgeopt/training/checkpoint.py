@@ -28,6 +28,15 @@ class Checkpoint:
     arrays: list[Array] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Store:
+    """Where checkpoints lie, of which training, and how often they are written."""
+
+    folder: Path
+    identity: str
+    seconds: float
+
+
 def identity(parts: Sequence[Any]) -> str:
     """A hash of arrays and of all else by its text."""
     digest = hashlib.sha256()

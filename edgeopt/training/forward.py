@@ -20,16 +20,18 @@ AT_ONCE = 64  # calls that are only run
 Feed = Mapping[str, Any]
 
 
-def forward(graph: Graph, name: str, phase: Phase, state: State, feed: Feed) -> tuple[Traced, batch_norm.Statistics]:
-    """The value ``name`` of all calls, and the statistics of the layers that are normalised meanwhile."""
+def forward(
+    graph: Graph, names: Sequence[str], phase: Phase, state: State, feed: Feed
+) -> tuple[list[Traced], batch_norm.Statistics]:
+    """The values ``names`` of all calls, and the statistics of the layers that are normalised meanwhile."""
     seen: batch_norm.Statistics = {}
     hooks = Hooks(phase.constants(state), phase.rounded(state), batch_norm.normalizing(state.trained, seen))
 
-    def one(arrays: Feed) -> tuple[Traced, batch_norm.Statistics]:
+    def one(arrays: Feed) -> tuple[list[Traced], batch_norm.Statistics]:
         seen.clear()
-        return run(graph, arrays, [name], hooks)[0], dict(seen)
+        return run(graph, arrays, names, hooks), dict(seen)
 
-    made: tuple[Traced, batch_norm.Statistics] = jax.vmap(one, out_axes=(0, None), axis_name=batch_norm.CALLS)(dict(feed))
+    made: tuple[list[Traced], batch_norm.Statistics] = jax.vmap(one, out_axes=(0, None), axis_name=batch_norm.CALLS)(dict(feed))
     return made
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeopt.ir import Array, Graph, Node
+from edgeopt.ops.codebooks import LookupWeight
 from edgeopt.ops.grids import QuantizationPlan, linear_nodes
 from edgeopt.training.network import Place, starting
 
@@ -19,7 +20,7 @@ class Layers:
     """The weights and biases of ``graph`` by place, and what binds them.
 
     ``masks`` are True where a weight stays. ``codes`` say which value of its table each weight takes, ``NONE`` for zeros.
-    ``plan`` holds grids, which ``planner`` finds for the weights as they are. ``forms`` are words for each layer.
+    ``plan`` holds grids, ``tables`` codewords; ``planner`` finds both for the weights as they are. ``forms`` are words for each.
     """
 
     graph: Graph
@@ -27,6 +28,7 @@ class Layers:
     masks: dict[str, Array] = field(default_factory=dict)
     codes: dict[str, Array] = field(default_factory=dict)
     plan: QuantizationPlan | None = None
+    tables: dict[str, LookupWeight] = field(default_factory=dict)
     planner: Callable[[Layers], QuantizationPlan] | None = None
     forms: dict[str, list[str]] = field(default_factory=dict)
 

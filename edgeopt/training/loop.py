@@ -1,5 +1,7 @@
 """The steps of one phase: gradients of the loss on a batch, Adam with a cosine schedule, and what the phase changes in between.
 
+The state with the least loss on held-out samples is what a phase leaves (``watch``).
+
 Adam's epsilon is large and the rate rises at first, since a network that follows itself starts with gradients near zero, which
 Adam would scale up (Kingma and Ba, Adam, 2015; Loshchilov and Hutter, SGDR, 2017). A loop over a jitted step: XLA's convolutions
 inside a scan are many times slower.
@@ -21,11 +23,13 @@ from edgeopt.ir import Array, Graph
 from edgeopt.training import batch_norm
 from edgeopt.training.batches import Batches, calls
 from edgeopt.training.forward import as_it_is, feeds, forward, mean_statistics
+from edgeopt.training.held_out import HeldOut
 from edgeopt.training.layers import Layers
 from edgeopt.training.losses import Loss
 from edgeopt.training.network import Hooks, run
 from edgeopt.training.operators.definition import Traced
 from edgeopt.training.phase import Phase, State
+from edgeopt.training.watch import Watch
 
 WARM_UP = 0.05  # of the steps
 LAST_RATE = 0.01  # of the highest
@@ -45,10 +49,11 @@ class Task:
     batches: Batches
     loss: Loss
     teacher: Array | None
+    patience: int = 0
 
 
 class Loop:
-    """``phase`` at work on ``layers`` for ``steps`` steps, of which ``done`` are behind it."""
+    """``phase`` at work on ``layers`` for ``steps`` steps, which may change until the first; ``done`` are behind it."""
 
     def __init__(self, phase: Phase, layers: Layers, task: Task, steps: int) -> None:
         self._phase, self._layers, self._task, self.steps, self.done = phase, layers, task, steps, 0
@@ -58,46 +63,69 @@ class Loop:
         if nodes:
             state = replace(state, trained=batch_norm.put_back(state.trained, layers, self._observed(state)))
         self.state = State(*({k: jnp.asarray(a) for k, a in part.items()} for part in (state.trained, state.bound)))
-        warm = max(1, int(WARM_UP * steps))
-        rates = optax.warmup_cosine_decay_schedule(0.0, phase.rate, warm, max(steps, warm + 1), phase.rate * LAST_RATE)
-        self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rates, eps=EPSILON))
+        self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam(eps=EPSILON))
         self._adam = self._optimizer.init(self.state.trained)
         self._stepped = jax.jit(self._step)
         self._teacher = as_it_is(task.original, task.wanted)
+        self._watch = Watch(task.patience, phase.settled, self.state)
+        self._held_out = HeldOut(self._loss, self._teacher, task.batches, layers.graph)
+
+    @property
+    def over(self) -> bool:
+        """Whether all steps are done, or held-out samples say that more of them are no use."""
+        return self.done >= self.steps or self._watch.over
 
     def step(self, number: int) -> float:
         """One step, on the batch ``number``; the loss before it. Raises EdgeoptError when that is not finite."""
+        if self.done == 0:
+            self._look()
         batches, graph = self._task.batches, self._layers.graph
         index, feed = batches.indices(number), calls(batches.arrays(number), graph)
         labels = batches.training.labels
         rows = None if labels is None else jnp.asarray(labels[index], jnp.int32)
         wanted = self._teacher(feed) if self._task.teacher is None else self._task.teacher[index]
-        trained, self._adam, loss = self._stepped(self.state.trained, self.state.bound, self._adam, feed, wanted, rows)
+        rate, state = jnp.float32(self._rate()), self.state
+        trained, self._adam, loss = self._stepped(state.trained, state.bound, self._adam, feed, wanted, rows, rate)
         if not np.isfinite(loss):
             raise EdgeoptError(
                 f"the loss is {loss} in step {self.done} of '{self._phase.kind}'; give a smaller rate in the recipe"
             )
+        moments, last = optax.tree_utils.tree_get(self._adam, "nu"), self.done / self.steps
         self.done += 1
-        moments = optax.tree_utils.tree_get(self._adam, "nu")
-        self.state = self._phase.adapted(replace(self.state, trained=trained), moments, self.done / self.steps)
+        self.state = self._phase.adapted(replace(self.state, trained=trained), moments, last, self.done / self.steps)
+        self._look()
         return float(loss)
 
-    def _step(self, trained: Any, bound: Any, adam: Any, feed: Any, wanted: Any, labels: Any) -> tuple[Any, Any, Traced]:
+    def _rate(self) -> float:
+        """Of learning, in the next step."""
+        warm, last = max(1, int(WARM_UP * self.steps)), self._phase.rate * LAST_RATE
+        return float(optax.warmup_cosine_decay_schedule(0.0, self._phase.rate, warm, max(self.steps, warm + 1), last)(self.done))
+
+    def _look(self) -> None:
+        """At held-out samples, now and then."""
+        if self._held_out.parts and self._watch.due(self.done, self.steps):
+            self._watch.see(self._held_out.loss(self.state), self.state)
+
+    def _step(
+        self, trained: Any, bound: Any, adam: Any, feed: Any, wanted: Any, labels: Any, rate: Any
+    ) -> tuple[Any, Any, Traced]:
         loss, slopes = jax.value_and_grad(self._loss)(trained, bound, feed, wanted, labels)
         updates, adam = self._optimizer.update(slopes, adam, trained)
-        return optax.apply_updates(trained, updates), adam, loss
+        return optax.apply_updates(trained, jax.tree.map(lambda u: -rate * u, updates)), adam, loss
 
     def _loss(self, trained: Any, bound: Any, feed: Any, wanted: Any, labels: Any) -> Traced:
-        state = State(trained, bound)
-        made, _ = forward(self._layers.graph, self._task.loss.value, self._phase, state, feed)
-        return self._task.loss.of(made, wanted, labels) + self._phase.penalty(state)
+        state, loss = State(trained, bound), self._task.loss
+        (made, *inside), _ = forward(self._layers.graph, [loss.value, *self._phase.reads], self._phase, state, feed)
+        beside = self._phase.beside(state, inside, lambda said: loss.of(said, wanted, labels))
+        return loss.of(made, wanted, labels) + self._phase.penalty(state) + beside
 
     def finish(self) -> None:
         """Leave in the layers what was trained; batch normalisation is folded by statistics of the training samples."""
+        self.state = self._watch.chosen(self.state)
         if not any(key[0] == "scale" for key in self.state.trained):
             self._phase.end(self.state, self._layers)
             return
-        made = jax.jit(lambda feed: forward(self._layers.graph, self._task.loss.value, self._phase, self.state, feed)[1])
+        made = jax.jit(lambda feed: forward(self._layers.graph, [self._task.loss.value], self._phase, self.state, feed)[1])
         statistics = mean_statistics(made, self._some())
         self._phase.end(self.state, self._layers)
         batch_norm.folded(self.state.trained, self._layers, statistics)
@@ -132,8 +160,10 @@ class Loop:
         structure = jax.tree.structure(self._changing())
         if structure.num_leaves != len(arrays):
             raise EdgeoptError("the checkpoint holds another number of arrays than this training has; remove it to start anew")
-        trained, bound, self._adam = jax.tree.unflatten(structure, [jnp.asarray(a) for a in arrays])
+        *changed, watched = jax.tree.unflatten(structure, list(arrays))
+        trained, bound, self._adam = jax.tree.map(jnp.asarray, tuple(changed))
         self.state, self.done = State(trained, bound), done
+        self._watch.restore(watched)
 
     def _changing(self) -> tuple[Any, ...]:
-        return self.state.trained, self.state.bound, self._adam
+        return self.state.trained, self.state.bound, self._adam, self._watch.saved()

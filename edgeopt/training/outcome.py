@@ -24,22 +24,23 @@ from edgeopt.search.stored import layer_bytes
 from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import Target
 from edgeopt.training.layers import Layers
+from edgeopt.training.planned import Planner
 
 Solved = list[tuple[Session, Any]]
 
 
-def solved(layers: Layers, quantize: Session | None) -> Solved:
+def solved(layers: Layers, planner: Planner | None) -> Solved:
     """Solutions: codes of quantized layers, tables of shared ones, and new weights of all others."""
     evidence = Evidence(layers.graph)
-    coded = {} if layers.plan is None else layers.plan.weights
+    coded = {} if layers.plan is None else {**layers.plan.weights, **layers.tables}
     values = {n.name: _changed(layers, n.name) for n in layers.nodes if n.name not in coded}
     shared = {name: made for name, made in values.items() if name in layers.codes}
     plain = {name: made for name, made in values.items() if name not in layers.codes}
     found: Solved = []
     if plain:
         found.append((Sequential(Prune(), evidence, ["trained"]), plain))
-    if quantize is not None and layers.plan is not None:
-        found.append((quantize, layers.plan))
+    if planner is not None and layers.plan is not None:
+        found.append((planner.session, planner.solution(layers)))
     if shared:
         found.append((Sequential(ShareWeights(), evidence, ["trained"]), shared))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ class Phase(ABC):
     normalized: bool  # whether batch normalisation may stand in for biases meanwhile
     share: float  # of all steps
     rate: float  # of learning, at its highest
+    settled: float = 0.0  # progress from which on the network is what it has to be: before, no state is one to keep
+    reads: Sequence[str] = ()  # values inside the network that the loss looks at
 
     @abstractmethod
     def begin(self, layers: Layers) -> State:
@@ -49,8 +51,12 @@ class Phase(ABC):
         """What is added to the loss: nothing, unless a phase says otherwise."""
         return 0.0
 
-    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
-        """The state after a step; ``moments`` are Adam's second ones, ``progress`` goes from 0 to 1."""
+    def beside(self, state: State, inside: Sequence[Traced], loss: Callable[[Traced], Traced]) -> Traced:
+        """What is added for the values that the phase ``reads``; ``loss`` is that of answers [batch, classes]."""
+        return 0.0
+
+    def adapted(self, state: State, moments: Mapping[Key, Array], last: float, progress: float) -> State:
+        """The state after a step that goes from ``last`` to ``progress``, of 0 to 1; ``moments`` are Adam's second ones."""
         return state
 
     def end(self, state: State, layers: Layers) -> None:
@@ -86,4 +92,4 @@ def masks(layers: Layers) -> dict[Key, Traced]:
 def masked(state: State) -> dict[Place, Any]:
     """Weights and biases; weights that went are zero."""
     made = as_constants(state.trained)
-    return {**made, **{(name, 1): made[name, 1] * mask for (_, name), mask in state.bound.items()}}
+    return {**made, **{(name, 1): made[name, 1] * mask for (kind, name), mask in state.bound.items() if kind == "mask"}}

@@ -14,20 +14,30 @@ from pathlib import Path
 from typing import Any
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.forms.exit.technique import EarlyExit
+from edgeopt.forms.product_quantize.rates import RATES
+from edgeopt.forms.product_quantize.session import INT8
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
 from edgeopt.training.batches import CHANGES
 from edgeopt.training.losses import TEACHER
+from edgeopt.training.narrow import NARROW
 from edgeopt.training.phase import Phase
+from edgeopt.training.phases.exits import Exits
 from edgeopt.training.phases.finetune import Finetune
-from edgeopt.training.phases.prune import PATTERNS, Prune
+from edgeopt.training.phases.lookup import Lookup
+from edgeopt.training.phases.prune import PATTERNS, WORTHS, Prune
 from edgeopt.training.phases.quantize import Quantize
 from edgeopt.training.phases.share import Share
 
+PATIENCE = 6
 FOLDER = Path(__file__).parent / "recipes"
-KINDS: dict[str, type[Any]] = {"finetune": Finetune, "prune": Prune, "quantize": Quantize, "share": Share}
-KEYS = ("about", "epochs", "batch", "augmentation", "teacher", "structure", "forms", "ends", "phase")
+PHASES: tuple[type[Any], ...] = (Finetune, Prune, Quantize, Share, Lookup, Exits)
+KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in PHASES}
+STEPS = ("about", "epochs", "batch", "augmentation", "teacher", "patience", "phase")
+KEYS = (*STEPS, "structure", "forms", "ends", "exits", "max_drop")
+FORMS = (*SCHEMES, *NARROW, *RATES, INT8)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,8 @@ class TrainingRecipe:
 
     ``teacher`` is the weight of the outputs of the original network beside labels, from 0 to 1.
     ``structure`` lists forms of techniques that replace layers before anything is trained, as for ``--forms``.
+    A phase ends when ``patience`` looks at held-out samples in a row see nothing better; 0 for never. ``exits`` is the form of
+    early exits that what was trained gets, which may lose ``max_drop`` points.
     """
 
     name: str
@@ -48,6 +60,9 @@ class TrainingRecipe:
     ends: str = ""
     teacher: float = TEACHER
     structure: str = ""
+    patience: int = PATIENCE
+    exits: str = ""
+    max_drop: float = 1.0
 
     def form(self, layer: str) -> str | None:
         """The form of quantization that a layer takes; None for float."""
@@ -67,7 +82,8 @@ def read_recipe(name: str | Path) -> TrainingRecipe:
 def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
     where = f"recipe '{name}'"
     require_known(where, content, KEYS)
-    phases = tuple(_phase(f"{where}, phase {i}", table) for i, table in enumerate(tables_of(where, content, "phase"), 1))
+    tables = [] if "exits" in content and "phase" not in content else tables_of(where, content, "phase")
+    phases = tuple(_phase(f"{where}, phase {i}", table) for i, table in enumerate(tables, 1))
     made = TrainingRecipe(
         name,
         str(content.get("about", "")),
@@ -75,14 +91,25 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
         _number(where, content, "epochs", 20.0),
         int(_number(where, content, "batch", 128)),
         tuple(_word(where, "augmentation", word, CHANGES) for word in content.get("augmentation", [])),
-        tuple((str(k), _word(where, "forms", v, tuple(SCHEMES))) for k, v in content.get("forms", {}).items()),
-        _word(where, "ends", content["ends"], tuple(SCHEMES)) if "ends" in content else "",
+        tuple((str(k), _word(where, "forms", v, FORMS)) for k, v in content.get("forms", {}).items()),
+        _word(where, "ends", content["ends"], FORMS) if "ends" in content else "",
         min(1.0, _number(where, content, "teacher", TEACHER)),
         _structure(where, str(content.get("structure", ""))),
+        int(_number(where, content, "patience", PATIENCE)),
+        _word(where, "exits", content["exits"], tuple(EarlyExit().form_keys())) if "exits" in content else "",
+        _number(where, content, "max_drop", 1.0),
     )
-    if any(phase.kind == "quantize" for phase in phases) and not made.forms:
-        raise EdgeoptError(f"{where}: a phase quantizes, but no table [forms] says to what")
+    _require_forms(where, made)
     return made
+
+
+def _require_forms(where: str, made: TrainingRecipe) -> None:
+    """Raises EdgeoptError for a phase that needs other forms than there are."""
+    kinds, words = {phase.kind for phase in made.phases}, [form for _, form in made.forms]
+    if kinds & {"quantize", "lookup"} and not words:
+        raise EdgeoptError(f"{where}: a phase quantizes, but no table [forms] says to what")
+    if ("lookup" in kinds) != any(word in RATES for word in words):
+        raise EdgeoptError(f"{where}: a phase 'lookup' goes with codewords among [forms], {', '.join(RATES)}; one is there alone")
 
 
 def _structure(where: str, text: str) -> str:
@@ -108,6 +135,8 @@ def _phase(where: str, table: Mapping[str, Any]) -> Phase:
 def _value(where: str, name: str, value: Any) -> Any:
     if name == "pattern":
         return _word(where, name, value, tuple(PATTERNS))
+    if name == "worth":
+        return _word(where, name, value, WORTHS)
     if name == "bits":
         bits = value if isinstance(value, dict) else {"*": value}
         return tuple((str(k), int(_number(where, {name: v}, name, 0))) for k, v in bits.items())

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeopt.training import checkpoint
-from edgeopt.training.checkpoint import Checkpoint
+from edgeopt.training.checkpoint import Checkpoint, Store
 from edgeopt.training.layers import Layers
 from edgeopt.training.loop import Loop, Task
+from edgeopt.training.pace import paced
 from edgeopt.training.phase import Phase
 
 SMOOTH = 0.05  # of a loss that is shown, which the last step has
@@ -29,32 +30,33 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
-@dataclass(frozen=True)
-class Store:
-    """Where checkpoints lie, of which training, and how often they are written."""
-
-    folder: Path
-    identity: str
-    seconds: float
-
-
 def train(
-    phases: Sequence[Phase], layers: Layers, task: Task, steps: int, store: Store | None = None, listener: Listener | None = None
-) -> None:
-    """Train ``layers`` in ``phases`` that share ``steps``, each from where the last one ended.
+    phases: Sequence[Phase],
+    layers: Layers,
+    task: Task,
+    steps: int,
+    store: Store | None = None,
+    listener: Listener | None = None,
+    minutes: float | None = None,
+) -> int:
+    """Train ``layers`` in ``phases`` that share ``steps``, each from where the last one ended; how many steps that were.
 
-    Each phase has a checkpoint of its own, from which it goes on, or is finished again: a run that was killed gives the same
-    numbers as one that was not.
+    They are fewer where so many do not fit into ``minutes``. Each phase has a checkpoint of its own, from which it goes on, or is
+    finished again: a run that was killed gives the same numbers as one that was not.
     """
     first = 0
-    for index, (phase, count) in enumerate(zip(phases, counts(phases, steps), strict=True)):
-        loop = Loop(phase, layers, task, count)
+    for index, phase in enumerate(phases):
+        loop = Loop(phase, layers, task, counts(phases, steps)[index])
+        if index == 0 and minutes is not None:
+            steps = paced(loop, steps, minutes, store)
+            loop.steps = counts(phases, steps)[index]
         place = None if store is None else store.folder / f"phase-{index}.npz"
         if store is not None and place is not None and (saved := checkpoint.read(place, store.identity)) is not None:
             loop.restore(saved.arrays, saved.step)
         _run(loop, first, steps, store, place, listener)
         loop.finish()
-        first += count
+        first += loop.steps
+    return steps
 
 
 def counts(phases: Sequence[Phase], steps: int) -> list[int]:
@@ -65,12 +67,12 @@ def counts(phases: Sequence[Phase], steps: int) -> list[int]:
 
 def _run(loop: Loop, first: int, steps: int, store: Store | None, place: Path | None, listener: Listener | None) -> None:
     shown, written = None, time.monotonic()
-    while loop.done < loop.steps:
+    while not loop.over:
         loss = loop.step(first + loop.done)
         shown = loss if shown is None else shown + SMOOTH * (loss - shown)
         if listener is not None:
             listener(Progress(loop.kind, first + loop.done, steps, shown))
-        due = loop.done == loop.steps or (store is not None and time.monotonic() - written > store.seconds)
+        due = loop.over or (store is not None and time.monotonic() - written > store.seconds)
         if store is not None and place is not None and due:
             checkpoint.write(place, Checkpoint(store.identity, loop.done, loop.saved()))
             written = time.monotonic()

@@ -91,7 +91,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.search": (*UPPER, "edgeopt.cache", "edgeopt.repeated", "edgeopt.report.times"),
     "edgeopt.options": UPPER,
     "edgeopt.within_limits": UPPER,
-    "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options", "edgeopt.within_limits"),
+    "edgeopt.compiler": (*UPPER, "edgeopt.target_check", "edgeopt.options", "edgeopt.within_limits", "edgeopt.training"),
     "edgeopt.compression": (*UPPER, "edgeopt.compiler", "edgeopt.options"),
     "edgeopt.examine": (*UPPER, "edgeopt.compiler", "edgeopt.npz", "edgeopt.files", "edgeopt.interpret", "edgeopt.report"),
     "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),

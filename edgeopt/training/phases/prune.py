@@ -24,41 +24,44 @@ from edgeopt.training.selection import fits, selected
 
 FALLS, FIXED = 0.5, 0.7  # progress: the share that stays falls until the first; what stays may change until the second
 CHOICES = 64  # of what stays, until it is fixed
+WORTHS = ("fisher", "magnitude")
 PATTERNS = {"unstructured": Units(), **BLOCKS, **{f"N:{size}": Units(window=size) for size in WINDOWS}}
 
 
 @dataclass
 class Prune(Phase):
-    """``keep`` is the share of all weights that stays, in units of ``pattern``; worth is divided by the work ** ``speed``."""
+    """``keep`` is the share of all weights that stays, in units of ``pattern``; worth is divided by the work ** ``speed``.
+
+    ``worth`` is that of the Fisher information, or the ``magnitude`` alone.
+    """
 
     keep: float
     pattern: str = "unstructured"
+    worth: str = "fisher"
     speed: float = 0.0
     share: float = 1.0
     rate: float = 1e-3
     kind: str = "prune"
     normalized: bool = True
+    settled = FIXED
     _nodes: list[Node] = field(default_factory=list)
     _work: dict[str, float] = field(default_factory=dict)
-    _chosen: int = -1
 
     def begin(self, layers: Layers) -> State:
         """Weights and biases, all of which stay at first."""
         self._nodes = [n for n in layers.nodes if fits(n, PATTERNS[self.pattern])]
         self._work = {n.name: max(1.0, float(macs(n) or 1) / layers.constants[n.name, 1].size) for n in self._nodes}
-        self._chosen = -1
         return State(weights(layers), {("mask", n.name): layers.kept(n.name).astype(np.float32) for n in self._nodes})
 
     def constants(self, state: State) -> Parameters:
         """Weights that went are zero."""
         return masked(state)
 
-    def adapted(self, state: State, moments: Mapping[Key, Array], progress: float) -> State:
+    def adapted(self, state: State, moments: Mapping[Key, Array], last: float, progress: float) -> State:
         """A new choice of what stays, every now and then."""
-        turn = int(min(progress, FIXED) * CHOICES / FIXED)
-        if turn == self._chosen:
+        before, now = (int(min(share, FIXED) * CHOICES / FIXED) for share in (last, progress))
+        if before == now:
             return state
-        self._chosen = turn
         worth = {n.name: self._worth(n.name, state, moments) for n in self._nodes}
         masks = selected(self._nodes, worth, PATTERNS[self.pattern], self._staying(progress))
         return replace(state, bound={("mask", name): mask.astype(np.float32) for name, mask in masks.items()})
@@ -70,6 +73,7 @@ class Prune(Phase):
     def _worth(self, name: str, state: State, moments: Mapping[Key, Array]) -> Array:
         """What went is worth nothing: its moment has faded."""
         weight, moment = (np.asarray(a[("weight", name)], np.float64) for a in (state.trained, moments))
+        moment = np.ones_like(moment) if self.worth == "magnitude" else moment
         return np.asarray(np.square(weight) * moment * np.asarray(state.bound[("mask", name)]) / self._work[name] ** self.speed)
 
     def end(self, state: State, layers: Layers) -> None:

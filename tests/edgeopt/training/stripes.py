@@ -26,7 +26,7 @@ def samples(count: int, seed: int = 0) -> DataSet:
     return DataSet({"x": maps.astype(np.float32)}, labels)
 
 
-def network(seed: int = 0, width: int = 8, convolutions: int = 2) -> ModelProto:
+def network(seed: int = 0, width: int = 8, convolutions: int = 2, opset: int = 17) -> ModelProto:
     """Convolutions with Relu, a mean over the map, a product; weights are random."""
     rng, nodes, constants, source, inputs = np.random.default_rng(seed), [], [], "x", 1
     for i in range(convolutions):
@@ -38,7 +38,7 @@ def network(seed: int = 0, width: int = 8, convolutions: int = 2) -> ModelProto:
     nodes.append(helper.make_node("GlobalAveragePool", [source], ["p"], "pool"))
     nodes.append(helper.make_node("Flatten", ["p"], ["f"], "flatten"))
     nodes.append(helper.make_node("Gemm", ["f", "wg", "bg"], ["y"], "gemm"))
-    return model(nodes, [info("x", [1, 1, SIZE, SIZE])], [info("y", [1, CLASSES])], constants)
+    return model(nodes, [info("x", [1, 1, SIZE, SIZE])], [info("y", [1, CLASSES])], constants, opset)
 
 
 def _layer(rng: np.random.Generator, name: str, shape: tuple[int, ...], inputs: int) -> list[TensorProto]:

@@ -29,7 +29,7 @@ ODD = {
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_shipped_recipes_are_read(name: str) -> None:
     made = read_recipe(name)
-    assert made.about and made.phases
+    assert made.about and (made.phases or made.exits)
 
 
 @pytest.mark.parametrize("text", ODD)
