@@ -69,8 +69,8 @@ def student(name: str, epochs: float, more: str) -> Way:
 
 
 WAYS = (
-    deep(LENET300, 0.03, "5", 150),
-    deep(LENET300, 0.018, "5", 150),
+    deep(LENET300, 0.03, "5", 100),
+    deep(LENET300, 0.018, "5", 100),
     deep(LENET5, 0.02, CODES, 20),
     deep(LENET5, 0.01, CODES, 20),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),

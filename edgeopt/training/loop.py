@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import cos, isfinite, pi
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ from edgeopt.training.layers import Layers
 from edgeopt.training.losses import Loss
 from edgeopt.training.network import Hooks, run
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Phase, State
+from edgeopt.training.phase import Key, Phase, State
 from edgeopt.training.watch import Watch
 
 WARM_UP = 0.05  # of the steps
@@ -84,22 +85,28 @@ class Loop:
         labels = batches.training.labels
         rows = None if labels is None else jnp.asarray(labels[index], jnp.int32)
         wanted = self._teacher(feed) if self._task.teacher is None else self._task.teacher[index]
-        rate, state = jnp.float32(self._rate()), self.state
+        rate, state = np.float32(self._rate()), self.state
         trained, self._adam, loss = self._stepped(state.trained, state.bound, self._adam, feed, wanted, rows, rate)
-        if not np.isfinite(loss):
+        loss = float(loss)
+        if not isfinite(loss):
             raise EdgeoptError(
                 f"the loss is {loss} in step {self.done} of '{self._phase.kind}'; give a smaller rate in the recipe"
             )
-        moments, last = optax.tree_utils.tree_get(self._adam, "nu"), self.done / self.steps
-        self.done += 1
-        self.state = self._phase.adapted(replace(self.state, trained=trained), moments, last, self.done / self.steps)
+        last, self.done = self.done / self.steps, self.done + 1
+        self.state = self._phase.adapted(State(trained, state.bound), self._moments, last, self.done / self.steps)
         self._look()
-        return float(loss)
+        return loss
 
     def _rate(self) -> float:
-        """Of learning, in the next step."""
-        warm, last = max(1, int(WARM_UP * self.steps)), self._phase.rate * LAST_RATE
-        return float(optax.warmup_cosine_decay_schedule(0.0, self._phase.rate, warm, max(self.steps, warm + 1), last)(self.done))
+        """Of learning, in the next step: it rises for a while, then falls along half a cosine."""
+        warm = max(1, int(WARM_UP * self.steps))
+        if self.done < warm:
+            return self._phase.rate * self.done / warm
+        fallen = 0.5 - 0.5 * cos(pi * (self.done - warm) / max(1, self.steps - warm))
+        return self._phase.rate * (1.0 - fallen * (1.0 - LAST_RATE))
+
+    def _moments(self) -> Mapping[Key, Array]:
+        return optax.tree_utils.tree_get(self._adam, "nu")  # type: ignore[no-any-return]
 
     def _look(self) -> None:
         """At held-out samples, now and then."""

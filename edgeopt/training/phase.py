@@ -55,8 +55,8 @@ class Phase(ABC):
         """What is added for the values that the phase ``reads``; ``loss`` is that of answers [batch, classes]."""
         return 0.0
 
-    def adapted(self, state: State, moments: Mapping[Key, Array], last: float, progress: float) -> State:
-        """The state after a step that goes from ``last`` to ``progress``, of 0 to 1; ``moments`` are Adam's second ones."""
+    def adapted(self, state: State, moments: Callable[[], Mapping[Key, Array]], last: float, progress: float) -> State:
+        """The state after a step that goes from ``last`` to ``progress``, of 0 to 1; ``moments`` gives Adam's second ones."""
         return state
 
     def end(self, state: State, layers: Layers) -> None:

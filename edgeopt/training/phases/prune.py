@@ -8,7 +8,7 @@ gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,12 +57,13 @@ class Prune(Phase):
         """Weights that went are zero."""
         return masked(state)
 
-    def adapted(self, state: State, moments: Mapping[Key, Array], last: float, progress: float) -> State:
+    def adapted(self, state: State, moments: Callable[[], Mapping[Key, Array]], last: float, progress: float) -> State:
         """A new choice of what stays, every now and then."""
         before, now = (int(min(share, FIXED) * CHOICES / FIXED) for share in (last, progress))
         if before == now:
             return state
-        worth = {n.name: self._worth(n.name, state, moments) for n in self._nodes}
+        known = moments()
+        worth = {n.name: self._worth(n.name, state, known) for n in self._nodes}
         masks = selected(self._nodes, worth, PATTERNS[self.pattern], self._staying(progress))
         return replace(state, bound={("mask", name): mask.astype(np.float32) for name, mask in masks.items()})
 
