@@ -27,7 +27,7 @@ from edgeopt.runtime.clock import Clock
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.latency import latencies
 
-LEVEL, TURNS, ROUNDS, TIMED = 2, 300, 5, 200
+SPARSE, TURNS, ROUNDS, TIMED = 2, 300, 5, 200  # the level at which zeros are skipped
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def trained(way: Way, model: Path, data: Path, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "recipe.toml"
         recipe.write_text(way.recipe)
-        made = edgeopt.tune(model, train, recipe, data=evaluation, seed=seed, level=LEVEL)
+        made = edgeopt.tune(model, train, recipe, data=evaluation, seed=seed, level=SPARSE if way.dense else 1)
         made.save(Path(folder) / "made")
         wall, minutes = time.perf_counter() - started, (time.process_time() - used) / 60
         loaded, size = edgeopt.load(Path(folder) / "made"), (Path(folder) / "made" / "weights.bin").stat().st_size
@@ -73,12 +73,12 @@ def _faster(way: Way, made: CompiledModel, model: Path, train: Path, samples: Da
     """Times as fast as what it is compared with; None where that is nothing."""
     if way.dense:
         options = edgeopt.Options(quantize=way.dense)
-        dense = edgeopt.compile(model, LEVEL, data=read(train, load(model)).subset(2000), max_drop=100, options=options)
+        dense = edgeopt.compile(model, SPARSE, data=read(train, load(model)).subset(2000), max_drop=100, options=options)
         clocks = [Clock(each, samples.take(slice(0, 1)).arrays) for each in (dense, made)]
         times = np.array([[clock() for clock in clocks] for _ in range(TURNS)]).min(axis=0)
         return float(times[0] / times[1])
     if "exits" in made.manifest:
-        plain = edgeopt.compile(model, LEVEL)
+        plain = edgeopt.compile(model, 1)
         before, after = latencies((plain, made), samples.subset(TIMED), 1, ROUNDS)
         return before.mean / after.mean
     return None

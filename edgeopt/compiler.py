@@ -193,6 +193,8 @@ def _rewritten(
 
 def _with_training(graph: Graph, facts: Target, context: Context, budget: Budget, train: Data) -> tuple[Graph, Decision | None]:
     """What a search finds, or what training does where that misses the form that was wanted."""
+    if budget.limits is not None:
+        raise EdgeoptError("--train goes with a form that is wanted; forms that are chosen jointly under limits are not trained")
     require_extra()
     from edgeopt.training.instead import recipe_of, trained_instead
 

@@ -82,7 +82,8 @@ class Options:
     ``prefer`` (``speed``, ``size``, ``energy``, ``memory``) says what is to be small within them: with any of these, the forms of
     all layers are chosen jointly over techniques. No trial begins after ``search_time`` seconds: the best that is known by then
     is taken. ``seed`` draws the samples that calibrate, that choose, and that only judge. ``train`` are samples to train on
-    where a form that is wanted loses too much without (extra ``edgeopt[tune]``). Raises EdgeoptError for a value that is not known.
+    where a form that is wanted loses too much without (extra ``edgeopt[tune]``). Raises EdgeoptError for a value that is not
+    known.
     """
 
     quantize: str | None = None

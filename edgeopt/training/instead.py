@@ -10,8 +10,9 @@ from edgeopt.forms.prune.patterns import FORMS
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.rewrite import Context
+from edgeopt.search.allowed import Budget
 from edgeopt.search.result import Decision
-from edgeopt.search.run import Budget, carried_out
+from edgeopt.search.run import carried_out
 from edgeopt.search.samples import Data, samples
 from edgeopt.target import Target
 from edgeopt.training.asked import Asked
@@ -45,7 +46,7 @@ def trained_instead(
     if found is None or not (layers := missed(found)):
         return result
     recipe = recipe_of(budget.names, [name for name, form in found.forms.items() if form != FLOAT or name in layers])
-    _, evaluation = samples(original, budget.data, budget.calibration)
+    _, evaluation = samples(original, budget.data, budget.calibration, budget.seed)
     done = trained(original, Asked(recipe, train, evaluation, target, context, seed=0))
     lost = done.found.before - done.found.after
     shown = f"trained in {recipe.name}, {len(layers)} of whose layers lost too much without: {lost:.2f} points lost"
