@@ -39,6 +39,7 @@ from edgeopt.runtime.writing import FileForm
 from edgeopt.search.allowed import Budget
 from edgeopt.search.corrected import comparison
 from edgeopt.search.limits import Limits
+from edgeopt.search.output_codes import code_outputs
 from edgeopt.search.recipe import read_recipe
 from edgeopt.search.result import Decision, record
 from edgeopt.search.run import approximate
@@ -129,6 +130,8 @@ def _compiled(
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
     give_back(source or 0)
+    if "codes" in options.interface:
+        code_outputs(graph, budget.data or budget.calibration)
     sample = first_sample(graph, budget.data or budget.calibration) if options.self_test else {}
     made = finished(graph, found, facts, level, context, options, symbol_of(model))
     if options.self_test:

@@ -60,6 +60,11 @@ class Target:
         return self.vector_bytes // 4
 
     @property
+    def float_registers(self) -> int:
+        """Registers for vectors of float32: scalars of VFP have a file of their own, beside the registers for integers."""
+        return 32 if self.lanes == 1 and self.fpu and self.architecture.startswith("thumb") else self.vector_registers
+
+    @property
     def multiplies_by_lane(self) -> bool:
         """True when a multiply-add can take one lane of a register for a factor (Arm), so that broadcasts need no loads."""
         return self.triple.startswith(("aarch64", "arm"))

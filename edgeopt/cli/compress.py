@@ -10,11 +10,13 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, progressing, say
+from edgeopt.cli.onnx_file import write_compressed
 
 if TYPE_CHECKING:
     from edgeopt.runtime.model import CompiledModel
 
 RECIPE = "What is tried, for which layers: the name of a recipe that is shipped, or a TOML file of one's own."
+EMIT = "onnx: write the compressed model for other runtimes in place of a directory: weights are pruned and shared, not coded."
 MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) that may be lost."
 
 
@@ -24,11 +26,12 @@ MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) t
 @options.data
 @options.calibration
 @click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
-@click.option("-o", "--output", type=options.NEW, help="Directory to write.  [default: MODEL.edgeopt]")
+@click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
 @options.level
 @options.target
 @options.shapes
 @options.no_onnx
+@click.option("--emit", type=click.Choice(["onnx"]), help=EMIT)
 @options.as_json
 def compress(
     model: Path,
@@ -41,12 +44,18 @@ def compress(
     target: str,
     shapes: dict[str, tuple[int, ...]],
     no_onnx: bool,
+    emit: str | None,
     as_json: bool,
 ) -> None:
     """Compile MODEL.onnx with small weights: pruned, shared and coded within a budget."""
     from edgeopt.compression import compress as compress_model
     from edgeopt.runtime.folder import refuse_foreign
 
+    if emit is not None:
+        if no_onnx:
+            raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
+        with progressing(f"compressing {model.name}"):
+            return write_compressed(model, output, recipe, (level, target, shapes), (data, calibration, max_drop))
     directory = output or Path(f"{model.stem}.edgeopt")
     refuse_foreign(directory)  # before the work, not after it
     given = {"data": data, "calibration": calibration, "max_drop": max_drop, "level": level, "target": target, "shapes": shapes}
@@ -58,6 +67,7 @@ def compress(
         {"output": directory, "weights_file_bytes": _bytes(made, "weights.bin"), "compression": made.manifest.get("compression")}
     )
     note(f"wrote {directory}: weights.bin {_bytes(made, 'weights.bin'):,} bytes, filled up and packed as kernels read them")
+    return None
 
 
 def _bytes(made: CompiledModel, name: str) -> int:

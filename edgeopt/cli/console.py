@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from textwrap import wrap
+from time import monotonic
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -20,6 +21,7 @@ from edgeopt.cli.mode import mode
 from edgeopt.errors import EdgeoptError
 from edgeopt.progress import listening
 
+PATIENCE = 5.0  # seconds of work of which nothing is said where there is no terminal
 WIDTH, NAME = 80, 30  # columns of a table that no terminal shows, and of a name in it
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
 
@@ -79,13 +81,17 @@ def working(text: str) -> Iterator[None]:
 
 @contextmanager
 def progressing(text: str) -> Iterator[None]:
-    """A bar on stderr, when it is a terminal, with the stage and the share of what is compiled meanwhile.
+    """A bar on stderr with the stage and the share of what is compiled meanwhile; lines where it is no terminal.
 
     It is drawn when there is news, by no thread of its own: the compiler forks, which a process with threads does not.
     """
     console = Console(stderr=True)
-    if not console.is_terminal or mode().quiet:
+    if mode().quiet:
         yield
+        return
+    if not console.is_terminal:
+        with listening(_Lines(text)):
+            yield
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
@@ -96,6 +102,19 @@ def progressing(text: str) -> Iterator[None]:
 
         with listening(tell):
             yield
+
+
+class _Lines:
+    """Tells of each new stage in a line, once the work has taken some seconds."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.begun, self.told = text, monotonic(), ""
+
+    def __call__(self, stage: str, share: float) -> None:
+        """A listener."""
+        if stage != self.told and monotonic() - self.begun >= PATIENCE:
+            self.told = stage
+            complain(f"{self.text}: {stage} ({share:.0%})")
 
 
 Count = Callable[[str, int, int], None]  # what is done, how many steps of it, of how many

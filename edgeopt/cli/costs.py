@@ -30,15 +30,22 @@ def show_costs(found: Inspection, costs: Estimate, as_json: bool) -> None:
 def _print(found: Estimate) -> None:
     cells = [
         (c.name, c.op, _families(c.kernels), "?" if c.macs is None else f"{c.macs:,}",
-         f"{1e6 * c.seconds:,.1f}", f"{1e6 * c.joule:,.2f}", f"{c.ram:,}", f"{c.flash:,}")
+         shown(1e6 * c.seconds, 1), shown(1e6 * c.joule, 2), f"{c.ram:,}", f"{c.flash:,}")
         for c in found.layers
     ]  # fmt: skip
     columns = ("layer", "operator", "kernels", "MACs", "µs", "µJ", "RAM bytes", "flash bytes")
     print_table(columns, cells, title=f"estimated on {found.target}", numbers=range(3, 8))
     say(
-        f"{1e3 * found.seconds:,.3f} ms, {1e6 * found.joule:,.1f} µJ, RAM {found.ram:,} bytes, flash {found.flash:,} bytes "
+        f"{shown(1e3 * found.seconds, 3)} ms, {shown(1e6 * found.joule, 1)} µJ, "
+        f"RAM {found.ram:,} bytes, flash {found.flash:,} bytes "
         "(weights and code; energy of arithmetic and memory at 45 nm)"
     )
+
+
+def shown(number: float, digits: int) -> str:
+    """``number`` with so many ``digits`` behind the point, or two of its own where those would all be 0."""
+    rounded = f"{number:,.{digits}f}"
+    return rounded if float(rounded.replace(",", "")) or not number else f"{number:.2g}"
 
 
 def _families(kernels: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
-"""``edgeopt compile --emit onnx``: the optimized model as a file for other runtimes, in the place of an artifact."""
+"""``--emit onnx`` of ``compile`` and ``compress``: the model as a file for other runtimes, in the place of an artifact."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,18 @@ from edgeopt.cli.summary import print_notes
 from edgeopt.files import refuse_place
 
 if TYPE_CHECKING:
+    from edgeopt.ir import Graph
     from edgeopt.pipeline import PrintAfter
     from edgeopt.rewrite import Context
     from edgeopt.search.allowed import Budget
 
+Place = tuple[int, str, Mapping[str, tuple[int, ...]]]
+Limits = tuple[Path | None, Path | None, float]  # evaluation data, calibration data, percentage points
+
 
 def write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> None:
-    from edgeopt.frontend import load, notes, save
+    """The optimized model, in other forms where the options ask for them."""
+    from edgeopt.frontend import load, save
     from edgeopt.frontend.preparation import parse_preparation, prepare_inputs
     from edgeopt.ops.finite import refuse_nan
     from edgeopt.pipeline import optimize
@@ -37,6 +43,33 @@ def write_onnx(asked: Request, context: Context, shown: PrintAfter | None) -> No
         optimize(graph, asked.level, context, asked.passes or None, shown)
         note_unused(graph, _budget(asked), asked.level)
     save(graph, path, portable=asked.portable or asked.approximate)
+    _tell(graph, path)
+
+
+def write_compressed(model: Path, output: Path | None, recipe: str, place: Place, limits: Limits) -> None:
+    """The model with weights as a recipe makes them, for a place (level, target, shapes), within limits."""
+    from edgeopt.frontend import load, save
+    from edgeopt.ops.finite import refuse_nan
+    from edgeopt.rewrite import Context
+    from edgeopt.search.allowed import Budget
+    from edgeopt.search.recipe import read_recipe
+    from edgeopt.search.run import approximate
+    from edgeopt.target import target as find_target
+
+    path = output or Path(f"{model.stem}.compressed.onnx")
+    _refuse_other_files(path, model)  # before the work, not after it
+    (level, target, shapes), (data, calibration, max_drop) = place, limits
+    budget = Budget(data, calibration, max_drop, recipe=read_recipe(recipe))
+    graph = load(model, shapes)
+    refuse_nan(graph)
+    graph, _ = approximate(graph, budget, Context(level=level), find_target(target), "standard")
+    save(graph, path, portable=True)
+    _tell(graph, path)
+
+
+def _tell(graph: Graph, path: Path) -> None:
+    from edgeopt.frontend import notes
+
     print_notes(notes(graph))
     answer({"output": path, "nodes": len(graph.nodes)})
     note(f"wrote {path}: {len(graph.nodes)} nodes")

@@ -8,7 +8,7 @@ import click
 
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
-from edgeopt.cli.console import note, working
+from edgeopt.cli.console import note, warn, working
 from edgeopt.files import refuse_place
 
 
@@ -26,12 +26,16 @@ def run(directory: Path, source: Path, destination: Path, threads: int, emulate:
     It holds native code: run only what you trust, or give --key.
     """
     from edgeopt import npz
+    from edgeopt.evaluate.data import nan_in
     from edgeopt.examine.execution import execution
     from edgeopt.runtime.artifact import load
 
     refuse_place(destination)  # before the work, not after it
     model = load(directory, key)
     inputs = npz.read(source, [about["name"] for about in model.manifest["inputs"]])
+    for name, array in inputs.items():
+        if found := nan_in(array):
+            warn(f"array '{name}' of '{source}' holds NaN in {found}; what the network makes of that says nothing")
     with working(f"running {directory.name}"), execution(model, emulate, threads) as execute:
         outputs = execute(inputs)
     npz.write(destination, outputs)

@@ -166,7 +166,7 @@ def _checked(array: Array, graph: Graph, name: str, where: str) -> Array:
         return array
     if array.dtype != numpy_dtype(type_.dtype):
         raise EdgeoptError(f"array '{name}' of {where} is {array.dtype}, the model wants {type_}; convert it")
-    _refuse_nan(array, f"array '{name}' of {where}")
+    refuse_nan(array, f"array '{name}' of {where}")
     if not type_.shape and array.ndim < 2:
         return array  # a number for all calls, or one for each
     if array.ndim != len(type_.shape) or not _fits(array.shape[1:], type_.shape[1:]):
@@ -174,14 +174,20 @@ def _checked(array: Array, graph: Graph, name: str, where: str) -> Array:
     return array
 
 
-def _refuse_nan(array: Array, what: str) -> None:
-    """Infinity may be meant, as in a mask of attention; what a network makes of NaN says nothing."""
+def refuse_nan(array: Array, what: str) -> None:
+    """Raise EdgeoptError for NaN. Infinity may be meant, as in a mask of attention; what a network makes of NaN says nothing."""
+    if found := nan_in(array):
+        raise EdgeoptError(f"{what} holds NaN in {found}; mend these samples or leave them out")
+
+
+def nan_in(array: Array) -> str:
+    """Which samples of ``array`` hold NaN, in words; empty where none does."""
     missing = np.isnan(array) if array.dtype.kind == "f" else None
     if missing is None or not missing.any():
-        return
+        return ""
     rows = np.flatnonzero(missing.reshape(len(array), -1).any(axis=1)) if array.ndim else [0]
     count = f"{len(rows)} of {len(array)} samples" if array.ndim else "the only sample"
-    raise EdgeoptError(f"{what} holds NaN in {count}, the first is sample {rows[0]}; mend these samples or leave them out")
+    return f"{count}, the first is sample {rows[0]}"
 
 
 def _fits(actual: Sequence[int], wanted: Sequence[object]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeopt import arguments, npz
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.data import refuse_nan
 from edgeopt.examine.approximation import Kept, approximation, inside, measured, recorded
 from edgeopt.examine.difference import Difference, compare
 from edgeopt.examine.execution import Execute, execution
@@ -165,8 +166,16 @@ def _samples(
         inputs, expected = read_test_data(Path(data), names, [o["name"] for o in model.manifest["outputs"]])
         return [inputs], [expected]
     types = {i["name"]: TensorType(i["dtype"], tuple(i["shape"])) for i in about}
-    given = random_inputs(types, samples, seed) if data is None else _batches(model, npz.read(Path(data), names))
+    given = random_inputs(types, samples, seed) if data is None else _batches(model, _read(Path(data), names))
     return given, [runner(sample) for sample in given]
+
+
+def _read(path: Path, names: list[str]) -> Sample:
+    """The arrays of a file. Raises EdgeoptError for NaN, which both sides would agree on."""
+    found = npz.read(path, names)
+    for name, array in found.items():
+        refuse_nan(array, f"array '{name}' of '{path}'")
+    return found
 
 
 def _batches(model: CompiledModel, inputs: Sample) -> list[Sample]:

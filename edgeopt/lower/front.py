@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph, Node, TensorType, Value
+from edgeopt.ir.match import dtype_of
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.walk.plane_window import PlaneWindow, plane_window
 from edgeopt.lower.last import CHANNELS_FIRST
@@ -142,6 +143,8 @@ def _window(node: Node) -> Window | str:
             return f"cannot be computed by rows: {reason}"
     if node.op in UNARY and not node.domain and all(_one_for_all_rows(v) for v in node.inputs[1:]):
         return Window()
+    if dtype_of(node.output) == "float32":
+        return "computes in float32, not with codes of 8 bits; quantise the network (-O3 --data, --quantize w8a8)"
     return "cannot be computed by rows"
 
 

@@ -75,14 +75,33 @@ def budget(program: Program, files: Files, target: Target) -> MemoryBudget:
 
 
 def require_memory(found: MemoryBudget, program: Program, target: Target) -> None:
-    """Raise TooLarge for a model that takes more than the target has. The message names the step that takes most RAM."""
+    """Raise TooLarge for a model that takes more than the target has, with what takes most of it, and what would do."""
     if target.ram and found.ram > target.ram:
         node, size = largest_step(program)
         at = f"'{node}', whose operands lie in {size:,} B of it, sets it" if node else "its inputs and outputs set it"
-        way = " (--interface codes,arena has inputs and outputs in the arena)" if found.ports else ""
-        raise TooLarge(f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed: {at}; {found}{way}", found)
+        allowed = f"the model needs {found.ram:,} B of RAM, {target.ram:,} are allowed"
+        raise TooLarge(f"{allowed}: {at}; {found}{_ways(found, program)}", found)
     if not found.fits(target):
-        raise TooLarge(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {found}", found)
+        sizes = weights_by_node(program)
+        most = max(sizes, key=lambda node: sizes[node], default="")
+        at = f"the weights of '{most}' take most, {sizes[most]:,} B; " if most else ""
+        raise TooLarge(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {at}{found}", found)
+
+
+def _ways(found: MemoryBudget, program: Program) -> str:
+    """Options that may take less RAM."""
+    ways = ["--interface codes,arena has inputs and outputs in the arena"] if found.ports else []
+    pictures = program.stream is None and any(port.lines for port in program.inputs)
+    ways += ["--stream-input takes the picture by rows"] if pictures else []
+    return f" ({'; '.join(ways)})" if ways else ""
+
+
+def weights_by_node(program: Program) -> dict[str, int]:
+    """Bytes of weights in memory, by the nodes they were first made for."""
+    sizes: dict[str, int] = {}
+    for chunk in program.chunks:
+        sizes[chunk.node] = sizes.get(chunk.node, 0) + chunk.size
+    return sizes
 
 
 def largest_step(program: Program) -> tuple[str, int]:

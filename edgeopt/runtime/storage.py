@@ -7,6 +7,7 @@ taken out of the block by their placement; what cannot be is stored by itself, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,8 +41,8 @@ def store(program: Program, constants: Iterable[Value] = ()) -> Storage:
     apart = [place for place in places if place.apart]
     parts += [Part(content(place.value.array), place.value.array.dtype.itemsize, None) for place in apart]
     file, stored = write(parts)
-    names = {id(place.chunk): place.value.name for place in places if place.chunk is not None}
-    labels = [_label(group, names) for group in groups] + [place.value.name for place in apart]
+    names = {id(place.chunk): _called(place.value) for place in places if place.chunk is not None}
+    labels = [_label(group, names) for group in groups] + [_called(place.value) for place in apart]
     return Storage(
         file,
         [_tensor(*one) for one in zip(labels, parts, stored, strict=True)],
@@ -69,6 +70,13 @@ def _part(block: WeightBlock, group: list[Chunk]) -> Part:
     if first.origin is not None and first.origin.transform is not None:
         return Part(content(first.origin.source), first.width, first.offset, first.size, first.origin.transform)
     return Part(block.span(group), first.width, first.offset, last.offset + last.size - first.offset)
+
+
+def _called(value: Value) -> str:
+    """The name of a tensor; of one that a pass made, and that has but a number, what it is for."""
+    if not re.fullmatch(r"c~\d+", value.name) or not value.users:
+        return value.name
+    return f"{'weights' if value.array.ndim > 1 else 'numbers'} of {value.users[0].name}"
 
 
 def _label(group: list[Chunk], names: dict[int, str]) -> str:

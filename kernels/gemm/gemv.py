@@ -14,7 +14,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     product, terms = product_of(site)
     if product.rows > MOST_ROWS:
         raise Declined(f"{product.rows} rows are enough for the general product")
-    room = (site.target.vector_registers - 1) // (product.rows + 1)
+    room = (site.target.float_registers - 1) // (product.rows + 1)
     return prepared(site, product, terms, product.rows, max(1, min(VECTORS, room))).calls()
 
 

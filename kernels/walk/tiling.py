@@ -45,8 +45,8 @@ def ranked(target: Target, width: int, vectors: int, unit: int = 1, divided: boo
 
 def _room(target: Target, vectors: int) -> int:
     if target.multiplies_by_lane:
-        return (target.vector_registers - vectors) // (vectors + 1)
-    return (target.vector_registers - vectors - 1) // vectors
+        return (target.float_registers - vectors) // (vectors + 1)
+    return (target.float_registers - vectors - 1) // vectors
 
 
 def stall(tiling: Tiling, vectors: int, reading: float) -> float:

@@ -123,5 +123,5 @@ def pixels_in_tile(target: Target, width: int, weights: int) -> int:
 
     Long windows leave few registers; then weights are read for each product rather than pixels one by one.
     """
-    room = max(LEAST, target.vector_registers - weights - 2)
+    room = max(LEAST, target.float_registers - weights - 2)
     return -(-width // -(-width // room))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeopt.cli.costs import shown
 from edgeopt.pipeline import LAST, PIPELINE
 from tests.edgeopt.command_line import DIGITS, answered, compiled, edgeopt
 
@@ -31,6 +32,10 @@ def test_inspect_counts_the_compiled_model(tmp_path: Path) -> None:
     assert report["totals"]["macs"] == DIGITS_MACS
     assert report["totals"]["nodes"] < 20
     assert report["arena_bytes"] >= report["arena_lower_bound"] > 0
+
+
+def test_tiny_estimates_are_not_shown_as_nothing() -> None:
+    assert [shown(n, 1) for n in (1234.56, 0.05, 0.04, 0.00123, 0.0)] == ["1,234.6", "0.1", "0.04", "0.0012", "0.0"]
 
 
 def test_inspect_follows_the_shape() -> None:

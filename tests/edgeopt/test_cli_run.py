@@ -68,3 +68,12 @@ def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
 def test_an_unwritable_output_is_one_message(directory: Path, tmp_path: Path) -> None:
     result = edgeopt("run", directory, "--input", EVALUATION, "--output", tmp_path / "nowhere" / "y.npz")
     assert result.exit_code == 1 and "cannot write" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_nan_in_the_input_is_said(directory: Path, tmp_path: Path) -> None:
+    images = np.load(EVALUATION)["image"][:3].copy()
+    images[2, 0, 0, 0] = np.nan
+    np.savez(tmp_path / "x.npz", image=images)
+    result = edgeopt("run", directory, "--input", tmp_path / "x.npz", "--output", tmp_path / "y.npz")
+    assert result.exit_code == 0 and "warning: array 'image'" in result.stderr
+    assert "holds NaN in 1 of 3 samples, the first is sample 2" in result.stderr

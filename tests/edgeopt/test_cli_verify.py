@@ -149,3 +149,11 @@ def test_decisions_are_compared_over_all_samples() -> None:
     expected = [{"y": np.array([[0.0, 1.0]])}, {"y": np.array([[1.0, 0.0]])}]
     actual = [{"y": np.array([[0.0, 1.0]])}, {"y": np.array([[0.0, 1.0]])}]
     assert compare(expected, actual)[0].decisions == 0.5
+
+
+def test_samples_with_nan_are_refused(directory: Path, tmp_path: Path) -> None:
+    images = np.load(EVALUATION)["image"][:3].copy()
+    images[1, 0, 2, 2] = np.nan
+    np.savez(tmp_path / "x.npz", image=images)
+    result = edgeopt("verify", DIGITS, directory, "--input", tmp_path / "x.npz")
+    assert result.exit_code == 3 and "holds NaN in 1 of 3 samples, the first is sample 1" in result.stderr

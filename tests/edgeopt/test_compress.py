@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 import edgeopt
 from edgeopt.coding import coded_size
@@ -20,7 +22,7 @@ from edgeopt.report.compression import corrected, onnx_share
 from edgeopt.search import ladders
 from edgeopt.search.recipe import read_recipe, shipped
 from edgeopt.search.timing import layer_name
-from tests.edgeopt.command_line import DIGITS, EVALUATION
+from tests.edgeopt.command_line import DIGITS, EVALUATION, answered
 from tests.edgeopt.command_line import edgeopt as command
 
 PRUNE = '[[step]]\ntechnique = "prune"\nforms = ["unstructured-90", "unstructured-50"]\n'
@@ -60,6 +62,19 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     assert "the loss is not verified" in result.stderr
     json.loads((folder / "manifest.json").read_text())["compression"]
     assert command("run", folder, "--input", EVALUATION, "--output", tmp_path / "y.npz").exit_code == 0
+
+
+def test_the_result_is_written_for_other_runtimes(tmp_path: Path) -> None:
+    recipe, path = written(tmp_path, PRUNE), tmp_path / "small.onnx"
+    result = command("compress", DIGITS, "--recipe", recipe, "--emit", "onnx", "-o", path, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert answered(result)["output"] == str(path)
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    assert {opset.domain for opset in model.opset_import} <= {"", "ai.onnx"}
+    weights = [w for w in map(numpy_helper.to_array, model.graph.initializer) if w.ndim > 1 and w.dtype == np.float32]
+    assert any((w == 0).mean() > 0.2 for w in weights)  # zeros of pruning are there
+    assert command("compress", DIGITS, "--emit", "onnx", "--no-onnx").exit_code == 2
 
 
 def test_the_onnx_is_left_out_and_before_that_its_bytes_are_said(tmp_path: Path) -> None:

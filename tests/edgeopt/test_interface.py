@@ -11,12 +11,15 @@ from onnx import ModelProto, numpy_helper, parser
 
 import edgeopt
 from edgeopt.assembly import assemble
+from edgeopt.evaluate.data import DataSet
+from edgeopt.interpret import interpret
 from edgeopt.ir import Array
 from edgeopt.lower.ports import Interface, code_ports, left_in_float
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.runtime.interface import to_codes, to_reals
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.writing import FileForm
+from edgeopt.search.output_codes import code_outputs
 from edgeopt.target import host, target
 from tests.edgeopt.command_line import DIGITS
 from tests.edgeopt.command_line import edgeopt as command
@@ -132,3 +135,38 @@ def test_an_artifact_says_where_its_inputs_lie(tmp_path: Path) -> None:
     }
     header = (tmp_path / "d" / "coded.h").read_text()
     assert "CODED_INPUT_0_ZERO_POINT (-5)" in header and "#define CODED_OUTPUT_0_OFFSET" in header
+
+
+def test_what_is_computed_in_float_at_last_is_rounded_to_codes() -> None:
+    """Logits by their range on data, probabilities by their bounds; what has neither, and float networks, stay as they are."""
+    graph = edgeopt.compile(network()).graph
+    samples_of = DataSet({"x": samples()})
+    body = "c = Conv<pads=[1,1,1,1]>(d, wd) y = Softmax<axis=1>(c)"
+    soft = edgeopt.compile(_with_end(body)).graph
+    for subject, data, expected in ((soft, None, (1 / 256, -128)), (edgeopt.compile(_with_end(LOGITS)).graph, samples_of, None)):
+        before = interpret(subject, {"x": samples()[:1]})["y"]
+        code_outputs(subject, data)
+        after = interpret(subject, {"x": samples()[:1]})["y"]
+        codes = code_ports(subject)["y"]
+        assert np.abs(after - before).max() <= 1.01 * codes.scale  # 1 is one code less, as everywhere
+        assert expected is None or (codes.scale, codes.zero) == expected
+    plain = edgeopt.compile(_with_end(LOGITS)).graph
+    code_outputs(plain, None)
+    assert "y" not in code_ports(plain)
+    count = len(graph.nodes)
+    code_outputs(graph, samples_of)  # dequantised at last already
+    assert len(graph.nodes) == count
+
+
+LOGITS = "y = Conv<pads=[1,1,1,1]>(d, wd)"
+
+
+def _with_end(end: str) -> ModelProto:
+    """The quantised convolution with another end."""
+    model = network()
+    head = '<ir_version: 10, opset_import: ["" : 21]> coded (float[1,4,6,5] x) => (float[1,3,6,5] y)'
+    constants = "<float s = {0.02}, int8 z = {-5}, float[3] ws = {0.01, 0.02, 0.015}, int8[3] wz = {0, 0, 0}>"
+    begin = "q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) wd = DequantizeLinear<axis=0>(w, ws, wz)"
+    made = parser.parse_model(f"{head} {constants} {{ {begin} {end} }}")
+    made.graph.initializer.extend(i for i in model.graph.initializer if i.name == "w")
+    return made

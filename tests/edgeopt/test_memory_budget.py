@@ -55,7 +55,10 @@ def test_the_budget_is_what_the_program_takes(where: str) -> None:
 
 @pytest.mark.parametrize(
     ("bounds", "words"),
-    [({"ram": 2000}, "of RAM, 2,000 are allowed: 'layer.*--interface codes"), ({"flash": 999}, "of flash, 999")],
+    [
+        ({"ram": 2000}, "of RAM, 2,000 are allowed: 'layer.*--interface codes"),
+        ({"flash": 999}, "of flash, 999 are allowed: the weights of .layer"),
+    ],
 )
 def test_a_bound_that_is_not_met_names_what_sets_it(bounds: dict[str, int], words: str) -> None:
     with pytest.raises(EdgeoptError, match=words):

@@ -44,6 +44,20 @@ def test_level_three_tells_all_its_stages() -> None:
     assert [share for _, share in told] == sorted(share for _, share in told) and len({share for _, share in told}) > 8
 
 
+def test_lines_are_written_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(console, "monotonic", lambda: now)
+    with console.progressing("compiling net"):
+        stage("reading and optimising")
+        now += console.PATIENCE
+        stage("timing layers")
+        list(each([1, 2, 3]))
+        stage("generating code")
+    assert capsys.readouterr().err.splitlines() == ["compiling net: timing layers (70%)", "compiling net: generating code (95%)"]
+
+
 def test_the_bar_is_drawn_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=120))

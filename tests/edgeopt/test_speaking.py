@@ -54,6 +54,14 @@ def test_python_m_edgeopt() -> None:
     assert done.stdout.startswith("edgeopt") and package.__version__ in done.stdout
 
 
+def test_python_m_edgeopt_in_the_folder_that_holds_a_clone(tmp_path: Path) -> None:
+    """Python then has a package of that name without a file, which the command replaces by the real one."""
+    code = "import sys, types, runpy; sys.modules['edgeopt'] = types.ModuleType('edgeopt'); sys.argv = ['edgeopt', '--version']; "
+    code += f"runpy.run_path({str(ROOT / 'edgeopt' / '__main__.py')!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.stdout.startswith("edgeopt") and package.__version__ in done.stdout, done.stderr
+
+
 def test_tables_fit_80_columns(tmp_path: Path) -> None:
     artifact = compiled(tmp_path)
     commands: tuple[tuple[str | Path, ...], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,8 @@ def test_integer_weights_are_stored_once(tmp_path: Path) -> None:
     large = [about for about in again.manifest["storage"]["constants"] if about["bytes"] in (48 * 16 * 9, 48 * 40)]
     assert len(large) == 2 and all(about["block"] is not None for about in large)
     np.testing.assert_array_equal(again.run({"x": X})["y"], model.run({"x": X})["y"])
+    made = [about["name"] for about in again.manifest["storage"]["tensors"]]
+    assert not any(re.match(r"c~\d", name) for name in made), made  # but numbers: what they belong to is said
     for old, new in zip(model.graph.constants, again.graph.constants, strict=True):
         assert (old.name, old.array.tobytes()) == (new.name, new.array.tobytes())
 

@@ -175,6 +175,9 @@ def test_what_cannot_be_streamed_is_said() -> None:
 def test_floats_are_to_be_quantised() -> None:
     with pytest.raises(EdgeoptError, match="compute in float32.*quantise"):
         edgeopt.compile(DIGITS, target="cortex-m4", options=edgeopt.Options(stream_input=True))
+    with pytest.raises(EdgeoptError, match="FusedConv.*computes in float32.*quantise"):
+        raw = {"image": "uint8,nhwc"}
+        edgeopt.compile(DIGITS, target="cortex-m4", options=edgeopt.Options(stream_input=True, inputs=raw))
     with pytest.raises(EdgeoptError, match="stream_input is for microcontrollers"):
         edgeopt.compile(DIGITS, options=edgeopt.Options(stream_input=True))
 
@@ -210,3 +213,25 @@ def test_the_command_says_what_is_streamed(tmp_path: Path) -> None:
     assert "digits_stream_rows" in (tmp_path / "net" / "digits.rs").read_text()
     again = edgeopt.load(tmp_path / "net")  # the manifest is checked
     assert again.manifest["interface"]["rows"] == [8, 8]
+
+
+def test_what_prepares_pixels_runs_row_by_row_too() -> None:
+    """Factors by channel, in float, between a picture of bytes and the codes of the first layer."""
+    needs_tool("cc")
+    graph, _ = pictures(SMALL, 19, 22, 3)
+    picture, first, old = graph.inputs[0], graph.nodes[1], graph.nodes[0].output
+    picture.type = old.type = None
+    picture.type = TensorType("uint8", (1, 19, 22, 3))
+    one, zero = graph.constant("one", np.array(1, np.float32)), graph.constant("zero", np.array(0, np.uint8))
+    factor = graph.constant("factor", np.array([0.011, 0.012, 0.013], np.float32).reshape(1, 3, 1, 1))
+    grid = [graph.constant("scale", np.array(0.02, np.float32)), graph.constant("mid", np.array(7, np.int8))]
+    real = graph.make("DequantizeLinear", [old, one, zero], [None], first).output
+    scaled = graph.make("Mul", [real, factor], [None], first).output
+    first.set_input(0, graph.make("QuantizeLinear", [scaled, *grid], [None], first).output)
+    infer_types(graph)
+    x = np.random.default_rng(8).integers(0, 256, (1, 19, 22, 3)).astype(np.uint8)
+    right = assemble(clone(graph), host()).run({"picture": x})
+    assert [len(piece.nodes) for piece in front(graph).pieces] == [3, 1, 2, 1]
+    with Emulator(library(graph, scalar_host())) as emulator:
+        for name, codes in emulator.run({"picture": x}).items():
+            np.testing.assert_array_equal(codes, right[name])
