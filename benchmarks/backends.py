@@ -1,9 +1,10 @@
 """The second back end against the first on whole networks: ``python -m benchmarks.backends MODEL... [--level 1] [--json]``.
 
-Both compile one program. Shown are the share of steps with TIR of their own and the kernels of the others, the greatest
-difference of results (of floats relative to the greatest value; of integers the number of elements that differ), and the least
-milliseconds on one thread of runs in turn. ``--share`` stops before code is run. The exit code is 1 where results differ by more
-than 1e-4, or any integer.
+Both compile one program. Shown are the share of steps with TIR of their own, how many of these are translated from kernel
+functions, and the kernels of the others; the greatest difference of results (of floats relative to the greatest value; of
+integers the number of elements that differ), and the least milliseconds on one thread of runs in turn. ``--share`` stops before
+code is run; with ``--target arm`` both run under emulation, untimed. The exit code is 1 where results differ by more than 1e-4,
+or any integer, or less than ``--least`` percent of a network's steps have TIR.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,8 +28,9 @@ from edgeopt.ir import Array
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.pipeline import optimize
+from edgeopt.runtime.emulate import Emulator
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.target import target
+from edgeopt.target import Target, target
 
 TOLERANCE = 1e-4
 MARKS = ("numba", "tvm")
@@ -40,6 +43,7 @@ class Row:
     network: str
     steps: int
     own: int
+    translated: int
     rest: dict[str, int]
     difference: float | None = None
     differing: int | None = None
@@ -51,27 +55,34 @@ class Row:
         return not self.differing and (self.difference is None or self.difference <= TOLERANCE)
 
 
-def share(path: Path, level: int) -> Row:
+def share(path: Path, level: int, where: Target) -> Row:
     """What of a network has TIR, without running it."""
     graph = load(path)
     optimize(graph, level)
-    host = target("host")
-    record = find_backend("tvm").record(lower(graph, host, "network", kernels_for(level)), host)
-    return Row(path.name, record["steps"], record["own"], record["rest"])
+    record = find_backend("tvm").record(lower(graph, where, "network", kernels_for(level)), where)
+    return Row(path.name, record["steps"], record["own"], record["translated"], record["rest"])
 
 
-def compared(path: Path, level: int, rounds: int) -> Row:
-    """A network compiled by both, its results and times."""
-    graph, row = load(path), share(path, level)
+def compared(path: Path, level: int, where: Target, rounds: int) -> Row:
+    """A network compiled by both, its results, and on this machine its times."""
+    graph, here = load(path), where.name == "host"
     optimize(graph, level)
-    models = [assemble(graph, target("host"), level, backend=backend) for backend in (NUMBA, find_backend("tvm"))]
-    inputs = random_inputs(path)
-    results = [model.run(inputs) for model in models]
+    backends = (NUMBA, find_backend("tvm"))
+    models = [assemble(graph, where, level, symbol="network", library=not here, backend=backend) for backend in backends]
+    record, inputs = models[1].manifest["backend"], random_inputs(path)
+    row = Row(path.name, record["steps"], record["own"], record["translated"], record["rest"])
+    results = [model.run(inputs) if here else _emulated(model, inputs) for model in models]
     pairs = [(np.asarray(value), np.asarray(results[1][name])) for name, value in results[0].items()]
     row.difference = max((_difference(a, b) for a, b in pairs if a.dtype.kind == "f"), default=0.0)
     row.differing = sum(int((a != b).sum()) for a, b in pairs if a.dtype.kind != "f")
-    row.milliseconds = dict(zip(MARKS, _least(models, inputs, rounds), strict=True))
+    if here:
+        row.milliseconds = dict(zip(MARKS, _least(models, inputs, rounds), strict=True))
     return row
+
+
+def _emulated(model: CompiledModel, inputs: dict[str, Array]) -> dict[str, Array]:
+    with Emulator(model) as emulator:
+        return emulator.run(inputs)
 
 
 def _difference(a: Array, b: Array) -> float:
@@ -90,11 +101,13 @@ def _least(models: list[CompiledModel], inputs: dict[str, Array], rounds: int) -
 
 def _shown(row: Row) -> str:
     rest = ", ".join(f"{kernel} {count}" for kernel, count in row.rest.items())
-    text = f"{row.network}: {row.own} of {row.steps} steps; others: {rest or 'none'}"
+    text = f"{row.network}: {row.own} of {row.steps} steps, {row.translated} translated; others: {rest or 'none'}"
+    if row.difference is not None:
+        text += f"; difference {row.difference:.1e}, {row.differing} integers"
     if row.milliseconds is None:
         return text
-    times = " ".join(f"{name} {ms:.2f}" for name, ms in row.milliseconds.items())
-    return f"{text}; difference {row.difference:.1e}, {row.differing} integers; ms {times}"
+    ratio = row.milliseconds["tvm"] / row.milliseconds["numba"]
+    return f"{text}; ms " + " ".join(f"{name} {ms:.2f}" for name, ms in row.milliseconds.items()) + f" ({ratio:.2f})"
 
 
 def main() -> None:
@@ -103,17 +116,25 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--level", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--target", default="host")
+    parser.add_argument("--least", type=float, default=0.0)
     parser.add_argument("--share", action="store_true")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    rows = []
+    given, rows = parser.parse_args(), list[Row]()
+    where = target(given.target)
     for path in given.models:
-        rows.append(share(path, given.level) if given.share else compared(path, given.level, given.rounds))
+        row = share(path, given.level, where) if given.share else compared(path, given.level, where, given.rounds)
+        rows.append(row)
         print(json.dumps(asdict(rows[-1])) if given.json else _shown(rows[-1]), flush=True)
-    rest = sum((Counter(row.rest) for row in rows), Counter[str]())
-    total = Row("all", sum(row.steps for row in rows), sum(row.own for row in rows), dict(rest.most_common()))
+    total = _total(rows)
     print(json.dumps(asdict(total)) if given.json else _shown(total))
-    sys.exit(0 if all(row.right for row in rows) else 1)
+    sys.exit(0 if all(row.right and 100 * row.own >= given.least * row.steps for row in rows) else 1)
+
+
+def _total(rows: Sequence[Row]) -> Row:
+    rest = sum((Counter(row.rest) for row in rows), Counter[str]())
+    steps, own, translated = (sum(getattr(row, name) for row in rows) for name in ("steps", "own", "translated"))
+    return Row("all", steps, own, translated, dict(rest.most_common()))
 
 
 if __name__ == "__main__":

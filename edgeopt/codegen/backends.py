@@ -43,9 +43,9 @@ class Backend(Protocol):
         """The object file of ``program`` for ``target``, from the cache where the same was built before."""
 
     def record(self, program: Program, target: Target) -> dict[str, Any]:
-        """What the manifest says of it: its name and version, its ``own`` among the ``steps``, and the ``rest``: kernels that are
+        """What the manifest says of it: its name and version, how many of the ``steps`` are its ``own``, how many of these are
 
-        numba's all the same, with the number of steps of each.
+        ``translated`` from kernel functions, and the ``rest``: kernels that are numba's all the same, with their steps.
         """
 
 
@@ -61,7 +61,7 @@ class NumbaBackend:
     def record(self, program: Program, target: Target) -> dict[str, Any]:
         """All steps are numba's."""
         count = len(program.native)
-        return {"name": self.name, "version": numba.__version__, "steps": count, "own": count, "rest": {}}
+        return {"name": self.name, "version": numba.__version__, "steps": count, "own": count, "translated": 0, "rest": {}}
 
 
 NUMBA: Backend = NumbaBackend()

@@ -34,9 +34,9 @@ def is_walk(step: Step) -> bool:
 
 
 def is_shaped(step: Step, parts: Mapping[str, str]) -> bool:
-    """True for a captured kernel that is nearly all vector code, which LLVM need not look for."""
+    """True for a kernel that is nearly all vector code, which LLVM need not look for."""
     if isinstance(step, WrittenStep):
-        return False
+        return step.code.shaped
     written = sum(len(parts[name]) for name, _, _ in _parts(step))
     return written > _SHAPED * (written + len(_CAPTURED[_outline_name(step)]))
 

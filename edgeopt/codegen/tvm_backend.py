@@ -5,22 +5,27 @@ Driver, entry points and threads are those of the first back end: what differs i
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from edgeopt.codegen.build import build
+from edgeopt.codegen.identity import identity
 from edgeopt.codegen.tvm_extra import VERSIONS
-from edgeopt.codegen.tvm_text import kernel_text
-from edgeopt.codegen.written import PLACE, WrittenStep, written
+from edgeopt.codegen.tvm_text import kernel_text, translated_text
+from edgeopt.codegen.written import PLACE, Code, WrittenStep, written
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.stated import form_of
 from edgeopt.kernels.tvm import TABLE
+from edgeopt.kernels.tvm.translated import translated
 from edgeopt.lower.program import HostStep, Program, Step
 from edgeopt.target import Target
 
 Key = tuple[object, tuple[int | float, ...], tuple[str, ...], Target]
+SHAPED = 0.4  # of the lines of a translated kernel in vector code
+log = logging.getLogger(__name__)
 
 
 class TvmBackend:
@@ -30,18 +35,19 @@ class TvmBackend:
 
     def __init__(self) -> None:
         self._programs: WeakKeyDictionary[Program, dict[Target, Program]] = WeakKeyDictionary()
-        self._texts: dict[Key, str | None] = {}
+        self._codes: dict[Key, Code | None] = {}
 
     def build(self, program: Program, target: Target, library: bool = False) -> bytes:
         """See ``edgeopt.codegen.backends``."""
         return build(self.rewritten(program, target), target, library)
 
     def record(self, program: Program, target: Target) -> dict[str, Any]:
-        """How many of the steps are TIR, and the kernels of the others with their number."""
+        """How many of the steps are TIR, those ``translated`` among them, and the kernels of the others with their number."""
         native = self.rewritten(program, target).native
+        own = [step.code for step in native if isinstance(step, WrittenStep)]
         rest = Counter(step.call.full_name for step in native if not isinstance(step, WrittenStep))
-        own = len(native) - rest.total()
-        return {"name": self.name, "version": VERSIONS["apache-tvm"], "steps": len(native), "own": own, "rest": dict(rest)}
+        shares = {"own": len(own), "translated": sum(code.translated for code in own), "rest": dict(rest)}
+        return {"name": self.name, "version": VERSIONS["apache-tvm"], "steps": len(native), **shares}
 
     def rewritten(self, program: Program, target: Target) -> Program:
         """``program`` with TIR in the steps that have some."""
@@ -53,20 +59,28 @@ class TvmBackend:
 
     def _step(self, step: Step, target: Target) -> Step:
         form = form_of(step.call.function)
-        if type(form) not in TABLE:
-            return step
-        key = (form, step.call.constants, step.dtypes, target)
-        if key not in self._texts:
-            self._texts[key] = _text(*key)
-        text = self._texts[key]
-        return step if text is None else written(step, text)
+        key = (form if type(form) in TABLE else identity(step.call.function), step.call.constants, step.dtypes, target)
+        if key not in self._codes:
+            self._codes[key] = _code(step, form, target)
+        code = self._codes[key]
+        return step if code is None else written(step, code)
 
 
-def _text(form: Any, constants: tuple[int | float, ...], dtypes: tuple[str, ...], target: Target) -> str | None:
+def _code(step: Step, form: object, target: Target) -> Code | None:
+    """From the form where it has TIR, else from the function; None where that cannot be written in TIR either."""
+    if type(form) in TABLE:
+        try:
+            made = TABLE[type(form)](form, step.call.constants, step.dtypes, target)
+            return Code(kernel_text(made, step.dtypes, target, PLACE))
+        except Declined:
+            pass
     try:
-        return kernel_text(TABLE[type(form)](form, constants, dtypes, target), dtypes, target, PLACE)
-    except Declined:
+        function, vectors = translated(step.call.function, step.call.constants, step.dtypes)
+    except Declined as declined:
+        log.info("%s has no TIR: %s", step.call.full_name, declined)
         return None
+    text = translated_text(function, step.dtypes, target, PLACE)
+    return Code(text, translated=True, shaped=vectors > SHAPED * text.count("\n"))
 
 
 BACKEND = TvmBackend()

@@ -10,17 +10,36 @@ from typing import Any
 import tvm
 from tvm import tirx
 
+from edgeopt.codegen.parts import FAST_MATH
+from edgeopt.codegen.tvm_spelling import spelled_out
 from edgeopt.target import Target
 
-_DROPPED = ("target ", "source_filename", "; ", "!", "attributes #", "@llvm.global_ctors", "    #dbg_")
+_DROPPED = ("target ", "source_filename", "; ", "!", "attributes #", "@", "    #dbg_")
 _DEFINED = re.compile(r"^define [^@\n]*void @kernel\((.*)\)[^){\n]*\{$", re.MULTILINE)
+_FUNCTION = re.compile(r"^define [^@\n]*@kernel\(.*?^\}$", re.MULTILINE | re.DOTALL)
 
 
 def kernel_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:
     """The PrimFunc ``function`` of pointers and two int64 as LLVM IR, optimised by TVM for ``target``, called ``name``."""
-    mod = tvm.IRModule({"kernel": function.with_attr("target", _target(target))})
-    module = tvm.get_global_func("target.build.llvm")(_lowering()(mod), _target(target))
-    return _called(_bare(module.inspect_source("ll")), len(dtypes), name)
+    return _generated(_lowering()(_module(function, _target(target))), _target(target), len(dtypes), name)
+
+
+def translated_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:
+    """The same of a function that was written from a kernel's own: left as TVM's code generator makes it, with that arithmetic
+
+    which captured kernels have, and what TIR does not say spelled out.
+    """
+    how = _target(target, plain=True)
+    return spelled_out(_generated(_module(function, how), how, len(dtypes), name))
+
+
+def _module(function: Any, target: Any) -> Any:
+    return tvm.IRModule({"kernel": function.with_attr("target", target)})
+
+
+def _generated(mod: Any, target: Any, pointers: int, name: str) -> str:
+    module = tvm.get_global_func("target.build.llvm")(mod, target)
+    return _called(_bare(module.inspect_source("ll")), pointers, name)
 
 
 @cache
@@ -31,16 +50,21 @@ def _lowering() -> Any:
 
 
 @cache
-def _target(target: Target) -> Any:
-    return tvm.target.Target(
-        {"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "mattr": [f for f in target.features.split(",") if f]}
-    )
+def _target(target: Target, plain: bool = False) -> Any:
+    features = [f for f in target.features.split(",") if f]
+    options: dict[str, Any] = {"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "mattr": features}
+    if plain:
+        options |= {"opt-level": 0, **{f"fast-math-{flag}": True for flag in sorted(FAST_MATH)}}
+    return tvm.target.Target(options)
 
 
 def _bare(text: str) -> str:
-    """``text`` without what says where it was made: target, attributes, debugging, addresses of TVM's types."""
+    """The function alone, and what it declares, without what says where it was made: target, attributes, debugging."""
     lines = [line for line in text.split("\n") if not line.startswith(_DROPPED)]
-    return re.sub(r"(,? ![\w.]+ !\d+)+| #\d+(?=[\s{]|$)", "", "\n".join(lines), flags=re.MULTILINE)
+    text = re.sub(r"(,? ![\w.]+ !\d+)+| #\d+(?=[\s{]|$)", "", "\n".join(lines), flags=re.MULTILINE)
+    found = _FUNCTION.search(text)
+    assert found is not None, text
+    return "\n".join([*(line for line in text.split("\n") if line.startswith("declare ")), found[0]])
 
 
 def _called(text: str, pointers: int, name: str) -> str:

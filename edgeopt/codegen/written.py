@@ -12,22 +12,34 @@ PLACE = "kernel_to_be_named"  # what the function is called in the text
 
 
 @dataclass(frozen=True)
-class WrittenStep(Step):
-    """A step with LLVM IR that defines ``PLACE`` as a captured kernel is defined: the operands, then a range of chunks."""
+class Code:
+    """LLVM IR that defines ``PLACE`` as a captured kernel is defined: the operands, then a range of chunks.
 
-    text: str = ""
+    ``translated``: it was written from the kernel's function, not from its form. ``shaped``: nearly all of it is vector code.
+    """
+
+    text: str
+    translated: bool = False
+    shaped: bool = False
+
+
+@dataclass(frozen=True)
+class WrittenStep(Step):
+    """A step with code of its own."""
+
+    code: Code = Code("")
 
     @cached_property
     def kernel(self) -> str:
         """The symbol of the kernel, a hash of its code."""
-        return "kernel_" + digest("written", self.text)
+        return "kernel_" + digest("written", self.code.text, self.code.shaped)
 
     @property
     def named_text(self) -> str:
         """The code under that name."""
-        return self.text.replace(PLACE, self.kernel)
+        return self.code.text.replace(PLACE, self.kernel)
 
 
-def written(step: Step, text: str) -> WrittenStep:
-    """``step`` with ``text`` as its code."""
-    return WrittenStep(**{field.name: getattr(step, field.name) for field in fields(step)}, text=text)
+def written(step: Step, code: Code) -> WrittenStep:
+    """``step`` with ``code`` as its code."""
+    return WrittenStep(**{field.name: getattr(step, field.name) for field in fields(step)}, code=code)

@@ -214,6 +214,8 @@ class Emitter:
         """``for i in range(count): carried = body(i, *carried)``, at least one iteration, carried values in registers."""
         if isinstance(count, int) and count == 1:
             return list(body(integer(0), *carried))
+        if hasattr(self.builder, "counted_loop"):  # a builder of code whose loops are statements
+            return list(self.builder.counted_loop(count, carried, body))
         before = self.builder.block
         head = self.builder.append_basic_block("tile")
         after = self.builder.append_basic_block("tile.end")

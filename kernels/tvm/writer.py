@@ -18,7 +18,7 @@ from edgeopt.target import Target
 
 Value = Any
 _ENDLESS = 1 << 48  # elements of a buffer of which only the address is known
-_DEVICE_KERNEL = 2  # TVM's convention for functions that are called with their arguments as they are
+DEVICE_KERNEL = 2  # TVM's convention for functions that are called with their arguments as they are
 
 
 class Writer:
@@ -170,7 +170,7 @@ def written(target: Target, dtypes: Sequence[str], body: Callable[[Writer, Value
         kinds = [stored_type(dtype) for dtype in dtypes]
         pointers = [build.arg(f"p{i}", build.handle(kind)) for i, kind in enumerate(kinds)]
         begin, end = build.arg("begin", build.int64()), build.arg("end", build.int64())
-        build.func_attr({"global_symbol": "kernel", "calling_conv": _DEVICE_KERNEL, "tirx.noalias": True})
+        build.func_attr({"global_symbol": "kernel", "calling_conv": DEVICE_KERNEL, "tirx.noalias": True})
         buffers = [build.decl_buffer((_ENDLESS,), kind, data=p) for p, kind in zip(pointers, kinds, strict=True)]
         with build.serial(begin, end) as chunk:
             body(Writer(target, buffers), chunk)

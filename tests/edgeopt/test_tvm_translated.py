@@ -1,0 +1,168 @@
+"""Kernels whose TIR is written from their own functions: numba's rules of arithmetic, vector code, and what TIR cannot say."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from edgeopt.codegen.backends import Backend, find_backend
+from edgeopt.codegen.native import NativeModule
+from edgeopt.codegen.tvm_spelling import spelled_out
+from edgeopt.ir import Array
+from edgeopt.kernels.call import Input, KernelCall, Output
+from edgeopt.kernels.emit.emitter import I8, Emitter, Value
+from edgeopt.kernels.emit.exact import exactly
+from edgeopt.kernels.emit.intrinsics import inline, offset
+from edgeopt.kernels.emit.vector_function import vector_function
+from edgeopt.lower.program import Binding, Place, Program, Step, WeightBlock
+from edgeopt.target import target
+
+HOST = target("host")
+
+
+@pytest.fixture(scope="module")
+def tvm() -> Backend:
+    pytest.importorskip("tvm")
+    return find_backend("tvm")
+
+
+def results(backend: Backend, function: Callable[..., None], x: Array, y: Array, constants: Sequence[int | float] = ()) -> Array:
+    """What ``function(x, y, 0, 4, constants...)`` leaves in y; all of it is TIR where ``backend`` is TVM's."""
+    call = KernelCall(function, (Input(0), Output(0)), tuple(constants), 4)
+    step = Step(call, (Place("input", 0), Place("output", 0)), (x.dtype.name, y.dtype.name), "node", "Test", (x.nbytes, y.nbytes))
+    inputs, outputs = [Binding("x", None, Place("input", 0))], [Binding("y", None, Place("output", 0))]
+    program = Program("small", [step], inputs, outputs, 64, 64, 0, WeightBlock())
+    record = backend.record(program, HOST)
+    assert record["own"] == 1, record
+    native, made = NativeModule(backend.build(program, HOST), "small", HOST), y.copy()
+    given, taken, room = (ctypes.c_void_p * 1)(x.ctypes.data), (ctypes.c_void_p * 1)(made.ctypes.data), (ctypes.c_uint8 * 256)()
+    native.steps((ctypes.c_void_p * 5)(*(ctypes.addressof(v) for v in (given, taken, room, room, room))), 0, 1)
+    return made
+
+
+def _widens(x: Any, y: Any, begin: int, end: int) -> None:
+    for i in range(begin, end):
+        total = 0
+        for j in range(i + 1):
+            total = total + x[j] * np.float32(0.5)
+        y[i] = total
+
+
+def _rounds_down(x: Any, y: Any, begin: int, end: int, by: int) -> None:
+    for i in range(begin, end):
+        y[2 * i], y[2 * i + 1] = x[i] // by, x[i] % by
+
+
+def _overflows(x: Any, y: Any, begin: int, end: int) -> None:
+    for i in range(begin, end):
+        y[i] = x[i] * x[i] + x[i] if x[i] > 100 and x[i] < 250 else -x[i] >> 1
+
+
+@inline
+def _early(p: Any, i: Any, limit: Any) -> Any:
+    if i >= limit:
+        return np.float32(-1)
+    if p[i] < 0:
+        return p[i] / np.float32(3)
+    return p[i]
+
+
+def _leaves(x: Any, y: Any, begin: int, end: int, limit: int) -> None:
+    for i in range(begin, end):
+        if x[i] == 0:
+            y[i] = 7
+            continue
+        y[i] = _early(x, i, limit)
+
+
+def _moves(x: Any, y: Any, begin: int, end: int) -> None:
+    here = offset(x, begin)
+    for i in range(begin, end, 2):
+        y[i], y[i + 1] = here[1], here[0]
+        here = offset(here, 2)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "y", "constants"),
+    [
+        (_widens, np.array([1, 2, 3, 4], np.float32), np.zeros(4, np.float64), ()),
+        (_rounds_down, np.array([-7, 7, -6, 0], np.int32), np.zeros(8, np.int32), (3,)),
+        (_rounds_down, np.array([-7, 7, -6, 1], np.int64), np.zeros(8, np.int64), (-3,)),
+        (_overflows, np.array([3, 255, 200, 101], np.uint8), np.zeros(4, np.int32), ()),
+        (_overflows, np.array([3, -128, 120, 101], np.int8), np.zeros(4, np.int32), ()),
+        (_leaves, np.array([0, -3, 5, 6], np.float32), np.zeros(4, np.float32), (3,)),
+        (_moves, np.array([1, 2, 3, 4], np.int16), np.zeros(4, np.int16), ()),
+    ],
+)
+def test_scalars_follow_the_rules_of_numba(
+    tvm: Backend, function: Callable[..., None], x: Array, y: Array, constants: Sequence[int]
+) -> None:
+    np.testing.assert_array_equal(
+        results(tvm, function, x, y, constants), results(find_backend("numba"), function, x, y, constants)
+    )
+
+
+def _vectors(emit: Callable[[Emitter, Value, Value], None]) -> Callable[..., None]:
+    run = vector_function(HOST, 2, emit)
+
+    def kernel(x: Any, y: Any, begin: int, end: int) -> None:
+        run(offset(x, begin), offset(y, begin))
+
+    return kernel
+
+
+def _rounded_apart(e: Emitter, x: Value, y: Value) -> None:
+    """The rounding of x * x where product and difference are contracted, else zero."""
+    exact, value = exactly(e), e.load(x)
+    e.store(exact.sub(exact.mul(value, value), exact.mul(value, value)), y)
+
+
+def _carries(e: Emitter, x: Value, y: Value) -> None:
+    def turn(i: Value, here: Value, total: Value) -> list[Value]:
+        return [e.at(here, e.lanes), e.add(total, e.load(here))]
+
+    e.store(e.loop(3, [x, e.constant(1.0)], turn)[1], y)
+
+
+def _first_lanes(e: Emitter, x: Value, y: Value) -> None:
+    e.store(e.constant(-5.0), y)
+    e.store_first(e.load_first(x, 1), y, 1)
+
+
+def _dots(e: Emitter, x: Value, y: Value) -> None:
+    codes, weights = (e.builder.bitcast(e.load(x, place), ir.VectorType(I8, 4 * e.lanes)) for place in (0, e.lanes))
+    e.store(e.builder.sitofp(e.dot4(e.integers(3), codes, weights), e.vector), y)
+
+
+@pytest.mark.parametrize("emit", [_rounded_apart, _carries, _first_lanes, _dots])
+def test_vector_code_is_the_same(tvm: Backend, emit: Callable[[Emitter, Value, Value], None]) -> None:
+    x = np.random.default_rng(3).uniform(-2, 2, 4 * HOST.lanes).astype(np.float32)
+    y, kernel = np.zeros(HOST.lanes, np.float32), _vectors(emit)
+    made = results(tvm, kernel, x, y)
+    np.testing.assert_array_equal(made, results(find_backend("numba"), kernel, x, y))
+    assert np.any(made) == (emit is not _rounded_apart)
+
+
+def test_what_tir_cannot_say_is_spelled_out() -> None:
+    text = """declare <4 x float> @written.fadd.float32x4(<4 x float>, <4 x float>)
+
+declare void @written.llvm.prefetch.p0(ptr, i32, i32, i32)
+
+  %v = call reassoc nsz contract <4 x float> @written.fadd.float32x4(<4 x float> %a, <4 x float> splat (float 1.0))
+  %w = add nsw <4 x i32> %c, %d
+  %i = add nsw i64 %e, 1
+  call void @written.llvm.prefetch.p0(ptr %p, i32 0, i32 2, i32 1)
+for_next_kept1:                                   ; preds = %for_body_kept1
+  %n = add nsw i64 %kept1, 1
+  br label %for_begin_kept1
+"""
+    made = spelled_out(text)
+    assert "%v = fadd nsz <4 x float> %a, splat (float 1.0)" in made
+    assert "%w = add <4 x i32>" in made and "%i = add nsw i64" in made
+    assert "declare void @llvm.prefetch.p0(" in made and "call void @llvm.prefetch.p0(" in made and "@written" not in made
+    assert "br label %for_begin_kept1, !llvm.loop !1" in made and "!1 = distinct !{!1, !0}" in made
