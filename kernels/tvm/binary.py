@@ -10,7 +10,7 @@ from tvm import tirx
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.pointwise.binary import Pair
 from edgeopt.kernels.tvm.copy import located
-from edgeopt.kernels.tvm.writer import Value, Writer, let, type_of, written
+from edgeopt.kernels.tvm.writer import Value, Writer, intrinsic, let, type_of, written
 from edgeopt.target import Target
 
 Formula = Callable[[Value, Value], Value]
@@ -26,8 +26,8 @@ _ARITHMETIC: dict[str, Formula] = {
 _FLOAT: dict[str, Formula] = {
     **_ARITHMETIC,
     "Div": lambda x, y: x / y,
-    "Max": lambda x, y: tirx.Select(tirx.any(y < x, x.equal(x) == 0), x, y),
-    "Min": lambda x, y: tirx.Select(tirx.any(x < y, x.equal(x) == 0), x, y),
+    "Max": lambda x, y: intrinsic("maximum", x, y),  # what is not a number wins; TVM takes x == x for true
+    "Min": lambda x, y: intrinsic("minimum", x, y),
     "Pow 2": lambda x, y: x * x,
     "Pow 3": lambda x, y: x * x * x,
 }

@@ -13,29 +13,34 @@ from tvm.tirx.script.builder import ir as build
 
 from edgeopt.kernels.tvm.writer import Value, index
 
+_FLOATS = {ir.HalfType(): "float16", ir.FloatType(): "float32", ir.DoubleType(): "float64"}
 ENDLESS = 1 << 48  # elements of a buffer of which only the address is known
-VIEWS = ("int8", "int16", "int32", "int64", "float32", "float64")
 
 
 class Memory:
-    """What lies behind ``address``, a pointer of TIR; it is seen as a buffer of each of ``VIEWS``."""
+    """What lies behind ``address``, a pointer of TIR; it is seen as a buffer of any element type, from its first use on.
+
+    A view is the same address, so that it is known wherever the address is.
+    """
 
     def __init__(self, address: Value, scope: str = "global") -> None:
-        self._views = {dtype: self._view(address, dtype, scope) for dtype in VIEWS}
+        self._address, self._scope, self._views = address, scope, dict[str, Value]()
 
-    def _view(self, address: Value, dtype: str, scope: str) -> Value:
-        kind = PointerType(PrimType(dtype), scope)
-        seen = tirx.Var(f"as_{dtype}", kind)
-        build.bind(tirx.reinterpret(kind, address), var=seen)
-        return build.decl_buffer((ENDLESS,), dtype, data=seen, scope=scope)
+    def _view(self, dtype: str) -> Value:
+        if dtype not in self._views:
+            kind = PointerType(PrimType(dtype), self._scope)
+            seen = tirx.Var(f"as_{dtype}", kind)
+            build.bind(tirx.reinterpret(kind, self._address), var=seen)
+            self._views[dtype] = build.decl_buffer((ENDLESS,), dtype, data=seen, scope=self._scope)
+        return self._views[dtype]
 
     def element(self, dtype: str, place: Value, lanes: int = 1) -> Value:
-        """``lanes`` neighbours from element ``place`` on, of one of ``VIEWS``."""
-        return self._views[dtype][self._range(place, lanes)]
+        """``lanes`` neighbours from element ``place`` on."""
+        return self._view(dtype)[self._range(place, lanes)]
 
     def put(self, dtype: str, value: Value, place: Value, lanes: int = 1) -> None:
         """Store ``lanes`` neighbours."""
-        build.buffer_store(self._views[dtype], value, [self._range(place, lanes)])
+        build.buffer_store(self._view(dtype), value, [self._range(place, lanes)])
 
     @staticmethod
     def _range(place: Value, lanes: int) -> Value:
@@ -69,7 +74,7 @@ class Pointer:
 def bytes_of(kind: Any) -> int:
     """The bytes of an element of a type."""
     element = element_of(kind)
-    return {ir.FloatType(): 4, ir.DoubleType(): 8}[element] if not isinstance(element, ir.IntType) else -(-element.width // 8)
+    return -(-element.width // 8) if isinstance(element, ir.IntType) else np.dtype(_FLOATS[element]).itemsize
 
 
 def element_of(kind: Any) -> Any:
@@ -85,8 +90,7 @@ def count_of(kind: Any) -> int:
 def dtype_of(kind: Any) -> str:
     """TIR's name of a type of llvmlite; its integers are signed."""
     element, count = element_of(kind), count_of(kind)
-    name = {ir.FloatType(): "float32", ir.DoubleType(): "float64", ir.IntType(1): "bool"}.get(element)
-    name = name or f"int{element.width}"
+    name = _FLOATS.get(element) or ("bool" if element.width == 1 else f"int{element.width}")
     return name if count == 1 else f"{name}x{count}"
 
 

@@ -33,7 +33,7 @@ _TIR: dict[str, Callable[[Value, Value], Value]] = {
     "gt": tirx.GT,
     "ge": tirx.GE,
     "eq": tirx.EQ,
-    "ne": tirx.NE,
+    "ne": lambda a, b: tirx.Not(tirx.EQ(a, b)),  # true of what is not a number, which TVM's own is not
 }
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 

@@ -51,7 +51,7 @@ def assignments(node: Function) -> dict[str, int]:
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
             counts[inner.id] = counts.get(inner.id, 0) + 1
         if isinstance(inner, ast.AugAssign) and isinstance(inner.target, ast.Name):
-            counts[inner.target.id] += 1
+            counts[inner.target.id] = counts.get(inner.target.id, 0) + 1
     return counts
 
 

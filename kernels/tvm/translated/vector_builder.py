@@ -189,9 +189,7 @@ class VectorBuilder:
 
     def fcmp_unordered(self, how: str, a: Operand, b: Operand, **_: Any) -> Emitted:
         """Whether a and b compare so, or one of them is not a number."""
-        opposite = {"<": ">=", ">": "<=", "<=": ">", ">=": "<"}
-        if how == "!=":
-            return self.icmp_signed(how, a, b)
+        opposite = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "!=": "=="}
         return self._made(truth_of(a.type), tirx.Not(_COMPARED[opposite[how]](expr(a), expr(b))))
 
     def _cast(self, value: Operand, kind: Any) -> Emitted:
