@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TVM_TESTS := tests/kernels/conv tests/kernels/gemm tests/kernels/move
 
-.PHONY: demo test test-tune test-tvm lint coverage digits clean
+.PHONY: demo test test-tune test-explore test-tvm lint coverage digits clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -15,6 +15,10 @@ test: $(READY)
 # training by gradients, in an environment of its own with the extra
 test-tune: $(VENV)-tune/.ready
 	$(VENV)-tune/bin/python -m pytest -n 2 --dist loadfile tests/edgeopt/training
+
+# explorations, in an environment of its own with the extra
+test-explore: $(VENV)-explore/.ready
+	$(VENV)-explore/bin/python -m pytest tests/edgeopt/explore
 
 # the second back end, in an environment of its own with the extra: its own tests, and those of the kernels with its code
 test-tvm: $(VENV)-tvm/.ready
@@ -47,5 +51,10 @@ $(VENV)-tvm/.ready: pyproject.toml
 	$(VENV)-tvm/bin/python -m pip install -q -e '.[dev,tvm]'
 	touch $@
 
+$(VENV)-explore/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-explore
+	$(VENV)-explore/bin/python -m pip install -q -e '.[dev,explore]'
+	touch $@
+
 clean:
-	rm -rf build dist $(VENV) $(VENV)-tune $(VENV)-tvm
+	rm -rf build dist $(VENV) $(VENV)-tune $(VENV)-tvm $(VENV)-explore

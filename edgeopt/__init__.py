@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgeopt.examine.losses import why
     from edgeopt.examine.speed import bench
     from edgeopt.examine.verification import verify
+    from edgeopt.explore.exploration import explore
     from edgeopt.options import Debug, Options
     from edgeopt.runtime.artifact import load
     from edgeopt.runtime.model import CompiledModel
@@ -34,6 +35,7 @@ __all__ = [
     "compile",
     "compress",
     "eval",
+    "explore",
     "gains",
     "inspect",
     "load",
@@ -53,6 +55,7 @@ _HOMES = {
     "Options": "edgeopt.options",
     "bench": "edgeopt.examine.speed",
     "eval": "edgeopt.examine.evaluation",
+    "explore": "edgeopt.explore.exploration",
     "gains": "edgeopt.examine.gains",
     "inspect": "edgeopt.examine.inspection",
     "tune": "edgeopt.tuning",

@@ -24,6 +24,7 @@ from edgeopt.cli.compress import compress
 from edgeopt.cli.console import complain, visible, warn
 from edgeopt.cli.eval import eval_
 from edgeopt.cli.exits import exits
+from edgeopt.cli.explore import explore
 from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.mode import mode
@@ -33,6 +34,7 @@ from edgeopt.cli.passes import passes
 from edgeopt.cli.profile import profile
 from edgeopt.cli.run import run
 from edgeopt.cli.schema import schema
+from edgeopt.cli.select import select
 from edgeopt.cli.serve import serve
 from edgeopt.cli.sign import sign
 from edgeopt.cli.targets import targets
@@ -125,6 +127,8 @@ COMMANDS: tuple[click.Command, ...] = (
     profile,
     serve,
     exits,
+    explore,
+    select,
 )
 for command in COMMANDS:
     main.add_command(options.quiet_and_verbose(command))

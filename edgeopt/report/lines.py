@@ -28,10 +28,10 @@ class Axis:
     logarithmic: bool = False
 
 
-class _Scale:
-    """From numbers to places between ``start`` and ``end``, with round numbers to mark."""
+class Scale:
+    """From numbers to places between ``start`` and ``end``, with round numbers to mark; ``zero`` is among them."""
 
-    def __init__(self, axis: Axis, values: Sequence[float], start: float, end: float) -> None:
+    def __init__(self, axis: Axis, values: Sequence[float], start: float, end: float, zero: bool = True) -> None:
         self._log, self._start, self._end = axis.logarithmic, start, end
         low, high = min(values), max(values)
         if self._log:
@@ -39,7 +39,7 @@ class _Scale:
             self.marks = _decades(low, high)
             self._low, self._high = low - 0.02 * (high - low or 1), high + 0.02 * (high - low or 1)
         else:
-            low = min(low, 0.0)
+            low = min(low, 0.0) if zero else low
             step = _round_step((high - low) / 8 or 1.0)
             self._low, self._high = step * floor(low / step), step * ceil(high / step + 1e-9)
             self.marks = [step * k for k in range(round(self._low / step), round(self._high / step) + 1)]
@@ -67,15 +67,20 @@ def lines(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
     shown = [curve for curve in curves if curve.points]
     if not shown:
         return ""
-    across = _Scale(x, [p[0] for c in shown for p in c.points], LEFT, WIDTH - RIGHT)
-    along = _Scale(y, [p[1] for c in shown for p in c.points], HEIGHT - BOTTOM, TOP)
-    parts = [*_grid(across, along), *_labels(x, y)]
+    across = Scale(x, [p[0] for c in shown for p in c.points], LEFT, WIDTH - RIGHT)
+    along = Scale(y, [p[1] for c in shown for p in c.points], HEIGHT - BOTTOM, TOP)
+    parts = frame(across, along, x, y)
     for number, curve in enumerate(shown):
         parts += _curve(number, curve, across, along)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
 
 
-def _grid(across: _Scale, along: _Scale) -> list[str]:
+def frame(across: Scale, along: Scale, x: Axis, y: Axis, right: int = RIGHT) -> list[str]:
+    """Lines at round numbers, and what the axes are called; ``right`` is what is left free there."""
+    return [*_grid(across, along, right), *_labels(x, y, right)]
+
+
+def _grid(across: Scale, along: Scale, right: int) -> list[str]:
     made = []
     for mark in across.marks:
         at = across.place(mark)
@@ -83,21 +88,21 @@ def _grid(across: _Scale, along: _Scale) -> list[str]:
         made.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{mark:g}</text>')
     for mark in along.marks:
         at = along.place(mark)
-        made.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#8886" stroke-width="0.6"/>')
+        made.append(f'<line x1="{LEFT}" x2="{WIDTH - right}" y1="{at:.1f}" y2="{at:.1f}" stroke="#8886" stroke-width="0.6"/>')
         made.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{mark:g}</text>')
     return made
 
 
-def _labels(x: Axis, y: Axis) -> list[str]:
+def _labels(x: Axis, y: Axis, right: int) -> list[str]:
     middle = (TOP + HEIGHT - BOTTOM) / 2
     turned = f'transform="rotate(-90 14 {middle:.0f})"'
     return [
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x.label)}</text>',
+        f'<text x="{(LEFT + WIDTH - right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x.label)}</text>',
         f'<text x="14" y="{middle:.0f}" text-anchor="middle" {turned}>{escape(y.label)}</text>',
     ]
 
 
-def _curve(number: int, curve: Curve, across: _Scale, along: _Scale) -> list[str]:
+def _curve(number: int, curve: Curve, across: Scale, along: Scale) -> list[str]:
     colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
     path = " ".join(f"{across.place(px):.1f},{along.place(py):.1f}" for px, py in curve.points)
     style = f'stroke="{colour}" stroke-width="{3.2 if number == 0 else 1.8}" stroke-dasharray="{dash}"'

@@ -14,6 +14,8 @@ from onnx import save
 
 from edgeopt.cli.answer import SCHEMA, SCHEMA_FILE
 from edgeopt.cli.main import COMMANDS, main
+from edgeopt.explore.front_file import Front
+from edgeopt.explore.point import Point
 from tests.edgeopt import small_models
 from tests.edgeopt.command_line import CALIBRATION, DIGITS, EVALUATION, compiled, edgeopt
 
@@ -21,12 +23,27 @@ RULES = json.loads(SCHEMA_FILE.read_text())
 VALIDATOR = Draft202012Validator(RULES)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 NEED_A_LABELLED_NETWORK = {"exits"}  # fits classifiers for seconds: tests/edgeopt/exits validates it
-NEED_MORE = {"serve", "sign", "calibrate", "partition", "tune"}  # failures only: they listen, need a key, extras or a minute
+NEED_MORE = {
+    "serve",
+    "sign",
+    "calibrate",
+    "partition",
+    "tune",
+    "explore",
+}  # failures only: they listen, need a key, extras or a minute
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("json"))
+
+
+def front_file(folder: Path) -> Path:
+    """What an exploration writes."""
+    point = Point(98.0, 1e-3, 2e4, 1e-6, 4e3, {"conv": {"quantize": "w8a8"}}, None, True)
+    path = folder / "front.json"
+    path.write_text(Front("m.onnx", "host", 3, point, [point]).text())
+    return path
 
 
 def valid(*arguments: str | Path) -> dict[str, Any]:
@@ -66,6 +83,7 @@ def test_every_command_answers(artifact: Path, tmp_path: Path) -> None:
         "bisect": [(DIGITS,)],
         "why": [(DIGITS, *data, "--samples", "8")],
         "profile": [(DIGITS, "--seconds", "0.1", "-o", tmp_path / "profile.json")],
+        "select": [(front_file(tmp_path), "--condition", "latency<=1s")],
         **{name: [()] for name in ("targets", "passes", "forms", "ops", "schema")},
     }
     assert set(commands) | NEED_MORE | NEED_A_LABELLED_NETWORK == {command.name for command in COMMANDS}

@@ -1,0 +1,44 @@
+"""FRONT.json: what an exploration found, for `edgeopt select` and other tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.explore.point import Point, point_of
+from edgeopt.files import read_regular
+
+SCHEMA = 1
+MOST = 64 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Front:
+    """The ``points`` of a model for a target, the fastest first, the ``exact`` network, and how many trials there were."""
+
+    model: str
+    target: str
+    trials: int
+    exact: Point
+    points: Sequence[Point]
+
+    def text(self) -> str:
+        """As JSON."""
+        record = {"schema": SCHEMA, "model": self.model, "target": self.target, "trials": self.trials}
+        points = [point.record() for point in self.points]
+        return json.dumps({**record, "exact": self.exact.record(), "points": points}, indent=1) + "\n"
+
+
+def read_front(path: Path) -> Front:
+    """The front in a file. Raises EdgeoptError for what is none."""
+    try:
+        found = json.loads(read_regular(path, MOST))
+        points = [point_of(point) for point in found["points"]]
+        if found["schema"] != SCHEMA or not points:
+            raise ValueError(f"schema {found['schema']} with {len(points)} points")
+        return Front(str(found["model"]), str(found["target"]), int(found["trials"]), point_of(found["exact"]), points)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EdgeoptError(f"'{path}' is no front that `edgeopt explore` wrote: {error}") from error

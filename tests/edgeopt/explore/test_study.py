@@ -1,0 +1,118 @@
+"""Explorations: a journal goes on where it ended, a worker that dies costs nothing, and a small network has a front."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeopt.errors import EdgeoptError
+from edgeopt.explore.exploration import explore
+from edgeopt.explore.point import FIGURES, Point
+from edgeopt.explore.study import Study
+from edgeopt.explore.trial import Subject
+from edgeopt.explore.workers import Numbers, Processes, Result
+from tests.edgeopt.test_exchange import classifier
+
+SUBJECT = Subject("model.onnx", "data.npz", None, "host")
+
+
+class Here:
+    """Trials in this process, one after the other."""
+
+    def __init__(self) -> None:
+        self.asked: list[Numbers] = []
+        self._waiting: list[Result] = []
+
+    def submit(self, number: int, subject: Subject, numbers: Numbers) -> None:
+        self.asked.append(numbers)
+        self._waiting.append((number, toy(subject, numbers)))
+
+    def finished(self) -> list[Result]:
+        found, self._waiting = self._waiting, []
+        return found
+
+    def close(self) -> None: ...
+
+
+def toy(subject: Subject, numbers: Numbers) -> Point:
+    """Less error takes more of everything."""
+    fine = -numbers["error"]
+    return Point(90 + fine, 1e-3 * fine, 100 * fine, fine, fine, {})
+
+
+def slow(subject: Subject, numbers: Numbers) -> Point:
+    """Dies the first time."""
+    mark = Path(subject.data)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return toy(subject, numbers)
+
+
+def run(journal: Path, trials: int, seed: int = 0) -> tuple[Here, list[Point]]:
+    pytest.importorskip("optuna")
+    workers = Here()
+    return workers, Study(journal, SUBJECT, seed).run(workers, 1, trials, None, lambda done, point: None)
+
+
+def test_a_journal_goes_on_where_it_ended(tmp_path: Path) -> None:
+    first, found = run(tmp_path / "a", 8)
+    again, more = run(tmp_path / "a", 12)
+    assert (len(first.asked), len(again.asked)) == (8, 4) and len(more) >= len(found)
+    assert run(tmp_path / "b", 8)[0].asked == first.asked and run(tmp_path / "c", 8, 1)[0].asked != first.asked
+
+
+def test_trials_that_ran_when_it_ended_run_again(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    study = Study(tmp_path / "a", SUBJECT, 0)
+    lost = study._study.ask()
+    value = lost.suggest_float("error", -5.0, 0.0)
+    again, _ = run(tmp_path / "a", 2)
+    assert again.asked[0]["error"] == value
+
+
+def test_a_journal_of_another_subject_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "a", 1)
+    with pytest.raises(EdgeoptError, match="journal of another exploration"):
+        Study(tmp_path / "a", Subject("other.onnx", "data.npz", None, "host"), 0)
+
+
+def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    subject = Subject("m", str(tmp_path / "mark"), None, "host")
+    workers = Processes(1, slow)
+    numbers = {"error": -2.0}
+    try:
+        workers.submit(7, subject, numbers)
+        found: list[Result] = []
+        while not found:
+            found = workers.finished()
+    finally:
+        workers.close()
+    assert found == [(7, toy(subject, numbers))] and (tmp_path / "mark").exists()
+
+
+def test_without_optuna_the_message_says_what_to_install(tmp_path: Path) -> None:
+    lines = ["import sys; sys.modules['optuna'] = None", "from edgeopt.explore.study import Study", "Study(None, None, 0)"]
+    code = "\n".join(lines)
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'edgeopt[explore]'" in made.stderr
+
+
+def test_a_small_network_has_a_front(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    model, data = classifier()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert data.labels is not None
+    np.savez(tmp_path / "d.npz", labels=data.labels, x=data.arrays["x"])
+    found = explore(path, tmp_path / "d.npz", trials=6, journal=tmp_path / "j", seed=1)
+    assert found.trials == 6 and 1 <= len(found.points) <= 6
+    assert min(p.size for p in found.points) < found.exact.size / 3
+    assert all(p.measured and p.latency > 0 for p in found.points)
+    assert {name for name in FIGURES if getattr(found.exact, name) <= 0} == set()
