@@ -69,12 +69,12 @@ def student(name: str, epochs: float, more: str) -> Way:
 
 
 WAYS = (
-    deep(LENET300, 0.03, "5", 100),
+    deep(LENET300, 0.03, "5", 150),
     deep(LENET300, 0.018, "5", 100),
     deep(LENET5, 0.02, CODES, 20),
     deep(LENET5, 0.01, CODES, 20),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),
-    left_early(LENET5, "exits, joint", 4, 0.5, 128, places=1, weight=1.0),
+    left_early(LENET5, "exits, joint", 2, 0.5, 128, places=1, weight=1.0),
     quantized(RESNET20, "w4a4", 8),
     quantized(RESNET20, "w2a8", 10, FLIPPED),
     quantized(RESNET20, "ternary", 10, FLIPPED),

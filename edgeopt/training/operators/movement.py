@@ -7,7 +7,6 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Node
 from edgeopt.training.operators.definition import Operator, Traced, axes_of, known
 
@@ -103,18 +102,6 @@ def _space_to_depth(node: Node, inputs: Sequence[Any]) -> Traced:
     return x.reshape(n, c, h // b, b, w // b, b).transpose(0, 3, 5, 1, 2, 4).reshape(n, c * b * b, h // b, w // b)
 
 
-def _resize(node: Node, inputs: Sequence[Any]) -> Traced:
-    """Nearest by whole factors, as decoders have it."""
-    x, type_ = inputs[0], node.output.type
-    assert x is not None and type_ is not None
-    factors = [m / n for m, n in zip(type_.dims, x.shape, strict=True)]
-    if node.text("mode", "nearest") != "nearest" or any(f != int(f) for f in factors):
-        raise EdgeoptError(f"{node!r} cannot be trained through: only nearest by whole factors can")
-    for axis, factor in enumerate(factors):
-        x = jnp.repeat(x, int(factor), axis) if factor != 1 else x
-    return x
-
-
 def _trilu(node: Node, inputs: Sequence[Any]) -> Traced:
     offset = (known(node, inputs, 1) or [0])[0]
     return (jnp.triu if node.integer("upper", 1) else jnp.tril)(inputs[0], offset)
@@ -142,6 +129,5 @@ OPERATORS: dict[str, Operator] = {
     "Pad": _pad,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
-    "Resize": _resize,
     "Trilu": _trilu,
 }

@@ -47,6 +47,15 @@ def global_pool(mean: bool) -> Operator:
     return pool
 
 
+def norm_pool(node: Node, inputs: Sequence[Any]) -> Traced:
+    """LpPool, or GlobalLpPool over whole maps."""
+    (x,), power = inputs, float(node.integer("p", 2))
+    raised = jnp.abs(x) ** power
+    if node.op == "GlobalLpPool":
+        return raised.sum(tuple(range(2, x.ndim)), keepdims=True) ** (1 / power)
+    return _reduced(raised, _of(node, x), 0.0, lax.add) ** (1 / power)
+
+
 def _of(node: Node, x: Traced) -> Windows:
     return windows_of(node, x.shape[2:], node.integers("kernel_shape"))
 
@@ -64,4 +73,6 @@ OPERATORS: dict[str, Operator] = {
     "AveragePool": average_pool,
     "GlobalAveragePool": global_pool(mean=True),
     "GlobalMaxPool": global_pool(mean=False),
+    "LpPool": norm_pool,
+    "GlobalLpPool": norm_pool,
 }

@@ -13,6 +13,7 @@ from edgeopt.ops import OWN_OPS
 from edgeopt.ops.definition import Body, activation
 from edgeopt.training.operators import (
     convolution,
+    indexing,
     movement,
     normalization,
     pointwise,
@@ -20,10 +21,11 @@ from edgeopt.training.operators import (
     products,
     recurrent,
     reductions,
+    resizing,
 )
 from edgeopt.training.operators.definition import Operator, Traced
 
-FAMILIES = (convolution, pooling, products, pointwise, reductions, normalization, movement, recurrent)
+FAMILIES = (convolution, pooling, products, pointwise, reductions, normalization, movement, indexing, resizing, recurrent)
 OPERATORS: dict[str, Operator] = {name: operator for family in FAMILIES for name, operator in family.OPERATORS.items()}
 
 

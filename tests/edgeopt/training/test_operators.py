@@ -13,6 +13,8 @@ from edgeopt.evaluate.data import generated
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
+from edgeopt.pipeline import optimize
+from edgeopt.rewrite import Context
 from tests.edgeopt.small_models import FLOAT, info, ints, model, weight
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
@@ -175,10 +177,67 @@ def test_movements() -> None:
     )
     check([node("SpaceToDepth", blocksize=2)])
     check([node("Expand", ["x", "n"])], [ints("n", 3, 4, 6, 6)])
-    check([node("Resize", ["x", "", "", "n"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")],
-          [ints("n", 1, 4, 12, 18)])  # fmt: skip
     check([node("Trilu", ["x"])])
     check([node("CumSum", ["x", "a"], reverse=1)], [_axis(2)])
+
+
+RESIZES: dict[str, dict[str, Any]] = {
+    "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+    "linear": {"mode": "linear"},
+    "corners": {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+    "cubic": {"mode": "cubic", "coordinate_transformation_mode": "pytorch_half_pixel", "exclude_outside": 1},
+    "antialias": {"mode": "linear", "antialias": 1},
+}
+
+
+@pytest.mark.parametrize("kind", RESIZES)
+@pytest.mark.parametrize("sizes", [(12, 18), (4, 9), (6, 3)])
+def test_resizes(kind: str, sizes: tuple[int, int]) -> None:
+    check([node("Resize", ["x", "", "", "n"], **RESIZES[kind])], [ints("n", 1, 4, *sizes)])
+
+
+def test_a_resize_by_factors() -> None:
+    from onnx import numpy_helper
+
+    factors = numpy_helper.from_array(np.array([1, 1, 2.5, 0.5], np.float32), "f")
+    check([node("Resize", ["x", "", "f"], mode="linear")], [factors])
+
+
+def test_elements_by_index() -> None:
+    check([node("GatherND", ["x", "i"])], [_indices("i", [[0, 1, -1], [0, 3, 2]])])
+    check([node("GatherND", ["x", "i"], batch_dims=1)], [_indices("i", [[[1, -1], [3, 2]]])])
+    updates = weight("u", 2, 6)
+    for how in ("none", "add", "mul", "max", "min"):
+        check([node("ScatterND", ["x", "i", "u"], reduction=how)], [_indices("i", [[0, 1, -1], [0, 3, 2]]), updates])
+        constants = [_indices("i", [[[[0, -1, 2, 1, 0, 3]]]]), weight("u", 1, 1, 1, 6)]
+        check([node("ScatterElements", ["x", "i", "u"], axis=2, reduction=how)], constants)
+
+
+def test_the_largest_and_the_smallest() -> None:
+    for attributes in ({"axis": 2}, {"axis": -1, "largest": 0}):
+        check([node("TopK", ["x", "k"], ["y", "i"], **attributes)], [ints("k", 3)])
+        check([node("TopK", ["x", "k"], ["v", "i"], **attributes), node("Cast", ["i"], to=FLOAT)], [ints("k", 3)])
+
+
+def test_sequences_turned_round() -> None:
+    check([node("ReverseSequence", ["x", "n"], batch_axis=1, time_axis=0)], [ints("n", 2, 5, 1)], shape=[5, 3, 4])
+    check([node("ReverseSequence", ["x", "n"], batch_axis=0, time_axis=1)], [ints("n", 2, 4, 1)], shape=[3, 5, 4])
+
+
+def test_norms_of_windows() -> None:
+    check([node("LpPool", **POOLS["padded"], p=3)])
+    whole = {"x": _traced(np.random.default_rng(0).standard_normal(MAP).astype(np.float32))}
+    made = [
+        np.asarray(run(load(model([each], [info("x", MAP)], [info("y", None)], [], 21)), whole, ["y"], Hooks({}))[0])
+        for each in (node("GlobalLpPool", p=3), node("LpPool", p=3, kernel_shape=MAP[2:]))
+    ]  # the reference has no global one
+    np.testing.assert_allclose(*made, rtol=1e-6)
+
+
+def _indices(name: str, values: Any) -> Any:
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(np.asarray(values, np.int64), name)
 
 
 def _axis(index: int) -> Any:
@@ -201,9 +260,32 @@ def test_recurrent_layers(op: str, direction: str) -> None:
     check([node(op, ["x", "w", "r", "b"], hidden_size=5, direction=direction)], constants, shape=[7, 2, 4])
 
 
+CONV = node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1])
+WEIGHTS = [weight("w", 4, 4, 3, 3), weight("b", 4)]
+OWN: dict[str, tuple[list[NodeProto], list[Any], list[int]]] = {
+    "FusedConv": ([CONV, node("Add", ["c", "x"], ["s"]), node("Relu", ["s"])], WEIGHTS, MAP),
+    "FusedGemm": ([node("Gemm", ["x", "w", "b"], ["g"]), node("Relu", ["g"])], [weight("w", 6, 5), weight("b", 5)], [4, 6]),
+    "Silu": ([node("Sigmoid", ["x"], ["s"]), node("Mul", ["x", "s"])], [], MAP),
+    "Mish": ([node("Softplus", ["x"], ["s"]), node("Tanh", ["s"], ["t"]), node("Mul", ["x", "t"])], [], MAP),
+}
+
+
 def test_shapes_are_computed_while_the_function_is_traced() -> None:
     nodes = [node("Shape", ["x"], ["s"]), node("Gather", ["s", "one"], ["n"]), node("Concat", ["minus", "n"], ["t"], axis=0)]
     check([*nodes, node("Reshape", ["x", "t"])], [ints("one", 1), ints("minus", -1)])
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_own_operators_by_their_bodies(kind: str) -> None:
+    """The optimised graph holds the operator, and gives the same."""
+    nodes, constants, shape = OWN[kind]
+    graph = load(model(nodes, [info("x", shape)], [info("y", None)], constants, 21))
+    feed = {"x": generated(graph, 1).arrays["x"].reshape(shape)}
+    expected = interpret(graph, feed)["y"]
+    optimize(graph, 2, Context(level=2))
+    assert any(each.op == kind for each in graph.nodes), graph
+    (made,) = run(graph, {"x": _traced(feed["x"])}, [graph.outputs[0].name], Hooks({}))
+    np.testing.assert_allclose(np.asarray(made), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_table_has_every_operator_that_was_tried() -> None:
