@@ -231,7 +231,7 @@ def test_norms_of_windows() -> None:
         np.asarray(run(load(model([each], [info("x", MAP)], [info("y", None)], [], 21)), whole, ["y"], Hooks({}))[0])
         for each in (node("GlobalLpPool", p=3), node("LpPool", p=3, kernel_shape=MAP[2:]))
     ]  # the reference has no global one
-    np.testing.assert_allclose(*made, rtol=1e-6)
+    np.testing.assert_allclose(made[0], made[1], rtol=1e-6)
 
 
 def _indices(name: str, values: Any) -> Any:

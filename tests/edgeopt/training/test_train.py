@@ -164,7 +164,8 @@ def test_data_that_cannot_be_trained_on_is_refused() -> None:
     nan[3, 0, 0, 0] = np.nan
     for data, text in (
         (DataSet({"x": x[:40]}, labels[:40]), "a batch takes 128"),
-        (DataSet({"x": nan}, labels), "NaN or infinite"),
+        (DataSet({"x": nan}, labels), "holds NaN in 1 of 600 samples"),
+        (DataSet({"x": np.where(x > 2, np.inf, x)}, labels), "infinite"),
         (DataSet({"x": x}, np.zeros_like(labels)), "a single class"),
         (DataSet({"x": x[:, :, :4]}, labels), "has shape"),
     ):
