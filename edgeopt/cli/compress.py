@@ -30,6 +30,7 @@ MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) t
 @options.level
 @options.target
 @options.shapes
+@options.accept_chance
 @options.no_onnx
 @click.option("--emit", type=click.Choice(["onnx"]), help=EMIT)
 @options.as_json
@@ -43,6 +44,7 @@ def compress(
     level: int,
     target: str,
     shapes: dict[str, tuple[int, ...]],
+    accept_chance: bool,
     no_onnx: bool,
     emit: str | None,
     as_json: bool,
@@ -60,7 +62,7 @@ def compress(
     refuse_foreign(directory)  # before the work, not after it
     given = {"data": data, "calibration": calibration, "max_drop": max_drop, "level": level, "target": target, "shapes": shapes}
     with progressing(f"compressing {model.name}"):
-        made = compress_model(model, recipe, onnx=not no_onnx, **given)  # type: ignore[arg-type]
+        made = compress_model(model, recipe, onnx=not no_onnx, accept_chance=accept_chance, **given)  # type: ignore[arg-type]
         made.save(directory)
     _show(made)
     answer(

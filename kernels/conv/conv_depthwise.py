@@ -77,7 +77,7 @@ def prepare(site: Site) -> Prepared:
     function, per = _function(site.target, tile, planes, residual or y), -(-planes.height // planes.run)
     operands: dict[str, Operand] = {
         "x": Input(0),
-        "weights": Packed(_pack(weight, planes.vectors, site.target.lanes)),
+        "weights": Packed.moved(weight, _pack, planes.vectors, site.target.lanes),
         "bias": Packed(numbers),
         "residual": Input(3) if residual is not None else Output(),
         "y": Output(),
@@ -103,7 +103,7 @@ def _tile(site: Site, window: PlaneWindow, planes: Planes, channels: int) -> Win
 
 def _pack(weight: Array, vectors: int, lanes: int) -> Array:
     """Weights [M, c, h, w] as ``[vector][h][w][c][lane]``."""
-    full = np.zeros((vectors * lanes, weight[0].size), np.float32)
+    full = np.zeros((vectors * lanes, weight[0].size), weight.dtype)
     full[: weight.shape[0]] = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)
     return full.reshape(vectors, lanes, -1).transpose(0, 2, 1).copy()
 

@@ -66,7 +66,7 @@ def prepare(site: Site) -> Prepared:
     source = Source(strides, strides.image)
     walk = make_walk(target, source, y, y, tiling, (y.shape[2], y.shape[3]), 1, weight[0].size)
     padded: Operand = Temporary("padded", x.shape[0] * strides.image * 4) if any(window.halo) else Input(0)
-    operands = (padded, Packed(pack(weight, tiling, target.lanes, vectors)), Output())
+    operands = (padded, Packed.moved(weight, pack, tiling, target.lanes, vectors), Output())
     before = (_padding(x.shape, window, image, padded),) if any(window.halo) else ()
     return replace(walked(site, tile, walk, operands), before=before)
 
@@ -96,7 +96,7 @@ def _pad(x: Any, y: Any, begin: int, end: int, h: int, w: int, rows: int, column
 def pack(weight: Array, tiling: Tiling, lanes: int, vectors: int) -> Array:
     """Weights [O, C, h, w] as ``[tile of vectors][C][h][w][vector and lane]``."""
     count = tiling.vectors * lanes
-    full = np.zeros((vectors * lanes, *weight.shape[1:]), np.float32)
+    full = np.zeros((vectors * lanes, *weight.shape[1:]), weight.dtype)
     full[: weight.shape[0]] = weight
     return full.reshape(-1, count, *weight.shape[1:]).transpose(0, 2, 3, 4, 1).copy()
 

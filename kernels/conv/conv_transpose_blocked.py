@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.ir import Node
+from edgeopt.ir import Array, Node
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Packed, Site
 from edgeopt.kernels.conv.conv_blocked import Source, Strides, Walk, make_tile, make_walk
 from edgeopt.kernels.conv.conv_panels import pack, steps_of
@@ -46,13 +46,18 @@ def _call(site: Site, together: int, form: Form, pairs: list[Pair]) -> KernelCal
     walk, tile = _walk(site, group, form, tiling), _tile(site, group, form, tiling)
     steps, count = steps_of(weight.shape[0] // group, block), tiling.vectors * target.lanes
     some = pairs if all(form.taps) else []
-    taken = [merged(phase_weights(weight, given, pair), given, together) for pair in some]
-    packed = [pack(w, block, steps, count) for w in taken] or [np.zeros(1, np.float32)]
+    packed = Packed.moved(weight, _pack, given, together, some, block, steps, count)
     bias = np.zeros(y.blocks * block, np.float32)
     bias[: y.shape[1]] = site.constant(2) if site.optional(2) is not None else 0
     chunks = len(pairs) * x.shape[0] * walk.groups * walk.blocks
-    operands = (Input(0), Packed(np.stack(packed)), Packed(bias), Packed(phase_starts(x, y, pairs)), Output())
+    operands = (Input(0), packed, Packed(bias), Packed(phase_starts(x, y, pairs)), Output())
     return KernelCall(_function(target, tile, walk, x.shape[0]), operands, (), chunks)
+
+
+def _pack(weight: Array, group: int, together: int, pairs: list[Pair], block: int, steps: int, count: int) -> Array:
+    """The weights of some phases one after the other; of none a zero."""
+    taken = [merged(phase_weights(weight, group, pair), group, together) for pair in pairs]
+    return np.stack([pack(w, block, steps, count) for w in taken] or [np.zeros(1, weight.dtype)])
 
 
 def _walk(site: Site, group: int, form: Form, tiling: Tiling) -> Walk:

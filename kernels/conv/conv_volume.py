@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.ir import TensorType
+from edgeopt.ir import Array, TensorType
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Layout, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.conv.conv_blocked import Source, conv_function, make_tile, make_walk, strides_of
-from edgeopt.kernels.conv.conv_panels import pack, steps_of
+from edgeopt.kernels.conv.conv_panels import pack_merged, steps_of
 from edgeopt.kernels.conv.conv_tiling import is_flat
-from edgeopt.kernels.conv.merged_groups import groups_together, merged
+from edgeopt.kernels.conv.merged_groups import groups_together
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.move.relayout import fill_halo, slices
 from edgeopt.kernels.walk.micro import Loop, Tile
@@ -89,8 +89,7 @@ def _product(site: Site, w: Window, x: Tensor, y: Tensor, plane: PlaneWindow, pl
     target, block, group = site.target, x.layout.block, site.node.integer("group", 1)
     weight = site.constant(1)
     together = groups_together(group, weight.shape[1], weight.shape[0] // group, block)
-    weight = merged(weight, group, together)
-    flat, vectors, inputs = is_flat(plane, x, y, None), y.blocks * block // target.lanes, weight.shape[1]
+    flat, vectors, inputs = is_flat(plane, x, y, None), y.blocks * block // target.lanes, together * weight.shape[1]
     size = (1, y.shape[2] * y.shape[3]) if flat else (y.shape[2], y.shape[3])
     tiling = choose(target, size[1], vectors // (group // together), block // target.lanes)
     residual = y if site.optional(3) is not None else None
@@ -99,14 +98,18 @@ def _product(site: Site, w: Window, x: Tensor, y: Tensor, plane: PlaneWindow, pl
     strides = strides_of(x, x.origin - plane.pads[0] * x.row - plane.pads[1], -(-inputs // block), plane.strides)
     source = Source(replace(strides, image=image * w.strides[0]), image * w.kernel[0])
     walk = make_walk(target, source, y, y, tiling, size, group // together, -(-inputs // steps) * steps * prod(w.kernel))
-    rows = weight.reshape(*weight.shape[:2], w.kernel[0] * w.kernel[1], w.kernel[2])
     bias = np.zeros(vectors * target.lanes, np.float32)
     bias[: weight.shape[0]] = site.constant(2) if site.optional(2) is not None else 0
-    packed = Packed(pack(rows, block, steps, tiling.vectors * target.lanes))
+    packed = Packed.moved(site.constant(1), _pack, (group, together), block, steps, tiling.vectors * target.lanes)
     function = conv_function(target, _deep(tile, w, image), walk)
     chunks = y.shape[0] * walk.groups * walk.blocks
     added = places[1] if residual is not None else places[2]
     return KernelCall(function, (places[0], packed, Packed(bias), added, places[2]), (), chunks)
+
+
+def _pack(weight: Array, together: tuple[int, int], block: int, steps: int, count: int) -> Array:
+    """``pack_merged`` of weights whose depth is taken for more height."""
+    return pack_merged(weight.reshape(*weight.shape[:2], -1, weight.shape[4]), together, block, steps, count)
 
 
 def _deep(tile: Tile, w: Window, image: int) -> Tile:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt.ir import Array
 from edgeopt.kernels.call import Kernel, KernelCall, Site
 from edgeopt.kernels.emit.emitter import Emitter, Value
 from edgeopt.kernels.emit.epilogue import Activation
@@ -19,7 +20,7 @@ from edgeopt.kernels.recurrent.recurrent import Cell, Direction, directions, rec
 from edgeopt.kernels.recurrent.recurrent_packed import Finish, activations, cell_of
 from edgeopt.kernels.recurrent.recurrent_store import both, store_of
 from edgeopt.kernels.recurrent.recurrent_walk import Step, advance_of, recurrent_calls, step_of
-from edgeopt.kernels.recurrent.recurrent_weights import matrix_of
+from edgeopt.kernels.recurrent.recurrent_weights import matrix_of, number_panels
 
 
 def _gated(functions: Sequence[Activation]) -> Finish:
@@ -79,7 +80,12 @@ def _reset_before(site: Site, direction: Direction, cell: Cell) -> Step:
             new[k] += state[k] * (old[k] - new[k])
 
     panels = np.concatenate([store.panels.reshape(-1) for store in (one, two)])
-    return Step(advance, panels, both(one, two), one.size + two.size, scratch=True)
+
+    def arrange(array: Array) -> Array:
+        halves, lanes = ((first, array[: 2 * cell.hidden]), (second, array[2 * cell.hidden :])), site.target.lanes
+        return np.concatenate([number_panels(half, c, lanes).reshape(-1) for c, half in halves])
+
+    return Step(advance, panels, both(one, two), one.size + two.size, scratch=True, arrange=arrange)
 
 
 def _select_gru(site: Site) -> tuple[KernelCall, ...]:

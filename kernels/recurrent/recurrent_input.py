@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType, Value
-from edgeopt.kernels.call import KernelCall, Site, Temporary, Tensor
+from edgeopt.kernels.call import KernelCall, Origin, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.emit.epilogue import Activation
-from edgeopt.kernels.gemm.product import Product, Terms, prepared
+from edgeopt.kernels.gemm.product import Product, Terms, pack, prepared
 from edgeopt.kernels.integer import quant_gemm
 from edgeopt.kernels.packed.hybrid_gemm import MOST_ROWS, Coded, few_rows, many_rows
 from edgeopt.kernels.recurrent.recurrent import Cell, Recurrence
-from edgeopt.kernels.recurrent.recurrent_weights import Matrix, columns
+from edgeopt.kernels.recurrent.recurrent_weights import Matrix, columns, moved
 from edgeopt.kernels.stand_in import constant
 from edgeopt.kernels.walk.tiling import choose
 
@@ -38,6 +38,10 @@ def input_product(site: Site, sizes: Recurrence, cell: Cell, weights: Matrix, bi
     tiling = choose(site.target, product.rows, product.columns // lanes, divided=False)
     made = prepared(site, product, Terms(matrix[None], added, None, Activation()), tiling.pixels, tiling.vectors)
     made = replace(made, operands={**made.operands, "y": place, "residual": place})
+    packed = made.operands["weights"]
+    if isinstance(packed, Packed) and not weights.kind:
+        origin = Origin(weights.array, lambda array: pack(moved(array, cell, lanes)[None], tiling.vectors, lanes))
+        made = replace(made, operands={**made.operands, "weights": replace(packed, origin=origin)})
     return (many_rows(site, made, scale) if weights.kind else made.call(),), place
 
 

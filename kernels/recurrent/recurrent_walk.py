@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Site, Temporary
+from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Packed, Site, Temporary
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.recurrent.recurrent import Cell, Direction, Recurrence, optional_input, optional_output, recurrence
 from edgeopt.kernels.recurrent.recurrent_codes import HEADER, rounding
 from edgeopt.kernels.recurrent.recurrent_input import input_product
 from edgeopt.kernels.recurrent.recurrent_packed import Finish, cell_function
 from edgeopt.kernels.recurrent.recurrent_store import Widen, store_of
-from edgeopt.kernels.recurrent.recurrent_weights import DOTS, matrix_of, panel_size
+from edgeopt.kernels.recurrent.recurrent_weights import DOTS, matrix_of, number_panels, panel_size
 from edgeopt.target import Target
 
 
@@ -31,7 +32,7 @@ class Step:
 
     ``widen`` makes ``numbers`` numbers of the weights in scratch memory before the first step, if it is given. ``scratch``: its
     state is scratch memory, and not cells or old units. ``separate``: the candidate's recurrent bias is added by it, and not with
-    the input's.
+    the input's. ``arrange`` moves weights that are numbers to where ``weights`` has them.
     """
 
     advance: Callable[..., None]
@@ -40,6 +41,7 @@ class Step:
     numbers: int = 0
     scratch: bool = False
     separate: bool = False
+    arrange: Callable[[Array], Array] | None = None
 
 
 def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: Cell, step: Step) -> tuple[KernelCall, ...]:
@@ -53,7 +55,7 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
     peeping = celled and site.optional(7) is not None
     seen = site.constant(7)[direction.place].reshape(3, -1) if peeping else apart[None, -cell.hidden :]
     operands: tuple[Operand, ...] = (
-        *(given, Packed(step.weights), Packed(_units(cell, seen)), optional_input(site, 5, states)),
+        *(given, _stored(site, direction, step), Packed(_units(cell, seen)), optional_input(site, 5, states)),
         optional_input(site, 6, states) if celled else Packed(np.zeros(1, np.float32)),
         *(optional_output(site, 0, states * sizes.steps), optional_output(site, 1, states)),
         optional_output(site, 2, states) if celled else Temporary("output2", 1),
@@ -64,6 +66,12 @@ def recurrent_calls(site: Site, sizes: Recurrence, direction: Direction, cell: C
     )
     function = _function(cell, sizes, direction, step, (celled, cut))
     return *products, KernelCall(function, operands, (), -(-sizes.batch // cell.rows))
+
+
+def _stored(site: Site, direction: Direction, step: Step) -> Packed:
+    """The weights of the units; codes come with their scales, and are made of more than the constant."""
+    units = matrix_of(site, 1, direction)
+    return Packed(step.weights, None if units.kind or step.arrange is None else Origin(units.array, step.arrange))
 
 
 def separate(cell: Cell, bias: Array) -> Array:
@@ -135,7 +143,8 @@ def step_of(site: Site, direction: Direction, cell: Cell, finish: Finish, separa
     """The step of a cell whose units are finished one tile after the other."""
     store = store_of(site.target, recurrence(site).steps, cell, matrix_of(site, 1, direction))
     advance = advance_of(site.target, cell, finish, store.kind)
-    return Step(advance, store.panels, store.widen, store.size, separate=separate)
+    arrange = partial(number_panels, cell=cell, lanes=site.target.lanes)
+    return Step(advance, store.panels, store.widen, store.size, separate=separate, arrange=arrange)
 
 
 def advance_of(target: Target, cell: Cell, finish: Finish, kind: str) -> Callable[..., None]:

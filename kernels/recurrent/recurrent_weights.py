@@ -81,19 +81,29 @@ def _grid(site: Site, of: int) -> CodeGrid:
 
 
 def columns(weights: Array, cell: Cell, lanes: int) -> Array:
-    """Weights or bias [gate * hidden, ...] as [..., block, gate, lane], padded by zeros."""
+    """Weights or bias [gate * hidden, ...] as float32 [..., block, gate, lane], padded by zeros."""
+    return np.asarray(moved(weights, cell, lanes), np.float32)
+
+
+def moved(weights: Array, cell: Cell, lanes: int) -> Array:
+    """The same of elements of any type."""
     matrix = weights.reshape(cell.gates, cell.hidden, -1)
-    padded = np.zeros((cell.gates, cell.units, matrix.shape[2]), np.float32)
+    padded = np.zeros((cell.gates, cell.units, matrix.shape[2]), weights.dtype)
     padded[:, : cell.hidden] = matrix
     blocked = padded.reshape(cell.gates, -1, lanes, matrix.shape[2]).transpose(3, 1, 0, 2)
     return np.ascontiguousarray(blocked.reshape(matrix.shape[2], -1))
 
 
+def number_panels(weights: Array, cell: Cell, lanes: int) -> Array:
+    """Numbers [gate * hidden, hidden] in panels of the units of one tile."""
+    return pack(moved(weights, cell, lanes)[None], cell.vectors * cell.gates, lanes)
+
+
 def recurrent_panels(cell: Cell, weights: Matrix, lanes: int) -> Array:
     """Weights [gate * hidden, hidden] in panels of the units of one tile."""
-    matrix, width = columns(weights.array, cell, lanes), cell.vectors * cell.gates * lanes
     if not weights.kind:
-        return pack(matrix[None], cell.vectors * cell.gates, lanes)
+        return number_panels(np.asarray(weights.array, np.float32), cell, lanes)
+    matrix, width = columns(weights.array, cell, lanes), cell.vectors * cell.gates * lanes
     scale = np.ones(cell.gates * cell.hidden, np.float32) if weights.scale is None else weights.scale
     steps, panels = columns(scale, cell, lanes)[0], []
     for first in range(0, matrix.shape[1], width):

@@ -180,6 +180,15 @@ def test_layers_go_by_the_names_of_the_table_and_idle_steps_are_said(tmp_path: P
     assert idle[0] == "steps before it hold for its layers" and idle[1].startswith("no layer is named so; there are '")
 
 
+def test_labels_that_the_network_only_guesses_are_accepted_where_that_is_asked_for(tmp_path: Path) -> None:
+    arrays = dict(np.load(EVALUATION))
+    np.savez(tmp_path / "mixed.npz", image=arrays["image"], labels=np.random.default_rng(0).permutation(arrays["labels"]))
+    asked = ("compress", DIGITS, "--recipe", written(tmp_path, SHARE), "--data", tmp_path / "mixed.npz", "-o", tmp_path / "made")
+    result = command(*asked)
+    assert result.exit_code == 1 and "(--accept-chance goes on)" in result.stderr
+    assert command(*asked, "--accept-chance").exit_code == 0
+
+
 def test_level_0_has_no_layers_to_change() -> None:
     assert any("-O0 leaves operators as they are" in line for line in edgeopt.compress(DIGITS, level=0).manifest["notes"])
 

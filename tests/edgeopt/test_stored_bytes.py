@@ -176,3 +176,33 @@ def test_the_command_says_where_bytes_go(saved: Path) -> None:
     assert found["total"] == sum(path.stat().st_size for path in saved.iterdir())
     shown = command("inspect", saved, "--bytes").stdout
     assert "w3" in shown and "model.o" in shown and f"{found['total']:,} bytes" in shown
+
+
+LAYERS: dict[str, tuple[str, tuple[int, ...], dict[str, tuple[int, ...]], dict[str, Any]]] = {
+    "over a volume": ("Conv", (1, 16, 5, 6, 6), {"w": (24, 16, 3, 3, 3)}, {"pads": [1] * 6}),
+    "transposed": ("ConvTranspose", (1, 32, 6, 6), {"w": (32, 16, 4, 4)}, {"strides": [2, 2], "pads": [1] * 4}),
+    "of an image": ("Conv", (1, 3, 24, 24), {"w": (40, 3, 5, 5)}, {"strides": [2, 2]}),
+    "depthwise": ("Conv", (1, 40, 12, 12), {"w": (40, 1, 5, 5)}, {"group": 40}),
+    "LSTM": ("LSTM", (4, 1, 24), {"w": (1, 80, 24), "r": (1, 80, 20)}, {"hidden_size": 20}),
+    "GRU": ("GRU", (4, 1, 24), {"w": (1, 60, 24), "r": (1, 60, 20)}, {"hidden_size": 20, "linear_before_reset": 1}),
+    "GRU, reset before": ("GRU", (4, 1, 24), {"w": (1, 60, 24), "r": (1, 60, 20)}, {"hidden_size": 20}),
+    "RNN": ("RNN", (4, 1, 24), {"w": (1, 20, 24), "r": (1, 20, 20)}, {"hidden_size": 20}),
+}
+
+
+@pytest.mark.parametrize("case", LAYERS)
+def test_layers_of_every_kind_are_stored_once(case: str, tmp_path: Path) -> None:
+    op, shape, shapes, attributes = LAYERS[case]
+    tensors = {name: RNG.standard_normal(dims).astype(np.float32) for name, dims in shapes.items()}
+    stored = [numpy_helper.from_array(array, name) for name, array in tensors.items()]
+    node = helper.make_node(op, ["x", *tensors], ["y"], **attributes)
+    ports = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, shape),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+    ]
+    graph = helper.make_graph([node], "layer", ports[:1], ports[1:], stored)
+    edgeopt.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), 2).save(tmp_path / "net")
+    again = edgeopt.load(tmp_path / "net")
+    assert not [tensor for tensor in again.manifest["storage"]["tensors"] if not tensor["loaded"]]
+    held = [numpy_helper.to_array(tensor).tobytes() for tensor in again.onnx().graph.initializer]
+    assert all(array.tobytes() in held for array in tensors.values())
