@@ -22,7 +22,8 @@ def _post(body: bytes, length: object = None, header: object = None) -> bytes:
 
 
 def _good() -> tuple[bytes, bytes]:
-    return message({}, "inputs", {"x": np.zeros(X.shape, np.float32)})
+    head, blob = message({}, "inputs", {"x": np.zeros(X.shape, np.float32)})
+    return head, bytes(blob)
 
 
 def noise(rng: random.Random) -> bytes:

@@ -15,7 +15,6 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
 from edgeopt.partition.early import asked
-from edgeopt.partition.hop import name
 from edgeopt.partition.link_watch import LinkWatch
 from edgeopt.partition.shipped import Shipped, load_plan
 from edgeopt.runtime.model import CompiledModel
@@ -123,7 +122,7 @@ class Client:
 
         def ask(tensors: Mapping[str, Array]) -> dict[str, Array]:
             nonlocal where
-            reply, where = self._neighbours.infer(name(variant), self._plan.wire.sent(tensors), shipped.down[0], until)
+            reply, where = self._neighbours.infer(self._plan.name(variant), self._plan.wire.sent(tensors), shipped.down[0], until)
             self._watch.answered(reply, variant)
             return reply.outputs
 

@@ -16,11 +16,6 @@ from edgeopt.serve.served import Signature, warm
 PATIENCE = 30.0  # seconds for the next tier when the caller gave no deadline
 
 
-def name(variant: int) -> str:
-    """The name under which servers offer a variant."""
-    return f"variant-{variant}"
-
-
 class Hop:
     """Variant ``variant`` of a plan from ``tier`` on. Takes what crosses the link into the tier, gives what comes back over it.
 
@@ -32,7 +27,7 @@ class Hop:
         self._wire, self._early = plan.wire, plan.early
         self.inputs: Sequence[Signature] = [plan.wire.signature(s) for s in shipped.up[place - 1]]
         self.outputs: Sequence[Signature] = shipped.down[place - 1]
-        self._name, self._part, self._beyond = name(variant), plan.part(variant, tier, key), beyond
+        self._name, self._part, self._beyond = plan.name(variant), plan.part(variant, tier, key), beyond
         if self._part is not None:
             warm(self._part)
         last = place == len(plan.tiers) - 1
@@ -67,7 +62,7 @@ def hops(plan: Shipped, tier: str, beyond: Neighbours | None, key: Path | None =
     if plan.place(tier) == 0:
         raise EdgeoptError(f"'{tier}' is where inferences begin; it runs edgeopt.partition.client.Client and serves nothing")
     link = plan.place(tier) - 1
-    found = {name(v): Hop(plan, v, tier, beyond, key) for v, shipped in enumerate(plan.variants) if shipped.uses(link)}
+    found = {plan.name(v): Hop(plan, v, tier, beyond, key) for v, shipped in enumerate(plan.variants) if shipped.uses(link)}
     if not found:
         raise EdgeoptError(f"no placement of '{plan.folder}' uses '{tier}'")
     return found

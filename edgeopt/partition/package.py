@@ -18,6 +18,7 @@ from edgeopt.forms.exit.carried_out import Exit, insert_into_part
 from edgeopt.ir import TensorType
 from edgeopt.partition.codes.wire import write_codes
 from edgeopt.partition.early import Early
+from edgeopt.partition.identity import identity
 from edgeopt.partition.network import Network
 from edgeopt.partition.parts import Parts, parts
 from edgeopt.partition.plan import Plan, changed
@@ -63,8 +64,11 @@ def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1) -> list[V
     ]
     sent = {name for variant in variants for link in variant.up for name in link}
     written = write_codes(folder, {name: code for name, code in codes.items() if name in sent})
+    ways = [(variant.parts, variant.up, variant.down) for variant in variants]
+    mark = identity(folder, compiled.values(), [written, ways, [tier.name for tier in plan.tiers.tiers]])
     with replacing(folder / FILE) as stream:
-        stream.write(json.dumps({**_record(plan, variants, most), "codes": written}, indent=1).encode())
+        record = {**_record(plan, variants, most), "codes": written, "identity": mark}
+        stream.write(json.dumps(record, indent=1).encode())
     return variants
 
 

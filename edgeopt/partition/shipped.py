@@ -14,6 +14,7 @@ from edgeopt.files import read_regular
 from edgeopt.ir import VerificationError, numpy_dtype
 from edgeopt.partition.codes.wire import Wire, read_codes
 from edgeopt.partition.early import Early
+from edgeopt.partition.identity import checked, served
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.served import Signature
@@ -54,7 +55,7 @@ class Shipped:
     """The plan in ``folder``: ``tiers`` by name from the device outwards.
 
     ``up`` and ``down`` bytes per second and ``round_trip`` seconds are planned of the first link. ``wire`` codes what goes up.
-    ``early`` are the exits of its parts, if they have any.
+    ``early`` are the exits of its parts, if they have any. ``identity`` tells it from other plans.
     """
 
     folder: Path
@@ -66,6 +67,11 @@ class Shipped:
     table: tuple[Decision, ...]
     wire: Wire = Wire()
     early: Early | None = None
+    identity: str = ""
+
+    def name(self, variant: int) -> str:
+        """The name under which servers offer a variant, which those of another plan do not have."""
+        return served(f"variant-{variant}", self.identity)
 
     def place(self, tier: str) -> int:
         """The position of ``tier``. Raises EdgeoptError for one the plan has not."""
@@ -105,7 +111,7 @@ def _shipped(folder: Path, record: dict[str, Any]) -> Shipped:
     link = links[0] if links else {"up": 1.0, "down": 1.0, "round_trip": 0.0}
     rates = (_above(link["up"]), _above(link["down"]), _seconds(link["round_trip"]))
     wire = read_codes(folder, record.get("codes", {}))
-    return Shipped(folder, tiers, *rates, variants, table, wire, _early(record))
+    return Shipped(folder, tiers, *rates, variants, table, wire, _early(record), checked(record.get("identity", "")))
 
 
 def _early(record: dict[str, Any]) -> Early | None:

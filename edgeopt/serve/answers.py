@@ -26,7 +26,7 @@ class Response:
 
     status: int
     head: bytes
-    data: bytes = b""
+    data: bytes | memoryview = b""
     binary: bool = False
     kind: str = "application/json"
 
@@ -81,11 +81,11 @@ class Answers:
             return failure(404, "there is nothing at this path")
         return Response(200, b"{}") if parts[-1] == "ready" else _described(parts[2], model)
 
-    def post(self, path: str, body: bytes, header: str | None) -> Response:
+    def post(self, path: str, body: bytes | memoryview, header: str | None) -> Response:
         """The outputs of a model, or why there are none."""
         return self.counted(path, lambda: self._run(self.asked(path, body, header)))
 
-    def asked(self, path: str, body: bytes, header: str | None) -> Asked:
+    def asked(self, path: str, body: bytes | memoryview, header: str | None) -> Asked:
         """The request in ``body``. Raises WireError for one that does not fit, and NoModel."""
         parts, started = _parts(path), time.monotonic()
         model = self._model(parts)

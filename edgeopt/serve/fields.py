@@ -15,7 +15,7 @@ _ONCE = ("content-length", "transfer-encoding", "host", "authorization", "infere
 class Lines(Protocol):
     """A stream that is read by lines."""
 
-    def readline(self, size: int = ..., /) -> bytes: ...
+    def readline(self, size: int, /) -> bytes: ...
 
 
 class HeaderError(WireError):

@@ -8,14 +8,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from socketserver import StreamRequestHandler
+from socketserver import BaseRequestHandler
 from typing import Protocol, cast
 
 from edgeopt.serve.answers import Answers, Response, failure
+from edgeopt.serve.channel import Channel
 from edgeopt.serve.fields import LONGEST, HeaderError, fields
 from edgeopt.serve.security import Security
 from edgeopt.serve.tensors import HEADER
 from edgeopt.serve.watchdog import WATCHDOG
+
+LINGER = 1.0  # seconds for a client to notice that its request was refused
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,8 @@ class Serving(Protocol):
     largest: int
 
 
-class Handler(StreamRequestHandler):
+class Handler(BaseRequestHandler):
     """One connection."""
-
-    wbufsize = 1 << 18  # an answer of that size leaves at once
 
     @property
     def serving(self) -> Serving:
@@ -48,14 +49,14 @@ class Handler(StreamRequestHandler):
 
     def handle(self) -> None:
         """Requests, until one end of the connection wants no more."""
-        self._keeps = True
+        self._keeps, self._channel = True, Channel(self.request)
         while self._keeps:
             self._one()
 
     def _one(self) -> None:
         """One request from its first byte to the last of its answer, in bounded time."""
-        with WATCHDOG.until(time.monotonic() + self.serving.limits.request, self.connection):
-            line = self.rfile.readline(LONGEST + 1)
+        with WATCHDOG.until(time.monotonic() + self.serving.limits.request, self.request):
+            line = self._channel.readline(LONGEST + 1)
             self._keeps = bool(line)
             try:
                 if line:
@@ -72,7 +73,7 @@ class Handler(StreamRequestHandler):
             raise HeaderError("this is no request of HTTP/1.1")
         if words[2] not in ("HTTP/1.0", "HTTP/1.1"):
             raise HeaderError("this version of HTTP is not understood", 505)
-        self._fields = fields(self.rfile)
+        self._fields = fields(self._channel)
         connection = self._fields.get("connection", "").lower()
         self._keeps = connection == "keep-alive" or (words[2] == "HTTP/1.1" and connection != "close")
         return words[0], words[1]
@@ -90,7 +91,7 @@ class Handler(StreamRequestHandler):
             if body is not None:
                 self._answer(self.serving.answers.post(path, body, self._fields.get(HEADER.lower())))
 
-    def _body(self) -> bytes | None:
+    def _body(self) -> memoryview | None:
         """The body of the request, or None when it was refused."""
         length = self._fields.get("content-length", "")
         if not length.isascii() or not length.isdigit() or "transfer-encoding" in self._fields:
@@ -100,15 +101,16 @@ class Handler(StreamRequestHandler):
         if self._fields.get("content-encoding", "identity") != "identity":
             return self._refuse(415, "compressed requests are not understood")
         if self._fields.get("expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.wfile.flush()
-        body = self.rfile.read(int(length))
+            self._channel.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = self._channel.read(int(length))
         return body if len(body) == int(length) else self._refuse(400, "the request ended early")
 
-    def _refuse(self, status: int, reason: str) -> bytes | None:
+    def _refuse(self, status: int, reason: str) -> memoryview | None:
         """Answer and close: what the client sends next cannot be told from the body."""
         self._keeps = False
         self._answer(failure(status, reason))
+        with WATCHDOG.until(time.monotonic() + LINGER, self.request):
+            self._channel.end()
         return None
 
     def _answer(self, response: Response) -> None:
@@ -116,5 +118,4 @@ class Handler(StreamRequestHandler):
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
         if not self._keeps:
             lines.append("Connection: close")
-        self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode() + response.head + response.data)
-        self.wfile.flush()
+        self._channel.send(("\r\n".join(lines) + "\r\n\r\n").encode(), response.head, response.data)

@@ -77,7 +77,7 @@ class Replica:
         from starlette.responses import Response as Reply
 
         found = await self._respond(request)
-        return Reply(found.head + found.data, found.status, found.headers)
+        return Reply(found.head + bytes(found.data), found.status, found.headers)
 
     async def _respond(self, request: Any) -> Response:
         path, headers = request.url.path, request.headers

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Array
+from edgeopt.serve.channel import Channel
 from edgeopt.serve.fields import LONGEST, HeaderError, fields
 from edgeopt.serve.served import Signature, require_fits
 from edgeopt.serve.tensors import HEADER, Seal, checksum, message, parsed, tensors
@@ -87,11 +88,11 @@ class Remote:
         connection = getattr(self._local, "connection", None)
         if connection is not None:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)  # its stream holds it, too
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
-            self._local.connection = self._local.stream = None
+            self._local.connection = self._local.channel = None
 
-    def _exchange(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
+    def _exchange(self, path: str, head: bytes, data: bytes | memoryview, deadline: float) -> tuple[memoryview, str | None]:
         """Send one request and read the answer. A kept connection that the server has closed meanwhile is opened once more."""
         kept = getattr(self._local, "connection", None) is not None
         try:
@@ -102,13 +103,12 @@ class Remote:
                 raise
             return self._once(path, head, data, deadline)
 
-    def _once(self, path: str, head: bytes, data: bytes, deadline: float) -> tuple[bytes, str | None]:
-        kept, stream = self._kept(deadline)
-        kept.settimeout(self._left(deadline))
+    def _once(self, path: str, head: bytes, data: bytes | memoryview, deadline: float) -> tuple[memoryview, str | None]:
+        kept, channel = self._kept(deadline)
         with WATCHDOG.until(deadline, kept):
-            kept.sendall(self._request(path, len(head), len(data)) + head + data)  # at once, so that the server wakes up once
-            status, found = _header(stream)
-            body = self._read(stream, found.get("content-length", ""))
+            channel.send(self._request(path, len(head), len(data)), head, data)
+            status, found = _header(channel)
+            body = self._read(channel, found.get("content-length", ""))
         if found.get("connection", "").lower() == "close":
             self.close()
         if status != 200:
@@ -126,7 +126,7 @@ class Remote:
             lines.append(f"Authorization: Bearer {self._token}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
-    def _kept(self, deadline: float) -> tuple[socket.socket, BinaryIO]:
+    def _kept(self, deadline: float) -> tuple[socket.socket, Channel]:
         """This thread's connection, opened when there is none, with TLS agreed on before ``deadline``."""
         connection: socket.socket | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -138,13 +138,14 @@ class Remote:
                 self._local.connection = connection = secure
                 with WATCHDOG.until(deadline, secure):  # its timeout counts from each byte anew
                     secure.do_handshake()
-            self._local.stream = connection.makefile("rb")
-        return connection, self._local.stream
+            connection.settimeout(None)  # from here on the watchdog ends what takes too long
+            self._local.channel = Channel(connection)
+        return connection, self._local.channel
 
-    def _read(self, stream: BinaryIO, length: str) -> bytes:
+    def _read(self, channel: Channel, length: str) -> memoryview:
         if not length.isascii() or not length.isdigit() or len(length) > 10 or int(length) > LARGEST:
             raise Unreachable(f"{self.address} does not say how long its answer is, or that it is longer than any")
-        body = stream.read(int(length))
+        body = channel.read(int(length))
         if len(body) != int(length):
             raise Unreachable(f"{self.address} ended its answer early")
         return body
@@ -156,16 +157,16 @@ class Remote:
         return left
 
 
-def _header(stream: BinaryIO) -> tuple[int, dict[str, str]]:
+def _header(channel: Channel) -> tuple[int, dict[str, str]]:
     """Status and fields of an answer. Raises ConnectionError where there is none, and HeaderError."""
     while True:
-        line = stream.readline(LONGEST)
+        line = channel.readline(LONGEST)
         if not line:
             raise ConnectionError("the connection was closed without an answer")
         words = line.split(None, 2)
         if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
             raise HeaderError("this is no answer of HTTP/1.1")
-        found = fields(stream)
+        found = fields(channel)
         if int(words[1]) != 100:
             return int(words[1]), found
 
@@ -176,9 +177,9 @@ def _taken(record: Mapping[str, Any]) -> float:
     return float(found) if isinstance(found, (int, float)) and 0 <= found < 1e9 else 0.0
 
 
-def _reason(body: bytes) -> str:
+def _reason(body: memoryview) -> str:
     try:
-        found = json.loads(body[:LARGEST_HEAD])
+        found = json.loads(bytes(body[:LARGEST_HEAD]))
         return str(found["error"])[:200]
     except (ValueError, TypeError, KeyError, RecursionError):
         return "no reason given"

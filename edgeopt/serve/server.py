@@ -71,7 +71,7 @@ class Server(ThreadingHTTPServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection; TLS is agreed on here, so that a slow client holds up nobody else."""
         try:
-            request.settimeout(self.limits.request)
+            request.settimeout(None)  # the watchdog ends what takes too long
             request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
                 request = self._context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)

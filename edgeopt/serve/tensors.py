@@ -25,6 +25,7 @@ TYPES = {
     "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
 _NAMES = {np.dtype(code): name for name, code in TYPES.items()}
+ALIGNED = 8  # bytes of the largest element
 _RANK = 16  # more dimensions than any model has
 
 
@@ -53,23 +54,30 @@ def type_name(dtype: np.dtype[Any]) -> str:
     return name
 
 
-def message(record: Mapping[str, Any], key: str, tensors: Mapping[str, Array], binary: bool = True) -> tuple[bytes, bytes]:
-    """(JSON, binary data) of ``record`` with ``tensors`` in its list ``key``."""
-    rows, blobs = [], []
+def message(
+    record: Mapping[str, Any], key: str, tensors: Mapping[str, Array], binary: bool = True
+) -> tuple[bytes, bytes | memoryview]:
+    """(JSON, binary data) of ``record`` with ``tensors`` in its list ``key``; the data of a single tensor are its own memory.
+
+    Spaces fill the JSON up to a multiple of ``ALIGNED`` bytes, so that numbers behind it can be used where they arrive.
+    """
+    rows: list[dict[str, Any]] = []
+    blobs: list[memoryview] = []
     for name, array in tensors.items():
         row: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": type_name(array.dtype)}
         if binary:
-            blobs.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+            blobs.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data)
             row["parameters"] = {"binary_data_size": len(blobs[-1])}
         else:
             row["data"] = array.ravel().tolist()
         rows.append(row)
-    blob = b"".join(blobs)
+    blob = blobs[0] if len(blobs) == 1 else b"".join(blobs)
     parameters = {**record.get("parameters", {}), **({CHECKSUM: zlib.crc32(blob)} if binary else {})}
-    return json.dumps({**record, "parameters": parameters, key: rows}).encode(), blob
+    head = json.dumps({**record, "parameters": parameters, key: rows}).encode()
+    return head + b" " * (-len(head) % ALIGNED if binary else 0), blob
 
 
-def parsed(body: bytes, header: str | None) -> tuple[dict[str, Any], memoryview]:
+def parsed(body: bytes | memoryview, header: str | None) -> tuple[dict[str, Any], memoryview]:
     """The JSON object and the data behind it. Raises WireError for a header that does not fit and for what is no object."""
     size = len(body)
     if header is not None:
@@ -77,7 +85,7 @@ def parsed(body: bytes, header: str | None) -> tuple[dict[str, Any], memoryview]
             raise WireError(f"{HEADER} is {header[:20]!r}, the body has {len(body)} bytes")
         size = int(header)
     try:
-        record = json.loads(body[:size])
+        record = json.loads(bytes(body[:size]))
     except (ValueError, RecursionError) as error:
         raise WireError(f"the message is no JSON: {error}") from error
     if not isinstance(record, dict):
@@ -95,7 +103,10 @@ def checksum(record: Mapping[str, Any]) -> object:
 
 
 def tensors(record: Mapping[str, Any], key: str, blob: memoryview) -> dict[str, Array]:
-    """The tensors of the list ``key``, by name, as arrays of their own. Raises WireError for one that contradicts itself."""
+    """The tensors of the list ``key``, by name: where they lie in ``blob`` if that can be, else copied.
+
+    Raises WireError for one that contradicts itself.
+    """
     rows = record.get(key)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise WireError(f"'{key}' is no list of tensors")
@@ -123,7 +134,8 @@ def _tensor(row: Mapping[str, Any], name: str, blob: memoryview) -> tuple[Array,
     if dtype == np.dtype(bool) and np.frombuffer(blob[:wanted], np.uint8).max(initial=0) > 1:
         raise WireError(f"tensor '{name}' holds truth values other than 0 and 1")
     array = np.frombuffer(blob[:wanted], dtype).reshape(shape)
-    return array.astype(dtype.newbyteorder("=")), blob[wanted:]
+    usable = array.flags.aligned and array.flags.writeable and dtype.isnative
+    return array if usable else array.astype(dtype.newbyteorder("=")), blob[wanted:]
 
 
 def _kind(row: Mapping[str, Any], name: str) -> np.dtype[Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import read_regular
 from edgeopt.ir import Array
+from edgeopt.partition.identity import checked, served
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.serve.neighbours import Neighbours
@@ -52,7 +53,7 @@ class Tiled:
         key: Path | None = None,
     ) -> None:
         self._folder, self._key = Path(folder), key
-        self._tiles, self._rest = load_split(folder)
+        self._tiles, self._rest, self._identity = load_split(folder)
         self._models: dict[str, CompiledModel] = {}
         remotes = [remote(address, token, certificate) for address in servers]
         turns = [remotes[i % len(remotes) :] + remotes[: i % len(remotes)] for i in range(len(self._tiles)) if remotes]
@@ -77,7 +78,7 @@ class Tiled:
         parts = {key: np.ascontiguousarray(_part(inputs, key, spans)) for key, spans in self._tiles[name].items()}
         if name in self._neighbours:
             try:
-                reply, where = self._neighbours[name].infer(name, parts, self._signatures[name], until)
+                reply, where = self._neighbours[name].infer(served(name, self._identity), parts, self._signatures[name], until)
                 return reply.outputs[name], where
             except Unreachable:
                 pass
@@ -94,15 +95,18 @@ def tiles_served(folder: Path, only: str | None, threads: int, key: Path | None 
 
     Raises EdgeoptError for a folder that holds no split, or not that tile.
     """
-    tiles, _ = load_split(folder)
+    tiles, _, identity = load_split(folder)
     if only is not None and only not in tiles:
         raise EdgeoptError(f"'{folder}' has no tile '{only}'; there are {', '.join(tiles)}")
     names = tiles if only is None else (only,)
-    return {name: ServedModel(load(folder / f"{name}.edgeopt", key), threads) for name in names}
+    return {served(name, identity): ServedModel(load(folder / f"{name}.edgeopt", key), threads) for name in names}
 
 
-def load_split(folder: str | Path) -> tuple[dict[str, dict[str, Spans]], str]:
-    """The part of each input that each tile needs, by name, and the name of the rest. Raises EdgeoptError for no split."""
+def load_split(folder: str | Path) -> tuple[dict[str, dict[str, Spans]], str, str]:
+    """The part of each input that each tile needs, by name, the name of the rest, and what tells the split from others.
+
+    Raises EdgeoptError for no split.
+    """
     path = Path(folder) / FILE
     try:
         record = json.loads(read_regular(path, LIMIT))
@@ -112,7 +116,7 @@ def load_split(folder: str | Path) -> tuple[dict[str, dict[str, Spans]], str]:
         rest = str(record["rest"])
         if any(Path(name).name != name or not name for name in (*tiles, rest)):
             raise ValueError("a part of it lies elsewhere")
-        return tiles, rest
+        return tiles, rest, checked(record.get("identity", ""))
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         way = "'edgeopt partition MODEL.onnx --split grid -o DIR' writes one"
         raise EdgeoptError(f"'{path}' is no split ({error!r}); {way}") from error

@@ -25,6 +25,7 @@ from edgeopt.ops.macs import macs
 from edgeopt.partition.grid.shipped import FILE, FORMAT
 from edgeopt.partition.grid.tiles import Boxes, Front, boxes, fronts, grid, merged, tile_graph
 from edgeopt.partition.grid.windows import plane
+from edgeopt.partition.identity import identity
 from edgeopt.partition.parts import parts
 from edgeopt.pipeline import finished, optimize
 from edgeopt.target import Target
@@ -108,6 +109,7 @@ def save_split(found: Split, folder: Path, target: Target) -> None:
         },
         "memory": {name: asdict(memory) for name, memory in found.memory.items()},
         "redundant": found.redundant,
+        "identity": identity(folder, [f"{name}.edgeopt" for name in found.graphs]),
     }
     with replacing(folder / FILE) as stream:
         stream.write(json.dumps(record, indent=1).encode())

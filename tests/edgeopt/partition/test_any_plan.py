@@ -118,3 +118,20 @@ def test_calls_of_several_samples_are_not_judged() -> None:
     data = fitted(samples(NUMBER, 80, 1), graph)
     with pytest.raises(EdgeoptError, match="one decision for each call"):
         Coder(graph, data, data, 1.0)
+
+
+def test_a_server_of_another_plan_is_not_believed(tmp_path: Path) -> None:
+    """The same network with other weights: names and shapes are the same, numbers are not."""
+    x = samples(NUMBER, 1, 3).arrays
+    for name, text in (("old", NUMBER.replace("{1,-1,2,1,-2,1},", "{3,3,3,3,3,3},", 1)), ("new", NUMBER)):
+        made, tiers = known(text, device=1)
+        save_plan(plan(made, tiers), tmp_path / name, most=1)
+    server = Server(hops(load_plan(tmp_path / "old"), "server", None), port=0)
+    server.start()
+    try:
+        answer = Client(tmp_path / "new", ["{}:{}".format(*server.address)]).run(x, 5.0)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert answer.how == "local" and "there is no model at this path" in answer.reason
+    np.testing.assert_allclose(answer.outputs["y"], interpret(load(parser.parse_model(NUMBER)), x)["y"], rtol=1e-5)

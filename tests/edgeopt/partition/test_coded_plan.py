@@ -95,7 +95,7 @@ def test_the_tiers_speak_in_codes(planned: Plan, place: Path) -> None:
         remote = Remote(address)
         for sent in (damaged, {name: message[name][:5]}, {name: np.zeros(10**6, np.uint8)}):
             with pytest.raises(Unreachable, match="answers 4|damaged|checksum"):
-                remote.infer("variant-0", sent, shipped.variants[0].down[0], _soon())
+                remote.infer(shipped.name(0), sent, shipped.variants[0].down[0], _soon())
         assert client.run({"x": x[None]}, 20.0).where == address, "the server goes on"
     finally:
         server.shutdown()
