@@ -166,7 +166,8 @@ def parse_interface(ctx: click.Context, parameter: click.Parameter, value: str |
 def interface(command: Command) -> Command:
     """``--interface codes,arena``."""
     text = "How the C library of a microcontroller takes inputs and gives outputs: as codes with a scale and a zero point where "
-    text += "the network converts them, in the arena. [default: floats in the caller's memory]"
+    text += "the network converts them (a quantised one also rounds what it computes in float at last), in the "
+    text += "arena. [default: floats in the caller's memory]"
     return click.option("--interface", callback=parse_interface, metavar="codes,arena", help=text)(command)
 
 

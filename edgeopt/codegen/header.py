@@ -98,6 +98,8 @@ def _held(program: Program) -> str:
     """What is said of the arena."""
     if all(port.offset is None for port in (*program.inputs, *program.outputs)):
         return "needs no preparation and holds nothing"
+    if program.stream is not None:
+        return "holds outputs after the call, and nothing else"
     return """holds inputs before the call, which are
    overwritten, and outputs after it (the pointers to inputs and outputs may be null), and nothing else"""
 

@@ -73,17 +73,21 @@ def front(graph: Graph) -> Front:
         else:
             pieces.append(Piece(window, [node]))
         value = node.output
-    pieces = [piece for piece in pieces if _ends_in_bytes(piece)]
-    if not pieces:
+    found = _in_bytes(pieces)
+    if not found:
         raise EdgeoptError(f"the input cannot be streamed by rows: {end}")
-    return Front(views, source, pieces, end)
+    return Front(views, source, found, end)
 
 
-def _ends_in_bytes(piece: Piece) -> bool:
-    """Leave out the last nodes of ``piece`` whose results are no maps of bytes; whether some are left."""
-    while piece.nodes and not _bytes(piece.nodes[-1].output.type):
-        piece.nodes.pop()
-    return bool(piece.nodes)
+def _in_bytes(pieces: list[Piece]) -> list[Piece]:
+    """The first of ``pieces``, as far as each of them makes maps of bytes; of the last, the nodes up to such a map."""
+    found: list[Piece] = []
+    for piece in pieces:
+        last = max((i for i, node in enumerate(piece.nodes) if _bytes(node.output.type)), default=-1)
+        found += [Piece(piece.window, piece.nodes[: last + 1])] if last >= 0 else []
+        if last + 1 < len(piece.nodes):
+            break
+    return found
 
 
 def _bytes(type_: TensorType | None) -> bool:

@@ -28,7 +28,7 @@ int main(void) {
   int camera = host_open("pixels.bin", READ_BYTES), log = host_open("digits.bin", WRITE_BYTES);
   while (!host_read(camera, arena + DIGITS_INPUT_0_OFFSET, DIGITS_INPUT_0_BYTES)) {
     if (digits_run(0, 0, arena, digits_weights)) return 1;
-    const float *logits = (const float *)(arena + DIGITS_OUTPUT_0_OFFSET);
+    const int8_t *logits = (const int8_t *)(arena + DIGITS_OUTPUT_0_OFFSET);
     unsigned char best = 0;
     for (unsigned char i = 1; i < DIGITS_OUTPUT_0_ELEMENTS; i++)
       if (logits[i] > logits[best]) best = i;

@@ -202,6 +202,23 @@ def test_pools_that_reach_beyond_a_map_end_the_front() -> None:
     assert len(found.pieces) == 1 and "reach above or below" in found.end
 
 
+def test_maps_of_other_types_end_the_front() -> None:
+    """A pool in float between two quantised layers: rows of bytes come that far, and what follows is computed as a whole."""
+    needs_tool("cc")
+    graph, x = pictures(SMALL, 19, 22, 3)
+    first, second = graph.nodes[1:3]
+    grid = [graph.constant("scale", np.array(0.03, np.float32)), graph.constant("zero", np.array(-3, np.int8))]
+    real = graph.make("DequantizeLinear", [first.output, *grid], [None], second).output
+    pooled = graph.make("MaxPool", [real], [None], second, attributes={"kernel_shape": [2, 2]}).output
+    second.set_input(0, graph.make("QuantizeLinear", [pooled, *grid], [None], second).output)
+    infer_types(graph)
+    assert [[node.op for node in piece.nodes] for piece in front(graph).pieces] == [["QuantConv"]]
+    right = assemble(clone(graph), host()).run({"picture": x})
+    with Emulator(library(graph, scalar_host())) as emulator:
+        for name, codes in emulator.run({"picture": x}).items():
+            np.testing.assert_array_equal(codes, right[name])
+
+
 def test_the_command_says_what_is_streamed(tmp_path: Path) -> None:
     data = Path(DIGITS).with_name("digits.eval.npz")
     given = ["compile", str(DIGITS), "-O2", "--quantize", "w8a8", "--data", str(data), "--target", "cortex-m4"]
