@@ -24,7 +24,7 @@ from edgeopt.lower.program import Binding, Program, Step
 from edgeopt.target import Target
 
 MAX_COPIES = 100  # of one kernel, each specialised to the constants of a call; each costs tens of milliseconds
-MAX_COPIES_OF_WALKS = 6  # of a kernel that only walks over functions of the vector emitter, which stay as they are
+MAX_COPIES_OF_WALKS = 1  # of a kernel that only walks over functions of the vector emitter, which stay as they are
 
 
 def call_name(step: Step) -> str:

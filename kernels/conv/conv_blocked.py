@@ -19,7 +19,7 @@ from edgeopt.kernels.conv.merged_groups import merged
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.stated import stating
-from edgeopt.kernels.walk.micro import Loop, Tile, open_tile_function
+from edgeopt.kernels.walk.micro import Loop, Tile, open_numbers, open_tile_function
 from edgeopt.kernels.walk.plane_window import PlaneWindow, conv_halo, conv_window
 from edgeopt.kernels.walk.tiling import Tiling
 from edgeopt.target import Target
@@ -159,6 +159,8 @@ def make_tile(
         residual=tuple(i * block for i in range(tiling.pixels)) if r is not None else (),
         residual_vectors=vector_offsets(target, r, tiling.vectors) if r is not None else (),
         activation=act,
+        wide=2 if window.kernel[0] > 1 else 1,
+        planes=(y.plane * block, 0 if r is None else r.plane * block),
     )
 
 
@@ -261,12 +263,12 @@ def conv_function(target: Target, tile: Tile, walk: Walk, last: Tile | None = No
 
 def _tile_of_group(target: Target, tile: Tile, last: Tile | None, final: int, ahead: int | None) -> Callable[..., None]:
     """``(group, x, w, b, r, y, ahead, count)``: ``tile``, or in the group ``final`` the ``last`` one, if there is one."""
-    run = open_tile_function(target, replace(tile, ahead=ahead))
+    run, (step, row, plane, other) = open_tile_function(target, replace(tile, ahead=ahead)), open_numbers(tile)
     if last is None:
 
         @inline
         def every(group: int, x: Any, w: Any, b: Any, r: Any, y: Any, following: Any, depth: int) -> None:
-            run(x, w, b, r, y, following, depth)
+            run(x, w, b, r, y, following, depth, step, row, plane, other)
 
         return every
     rest = open_tile_function(target, replace(last, ahead=ahead))
@@ -274,9 +276,9 @@ def _tile_of_group(target: Target, tile: Tile, last: Tile | None, final: int, ah
     @inline
     def either(group: int, x: Any, w: Any, b: Any, r: Any, y: Any, following: Any, depth: int) -> None:
         if group < final:
-            run(x, w, b, r, y, following, depth)
+            run(x, w, b, r, y, following, depth, step, row, plane, other)
         else:
-            rest(x, w, b, r, y, following, depth)
+            rest(x, w, b, r, y, following, depth, step, row, plane, other)
 
     return either
 

@@ -61,6 +61,8 @@ def prepare(site: Site) -> Prepared:
         ),
         steps=(0,),
         activation=activation_of(site.node),
+        wide=2,
+        planes=(y.plane * y.layout.block, 0),
     )
     strides = Strides(0, image.channels * image.height * image.width, 0, window.strides[0] * image.width, window.strides[1])
     source = Source(strides, strides.image)

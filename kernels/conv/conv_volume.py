@@ -116,7 +116,7 @@ def _deep(tile: Tile, w: Window, image: int) -> Tile:
     """The tile with a loop over the depth of the window after that over blocks of channels."""
     if w.kernel[0] == 1:
         return tile
-    return replace(tile, loops=(tile.loops[0], Loop(w.kernel[0], w.dilations[0] * image), *tile.loops[1:]))
+    return replace(tile, wide=2, loops=(tile.loops[0], Loop(w.kernel[0], w.dilations[0] * image), *tile.loops[1:]))
 
 
 KERNEL = Kernel("conv_volume", ("Conv", "FusedConv"), _select)

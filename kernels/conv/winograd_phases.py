@@ -12,7 +12,7 @@ from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, tile_function
+from edgeopt.kernels.walk.micro import STEPS, Loop, Tile, open_numbers, open_tile_function
 from edgeopt.target import Target
 
 Phase = Callable[..., None]
@@ -23,12 +23,13 @@ def input_phase(target: Target, plan: Plan, x: Tensor) -> Phase:
     stride, image, plane, per_block = plan.stride(plan.inputs, lanes), x.blocks * x.plane * block, x.plane * block, block // lanes
     start, count, tiles, across = (x.origin - plan.top * x.row - plan.left) * block, plan.count, plan.tiles, plan.across
 
-    def emit(e: Emitter, source: Value, made: Value) -> None:
-        values = transform_input(e, m, lambda i, j: e.load(source, i * row + j * block))
-        for position, value in enumerate(values):
-            e.store(value, made, position * stride)
+    def emit(e: Emitter, source: Value, made: Value, row: Value, stride: Value) -> None:
+        lines = _multiples(e, source, m + 2, row)
+        values = transform_input(e, m, lambda i, j: e.load(lines[i], j * block))
+        for place, value in zip(_positions(e, made, m + 2, stride), values, strict=True):
+            e.store(value, place)
 
-    transform = vector_function(target, 2, emit)
+    transform = vector_function(target, 4, emit)
 
     @inline
     def phase(x: Any, v: Any, number: int, first: int, begin: int, end: int) -> None:
@@ -38,7 +39,7 @@ def input_phase(target: Target, plan: Plan, x: Tensor) -> Phase:
                 tile = first + t if first + t < tiles else tiles - 1
                 here = tile // across * m * row + tile % across * m * block
                 there = ((vector // per_block * count + t) * per_block + vector % per_block) * lanes
-                transform(offset(source, here), offset(v, there))
+                transform(offset(source, here), offset(v, there), row, stride)
 
     return phase
 
@@ -56,8 +57,10 @@ def product_phase(target: Target, plan: Plan, block: int) -> Phase:
         loops=loops if block > steps else loops[:1],
         steps=tuple(range(steps)),
         bias=False,
+        planes=(count * lanes, 0),
     )
-    run, panels, pixels, across = tile_function(target, tile), plan.outputs // vectors, plan.tiling.pixels, plan.tiling.across
+    run, (step, row, plane, other) = open_tile_function(target, tile), open_numbers(tile)
+    panels, pixels, across, depth = plan.outputs // vectors, plan.tiling.pixels, plan.tiling.across, loops[0].count
     from_stride, to_stride = plan.stride(plan.inputs, lanes), plan.stride(plan.outputs, lanes)
     weights = -(-plan.channels // STEPS) * STEPS * vectors * lanes
     shared, group_stride = panels // plan.group, plan.inputs // plan.group * count * lanes
@@ -70,7 +73,8 @@ def product_phase(target: Target, plan: Plan, block: int) -> Phase:
             made = offset(m, item // panels * to_stride + item % panels * vectors * count * lanes)
             for k in range(across):
                 t = k * pixels if k < across - 1 else count - pixels
-                run(offset(source, t * block), panel, panel, panel, offset(made, t * lanes))
+                to = offset(made, t * lanes)
+                run(offset(source, t * block), panel, panel, panel, to, panel, depth, step, row, plane, other)
 
     return phase
 
@@ -84,11 +88,16 @@ def output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: A
 
     uneven, numbers = height % m > 0 or width % m > 0, lanes * (2 if act.sloped else 1)
 
-    def emit(e: Emitter, source: Value, bias: Value, residual: Value, made: Value, rows: Value, columns: Value) -> None:
+    def emit(
+        e: Emitter, source: Value, bias: Value, residual: Value, made: Value, rows: Value, columns: Value, stride: Value,
+        y_row: Value, r_row: Value,
+    ) -> None:  # fmt: skip
         addend, slope = e.load(bias), e.load(bias, lanes) if act.sloped else None
-        values = transform_output(e, m, lambda position: e.load(source, position * stride))
+        products = _positions(e, source, m + 2, stride)
+        values = transform_output(e, m, lambda position: e.load(products[position]))
+        lines = list(zip(_multiples(e, residual, m, r_row), _multiples(e, made, m, y_row), strict=True))
         for i, k in ((i, k) for i in range(m) for k in range(m)):
-            places = [e.at(residual, i * r_row + k * block), e.at(made, i * y_row + k * block)]
+            places = [e.at(line, k * block) for line in lines[i]]
             if uneven:
                 inside = e.builder.and_(_below(e, i, rows), _below(e, k, columns))
                 places = [e.builder.select(inside, place, source) for place in places]
@@ -96,7 +105,7 @@ def output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: A
             value = e.add(value, e.load(places[0])) if adds else value
             e.store(act.apply(e, value, slope), places[1])
 
-    transform = vector_function(target, 6, emit)
+    transform = vector_function(target, 9, emit)
 
     @inline
     def phase(source: Any, b: Any, r: Any, y: Any, number: int, first: int, begin: int, end: int) -> None:
@@ -111,9 +120,23 @@ def output_phase(target: Target, plan: Plan, y: Tensor, r: Tensor | None, act: A
                     offset(y, plane * y_plane + y_start + within + i * y_row + j * block),
                     height - i,
                     width - j,
+                    stride,
+                    y_row,
+                    r_row,
                 )
 
     return phase
+
+
+def _multiples(e: Emitter, pointer: Value, count: int, stride: Value) -> list[Value]:
+    """``count`` pointers, ``stride`` elements apart."""
+    return [e.at(pointer, e.builder.mul(stride, integer(i))) for i in range(count)]
+
+
+def _positions(e: Emitter, pointer: Value, size: int, stride: Value) -> list[Value]:
+    """Pointers to ``size`` x ``size`` positions, row by row, ``stride`` elements apart: those of rows, and steps they share."""
+    steps = [e.builder.mul(stride, integer(j)) for j in range(size)]
+    return [e.at(e.at(pointer, e.builder.mul(stride, integer(size * i))), step) for i in range(size) for step in steps]
 
 
 def _below(e: Emitter, index: int, count: Value) -> Value:

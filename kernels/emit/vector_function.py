@@ -13,7 +13,7 @@ from edgeopt.target import Target
 
 
 class VectorFunction(Intrinsic):
-    """A numba function of 1 to 7 ``arguments`` without a result, whose code ``write(builder, *arguments)`` writes."""
+    """A numba function of 1 to 7, 9 or 11 ``arguments`` without a result, whose code ``write(builder, *arguments)`` writes."""
 
     def __init__(self, arguments: int, write: Callable[..., None]) -> None:
         super().__init__("vector_function", _typing(arguments, write))
@@ -22,7 +22,7 @@ class VectorFunction(Intrinsic):
 
 
 def vector_function(target: Target, arguments: int, emit: Callable[..., None]) -> VectorFunction:
-    """``emit(emitter, *arguments)`` as a numba function of 1 to 7 arguments without a result."""
+    """``emit(emitter, *arguments)`` as a numba function of 1 to 7, 9 or 11 arguments without a result."""
     return VectorFunction(arguments, lambda builder, *actual: emit(Emitter(target, builder), *actual))
 
 
@@ -54,4 +54,14 @@ def _typing(arguments: int, write: Callable[..., None]) -> Callable[..., Any]:
     def seven(context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
         return types.void(a, b, c, d, e, f, g), generate
 
-    return (one, two, three, four, five, six, seven)[arguments - 1]
+    def nine(context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any) -> Any:
+        return types.void(a, b, c, d, e, f, g, h, i), generate
+
+    def eleven(context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any, j: Any, k: Any) -> Any:
+        return types.void(a, b, c, d, e, f, g, h, i, j, k), generate
+
+    forms: dict[int, Callable[..., Any]] = {
+        **{1: one, 2: two, 3: three, 4: four, 5: five, 6: six, 7: seven},
+        **{9: nine, 11: eleven},
+    }
+    return forms[arguments]

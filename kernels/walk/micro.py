@@ -26,11 +26,11 @@ STEPS = 8  # k-steps in a loop body; LLVM starts to spill with more
 class Loop:
     """A loop over k: ``count`` iterations, ``stride`` elements of x apart; ``last`` is the count in the final outermost one.
 
-    The count of an outermost loop may be a value of the code that is written.
+    The count of an outermost loop, and strides, may be values of the code that is written.
     """
 
     count: int | Value
-    stride: int
+    stride: int | Value
     last: int = 0
 
 
@@ -44,7 +44,8 @@ class Tile:
     bias in the order of the output vectors, and behind all of it the slopes of an activation that has them. ``valid`` lanes of
     the last vector exist in memory (0: all). Steps of one body must not meet the same element through different pixels: LLVM
     would hold every broadcast in a register and spill. ``ahead``: while the weights are read, a 2^-ahead of as many bytes is
-    fetched into the cache from where the caller says.
+    fetched into the cache from where the caller says. The strides of the first ``wide`` loops depend on the size of a map, and so
+    do the output and the residual vectors, which lie in blocks ``planes`` elements apart (0: they do not).
     """
 
     pixels: tuple[int, ...]
@@ -60,6 +61,8 @@ class Tile:
     valid: int = 0
     bias: bool = True
     ahead: int | None = None
+    wide: int = 1
+    planes: tuple[int, int] = (0, 0)
 
     def registers(self) -> int:
         """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
@@ -111,8 +114,12 @@ def emit_results(e: Emitter, tile: Tile, total: list[Value], r: Value, y: Value,
             lanes = tile.valid if tile.valid and v == count - 1 else e.lanes
             value = total[p * count + v]
             if tile.residual:
-                value = e.add(value, e.load_first(e.at(r, tile.residual[p] + tile.residual_vectors[v]), lanes))
-            e.store_first(tile.activation.apply(e, value, slopes[v] if slopes else None), e.at(y, place + vector), lanes)
+                value = e.add(value, e.load_first(e.at(r, _sum(e, tile.residual_vectors[v], tile.residual[p])), lanes))
+            e.store_first(tile.activation.apply(e, value, slopes[v] if slopes else None), e.at(y, _sum(e, vector, place)), lanes)
+
+
+def _sum(e: Emitter, offset: Value | int, place: int) -> Value | int:
+    return offset + place if isinstance(offset, int) else e.builder.add(offset, integer(place))
 
 
 Inner = Callable[[Value, list[Value]], list[Value]]
@@ -134,7 +141,7 @@ def _nest(
         count = e.builder.select(final, integer(loop.last), integer(loop.count))
 
     def body(index: Value, *values: Value) -> list[Value]:
-        here = e.at(x, e.builder.mul(index, integer(loop.stride)))
+        here = e.at(x, e.builder.mul(index, integer(loop.stride) if isinstance(loop.stride, int) else loop.stride))
         last = _is_last(e, index, loop.count) if level == 0 else final
         return _nest(e, loops, level + 1, here, last, list(values), inner)
 
@@ -192,11 +199,45 @@ def tile_function(target: Target, tile: Tile) -> Any:
 
 
 def open_tile_function(target: Target, tile: Tile) -> Any:
-    """The tile as a function ``(x, w, b, r, y, ahead, count)``, one for all that differ in the count of the outermost loop."""
-    first, inner = replace(tile.loops[0], count=0), tile.loops[1:]
-    rest = replace(tile, loops=inner)
+    """The tile as a function ``(x, w, b, r, y, ahead, count, *numbers)``, one for all that differ in the count of the outermost
 
-    def emit(e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value, ahead: Value, count: Value) -> None:
-        emit_tile(e, replace(rest, loops=(replace(first, count=count), *inner)), x, w, b, r, y, ahead)
+    loop and in what ``open_numbers`` takes from them.
+    """
+    first, inner = replace(tile.loops[0], count=0, stride=0), list(tile.loops[1:])
+    if tile.wide > 1:
+        inner[0] = replace(inner[0], stride=0)
+    vectors, added = _in_planes(tile.vectors, tile.planes[0]), _in_planes(tile.residual_vectors, tile.planes[1])
+    rest = replace(tile, loops=(), vectors=(0,) * len(vectors), residual_vectors=(), planes=(0, 0))
 
-    return vector_function(target, 7, emit)
+    def emit(
+        e: Emitter, x: Value, w: Value, b: Value, r: Value, y: Value, ahead: Value, count: Value, step: Value, row: Value,
+        plane: Value, other: Value,
+    ) -> None:  # fmt: skip
+        loops = [replace(first, count=count, stride=step), *inner]
+        if rest.wide > 1:
+            loops[1] = replace(loops[1], stride=row)
+        places, places_added = (_places(e, pairs, size) for pairs, size in ((vectors, plane), (added, other)))
+        emit_tile(e, replace(rest, loops=tuple(loops), vectors=places, residual_vectors=places_added), x, w, b, r, y, ahead)
+
+    return vector_function(target, 11, emit)
+
+
+def open_numbers(tile: Tile) -> tuple[int, int, int, int]:
+    """The strides of two loops of x, and the elements between blocks of y and r, as ``open_tile_function`` takes them."""
+    step = int(tile.loops[0].stride)
+    row = int(tile.loops[1].stride) if tile.wide > 1 else 0
+    to, added = (p if _spread(v, p) else 0 for v, p in zip((tile.vectors, tile.residual_vectors), tile.planes, strict=True))
+    return step, row, to, added
+
+
+def _spread(vectors: Sequence[int], plane: int) -> bool:
+    return bool(plane) and any(v >= plane for v in vectors)
+
+
+def _in_planes(vectors: Sequence[int], plane: int) -> tuple[tuple[int, int], ...]:
+    """Each offset as a number of planes and what is left."""
+    return tuple(divmod(v, plane) if plane else (0, v) for v in vectors)
+
+
+def _places(e: Emitter, pairs: Sequence[tuple[int, int]], plane: Value) -> tuple[Value | int, ...]:
+    return tuple(_sum(e, e.builder.mul(plane, integer(q)), rest) if q else rest for q, rest in pairs)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgeopt.codegen.kernel_text import kernel_name
 from edgeopt.ir import OWN_DOMAIN, Attribute
 from edgeopt.kernels.conv.conv_blocked import KERNEL, Direct
 from edgeopt.kernels.stated import form_of
@@ -67,3 +68,15 @@ def test_a_narrower_tile_ends_vectors_that_none_divides(outputs: int, residual: 
     forms = [form_of(step.call.function) for step in lower(graph, where, "single", [KERNEL]).native]
     assert [form.last is not None for form in forms if isinstance(form, Direct)] == [True]
     check(graph, data, [KERNEL], where)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_maps_of_different_sizes_share_their_code(window: int) -> None:
+    """What a tile computes does not depend on the size of the map, only where it reads and writes does."""
+    names = set()
+    for height in (16, 24):
+        data = {"x": uniform(1, 32, height, 32)}
+        graph = single("Conv", data, [uniform(48, 32, window, window), uniform(48)], {"pads": [window // 2] * 4})
+        program = lower(graph, find_target("x86-64-v3"), "one", [KERNEL])
+        names |= {kernel_name(step) for step in program.native if step.call.full_name == "conv_blocked.convolve"}
+    assert len(names) == 1

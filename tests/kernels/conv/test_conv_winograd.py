@@ -3,10 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeopt.codegen.kernel_text import kernel_name
 from edgeopt.coding.winograd import transformed as transformed_weights
 from edgeopt.ir import OWN_DOMAIN, Attribute
 from edgeopt.kernels.conv.conv_winograd import KERNEL
 from edgeopt.kernels.conv.winograd_transform import measured_error
+from edgeopt.lower.lowering import lower
+from edgeopt.target import target
 from tests.kernels.harness import check, run, single, uniform
 
 PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
@@ -61,3 +64,12 @@ def test_declines_strides_and_small_maps() -> None:
     data = {"x": uniform(1, 8, 3, 3)}
     with pytest.raises(AssertionError, match="as fast"):
         run(single("Conv", data, [uniform(8, 8, 3, 3)]), data, [KERNEL])
+
+
+def test_maps_of_different_sizes_share_their_code() -> None:
+    names = set()
+    for size in (28, 40, 56):
+        graph = single("Conv", {"x": uniform(1, 64, size, size)}, [uniform(64, 64, 3, 3), uniform(64)], PADS)
+        steps = lower(graph, target("x86-64-v4"), "one", [KERNEL]).native
+        names |= {kernel_name(step) for step in steps if step.call.full_name == "conv_winograd.convolve"}
+    assert len(names) == 1
