@@ -2,9 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-TVM_TESTS := tests/kernels/conv tests/kernels/gemm tests/kernels/move
+TVM_SHORT := $(addprefix tests/kernels/,conv/test_conv_blocked.py integer/test_quant_gemm.py lookup/test_lookup_conv.py reduce/test_softmax_vector.py)
+TVM_TESTS := $(addprefix tests/kernels/,attention conv gemm integer/test_quant_conv.py integer/test_quant_depthwise.py \
+	integer/test_quant_gemm.py integer/test_quantize.py lookup move pointwise pool recurrent reduce sparse/test_csr_conv.py)
 
-.PHONY: demo test test-tune test-explore test-tvm lint coverage digits clean
+TVM_OWN = $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(wildcard tests/edgeopt/test_tvm*.py)
+
+.PHONY: demo test test-tune test-explore test-tvm test-tvm-short lint coverage digits clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -22,8 +26,12 @@ test-explore: $(VENV)-explore/.ready
 
 # the second back end, in an environment of its own with the extra: its own tests, and those of the kernels with its code
 test-tvm: $(VENV)-tvm/.ready
-	$(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile tests/edgeopt/test_tvm.py
+	$(TVM_OWN)
 	EDGEOPT_TEST_BACKEND=tvm $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(TVM_TESTS)
+
+# the same for continuous integration: one file of kernels of each kind, at most four minutes
+test-tvm-short: $(VENV)-tvm/.ready
+	timeout 240 sh -c '$(TVM_OWN) && EDGEOPT_TEST_BACKEND=tvm $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(TVM_SHORT)'
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgeopt.assembly import assemble
+from edgeopt.codegen.backends import NUMBA, Backend
 from edgeopt.ir import OWN_DOMAIN, Array, Graph, TensorType, Value, numpy_dtype
 from edgeopt.ops import infer_types
 from edgeopt.runtime.step_clock import StepClock
@@ -148,9 +149,9 @@ def _model(layer: Layer, kind: int, op: str, inputs: Sequence[str], arrays: Mapp
 Way = Callable[[int], float]  # seconds of the quickest of some runs
 
 
-def ours(graph: Graph, target: Target) -> Way:
+def ours(graph: Graph, target: Target, backend: Backend = NUMBA) -> Way:
     """The steps of a compiled layer in one call, without the changes of layout at its ends and without the call."""
-    model = assemble(graph, target, 2)
+    model = assemble(graph, target, 2, backend=backend)
     shape = graph.inputs[0].type.dims if graph.inputs[0].type else ()
     kind = numpy_dtype(graph.inputs[0].type.dtype) if graph.inputs[0].type else np.uint8
     data = {"x": np.random.default_rng(0).integers(0, 256, shape).astype(kind)}
