@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgeopt.kernels.call import Declined
 from edgeopt.target import Target
 
 ENTRY = 30  # issue slots to enter and leave a tile, about; counted in the loops' assembly, as are the numbers below
@@ -46,7 +47,7 @@ def choose(
     """The cheapest tiling of a map of ``size`` (height, width) for rows of ``blocks`` blocks of ``vectors`` output vectors.
 
     ``room`` positions have registers; ``product`` is what adding the products of a block to one accumulator takes.
-    Without ``missing`` all reads come from the first cache.
+    Without ``missing`` all reads come from the first cache. Raises Declined where no position has.
     """
     height, width = size
     options = {
@@ -56,6 +57,8 @@ def choose(
         if columns <= room
         for rows in range(1, min(height, max(1, room // columns)) + 1)
     }
+    if not options:
+        raise Declined(f"{vectors} vectors of a block of weights leave no registers for sums")
     most = room * vectors
     tilings = [SparseTiling(r, c, -(-height // r), -(-width // c), _together(r * c * vectors, most)) for r, c in options]
     shares = {t: missing(t.rows, t.columns) if missing else 0.0 for t in tilings}

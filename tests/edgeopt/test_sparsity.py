@@ -92,6 +92,15 @@ def test_a_target_that_is_not_here_is_estimated() -> None:
     assert "SparseQuantConv" in {kernel["op"] for kernel in made.manifest["kernels"]}
 
 
+@pytest.mark.parametrize("where", ["cortex-m7", "cortex-m0plus"])
+def test_blocks_of_more_vectors_than_there_are_registers_are_no_choice(where: str) -> None:
+    """Of a processor without vectors a block of weights takes 16 registers."""
+    data = {"x": RNG.uniform(-1, 1, (1, 48)).astype(np.float32)}
+    graph = single("MatMul", data, [thinned(RNG.uniform(-1, 1, (48, 32)).astype(np.float32), (1, 16), 0.3)])
+    made = edgeopt.compile(graph, 2, target=where)
+    assert not {kernel["kernel"] for kernel in made.manifest["kernels"]} & {"sparse_walk.multiply", "csr_conv.multiply"}
+
+
 @pytest.mark.parametrize("objective", ["latency", "size"])
 def test_what_stays_dense_says_why_and_from_where_on_it_would_not(monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
     """Costs that are made up: a line of 20 + 100 d for sparse layers, 60 for dense ones, in time and in bytes."""
