@@ -22,7 +22,8 @@ STAGES = {  # percent of the time, about; chosen by hand
     "running the float network": 7,
     "choosing how to approximate": 60,
     "timing layers": 10,
-    "verifying on the samples": 15,
+    "verifying on the samples": 12,
+    "fitting early exits": 3,
     "generating code": 5,
 }
 
