@@ -63,6 +63,23 @@ def test_the_same_seed_gives_the_same_bits(learned: CompiledModel, tmp_path: Pat
     assert all(np.array_equal(a, b) for a, b in zip(weights(learned), weights(again), strict=True))
 
 
+def group_norms(made: CompiledModel) -> Array:
+    """Of the output channels of the convolutions."""
+    return np.concatenate([np.sqrt(np.square(w).sum((1, 2, 3))) for w in weights(made) if w.ndim == 4])
+
+
+@pytest.mark.parametrize(("norm", "factor"), [("l1", 1e-2), ("l2", 3e-2), ("group_lasso", 3e-2)])
+def test_what_is_added_to_the_loss_gets_smaller(norm: str, factor: float, learned: CompiledModel, tmp_path: Path) -> None:
+    text = f'epochs = 6\nbatch = 32\n[[phase]]\nkind = "finetune"\nrate = 0.01\n{norm} = {factor}\n'
+    made = edgeopt.tune(learned.onnx(), TRAIN, recipe(tmp_path, text), level=1)
+    measure = {
+        "l1": lambda m: sum(np.abs(w).sum() for w in weights(m)),
+        "l2": lambda m: sum(np.square(w).sum() for w in weights(m)),
+    }
+    of = measure.get(norm, lambda m: group_norms(m).sum())
+    assert of(made) < 0.8 * of(learned) and accuracy(made) > 70
+
+
 def test_pruned_weights_are_zero_and_as_many_as_asked_for(tmp_path: Path) -> None:
     made = edgeopt.tune(
         network(), TRAIN, recipe(tmp_path, 'epochs = 4\nbatch = 32\n[[phase]]\nkind = "prune"\nkeep = 0.25\n'), level=1
