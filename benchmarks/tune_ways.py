@@ -7,8 +7,10 @@ from dataclasses import dataclass
 LENET300, LENET5, RESNET20 = "lenet300_100_mnist", "lenet5_mnist", "resnet20_cifar10"
 RESNET8, KEYWORDS, MOBILENET = "mlperf_ic_resnet8_cifar10", "mlperf_kws_dscnn", "mobilenet_v1_0.25_224_imagenet"
 LABELS_ALONE = "teacher = 0"
+HALF = "teacher = 0.5"
 FLIPPED = 'augmentation = ["flip", "shift"]'
 HEARD = 'augmentation = ["shift", "noise"]'
+LAST = '{"*fc3*" = 5, "*" = 4}'
 CODES = '{"*conv*" = 5, "*Conv*" = 5, "*" = 4}'
 
 
@@ -35,7 +37,7 @@ def phase(kind: str, **told: object) -> str:
 def deep(network: str, keep: float, bits: str, epochs: float) -> Way:
     """Pruned and shared."""
     phases = phase("prune", keep=keep, share=0.85), phase("share", bits=bits, share=0.15)
-    return Way(network, f"deep-compression, {100 * keep:g} %", recipe(epochs, *phases, batch=128))
+    return Way(network, f"deep-compression, {100 * keep:g} %", recipe(epochs, *phases, batch=128, more=HALF))
 
 
 def pruned(network: str, pattern: str, keep: float, epochs: float, more: str = "", speed: float = 0.0) -> Way:
@@ -69,8 +71,8 @@ def student(name: str, epochs: float, more: str) -> Way:
 
 
 WAYS = (
-    deep(LENET300, 0.03, "5", 150),
-    deep(LENET300, 0.018, "5", 100),
+    deep(LENET300, 0.028, LAST, 110),
+    deep(LENET300, 0.018, LAST, 110),
     deep(LENET5, 0.02, CODES, 20),
     deep(LENET5, 0.01, CODES, 20),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),

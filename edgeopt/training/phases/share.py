@@ -17,12 +17,14 @@ from edgeopt.evaluate.codebook import shared
 from edgeopt.training.layers import NONE, Layers
 from edgeopt.training.network import Parameters, Place
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, Phase, State, as_constants, key_of
+from edgeopt.training.phase import Key, Phase, State, as_constants, key_of, place_of
+
+TABLE, CODES = "table", "codes"
 
 
 @dataclass
 class Share(Phase):
-    """``bits`` of a code, the first of those whose pattern fits the name of the layer."""
+    """``bits`` of a code, the first of those whose pattern fits the name of the layer; biases have a table like that, too."""
 
     bits: Sequence[tuple[str, int]] = (("*", 5),)
     share: float = 1.0
@@ -31,34 +33,35 @@ class Share(Phase):
     normalized: bool = False
 
     def begin(self, layers: Layers) -> State:
-        """A table for each layer that has more weights than that; biases, and the weights of the others."""
+        """A table for each array that has more numbers than that; the others as they are."""
         trained: dict[Key, Traced] = {key_of(place): array for place, array in layers.constants.items()}
         bound: dict[Key, Traced] = {}
-        for node in layers.nodes:
-            weight, kept = layers.constants[node.name, 1], layers.kept(node.name)
-            count = 2 ** self._bits(node.name) - (0 if kept.all() else 1)
+        for (name, index), array in layers.constants.items():
+            kept, what = layers.kept(name) if index == 1 else np.ones(array.shape, bool), key_of((name, index))[0]
+            count = 2 ** self._bits(name) - (0 if kept.all() else 1)
             if kept.sum() <= 2 * count:
                 continue
-            book = shared(weight.reshape(1, 1, -1).astype(np.float64), None, kept.reshape(1, 1, -1), count)
-            del trained["weight", node.name]
-            trained["table", node.name] = book.centroids.astype(np.float32)
-            bound["codes", node.name] = book.codes.reshape(weight.shape).astype(np.int32)
+            book = shared(array.reshape(1, 1, -1).astype(np.float64), None, kept.reshape(1, 1, -1), count)
+            del trained[what, name]
+            trained[TABLE, what, name] = book.centroids.astype(np.float32)
+            bound[CODES, what, name] = book.codes.reshape(array.shape).astype(np.int32)
         return State(trained, bound)
 
     def _bits(self, name: str) -> int:
         return next((bits for pattern, bits in self.bits if fnmatchcase(name, pattern)), 8)
 
     def constants(self, state: State) -> Parameters:
-        """Weights are looked up in their tables, at whose end there is a zero."""
+        """Numbers are looked up in their tables, at whose end there is a zero."""
         made: dict[Place, Traced] = as_constants(state.trained)
-        for (_, name), codes in state.bound.items():
-            table = jnp.append(state.trained["table", name], 0.0)
-            made[name, 1] = table[jnp.where(codes == NONE, len(table) - 1, codes)]
+        for (_, what, name), codes in state.bound.items():
+            table = jnp.append(state.trained[TABLE, what, name], 0.0)
+            made[place_of((what, name))] = table[jnp.where(codes == NONE, len(table) - 1, codes)]
         return made
 
     def end(self, state: State, layers: Layers) -> None:
         """Weights of few values."""
         super().end(state, layers)
-        for (_, name), codes in state.bound.items():
-            layers.codes[name] = np.asarray(codes)
-            layers.forms[name].append(f"{len(state.trained['table', name])} values")
+        for (_, what, name), codes in state.bound.items():
+            if what == "weight":
+                layers.codes[name] = np.asarray(codes)
+                layers.forms[name].append(f"{len(state.trained[TABLE, what, name])} values")
