@@ -76,10 +76,10 @@ def _code(step: Step, form: object, target: Target) -> Code | None:
             pass
     try:
         function, vectors = translated(step.call.function, step.call.constants, step.dtypes)
+        text = translated_text(function, step.dtypes, target, PLACE)
     except Declined as declined:
         log.info("%s has no TIR: %s", step.call.full_name, declined)
         return None
-    text = translated_text(function, step.dtypes, target, PLACE)
     return Code(text, translated=True, shaped=vectors > SHAPED * text.count("\n"))
 
 

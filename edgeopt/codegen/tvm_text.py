@@ -12,6 +12,7 @@ from tvm import tirx
 
 from edgeopt.codegen.parts import FAST_MATH
 from edgeopt.codegen.tvm_spelling import spelled_out
+from edgeopt.kernels.call import Declined
 from edgeopt.target import Target
 
 _DROPPED = ("target ", "source_filename", "; ", "!", "attributes #", "@", "    #dbg_")
@@ -27,10 +28,14 @@ def kernel_text(function: Any, dtypes: Sequence[str], target: Target, name: str)
 def translated_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:
     """The same of a function that was written from a kernel's own: left as TVM's code generator makes it, with that arithmetic
 
-    which captured kernels have, and what TIR does not say spelled out.
+    which captured kernels have, and what TIR does not say spelled out. Raises Declined for what TVM does not take.
     """
     how = _target(target, plain=True)
-    return spelled_out(_generated(_module(function, how), how, len(dtypes), name))
+    try:
+        text = _generated(_module(function, how), how, len(dtypes), name)
+    except tvm.error.InternalError as error:
+        raise Declined(f"TVM: {str(error).splitlines()[-1]}") from None
+    return spelled_out(text)
 
 
 def _module(function: Any, target: Any) -> Any:

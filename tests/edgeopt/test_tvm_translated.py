@@ -15,7 +15,7 @@ from edgeopt.codegen.native import NativeModule
 from edgeopt.codegen.tvm_spelling import spelled_out
 from edgeopt.ir import Array
 from edgeopt.kernels.call import Input, KernelCall, Output
-from edgeopt.kernels.emit.emitter import I8, Emitter, Value
+from edgeopt.kernels.emit.emitter import F32, I8, Emitter, Value
 from edgeopt.kernels.emit.exact import exactly
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.emit.vector_function import vector_function
@@ -139,7 +139,12 @@ def _dots(e: Emitter, x: Value, y: Value) -> None:
     e.store(e.builder.sitofp(e.dot4(e.integers(3), codes, weights), e.vector), y)
 
 
-@pytest.mark.parametrize("emit", [_rounded_apart, _carries, _first_lanes, _dots])
+def _repeats(e: Emitter, x: Value, y: Value) -> None:
+    pair = e.load_as(ir.VectorType(F32, 2), x)
+    e.store(e.shuffle(pair, pair, [i % 2 for i in range(e.lanes)]), y)
+
+
+@pytest.mark.parametrize("emit", [_rounded_apart, _carries, _first_lanes, _dots, _repeats])
 def test_vector_code_is_the_same(tvm: Backend, emit: Callable[[Emitter, Value, Value], None]) -> None:
     x = np.random.default_rng(3).uniform(-2, 2, 4 * HOST.lanes).astype(np.float32)
     y, kernel = np.zeros(HOST.lanes, np.float32), _vectors(emit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -68,6 +69,8 @@ def _compared(frame: Frame, node: ast.Compare) -> Any:
         other = value(frame, right)
         if isinstance(how, ast.Is | ast.IsNot):
             one = (left is other) == isinstance(how, ast.Is)
+        elif isinstance(left, str):
+            one = getattr(operator, _COMPARISONS[type(how)])(left, other)
         else:
             one = scalars.binary(_COMPARISONS[type(how)], left, other)
         made, left = _both(made, one), other

@@ -101,7 +101,8 @@ class VectorBuilder:
         if isinstance(a, Emitted) and isinstance(a.expr, tirx.Broadcast) and max(chosen) < count:
             return Emitted(ir.VectorType(element_of(a.type), len(chosen)), splat(a.expr.value, len(chosen)))
         vectors = [expr(a)] if max(chosen) < count else [expr(a), expr(b)]
-        if count == 1 and len(vectors) == 1:
+        vectors *= -(-len(chosen) // (count * len(vectors)))  # TVM wants as many lanes as it takes
+        if count == 1 and not any(chosen):
             return self._made(ir.VectorType(element_of(a.type), len(chosen)), splat(vectors[0], len(chosen)))
         made = tirx.Shuffle(vectors, [tirx.const(lane, "int32") for lane in chosen])
         return self._made(ir.VectorType(element_of(a.type), len(chosen)), made)
