@@ -105,13 +105,15 @@ def progressing(text: str) -> Iterator[None]:
 
 
 class _Lines:
-    """Tells of each new stage in a line, once the work has taken some seconds."""
+    """Tells of each new stage in a line, once the work has taken some seconds from its first stage on."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.begun, self.told = text, monotonic(), ""
+        self.text, self.told = text, ""
+        self.begun: float | None = None
 
     def __call__(self, stage: str, share: float) -> None:
         """A listener."""
+        self.begun = monotonic() if self.begun is None else self.begun
         if stage != self.told and monotonic() - self.begun >= PATIENCE:
             self.told = stage
             complain(f"{self.text}: {stage} ({share:.0%})")
