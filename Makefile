@@ -8,7 +8,7 @@ TVM_TESTS := $(addprefix tests/kernels/,attention conv gemm integer/test_quant_c
 
 TVM_OWN = $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(wildcard tests/edgeopt/test_tvm*.py)
 
-.PHONY: demo test test-tune test-explore test-tvm test-tvm-short lint coverage digits clean
+.PHONY: demo test test-tune test-explore test-tvm test-tvm-short docs lint coverage digits clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -23,6 +23,10 @@ test-tune: $(VENV)-tune/.ready
 # explorations, in an environment of its own with the extra
 test-explore: $(VENV)-explore/.ready
 	$(VENV)-explore/bin/python -m pytest tests/edgeopt/explore
+
+# the documentation as a site, in site/; nothing is fetched while it is built
+docs: $(VENV)-docs/.ready
+	$(VENV)-docs/bin/python -m mkdocs build --strict
 
 # the second back end, in an environment of its own with the extra: its own tests, and those of the kernels with its code
 test-tvm: $(VENV)-tvm/.ready
@@ -59,10 +63,15 @@ $(VENV)-tvm/.ready: pyproject.toml
 	$(VENV)-tvm/bin/python -m pip install -q -e '.[dev,tvm]'
 	touch $@
 
+$(VENV)-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install -q -e '.[docs]'
+	touch $@
+
 $(VENV)-explore/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-explore
 	$(VENV)-explore/bin/python -m pip install -q -e '.[dev,explore]'
 	touch $@
 
 clean:
-	rm -rf build dist $(VENV) $(VENV)-tune $(VENV)-tvm $(VENV)-explore
+	rm -rf build dist site $(VENV)-docs $(VENV) $(VENV)-tune $(VENV)-tvm $(VENV)-explore

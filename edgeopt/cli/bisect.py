@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from edgeopt.rewrite import Context
 
 
+MAX_DROP = "Look for the layer whose change in --forms takes more than this many percentage points, on --data."
+
+
 @click.command()
 @click.argument("model", type=options.MODEL)
 @options.level
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 @click.option("--input", "source", type=options.EXISTING_FILE, help="npz file with one array per input.  [default: random]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
 @click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
+@options.data
+@options.calibration
+@click.option("--max-drop", type=click.FloatRange(min=0), metavar="PP", help=MAX_DROP)
+@click.option("--forms", default="w8a8", show_default=True, metavar="A,B", help="With --max-drop: the forms of all layers.")
 @options.as_json
 def bisect(
     model: Path,
@@ -37,6 +44,10 @@ def bisect(
     source: Path | None,
     seed: int,
     tolerance: float,
+    data: Path | None,
+    calibration: Path | None,
+    max_drop: float | None,
+    forms: str,
     as_json: bool,
 ) -> None:
     """Find the first single rewrite after which MODEL.onnx gives other numbers; exit code 1 when there is one.
@@ -44,6 +55,11 @@ def bisect(
     Every probe rewrites the model anew up to some count and runs the graph by the meaning of its operators, so the answer
     concerns the rewrites alone; 'edgeopt verify' checks the compiled code.
     """
+    if max_drop is not None:
+        if data is None:
+            raise click.UsageError("--max-drop is judged on --data")
+        _bisect_budget(model, forms, data, calibration, max_drop, shapes)
+        return
     search = Search(model, level, shapes, passes, source, seed, tolerance)
     with working(f"bisecting {model.name}"):
         culprit = search.first_wrong()
@@ -52,6 +68,27 @@ def bisect(
         say(f"no rewrite changes the outputs ({search.total} rewrites, tolerance {tolerance:g})")
         return
     say(search.describe(culprit))
+    raise click.exceptions.Exit(1)
+
+
+def _bisect_budget(
+    model: Path, forms: str, data: Path, calibration: Path | None, max_drop: float, shapes: dict[str, tuple[int, ...]]
+) -> None:
+    """Which layer's change broke the budget."""
+    from edgeopt.examine.broken_budget import first_over
+
+    def told(count: int, lost: float) -> None:
+        note(f"{count} layers in {forms}: {lost:+.2f} points lost")
+
+    with working(f"bisecting {model.name}"):
+        total, broken = first_over(model, forms, data, calibration, max_drop, shapes, told)
+    answer({"layers": total, "max_drop": max_drop, "broken": None if broken is None else asdict(broken)})
+    if broken is None:
+        say(f"all {total} layers in {forms} keep the budget of {max_drop:g} points")
+        return
+    where = f"layer {broken.number} of {total}, '{broken.layer}' as {broken.form} by {' and '.join(broken.passes)}"
+    lost = f"takes the loss from {broken.before:.2f} to {broken.after:.2f} points"
+    say(f"{where}, {lost}; --keep-float {broken.layer} leaves it as it is")
     raise click.exceptions.Exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import click
@@ -15,6 +16,7 @@ Written by `python -m edgeopt.cli.reference` from what `edgeopt COMMAND --help` 
 ([json.md](json.md)), `--quiet` (`-q`: no progress and no notes; warnings and failures stay) and `--verbose` (`-v`: log on stderr
 what the library does). `edgeopt --debug COMMAND` shows the traceback of a failure, `edgeopt --version` the version.
 """
+RANGE = re.compile(r"\[(x[<>][^\]]*)\]")  # square brackets would be a link to readers of Markdown
 EVERYWHERE = {"--json", "--quiet", "--verbose"}
 
 
@@ -39,7 +41,8 @@ def _option(option: click.Option, context: click.Context) -> str:
     if record is None or EVERYWHERE & set(option.opts):
         return ""
     names, text = (_joined(part).replace("|", "\\|") for part in record)
-    return f"| `{names}` | {text} |"
+    shown = RANGE.sub(r"(\1)", text)
+    return f"| `{names}` | {shown} |"
 
 
 def _joined(text: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CURVE = "Print how sensitive each layer is to these forms (names as --forms takes them), each by itself; nothing else."
 CURVE_COLUMNS = ("layer", "form", "bytes", "error", "step")
+STORY = ("layer", "form", "made by", "error", "float µs", "µs", "bytes", "stored", "")
 ERRORS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp")
 COSTS = ("layer", "MACs", "bytes", "quantised", "µs", "quantised µs")
 
@@ -45,12 +46,17 @@ def why(
     accept_chance: bool,
     as_json: bool,
 ) -> None:
-    """Say for each layer of MODEL.onnx what quantising it does to its own output and to the decisions of the network.
+    """Say for each layer of MODEL.onnx, or of a compiled DIR, what became of it, and what to change.
+
+    Of a file it is what quantising does to the layer's own output and to the decisions of the network.
 
     'own' is the signal-to-noise ratio at the layer's output, 'alone' the effect on the network when only this layer is quantised,
     'others' when every layer but this one is; 'pp' are percentage points of accuracy, or of equal decisions without labels.
     Times are measured here for the host, and estimated for another target.
     """
+    if model.is_dir():
+        _tell_story(model)
+        return
     from edgeopt.examine.losses import why as examine
 
     if curve is not None:
@@ -79,6 +85,32 @@ def why(
     if data is None:
         note("note: without --data the figures are those of generated inputs")
     say(f"whole network {found.signal_to_noise:.1f} dB; {found.suggestion}")
+
+
+def _tell_story(directory: Path) -> None:
+    """What became of each layer of a compiled model, and what to change."""
+    from edgeopt.examine.explained import explain
+
+    found = explain(directory)
+    answer(asdict(found))
+    print_table(("pass", "rewrites"), [(name, str(count)) for name, count in found.passes.items()], numbers=(1,))
+    cells = [
+        (
+            row.layer,
+            row.form,
+            ", ".join(row.passes),
+            "-" if row.error is None else f"{100 * row.error:.2f} %",
+            microseconds(row.seconds_before),
+            microseconds(row.seconds),
+            "-" if row.bytes_before is None else f"{row.bytes_before:,}",
+            "-" if row.bytes is None else f"{row.bytes:,}",
+            row.reason,
+        )
+        for row in found.layers
+    ]
+    print_table(STORY, cells, numbers=range(3, 8))
+    for line in found.suggestions:
+        say(line)
 
 
 def _show_curves(model: Path, forms: str, data: Path | None, shapes: dict[str, tuple[int, ...]]) -> None:

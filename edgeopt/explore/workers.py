@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
 from typing import Any, Protocol
 
 from edgeopt.errors import EdgeoptError
@@ -88,6 +89,20 @@ class Processes:
         self._pool.shutdown(cancel_futures=True)
 
 
+def apart(subject: Subject, numbers: Numbers) -> Point:
+    """A trial in a process of its own: a worker of Ray maps so much memory that code does not find its place near its data."""
+    try:
+        return _child().submit(evaluate, subject, numbers).result()
+    except BrokenProcessPool:
+        _child.cache_clear()
+        raise
+
+
+@lru_cache(maxsize=1)
+def _child() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
 class Ray:
     """Tasks on a Ray cluster (extra ``edgeopt[ray]``); files are named by paths that all of its machines see."""
 
@@ -100,7 +115,7 @@ class Ray:
         where = {} if address == "local" else {"address": address}
         paths = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH", "")]))}}
         ray.init(**where, runtime_env=paths, log_to_driver=False, configure_logging=False)
-        self._task = ray.remote(max_retries=RETRIES)(evaluate)
+        self._task = ray.remote(max_retries=RETRIES, retry_exceptions=[BrokenProcessPool])(apart)
         self._running: dict[Any, int] = {}
 
     def submit(self, number: int, subject: Subject, numbers: Numbers) -> None:

@@ -26,7 +26,8 @@ def front_page(found: Record, others: Sequence[Record] = ()) -> str:
         body.append(section(f"Accuracy against {figure}", _plot(found, others, figure, unit, factor)))
     rows = [row(str(k), point) for k, point in enumerate(found["points"])]
     rows += [row(str(point.get("name", "")), point) for point in others]
-    body.append(section("Points", table(COLUMNS, [*rows, row("exact", found["exact"])], {1, 2, 3, 4, 5, 6})))
+    points = table(COLUMNS, [*rows, row("exact", found["exact"])], {1, 2, 3, 4, 5, 6})
+    body.append(section("Points", f'<div class="points">{points}</div>'))
     return document(f"front of {found['model']}", body)
 
 

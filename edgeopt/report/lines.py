@@ -72,7 +72,7 @@ def lines(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
     parts = frame(across, along, x, y)
     for number, curve in enumerate(shown):
         parts += _curve(number, curve, across, along)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
+    return f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
 
 
 def frame(across: Scale, along: Scale, x: Axis, y: Axis, right: int = RIGHT) -> list[str]:
@@ -98,7 +98,7 @@ def _labels(x: Axis, y: Axis, right: int) -> list[str]:
     turned = f'transform="rotate(-90 14 {middle:.0f})"'
     return [
         f'<text x="{(LEFT + WIDTH - right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x.label)}</text>',
-        f'<text x="14" y="{middle:.0f}" text-anchor="middle" {turned}>{escape(y.label)}</text>',
+        f'<text class="turned" x="14" y="{middle:.0f}" text-anchor="middle" {turned}>{escape(y.label)}</text>',
     ]
 
 

@@ -9,11 +9,14 @@ from pathlib import PurePath
 from typing import Any
 
 from edgeopt.report.bars import bars
+from edgeopt.report.controls import STYLE as CONTROLS
+from edgeopt.report.controls import controls
 from edgeopt.report.drawing import drawing, legend, timeline
 from edgeopt.report.exits import EXITS, LATENCY, exit_rows, latency_rows, sentence
 from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
 from edgeopt.report.times import measurable
+from edgeopt.report.tried import tried
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#d5dce4;--soft:#6b7885;--before:#9fb0c0;
@@ -31,7 +34,9 @@ rect.integer~text .soft{fill:var(--paper)}.soft{fill:var(--soft)}
 path.edge{fill:none;stroke:var(--soft)}rect.frame{stroke:var(--paper)}
 .key{border:1.5px solid var(--before);border-radius:4px;padding:0 .4rem}.key.integer{background:var(--after);color:var(--paper)}
 .key.approximate{background:var(--mid);border-style:dashed}h1,td{overflow-wrap:anywhere}
-@media(max-width:30rem){body{margin:1rem auto;padding:0 .6rem;font-size:14px}td,th{padding:.2rem .3rem .2rem 0;font-size:12px}}
+td:first-child{min-width:3.4rem}div.points td:last-child{min-width:11rem}
+@media(max-width:30rem){svg.plot text{font-size:23px}svg.plot text.turned{display:none}
+  body{margin:1rem auto;padding:0 .6rem;font-size:14px}td,th{padding:.2rem .3rem .2rem 0;font-size:12px}}
 @media print{:root{--ink:#000;--paper:#fff;--line:#999;--soft:#444;--before:#999;--after:#444;--mid:#ccc;--bad:#000}
   section{break-inside:avoid-page}body{max-width:none;margin:0}.bad{stroke:#000;stroke-dasharray:3 2;fill:#fff}}
 .before{fill:var(--before)}.after{fill:var(--after)}.bad{fill:var(--bad)}div.wide{overflow-x:auto}
@@ -51,7 +56,7 @@ def page(manifest: Mapping[str, Any]) -> str:
         body.append(section("Early exits", _exits(found) + _latency(found["latency"])))
     body.append(section("Memory", table(("", "bytes"), _memory(manifest), {1}) + _arena(manifest)))
     if picture := drawing(manifest):
-        body.append(section("Graph", legend() + picture))
+        body.append(section("Graph", legend() + controls(picture)))
     body.append(section("Kernels", _kernels(manifest)))
     if found := manifest.get("islands"):
         rows = [(i["node"], i["op"], i["reason"]) for i in found]
@@ -65,7 +70,7 @@ def page(manifest: Mapping[str, Any]) -> str:
 def document(title: str, body: Sequence[str]) -> str:
     """A page without references to anything outside it."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    about = f"<title>{escape(title)} - edgeopt</title><style>{STYLE}</style>"
+    about = f"<title>{escape(title)} - edgeopt</title><style>{STYLE}{CONTROLS}</style>"
     return f'<!doctype html>\n<html lang="en">{head}{about}<body>{"".join(body)}</body></html>\n'
 
 
@@ -84,6 +89,8 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
             '<p class="about">error at the output of each layer in the quantised network, % of its signal (root mean square)</p>'
         )
         parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
+    if found := record.get("tried"):
+        parts.append(section("Networks that were tried", tried(found)))
     parts.append(section("Layers", table(LAYERS, layer_rows(record), {2, 3, 4, 5})))
     return parts
 

@@ -33,7 +33,7 @@ def scatter(dots: Sequence[Dot], x: Axis, y: Axis, kinds: Sequence[str]) -> str:
     parts = [*frame(across, along, x, y, MARGIN), _steps(dots, across, along)]
     parts += [_mark(across.place(d.x), along.place(d.y), d.kind, d.title) for d in dots]
     key = [_key(number, name) for number, name in enumerate(kinds)]
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 20}" role="img">{"".join([*parts, *key])}</svg>'
+    return f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT + 24}" role="img">{"".join([*parts, *key])}</svg>'
 
 
 def _steps(dots: Sequence[Dot], across: Scale, along: Scale) -> str:
@@ -57,5 +57,5 @@ def _mark(x: float, y: float, kind: int, title: str) -> str:
 
 
 def _key(number: int, name: str) -> str:
-    at = LEFT + 190 * number
-    return _mark(at + 6, HEIGHT + 10, number, name) + f'<text x="{at + 16}" y="{HEIGHT + 14}">{escape(name)}</text>'
+    at = LEFT + 210 * number
+    return _mark(at + 6, HEIGHT + 12, number, name) + f'<text x="{at + 18}" y="{HEIGHT + 18}">{escape(name)}</text>'

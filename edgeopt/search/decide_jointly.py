@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -11,12 +11,13 @@ from edgeopt.evaluate import metrics
 from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.intervals import drop_interval
-from edgeopt.forms.form import Evidence, Session
+from edgeopt.forms.form import Evidence, Forms, Session
 from edgeopt.ir import Array, Graph
 from edgeopt.progress import stage
 from edgeopt.search.decide import decided
 from edgeopt.search.goal import Goal
 from edgeopt.search.joint import joint
+from edgeopt.search.limits import Figures, Limits
 from edgeopt.search.pins import Allowance
 from edgeopt.search.remembered import Remembered, digest, spelled
 from edgeopt.search.result import Decision, Held
@@ -49,7 +50,7 @@ def decide_jointly(
     found, forms = decided(space, Start(space.first()), choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
-    made = replace(made, samples=chosen.samples, max_drop=goal.max_drop, reference=reference)
+    made = replace(made, samples=chosen.samples, max_drop=goal.max_drop, reference=reference, tried=_tried(trials, table, forms))
     return made if held is None else replace(made, held=_judged(space, made, held))
 
 
@@ -70,6 +71,21 @@ def opened_search(
     stage("timing layers")
     remembered = Remembered(digest(graph, (evidence.calibration, chosen), _facts(space, evidence)))
     return space, reference, Trials(space, chosen, reference, remembered), Table(space, remembered)
+
+
+def _tried(trials: Trials, table: Table, chosen: Forms) -> list[Mapping[str, float]]:
+    """The metric of every network that was measured, and the figures of its layers together; the chosen one comes last."""
+    problem = table.problem(Limits(), "latency")
+    places = {layer: {choice: k for k, choice in enumerate(found)} for layer, found in table.choices.items()}
+    found: list[Mapping[str, float]] = [{"metric": trials.before, **_plain(table.exact)}]
+    for forms, metric in sorted(trials.measured(), key=lambda pair: pair[0] == dict(chosen)):
+        picked = {layer: places[layer][choice] for layer, choice in forms.items()}
+        found.append({"metric": metric, **_plain(problem.takes(picked))})
+    return found
+
+
+def _plain(figures: Figures) -> dict[str, float]:
+    return {str(name): value for name, value in figures.items()}
 
 
 def _facts(space: Space, evidence: Evidence) -> tuple[object, ...]:

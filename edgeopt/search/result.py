@@ -44,7 +44,8 @@ class Decision:
     the drop is counted from. ``uncorrected`` is the metric without error correction, where that was asked for.
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
     no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
-    measured on samples that were kept apart from the search.
+    measured on samples that were kept apart from the search. ``tried`` are the metric and the figures, summed over layers, of the
+    networks that a joint search measured.
     """
 
     solved: Solved
@@ -70,6 +71,7 @@ class Decision:
     objective: Objective = "latency"
     reach: float | None = None
     held: Held | None = None
+    tried: Sequence[Mapping[str, float]] = ()
 
     @property
     def changed(self) -> list[str]:
@@ -135,6 +137,7 @@ def record(found: Decision) -> dict[str, Any]:
         "samples": found.samples,
         "max_drop": found.max_drop if measured else None,
         "reach": found.reach if measured else None,
+        "tried": [dict(point) for point in found.tried],
         "held": None if found.held is None else asdict(found.held),
         "source_weights": found.source,
         "totals": {name: _totals(profile) for name, profile in found.costs.items()},

@@ -47,6 +47,10 @@ class Trials:
             self._known[key], self._decided[key] = (found[0], found[1]), np.array(found[2], np.int64)
         return self._known[key]
 
+    def measured(self) -> list[tuple[Forms, float]]:
+        """The forms whose results are known, with the metric."""
+        return [(dict(key), found[0]) for key, found in self._known.items()]
+
     def _measured(self, forms: Forms) -> tuple[float, float, list[int]]:
         goal = self.space.goal
         changed = self.space.carried_out(self.space.solve(forms))

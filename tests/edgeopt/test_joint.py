@@ -95,3 +95,16 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     assert two.exit_code == 1 and "name two things to make small" in two.stderr
     unused = command("compile", "examples/digits.onnx", "-O1", "--max-latency", "20ms", "-o", str(tmp_path / "a"))
     assert unused.exit_code == 0 and "max_latency has no effect" in unused.stderr
+
+
+def test_a_microcontroller_keeps_its_flash_or_the_nearest_network_is_said() -> None:
+    model, data = classifier()
+    free = edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(prefer="size"))
+    takes = free.manifest["memory"]
+    assert free.manifest["limits"]["figures"]["size"] == takes["flash"]
+    assert free.manifest["quantization"]["before"] - free.manifest["quantization"]["after"] <= 1.0
+    small = {"max_flash": takes["flash"] + 64, "max_ram": takes["ram"] + 64}
+    kept = edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(**small))
+    assert kept.manifest["memory"]["flash"] <= small["max_flash"] and kept.manifest["memory"]["ram"] <= small["max_ram"]
+    with pytest.raises(EdgeoptError, match=f"max_size 0.5 kB stored cannot be kept within max_drop 1: {RAISED}"):
+        edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(max_flash=500))

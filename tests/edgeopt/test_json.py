@@ -81,7 +81,7 @@ def test_every_command_answers(artifact: Path, tmp_path: Path) -> None:
         "inspect": [(DIGITS,), (artifact,), (artifact, "--bytes"), (DIGITS, "--target", "cortex-a53")],
         "verify": [(DIGITS, artifact)],
         "bisect": [(DIGITS,)],
-        "why": [(DIGITS, *data, "--samples", "8")],
+        "why": [(DIGITS, *data, "--samples", "8"), (artifact,)],
         "profile": [(DIGITS, "--seconds", "0.1", "-o", tmp_path / "profile.json")],
         "select": [(front_file(tmp_path), "--condition", "latency<=1s")],
         **{name: [()] for name in ("targets", "passes", "forms", "ops", "schema")},

@@ -1,0 +1,121 @@
+"""Why a compiled model is as it is: what each layer became, by which pass, what that costs and saves; what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeopt.forms.form import FLOAT
+from edgeopt.forms.registry import techniques
+from edgeopt.runtime.artifact import load
+
+
+@dataclass(frozen=True)
+class LayerStory:
+    """One layer: its ``form``, the ``passes`` that made it, relative ``error`` at its output, seconds before and after, bytes of
+
+    its weight before and as stored (None where nobody counted them), and the ``reason`` where it stayed as it was.
+    """
+
+    layer: str
+    form: str
+    passes: tuple[str, ...]
+    error: float | None
+    seconds_before: float
+    seconds: float
+    bytes_before: int | None
+    bytes: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """``passes`` that fired with the number of their rewrites, ``layers`` with the slowest first, and ``suggestions``."""
+
+    passes: Mapping[str, int]
+    layers: tuple[LayerStory, ...]
+    suggestions: tuple[str, ...]
+
+
+def explain(directory: str | Path) -> Story:
+    """The story of the compiled model in a directory. Raises EdgeoptError for what is none."""
+    manifest = load(directory).manifest
+    record = manifest.get("quantization")
+    sizes = {row["layer"]: row for row in (manifest.get("compression") or {}).get("layers", [])}
+    rows = [] if record is None else [_story(layer, sizes.get(layer["layer"])) for layer in record["layers"]]
+    ordered = tuple(sorted(rows, key=lambda row: -row.seconds))
+    return Story(manifest["passes"], ordered, tuple(_suggestions(ordered, record, manifest.get("limits"))))
+
+
+def _story(layer: Mapping[str, Any], size: Mapping[str, Any] | None) -> LayerStory:
+    return LayerStory(
+        layer["layer"],
+        layer["form"],
+        passes_of(layer["form"]),
+        layer["error"],
+        layer["float_seconds"],
+        layer["seconds"],
+        None if size is None else size["were"],
+        None if size is None else size["bytes"],
+        layer["reason"],
+    )
+
+
+def passes_of(form: str) -> tuple[str, ...]:
+    """The passes that carry out forms, which are joined by " + " as tables have them."""
+    keys = form.split(" + ")
+    mine = [t for t in techniques().values() if any(key in t.form_keys() for key in keys)]
+    return tuple(dict.fromkeys(name for technique in mine for name in technique.passes))
+
+
+def _suggestions(rows: Sequence[LayerStory], record: Mapping[str, Any] | None, limits: Mapping[str, Any] | None) -> list[str]:
+    """What to change for accuracy, for time, for bytes."""
+    if record is None:
+        return ["nothing was approximated: -O3 with --data does that within --max-drop"]
+    made = [line for line in (_accuracy(rows), _time(rows, record), _bytes(rows)) if line]
+    return [*made, *_room(record, limits)]
+
+
+def _accuracy(rows: Sequence[LayerStory]) -> str:
+    changed = [row for row in rows if row.form != FLOAT and row.error is not None]
+    if not changed:
+        return ""
+    worst = max(changed, key=lambda row: row.error or 0.0)
+    cost = f"{1e6 * (worst.seconds_before - worst.seconds):+,.1f} µs"
+    if worst.bytes is not None and worst.bytes_before is not None:
+        cost += f" and {worst.bytes_before - worst.bytes:+,} bytes"
+    where = f"'{worst.layer}' has the largest error, {100 * (worst.error or 0):.1f} %"
+    return f"for accuracy: {where}; --keep-float {worst.layer} costs {cost}"
+
+
+def _time(rows: Sequence[LayerStory], record: Mapping[str, Any]) -> str:
+    total = record["totals"]["result"]["seconds"]
+    if not rows or not total:
+        return ""
+    slow = rows[0]
+    share = f"'{slow.layer}' takes most, {100 * slow.seconds / total:.0f} % of {1e3 * total:.3g} ms"
+    what = f"it stays in float: {slow.reason}" if slow.form == FLOAT and slow.reason else f"as {slow.form}"
+    return f"for time: {share}, {what}; a larger --max-drop or --forms prune,quantize would let it change further"
+
+
+def _bytes(rows: Sequence[LayerStory]) -> str:
+    known = [row for row in rows if row.bytes]
+    if not known:
+        return ""
+    largest = max(known, key=lambda row: row.bytes or 0)
+    total = sum(row.bytes or 0 for row in known)
+    share = f"{100 * (largest.bytes or 0) / total:.0f} % of the weights as stored"
+    return f"for bytes: '{largest.layer}' takes most, {largest.bytes:,} B, {share}, as {largest.form}"
+
+
+def _room(record: Mapping[str, Any], limits: Mapping[str, Any] | None) -> list[str]:
+    """How much of the budget is left."""
+    made = []
+    if record["before"] is not None and record["max_drop"] is not None:
+        made.append(f"the budget: {record['before'] - record['after']:.2f} of {record['max_drop']:g} points are used")
+    given = {} if limits is None else limits["given"]
+    figures = {} if limits is None else limits["figures"]
+    made += [f"the bound of {name}: {100 * figures[name] / bound:.0f} % are used" for name, bound in given.items()]
+    return made

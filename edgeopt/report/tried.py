@@ -1,0 +1,25 @@
+"""The networks that a joint search measured, in the plane of what they take and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edgeopt.report.lines import Axis
+from edgeopt.report.scatter import Dot, scatter
+
+UNITS = {"latency": ("ms", 1e3), "size": ("kB stored", 1e-3)}
+NAMES = ("tried", "exact network", "chosen")
+
+
+def tried(found: Sequence[Mapping[str, float]]) -> str:
+    """Two pictures: against time and against bytes. The first of ``found`` is the exact network, the last one the chosen."""
+    parts = ['<p class="about">sums over layers; the line joins those that no other one beats in both</p>']
+    for name, (unit, factor) in UNITS.items():
+        kinds = [1, *[0] * (len(found) - 2), 2] if len(found) > 1 else [1]
+        dots = [
+            Dot(factor * p[name], p["metric"], f"{p['metric']:.2f} %, {factor * p[name]:.4g} {unit}", kind)
+            for p, kind in zip(found, kinds, strict=True)
+            if p[name] > 0
+        ]
+        parts.append(scatter(dots, Axis(unit, True), Axis("metric, %"), NAMES))
+    return "".join(parts)
