@@ -197,13 +197,14 @@ class Emitter:
 
     def reduce_add(self, x: Value) -> Value:
         """The sum of the lanes, as a scalar, halving the vector at each step."""
-        return self._halved(x, self.add if x.type.element == F32 else self.builder.add)
+        return self.halved(x, self.add if x.type.element == F32 else self.builder.add)
 
     def reduce_maximum(self, x: Value) -> Value:
         """The greatest of the lanes, as a scalar."""
-        return self._halved(x, self.maximum)
+        return self.halved(x, self.maximum)
 
-    def _halved(self, x: Value, combine: Callable[[Value, Value], Value]) -> Value:
+    def halved(self, x: Value, combine: Callable[[Value, Value], Value]) -> Value:
+        """What ``combine`` makes of all lanes, as a scalar, halving the vector at each step."""
         count = x.type.count
         while count > 1:
             count //= 2

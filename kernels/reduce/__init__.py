@@ -3,6 +3,7 @@
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.reduce import (
     arg_reduce,
+    extreme_vector,
     layer_normalization_vector,
     lrn,
     normalization,
@@ -17,6 +18,7 @@ from edgeopt.kernels.reduce import (
 KERNELS: tuple[Kernel, ...] = (
     softmax_vector.KERNEL,
     softmax.KERNEL,
+    extreme_vector.KERNEL,
     reduce.KERNEL,
     lrn.KERNEL,
     layer_normalization_vector.KERNEL,
