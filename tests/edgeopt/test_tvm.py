@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
@@ -49,6 +51,12 @@ def test_an_extra_of_other_versions_is_refused_before_it_crashes(monkeypatch: py
     installed(monkeypatch, {**tvm_extra.VERSIONS, "apache-tvm-ffi": "0.1.15.post2"})
     with pytest.raises(EdgeoptError, match=r"needs apache-tvm-ffi 0.1.14.post0, and 0.1.15.post2 is installed"):
         find_backend("tvm")
+
+
+def test_a_model_is_compiled_without_importing_tvm() -> None:
+    made = "edgeopt.compile(convolution())"
+    text = f"import sys, edgeopt; from tests.edgeopt.small_models import convolution; {made}; sys.exit('tvm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text], check=False).returncode == 0
 
 
 def test_the_versions_are_those_that_the_extra_installs() -> None:
