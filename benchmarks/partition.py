@@ -1,6 +1,6 @@
 """The experiment of Neurosurgeon (Kang et al., ASPLOS 2017): a device and a cloud server over 3G, LTE and Wi-Fi.
 
-    python -m benchmarks.partition [--models DIR --data DIR] [--only NAME,...] [--max-drop 1] [--report FILE.html]
+    python -m benchmarks.partition [--models DIR --data DIR] [--only NAME,...] [--max-drop 1] [--device TARGET]
 
 The networks of the paper with random weights, or each NAME.onnx of --models, are planned for latency and for energy, over
 the first links of the samples that ship. They are compared with the cloud that gets the raw input, a byte a number for pictures,
@@ -15,7 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,17 +63,18 @@ class Row:
         return self.raw / self.best
 
 
-def two_tiers(name: str) -> Tiers:
-    """The device and the cloud of a sample, with its first link between them."""
+def two_tiers(name: str, device: str = "") -> Tiers:
+    """The device and the cloud of a sample, with its first link between them; ``device`` is another processor for the former."""
     found = load_tiers(name)
-    return Tiers((found.tiers[0], found.tiers[-1]), found.links[:1])
+    first = replace(found.tiers[0], target=device) if device else found.tiers[0]
+    return Tiers((first, found.tiers[-1]), found.links[:1])
 
 
-def rows(name: str, known: Subject, max_drop: float) -> Iterator[Row]:
+def rows(name: str, known: Subject, max_drop: float, device: str = "") -> Iterator[Row]:
     """All links and objectives of one network."""
-    made = network(known.graph, [known.costs(tier) for tier in two_tiers(LINKS[0]).tiers])
+    made = network(known.graph, [known.costs(tier) for tier in two_tiers(LINKS[0], device).tiers])
     for link in LINKS:
-        tiers = two_tiers(link)
+        tiers = two_tiers(link, device)
         for objective in OBJECTIVES:
             figures = _plain(known.graph, made, tiers, objective)
             coded = _coded(known, tiers, objective, max_drop)
@@ -190,13 +191,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only", help="names of networks, separated by commas")
     parser.add_argument("--max-drop", type=float, default=1.0)
+    parser.add_argument("--device", default="", metavar="TARGET", help="the processor of the device, in place of the samples'")
     parser.add_argument("--report", type=Path)
     given = parser.parse_args()
     found = []
     print(head())
     for name, known in subjects(given):
         begun = time.perf_counter()
-        for row in rows(name, known, given.max_drop):
+        for row in rows(name, known, given.max_drop, given.device):
             found.append(row)
             print(line(row), flush=True)
         print(f"{name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)

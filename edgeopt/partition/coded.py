@@ -1,6 +1,7 @@
 """The best cut when tensors are coded: by likely bytes at first, then by true ones of whatever the best cut sends.
 
-That goes on until the best cut sends nothing else. Estimates are meant to be low, so a tensor that the best cut does not send
+A code that takes longer than what it saves, as on a slow device with a fast link, is not used. That goes on until the best cut
+sends nothing else. Estimates are meant to be low, so a tensor that the best cut does not send
 would not pay with its true bytes either.
 """
 
@@ -13,8 +14,8 @@ from edgeopt.partition.codes.choose import Chosen
 from edgeopt.partition.codes.coder import Coder
 from edgeopt.partition.codes.judge import Loss
 from edgeopt.partition.cut import Cut
-from edgeopt.partition.network import Network, Placement
-from edgeopt.partition.prices import crossing
+from edgeopt.partition.network import Network, Placement, Tensor
+from edgeopt.partition.prices import Rates, crossing
 
 STRICTER = (1.0, 0.5, 0.25)  # shares of the budget for each tensor, until all together keep it
 Cutting = Callable[[Network], Cut | None]
@@ -33,14 +34,16 @@ class Coding:
     uploads: Mapping[str, Chosen]
 
 
-def coded_cut(network: Network, coder: Coder, slowness: Sequence[float], cutting: Cutting) -> tuple[Network, Cut | None]:
+def coded_cut(
+    network: Network, coder: Coder, slowness: Sequence[float], cutting: Cutting, rates: Sequence[Rates]
+) -> tuple[Network, Cut | None]:
     """The network with coded tensors, and its best cut by ``cutting``; a tier codes ``slowness`` times as long as this machine.
 
-    A tensor that no cut was found to send keeps its size.
+    A tensor that no cut was found to send keeps its size, and so does one whose code pays on no link by any of ``rates``.
     """
     low = {name: float(size) for name, size in coder.estimates().items()}
     while True:
-        cut = cutting(_sized(network, coder, slowness, low))
+        cut = cutting(_sized(network, coder, slowness, rates, low))
         if cut is None:
             return network, None
         sent = [name for name in sends(network, cut.placement) if name in low and name not in coder.chosen]
@@ -48,18 +51,21 @@ def coded_cut(network: Network, coder: Coder, slowness: Sequence[float], cutting
             break
         coder.settle(cut.placement, sent)
     coder.settle_input()
-    cut = tightened(network, coder, slowness, cut, cutting)
-    return _sized(network, coder, slowness, {}), cut
+    cut = tightened(network, coder, slowness, cut, cutting, rates)
+    return _sized(network, coder, slowness, rates, {}), cut
 
 
-def tightened(network: Network, coder: Coder, slowness: Sequence[float], cut: Cut, cutting: Cutting) -> Cut:
+def tightened(
+    network: Network, coder: Coder, slowness: Sequence[float], cut: Cut, cutting: Cutting, rates: Sequence[Rates]
+) -> Cut:
     """``cut``; where it sends several tensors, codes are chosen more strictly until together they keep the budget."""
-    names = [name for name in sends(network, cut.placement) if coder.chosen.get(name) is not None]
+    known = coded(_sized(network, coder, slowness, rates, {}))
+    names = [name for name in sends(network, cut.placement) if name in known]
     for share in STRICTER[1:] if len(names) > 1 else ():
         if coder.joint(cut.placement, names).careful <= coder.max_drop:
             break
         coder.settle(cut.placement, names, share)
-    return cutting(_sized(network, coder, slowness, {})) or cut
+    return cutting(_sized(network, coder, slowness, rates, {})) or cut
 
 
 def sends(network: Network, placement: Placement) -> list[str]:
@@ -68,14 +74,26 @@ def sends(network: Network, placement: Placement) -> list[str]:
     return [t.name for t in network.tensors if any(crossing(network, t, placement, link) for link in links)]
 
 
-def _sized(network: Network, coder: Coder, slowness: Sequence[float], low: Mapping[str, float]) -> Network:
+def coded(network: Network) -> set[str]:
+    """The tensors of ``network`` that travel coded."""
+    return {tensor.name for tensor in network.tensors if tensor.coding}
+
+
+def _pays(made: Tensor, plain: Tensor, rates: Sequence[Rates]) -> bool:
+    return any(some.crossing(made, link) < some.crossing(plain, link) for some in rates for link in range(len(some.up)))
+
+
+def _sized(
+    network: Network, coder: Coder, slowness: Sequence[float], rates: Sequence[Rates], low: Mapping[str, float]
+) -> Network:
     """``network`` with true bytes where they are known, else those that are likely."""
     tensors = []
     for tensor in network.tensors:
         found = coder.chosen.get(tensor.name)
-        if found is not None and found.bytes < tensor.size:
+        if found is not None:
             seconds = coder.seconds[tensor.name]
-            tensors.append(replace(tensor, size=found.bytes, coding=tuple(seconds * s for s in slowness)))
+            made = replace(tensor, size=found.bytes, coding=tuple(seconds * s for s in slowness))
+            tensors.append(made if _pays(made, tensor, rates) else tensor)
         elif tensor.name in low and tensor.name not in coder.chosen:
             tensors.append(replace(tensor, size=min(low[tensor.name], tensor.size)))
         else:

@@ -14,13 +14,13 @@ from edgeopt.forms.exit.fitted import Candidates
 from edgeopt.forms.exit.threshold import Goal
 from edgeopt.ir import Graph
 from edgeopt.ir.match import shape_of
-from edgeopt.partition.coded import Coding, coded_cut, sends
+from edgeopt.partition.coded import Coding, coded, coded_cut, sends
 from edgeopt.partition.codes.coder import Coder
 from edgeopt.partition.codes.picture import picture_layout
 from edgeopt.partition.cut import Cut, best_cut
 from edgeopt.partition.leaving import Leaving, cut_short, leaving, right_sized
 from edgeopt.partition.network import INPUT, Network
-from edgeopt.partition.prices import Objective, Price, price
+from edgeopt.partition.prices import Objective, Price, energy_rates, latency_rates, price
 from edgeopt.partition.stages import network
 from edgeopt.partition.subject import Subject, subject
 from edgeopt.partition.tiers import Tiers
@@ -97,7 +97,9 @@ def plan(
         graph, made = cut_short(known.graph, costs, left[1])
         part = Subject(graph, known.folder, known.samples)
     coder = part.coder(max_drop / 2 if exits else max_drop)
-    made, cut = (made, cutting(made)) if coder is None else coded_cut(made, coder, known.slowness(tiers), cutting)
+    asked = [objective] if deadline is None else [objective, "latency"]
+    rates = [(energy_rates if goal == "energy" else latency_rates)(made, tiers) for goal in asked]
+    made, cut = (made, cutting(made)) if coder is None else coded_cut(made, coder, known.slowness(tiers), cutting, rates)
     if cut is None:
         raise EdgeoptError(_too_slow(made, tiers, deadline))
     coding = None if coder is None else _coding(coder, made, cut)
@@ -148,8 +150,8 @@ def _leaving(
 
 
 def _coding(coder: Coder, made: Network, cut: Cut) -> Coding:
-    names = [name for name in sends(made, cut.placement) if coder.chosen.get(name) is not None]
-    chosen = {name: found for name, found in coder.chosen.items() if found is not None}
+    names = [name for name in sends(made, cut.placement) if name in coded(made)]
+    chosen = {name: found for name, found in coder.chosen.items() if found is not None and name in coded(made)}
     return Coding(chosen, coder.reported(cut.placement, names), coder.reporting, coder.uploads)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from edgeopt.partition.package import save_plan
 from edgeopt.partition.plan import Plan, plan
 from edgeopt.partition.profile import LayerTime, work, write_profile
 from edgeopt.partition.shipped import load_plan
-from edgeopt.partition.tiers import load_tiers
+from edgeopt.partition.tiers import Tiers, load_tiers
 from edgeopt.pipeline import optimize
 from edgeopt.serve.remote import Remote, Unreachable
 from edgeopt.serve.server import Server
@@ -119,6 +120,15 @@ def test_a_plan_whose_code_is_missing_or_damaged_is_one_message(planned: Plan, p
 def test_too_few_samples_are_one_message(place: Path) -> None:
     with pytest.raises(EdgeoptError, match="too few to fit"):
         plan(place / "blobs.onnx", load_tiers(place / "tiers.toml"), folder=place, data=blobs(10, 1), calibration=blobs(10, 2))
+
+
+def test_a_code_that_takes_longer_than_it_saves_is_not_used(place: Path) -> None:
+    """Over a link without end bytes cost nothing, and coding still does."""
+    tiers = load_tiers(place / "tiers.toml")
+    fast = Tiers(tiers.tiers, (replace(tiers.links[0], up=1e14, down=1e14),))
+    plain = plan(place / "blobs.onnx", fast, folder=place)
+    made = plan(place / "blobs.onnx", fast, folder=place, data=blobs(400, 1), calibration=blobs(200, 2), max_drop=3.0)
+    assert made.coding is not None and not made.coding.chosen and made.cut == plain.cut
 
 
 def test_what_is_not_coded_crosses_as_it_is() -> None:
