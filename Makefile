@@ -12,6 +12,7 @@ TVM_OWN = $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(wildcard tests
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
+	@echo 'edgeopt is in $(VENV): . $(BIN)/activate'
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -49,6 +50,7 @@ digits: $(READY)
 	$(BIN)/python -m examples.train_digits
 
 $(READY): pyproject.toml
+	@echo 'installing into $(VENV): minutes, most of it downloads'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	touch $@

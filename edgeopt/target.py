@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -129,7 +130,10 @@ def target(name: str) -> Target:
         return _from_file(Path(name))
     known = {**builtin(), **boards()}
     if name not in known:
-        raise EdgeoptError(f"unknown target '{name}'; known are host, {', '.join(known)}, or a TOML file that describes one")
+        near = get_close_matches(name, known, 3)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        rest = f"known are host, {', '.join(known)}, or a TOML file that describes one"
+        raise EdgeoptError(f"unknown target '{name}'; {meant}{rest}")
     return known[name]
 
 

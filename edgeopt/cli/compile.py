@@ -76,7 +76,7 @@ WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontroll
 @click.option("--tune", is_flag=True, help=TUNE)
 @options.max_memory
 @limits
-@click.option("--max-flash", callback=options.parse_memory, metavar="BYTES|1M", help=MAX_FLASH)
+@click.option("--max-flash", callback=options.parse_bound, metavar="BYTES|1M", help=MAX_FLASH)
 @options.interface
 @options.stream_input
 @click.option("--self-test", is_flag=True, help=SELF_TEST)

@@ -77,8 +77,19 @@ def _print(found: Evaluation) -> None:
     if found.minimum_ms is not None and found.median_ms is not None:
         rows.append(("latency, ms", f"{found.minimum_ms:.4f}", f"median {found.median_ms:.4f}"))
     print_table((f"{found.samples} samples", "", "95 %"), rows, numbers=(1,))
+    if found.accuracy is not None and found.chance is not None and found.accuracy.percent <= found.chance:
+        note("that is no more than guessing reaches: check that labels and preprocessing are those of this model")
     if found.max_drop is not None:
-        note(f"{'within' if found.passed else 'OUTSIDE'} --max-drop {found.max_drop:g}")
+        note(f"{'within' if found.passed else 'OUTSIDE'} --max-drop {found.max_drop:g}{_doubt(found)}")
+
+
+def _doubt(found: Evaluation) -> str:
+    """What to add where the samples are too few to tell."""
+    if found.drop is None or found.drop.high is None or found.max_drop is None or not found.passed:
+        return ""
+    if found.drop.high <= found.max_drop:
+        return ""
+    return f", but {found.samples} samples cannot tell: up to {found.drop.high:.2f} points may be lost; more samples narrow that"
 
 
 def _interval(share: Share) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from edgeopt.cli.options import Command, parse_memory
+from edgeopt.cli.options import Command, parse_bound
 
 MAX_LATENCY = "The most that an inference may take, measured here for the host, else estimated. With this and the bounds below "
 MAX_LATENCY += "the forms of all layers are chosen jointly over techniques, under all bounds at once."
@@ -43,9 +43,9 @@ def _parsed(parse: Callable[[str], float], ctx: click.Context, parameter: click.
 
 def limits(command: Command) -> Command:
     """``--max-latency 20ms --max-size 1M --max-energy 5mJ --prefer speed --search-time 5m --seed 0``."""
-    made = click.option("--max-ram", callback=parse_memory, metavar="BYTES|64k", help=MAX_RAM)(command)
+    made = click.option("--max-ram", callback=parse_bound, metavar="BYTES|64k", help=MAX_RAM)(command)
     made = click.option("--max-latency", callback=parse_time, metavar="20ms", help=MAX_LATENCY)(made)
-    made = click.option("--max-size", callback=parse_memory, metavar="BYTES|1M", help=MAX_SIZE)(made)
+    made = click.option("--max-size", callback=parse_bound, metavar="BYTES|1M", help=MAX_SIZE)(made)
     made = click.option("--max-energy", callback=parse_energy, metavar="5mJ", help=MAX_ENERGY)(made)
     made = click.option("--prefer", type=click.Choice(["speed", "size", "energy", "memory"]), help=PREFER)(made)
     made = click.option("--search-time", callback=parse_time, metavar="5m", help=SEARCH_TIME)(made)

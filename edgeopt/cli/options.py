@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 MODEL = click.Path(exists=True, path_type=Path)  # an ONNX file; what else it may be, its reader says
-EXISTING_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class _Artifact(click.Path):
+    """The directory of a compiled model; what is none says how to make one of it."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if str(value).endswith(".onnx") and Path(value).is_file():
+            self.fail(f"'{value}' is an ONNX file; compile it first: edgeopt compile {value} -o DIR", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+EXISTING_DIRECTORY = _Artifact(exists=True, file_okay=False, path_type=Path)
 NEW = click.Path(path_type=Path)
 DATA = "Evaluation data: one array per input, leading axis = samples, optional 'labels'."
 
@@ -147,6 +161,18 @@ def parse_memory(ctx: click.Context, parameter: click.Parameter, value: str | No
         return None if value is None else parse_amount(value)
     except EdgeoptError as error:
         raise click.BadParameter(str(error), ctx, parameter) from error
+
+
+LEAST_BOUND = 256  # bytes; no network takes less
+
+
+def parse_bound(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """As ``parse_memory``, of what a model may take: so few bytes that the unit was forgotten are a usage error."""
+    amount = parse_memory(ctx, parameter, value)
+    if amount is not None and amount < LEAST_BOUND:
+        fewer = f"'{value}' is {amount} bytes, less than any model takes; {value}k are kilobytes"
+        raise click.BadParameter(fewer, ctx, parameter)
+    return amount
 
 
 def max_memory(command: Command) -> Command:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgeopt.partition.prices import Objective
     from edgeopt.partition.subject import Subject
 
-TIERS = "A file that describes tiers and links, or a sample: 3g, 4g, wifi, ethernet."
+TIERS = "A file that describes tiers and links, or a sample: 3g, 4g, wifi, ethernet; pc, to try a plan on this machine."
 OBJECTIVES = click.Choice(("latency", "energy", "throughput"))
 OBJECTIVE = "What is to be least: seconds of an inference, joule of the tiers with a battery, or the busiest stage."
 MAX_DROP = "Percentage points that coding tensors on links may cost, measured on --data."

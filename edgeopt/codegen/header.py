@@ -104,23 +104,45 @@ def _held(program: Program) -> str:
    overwritten, and outputs after it (the pointers to inputs and outputs may be null), and nothing else"""
 
 
-def example(program: Program) -> str:
-    """``example.c``: reads weights.bin and one raw file per input, writes one raw file per output."""
+def weights_in_flash(name: str) -> str:
+    """A C function that gives the weights where they lie, or decoded once where they are stored in code; null if damaged."""
+    upper = name.upper()
+    return f"""#if !{upper}_CODED
+static const void *weights(void) {{ return {name}_weights; }}
+#else
+static const void *weights(void) {{
+  static _Alignas({upper}_ALIGNMENT) unsigned char decoded[{upper}_WEIGHTS_BYTES];
+  return {name}_init({name}_weights, {upper}_FILE_BYTES, decoded) ? 0 : decoded;
+}}
+#endif
+"""
+
+
+def example(program: Program, flash: bool = False) -> str:
+    """``example.c``: reads weights.bin and one raw file per input, writes one raw file per output.
+
+    With ``flash`` weights are linked into the program, and read where they lie.
+    """
     upper = program.name.upper()
     ins = [_buffer(upper, "input", i, b) for i, b in enumerate(program.inputs)]
     outs = [_buffer(upper, "output", i, b) for i, b in enumerate(program.outputs)]
-    return f"""/* usage: example WEIGHTS INPUT... OUTPUT...   (raw little-endian files; one argument per input and output) */
+    weights = "" if flash else "WEIGHTS "
+    return f"""/* usage: example {weights}INPUT... OUTPUT...   (raw little-endian files; one argument per input and output) */
 #include <stdio.h>
 #include <stdlib.h>
 #include "model.h"
 
 static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
-static _Alignas({upper}_ALIGNMENT) unsigned char weights[{upper}_WEIGHTS_BYTES + 1];
-static unsigned char file[{upper}_FILE_BYTES + 1];
+{weights_in_flash(program.name) if flash else _loaded(upper)}
 {chr(10).join(ins)}
 {chr(10).join(outs)}
 {_FILES}
-{_main(program)}"""
+{_main(program, flash)}"""
+
+
+def _loaded(upper: str) -> str:
+    return f"""static _Alignas({upper}_ALIGNMENT) unsigned char weights[{upper}_WEIGHTS_BYTES + 1];
+static unsigned char file[{upper}_FILE_BYTES + 1];"""
 
 
 _FILES = """
@@ -139,23 +161,27 @@ static void write_file(const char *path, const void *data, size_t size) {
 """
 
 
-def _main(program: Program) -> str:
+def _main(program: Program, flash: bool) -> str:
     name, upper = program.name, program.name.upper()
     in_bytes, out_bytes = _sizes(upper, "INPUT", program.inputs), _sizes(upper, "OUTPUT", program.outputs)
+    usage, first = ("", 1) if flash else ("WEIGHTS ", 2)
+    ready = f"{name}_init(file, read_file(argv[1], file, {upper}_FILE_BYTES + 1), weights)"
+    there = f"const void *constants = weights();\n  int code = constants ? 0 : {upper}_ERROR_CHECKSUM"
+    start, constants = (there, "constants") if flash else (f"int code = {ready}", "weights")
     return f"""int main(int argc, char **argv) {{
   const void *inputs[] = {{{_listed("input_{}", program.inputs)}}};
   void *outputs[] = {{{_listed("output_{}", program.outputs)}}};
   const size_t in_bytes[] = {{{in_bytes}}}, out_bytes[] = {{{out_bytes}}};
-  if (argc != 2 + {upper}_INPUTS + {upper}_OUTPUTS) {{
-    fprintf(stderr, "usage: %s WEIGHTS INPUT... OUTPUT...\\n", argv[0]);
+  if (argc != {first} + {upper}_INPUTS + {upper}_OUTPUTS) {{
+    fprintf(stderr, "usage: %s {usage}INPUT... OUTPUT...\\n", argv[0]);
     return 2;
   }}
-  int code = {name}_init(file, read_file(argv[1], file, {upper}_FILE_BYTES + 1), weights);
+  {start};
   for (int i = 0; i < {upper}_INPUTS && !code; i++)
-    if (read_file(argv[2 + i], (void *)(size_t)inputs[i], in_bytes[i]) != in_bytes[i]) code = {upper}_ERROR_SIZE;
-  if (!code) code = {name}_run(inputs, outputs, arena, weights);
+    if (read_file(argv[{first} + i], (void *)(size_t)inputs[i], in_bytes[i]) != in_bytes[i]) code = {upper}_ERROR_SIZE;
+  if (!code) code = {name}_run(inputs, outputs, arena, {constants});
   if (code) {{ fprintf(stderr, "{name}: error %d\\n", code); return 1; }}
-  for (int i = 0; i < {upper}_OUTPUTS; i++) write_file(argv[2 + {upper}_INPUTS + i], outputs[i], out_bytes[i]);
+  for (int i = 0; i < {upper}_OUTPUTS; i++) write_file(argv[{first} + {upper}_INPUTS + i], outputs[i], out_bytes[i]);
   return 0;
 }}
 """
@@ -176,17 +202,17 @@ def _buffer(upper: str, kind: str, index: int, binding: Binding) -> str:
     return f"static {c_type(type_.dtype)} {kind}_{index}[{max(1, math.prod(type_.dims))}];"
 
 
-def makefile(compiler: str, flags: Sequence[str] = ()) -> str:
-    """A Makefile that builds the example; ``CC`` overrides the compiler, ``flags`` say what it is to compile for."""
-    machine = "".join(f" {flag}" for flag in flags)
+def makefile(compiler: str, flags: Sequence[str] = (), more: str = "") -> str:
+    """A Makefile that builds the example, of ``more`` C too; ``CC`` overrides the compiler, ``flags`` say what it is for."""
+    machine, sources = "".join(f" {flag}" for flag in flags), f"example.c {more}".strip()
     return f"""CC ?= {compiler}
 ifeq ($(origin CC),default)
 CC = {compiler}
 endif
 CFLAGS ?= -O2 -std=c11 -Wall -Wextra -Werror{machine}
 
-example: example.c model.h libmodel.a
-\t$(CC) $(CFLAGS) -o $@ example.c libmodel.a -lm
+example: {sources} model.h libmodel.a
+\t$(CC) $(CFLAGS) -o $@ {sources} libmodel.a -lm
 
 clean:
 \trm -f example

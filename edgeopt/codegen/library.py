@@ -25,8 +25,8 @@ def library_files(program: Program, target: Target, backend: Backend) -> tuple[d
     files = {
         "libmodel.a": archive("model.o", code, exported(program)),
         "model.h": header(program).encode(),
-        "example.c": example(program).encode(),
-        "Makefile": makefile("cc" if is_native(target) else f"{prefix(target)}-gcc", _machine(target)).encode(),
+        "example.c": example(program, target.bare).encode(),
+        "Makefile": _makefile(program, target).encode(),
     }
     if target.bare:
         files |= firmware_files(program, header(program))
@@ -35,6 +35,11 @@ def library_files(program: Program, target: Target, backend: Backend) -> tuple[d
     if shared is not None:
         return {**files, "libmodel.so": shared}, []
     return files, [f"libmodel.so was not linked: {missing(target)}"] if compiler(target) is None and not target.bare else []
+
+
+def _makefile(program: Program, target: Target) -> str:
+    linked = f"{program.name}_weights.c" if target.bare else ""
+    return makefile("cc" if is_native(target) else f"{prefix(target)}-gcc", _machine(target), linked)
 
 
 def _machine(target: Target) -> list[str]:

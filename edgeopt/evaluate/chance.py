@@ -35,12 +35,12 @@ def check_labels(outputs: Array, labels: Array, accept_chance: bool) -> float:
     Raises EdgeoptError when it is no better than guessing, unless ``accept_chance``, and always when another numbering of the
     classes is what the network was trained on. Fewer than ``FEWEST`` samples say nothing of that.
     """
-    before, guess = accuracy(outputs, labels), _chance(outputs, labels)
+    before, guess = accuracy(outputs, labels), chance(outputs, labels)
     if before > guess or len(labels) < FEWEST:
         return before
     for step, advice in SHIFTS.items():
         shifted = labels + step
-        if (after := accuracy(outputs, shifted)) > max(_chance(outputs, shifted), before + CLEARLY):
+        if (after := accuracy(outputs, shifted)) > max(chance(outputs, shifted), before + CLEARLY):
             raise EdgeoptError(f"the float model is right on {before:.2f} % of the samples, but on {after:.2f} % {advice}")
     if not accept_chance:
         raise EdgeoptError(
@@ -50,7 +50,7 @@ def check_labels(outputs: Array, labels: Array, accept_chance: bool) -> float:
     return before
 
 
-def _chance(outputs: Array, labels: Array) -> float:
+def chance(outputs: Array, labels: Array) -> float:
     """The accuracy in percent that decisions made without looking at the samples may well reach, below 100.
 
     Expected is the agreement of two independent draws from the decisions and from the labels, as in Cohen's kappa (1960); with

@@ -13,6 +13,7 @@ from edgeopt import arguments
 from edgeopt.compiler import compile
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
+from edgeopt.evaluate.chance import chance
 from edgeopt.evaluate.data import DataSet, admit, read
 from edgeopt.evaluate.intervals import drop_interval, share_interval
 from edgeopt.evaluate.judge import by_samples, judged
@@ -45,7 +46,8 @@ class Evaluation:
 
     ``accuracy`` and that of the model ``against`` it, where there are labels; ``agreement``, the share of equal decisions (or, of
     single numbers, how near they are), where there is one to compare with. ``drop``: percentage points lost, of accuracy or else
-    of agreement, of which ``max_drop`` are allowed. ``minimum_ms`` and ``median_ms`` are those of one inference in native code;
+    of agreement, of which ``max_drop`` are allowed. ``chance`` is the accuracy in percent that guessing may well reach on these
+    labels. ``minimum_ms`` and ``median_ms`` are those of one inference in native code;
     None under emulation.
     """
 
@@ -59,6 +61,7 @@ class Evaluation:
     drop: Share | None
     max_drop: float | None
     passed: bool
+    chance: float | None
     minimum_ms: float | None
     median_ms: float | None
 
@@ -182,6 +185,7 @@ def _counted(
         drop=drop,
         max_drop=max_drop,
         passed=max_drop is None or (drop is not None and drop.percent <= max_drop),
+        chance=None if labels is None else chance(result, labels),
         minimum_ms=1e3 * min(times) if times else None,
         median_ms=1e3 * median(times) if times else None,
     )

@@ -22,6 +22,7 @@ from edgeopt.serve.neighbours import Neighbours, Resting
 from edgeopt.serve.remote import Unreachable
 from edgeopt.serve.remotes import remote
 from edgeopt.serve.served import warm
+from edgeopt.target import Target
 
 RESERVE = 2.0  # times the measured time of a local run that is kept for one before the deadline
 MARGIN = 0.005  # seconds besides: waking up, copying
@@ -72,6 +73,9 @@ class Client:
         local = self._parts[alone[0]] if alone else None
         if local is None:
             raise EdgeoptError(f"'{folder}' has no placement on '{self._device}' alone; write the plan again")
+        if not (target := Target(**local.manifest["target"])).runs_here:
+            other = f"the parts for '{self._device}' are compiled for '{target.name}' and cannot run on this machine"
+            raise EdgeoptError(f"{other}; run the client there, or plan with tiers whose target is host (--tiers pc)")
         for shipped, part in zip(self._plan.variants, self._parts, strict=True):
             _check_early(shipped.early, part, local)
         if not servers and any(shipped.uses(0) for shipped in self._plan.variants):

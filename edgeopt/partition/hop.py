@@ -64,5 +64,8 @@ def hops(plan: Shipped, tier: str, beyond: Neighbours | None, key: Path | None =
     link = plan.place(tier) - 1
     found = {plan.name(v): Hop(plan, v, tier, beyond, key) for v, shipped in enumerate(plan.variants) if shipped.uses(link)}
     if not found:
-        raise EdgeoptError(f"no placement of '{plan.folder}' uses '{tier}'")
+        used = [t for t in plan.tiers[1:] if any(v.uses(plan.place(t) - 1) for v in plan.variants)]
+        nothing = f"all layers are best on '{plan.tiers[0]}', so there is nothing to serve"
+        instead = f"serve {', '.join(used)}" if used else nothing
+        raise EdgeoptError(f"no placement of '{plan.folder}' uses '{tier}': {instead}")
     return found

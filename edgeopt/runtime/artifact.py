@@ -54,6 +54,8 @@ def load(directory: str | Path, key: str | Path | None = None) -> CompiledModel:
     """
     arguments.instance("directory", directory, (str, Path))
     directory = Path(directory)
+    if directory.is_file():
+        raise EdgeoptError(f"'{directory}' is a file, no compiled model; edgeopt.compile makes one of an ONNX file")
     content = read_regular(directory / MANIFEST, MANIFEST_LIMIT, f"'{directory}' is not a compiled model")
     if key is not None:
         from edgeopt.runtime.signature import verify

@@ -85,7 +85,16 @@ def require_memory(found: MemoryBudget, program: Program, target: Target) -> Non
         sizes = weights_by_node(program)
         most = max(sizes, key=lambda node: sizes[node], default="")
         at = f"the weights of '{most}' take most, {sizes[most]:,} B; " if most else ""
-        raise TooLarge(f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed: {at}{found}", found)
+        allowed = f"the model needs {found.flash:,} B of flash, {target.flash:,} are allowed"
+        raise TooLarge(f"{allowed}: {at}{found} ({_smaller(found, program)})", found)
+
+
+def _smaller(found: MemoryBudget, program: Program) -> str:
+    """Options that take less flash."""
+    floats = any(chunk.width == 4 and chunk.size > found.weights // 8 for chunk in program.chunks)
+    ways = ["-O3 --objective size and --data make integers of weights"] if floats else ["--quantize w4a8 halves integers"]
+    ways += [] if found.decoded else ["--weights coded stores them coded, and decodes into RAM"]
+    return "; ".join(ways)
 
 
 def _ways(found: MemoryBudget, program: Program) -> str:

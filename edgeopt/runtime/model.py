@@ -70,6 +70,10 @@ class CompiledModel:
         self._only_native = len(parts) == 1 and "last" in parts[0]
         renewed_after_fork(self)
 
+    def __repr__(self) -> str:
+        ins, outs = (", ".join(port["name"] for port in self.manifest[side]) for side in ("inputs", "outputs"))
+        return f"<CompiledModel {self.manifest['model']}: {ins} -> {outs}, for {self.manifest['target']['name']}>"
+
     @property
     def files(self) -> Files:
         """The files of the artifact by name, all but manifest and report."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgeopt.codegen.c_types import c_type, literal
+from edgeopt.codegen.header import weights_in_flash
 from edgeopt.ir import Array
 from edgeopt.runtime.firmware import in_arena, streamed_rows
 from edgeopt.runtime.manifest import Manifest
@@ -30,7 +31,8 @@ def self_test(manifest: Manifest, inputs: Mapping[str, Array], outputs: Mapping[
     copies = [f"  memcpy(arena + {upper}_INPUT_{i}_OFFSET, input_{i}, sizeof input_{i});" for i, _ in enumerate(copied)]
     checks = [f"  if (differs_{i}()) return {100 + i};" for i, _ in enumerate(outs)]
     functions = [_compared(i, array) for i, array in enumerate(outs)]
-    lines = [_head(name), _WEIGHTS.format(name=name, upper=upper), *stored, *arrays, *functions]
+    arena = f"static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];\n"
+    lines = [_head(name), arena, weights_in_flash(name), *stored, *arrays, *functions]
     lines += [f"int {name}_self_test(void) {{", f"  const void *inputs[] = {{{_listed('input', ins)}}};"]
     lines += [f"  void *outputs[] = {{{_listed('output', outs)}}};", "  const void *constants = weights();", *copies]
     lines += ["  if (!constants) return 99;", f"  int code = {name}_run(inputs, outputs, arena, constants);"]
@@ -46,17 +48,6 @@ def _head(name: str) -> str:
 """
 
 
-_WEIGHTS = """static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES + 1];
-
-#if !{upper}_CODED
-static const void *weights(void) {{ return {name}_weights; }}
-#else
-static const void *weights(void) {{
-  static _Alignas({upper}_ALIGNMENT) unsigned char decoded[{upper}_WEIGHTS_BYTES];
-  return {name}_init({name}_weights, {upper}_FILE_BYTES, decoded) ? 0 : decoded;
-}}
-#endif
-"""
 _MAIN = """#ifndef {upper}_SELF_TEST_WITHOUT_MAIN
 int main(void) {{ return {name}_self_test(); }}
 #endif

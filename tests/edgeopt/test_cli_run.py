@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.edgeopt.command_line import EVALUATION, compiled, edgeopt
+from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled, edgeopt
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,12 @@ def test_nan_in_the_input_is_said(directory: Path, tmp_path: Path) -> None:
     result = edgeopt("run", directory, "--input", tmp_path / "x.npz", "--output", tmp_path / "y.npz")
     assert result.exit_code == 0 and "warning: array 'image'" in result.stderr
     assert "holds NaN in 1 of 3 samples, the first is sample 2" in result.stderr
+
+
+def test_slips_get_a_message_with_the_way_out() -> None:
+    onnx_file = edgeopt("run", DIGITS, "--input", EVALUATION, "--output", "y.npz")
+    assert onnx_file.exit_code == 2 and "compile it first" in onnx_file.stderr
+    bound = edgeopt("compile", DIGITS, "--target", "cortex-m4", "--max-ram", "16")
+    assert bound.exit_code == 2 and "16k are kilobytes" in bound.stderr
+    near = edgeopt("compile", DIGITS, "--target", "cortex-m5")
+    assert near.exit_code == 1 and "did you mean cortex-m" in near.stderr

@@ -71,6 +71,16 @@ def test_one_is_outside_two_is_usage_three_could_not_run(small: Path, tmp_path: 
     assert unknown.exit_code == 3 and "give --input" in unknown.stderr
 
 
+def test_few_samples_and_labels_of_others_are_said(small: Path, tmp_path: Path) -> None:
+    few = edgeopt("eval", small, "--data", EVALUATION, "--against", DIGITS, "--max-drop", "1", "--samples", "20")
+    assert few.exit_code == 0 and "but 20 samples cannot tell: up to " in few.stderr
+    arrays = dict(np.load(EVALUATION))
+    np.savez(tmp_path / "mixed.npz", **arrays | {"labels": np.random.default_rng(0).permutation(arrays["labels"])})
+    mixed = edgeopt("eval", small, "--data", tmp_path / "mixed.npz")
+    assert mixed.exit_code == 0 and "no more than guessing reaches" in mixed.stderr
+    assert "guessing" not in edgeopt("eval", small, "--data", EVALUATION).stderr
+
+
 def test_an_approximate_model_is_held_to_its_budget(small: Path, tmp_path: Path) -> None:
     found = answered(edgeopt("verify", DIGITS, small, "--json"))
     assert found["passed"] and found["against"] == "inside" and found["max_drop"] == 1.0 and found["tolerance"] == 1e-4

@@ -143,6 +143,9 @@ def test_the_example_builds_with_its_inputs_in_the_arena(tmp_path: Path) -> None
     needs_board("cortex-m4")
     made = done(["make"], unpacked(compiled(), tmp_path))
     assert made.returncode == 0 and "-Werror" in made.stdout, made.stderr
+    # weights are read where they lie: neither a buffer for them nor one for their file takes RAM
+    example = bytes(compiled().files["example.c"]).decode()
+    assert "WEIGHTS_BYTES + 1" not in example and "FILE_BYTES + 1" not in example and "coded_weights.c" in made.stdout
 
 
 def test_pkg_config_and_cmake_read_their_files(tmp_path: Path) -> None:
