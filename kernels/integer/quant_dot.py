@@ -244,8 +244,8 @@ def _products(e: Emitter, codes: Value, weights: Value, half: int) -> Value:
 
 
 def multiply_words(e: Emitter, a: Value, b: Value) -> Value:
-    """a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1] of int16, in int32 (x86: vpmaddwd; Arm: smull, smlal)."""
-    if e.target.multiplies_by_lane:
+    """a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1] of int16, in int32 (x86: vpmaddwd; Arm: smull, smlal; else two products)."""
+    if not e.target.triple.startswith("x86_64"):
         halves = [[e.shuffle(v, v, range(tap, 2 * e.lanes, 2)) for v in (a, b)] for tap in range(2)]
         wide = [[e.builder.sext(v, e.int_vector) for v in half] for half in halves]
         return e.builder.add(*(e.builder.mul(*half) for half in wide))
@@ -254,8 +254,10 @@ def multiply_words(e: Emitter, a: Value, b: Value) -> Value:
 
 
 def kept(e: Emitter, value: Value, *before: Value) -> Value:
-    """The same value, behind a barrier without instructions that also waits for the values ``before``."""
-    register = "w" if e.target.multiplies_by_lane else "x"
+    """The same value, behind a barrier without instructions that also waits for the values ``before``; no vector needs none."""
+    if e.lanes == 1:
+        return value
+    register = "x" if e.target.triple.startswith("x86_64") else "w"
     kinds = [v.type for v in (value, *before)]
     barrier = ir.InlineAsm(ir.FunctionType(value.type, kinds), "", f"={register},0" + f",{register}" * len(before))
     return e.builder.call(barrier, [value, *before])

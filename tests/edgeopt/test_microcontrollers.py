@@ -55,6 +55,17 @@ def test_boards_compute_the_codes_of_this_machine(name: str, channels: int, dtyp
         np.testing.assert_array_equal(made[key], codes)
 
 
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m55", "rv32imc"])
+def test_codes_of_sixteen_bits(name: str) -> None:
+    """Products of words, for which x86 has an instruction that no microcontroller has."""
+    needs_board(name)
+    graph, x = network([LAYERS[0], LAYERS[1], *depthwise(20)[:1]], (1, 20, 5, 6), "int16")
+    with Emulator(assemble(graph, target(name), symbol="layers", library=True)) as emulator:
+        made = emulator.run({"x": x})
+    for key, codes in assemble(graph, host()).run({"x": x}).items():
+        np.testing.assert_array_equal(made[key], codes)
+
+
 def test_a_processor_without_products_of_64_bits() -> None:
     needs_board("cortex-m0plus")
     graph, x = network([Layer(7, (3, 3), pads=(1, 1, 1, 1))], (1, 4, 5, 6))
