@@ -52,8 +52,12 @@ def _recurrent(gates: int, hidden: int = 16) -> tuple[Operand, ...]:
 
 
 def _integer_recurrent(gates: int) -> tuple[Operand, ...]:
-    """The same with codes for the input, and the grids of input and units."""
-    return _codes(5, 3, 4), *_recurrent(gates)[1:], S, Z, *ENDS
+    """The same with codes for the input, whose bias lies on the grid of the products, and the grids of input and units."""
+    _, w, r, _, *others, scale, unit_scale = _recurrent(gates)
+    assert scale is not None
+    steps = RNG.integers(-300, 300, (1, scale.size)) * (S * scale[..., 0])
+    bias = np.concatenate([steps, _real(1, scale.size)], axis=1).astype(np.float32)
+    return _codes(5, 3, 4), w, r, bias, *others, scale, unit_scale, S, Z, *ENDS
 
 
 NODES: Sequence[tuple[str, Sequence[Operand], dict[str, Any]]] = (

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from textwrap import wrap
 from time import monotonic
+from typing import Literal
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -23,6 +24,7 @@ from edgeopt.progress import listening
 
 PATIENCE = 5.0  # seconds of work of which nothing is said where there is no terminal
 WIDTH, NAME = 80, 30  # columns of a table that no terminal shows, and of a name in it
+LEAST = 9  # columns; words up to that are not folded
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
 
 
@@ -159,12 +161,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for index, column in enumerate(columns):
         whole, right = named and index == 0, index in numbers
         head = _folded(visible(column), [row[index] for row in cells]) if right else visible(column)
-        table.add_column(Text(head), justify="right" if right else "left", overflow="fold", no_wrap=whole or right)
+        least = None if right else _least(row[index] for row in cells)
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(Text(head), justify=justify, overflow="fold", no_wrap=whole or right, min_width=least)
     for row in cells:
         table.add_row(*map(Text, row))
     terminal = Console()
     with _standard_output():
         (terminal if terminal.is_terminal else Console(width=WIDTH)).print(table)
+
+
+def _least(cells: Iterable[str]) -> int:
+    """The columns that words of common length take."""
+    return max((len(word) for cell in cells for word in cell.split() if len(word) <= LEAST), default=1)
 
 
 def _folded(head: str, cells: Sequence[str]) -> str:

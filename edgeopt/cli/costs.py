@@ -43,9 +43,9 @@ def _print(found: Estimate) -> None:
 
 
 def shown(number: float, digits: int) -> str:
-    """``number`` with so many ``digits`` behind the point, or two of its own where those would all be 0."""
+    """``number`` with so many ``digits`` behind the point, or one of its own where those would all be 0."""
     rounded = f"{number:,.{digits}f}"
-    return rounded if float(rounded.replace(",", "")) or not number else f"{number:.2g}"
+    return rounded if float(rounded.replace(",", "")) or not number else f"{number:.1g}"
 
 
 def _families(kernels: Sequence[str]) -> str:

@@ -142,7 +142,7 @@ def test_when_no_weight_fits_half_precision_it_says_so() -> None:
 def test_infinite_weights_are_not_quantised_but_named(scheme: str | None) -> None:
     first, second = weights()
     second[0, 0, 0, 0] = math.inf
-    with pytest.raises(EdgeoptError, match="Conv 'second': its weight 'w' holds NaN or infinity, which cannot be quantised"):
+    with pytest.raises(EdgeoptError, match="Conv 'second': its weight 'w' holds NaN or infinity, which cannot be approximated"):
         approximate(load(convolutions(first, second)), Budget(forms=scheme), Context(level=3), target("arm"))
 
 

@@ -35,7 +35,7 @@ def test_inspect_counts_the_compiled_model(tmp_path: Path) -> None:
 
 
 def test_tiny_estimates_are_not_shown_as_nothing() -> None:
-    assert [shown(n, 1) for n in (1234.56, 0.05, 0.04, 0.00123, 0.0)] == ["1,234.6", "0.1", "0.04", "0.0012", "0.0"]
+    assert [shown(n, 1) for n in (1234.56, 0.05, 0.04, 0.00123, 0.0)] == ["1,234.6", "0.1", "0.04", "0.001", "0.0"]
 
 
 def test_inspect_follows_the_shape() -> None:

@@ -15,11 +15,11 @@ from edgeopt.ops.grid import weight_quantizer
 from edgeopt.ops.grids import QuantizedWeight
 from edgeopt.runtime.model import CompiledModel
 from tests.edgeopt.training.stripes import network, samples
-from tests.edgeopt.training.test_train import FINETUNE, TEST, TRAIN, accuracy, recipe, weights
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
 from edgeopt.training.narrow import NARROW, narrowed
+from tests.edgeopt.training.test_train import FINETUNE, TEST, TRAIN, accuracy, recipe, weights
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import edgeopt
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from tests.edgeopt.training.stripes import exact, network, samples
-from tests.edgeopt.training.test_train import TRAIN, recipe, weights
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
@@ -19,6 +18,7 @@ from edgeopt.training.memory import fitting, sample_bytes
 from edgeopt.training.phase import State
 from edgeopt.training.train import Progress
 from edgeopt.training.watch import Watch
+from tests.edgeopt.training.test_train import TRAIN, recipe, weights
 
 
 def states(count: int) -> list[State]:
