@@ -170,6 +170,8 @@ def _pool(node: Node) -> Window:
 def _over(window: PlaneWindow, fill: int = 0) -> Window:
     extent = (window.kernel[0] - 1) * window.dilations[0] + 1
     top, left, bottom, right = window.pads
+    if top >= extent:
+        raise Declined("rows of its results lie above the map as a whole, before any row has come")
     return Window(extent, window.strides[0], top, bottom, fill, (left, right))
 
 

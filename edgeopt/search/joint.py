@@ -8,6 +8,7 @@ wrong about a bound, the bound is drawn in by as much.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf
 
 from edgeopt.forms.form import EXACT, Choice
@@ -31,6 +32,7 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     """
     limits = space.goal.limits or Limits()
     problem = table.problem(limits, space.goal.objective)
+    problem = loosened(problem) if space.goal.target.bare else problem
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
     if found is None:
@@ -47,6 +49,17 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
         )
     )
     return budget.Choice(made, lossy, trials.bounded(made))
+
+
+def loosened(problem: Problem) -> Problem:
+    """With a bound of RAM that can be kept by what is known of layers: a finished program may take less, and is measured."""
+    bound = problem.limits.memory
+    if bound is None or mildest(problem) is not None:
+        return problem
+    least = nearest(replace(problem, limits=Limits(memory=bound)))
+    if least is None:
+        return problem
+    return replace(problem, limits=replace(problem.limits, memory=max(bound, 1.01 * problem.takes(least)["memory"])))
 
 
 def _largest(problem: Problem, trials: Trials, table: Table, solve: Solve, gentle: Picked) -> Picked | None:

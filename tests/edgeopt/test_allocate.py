@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.search.allocate import Option, Problem, cheapest, cost, mildest, nearest
+from edgeopt.search.joint import loosened
 from edgeopt.search.limits import Figures, Limits, infeasible, parse_energy, parse_time
 
 REST: Figures = {"latency": 1.0, "size": 2.0, "memory": 0.0}
@@ -95,3 +96,11 @@ def test_energies() -> None:
     assert parse_energy("5mJ") == pytest.approx(5e-3) and parse_energy("2 J") == 2.0
     with pytest.raises(EdgeoptError, match="is no energy"):
         parse_energy("5ms")
+
+
+def test_a_bound_of_ram_that_sums_cannot_keep_is_left_to_the_finished_program() -> None:
+    asked = problem([[(1, 1, 1, 9), (3, 1, 1, 7)], [(1, 1, 1, 5)]], Limits(memory=4.0))
+    assert mildest(asked) is None
+    loose = loosened(asked)
+    assert loose.limits.memory == pytest.approx(1.01 * 7) and cheapest(loose) == {"l0": 1, "l1": 0}
+    assert loosened(problem([[(1, 1, 1, 3)]], Limits(memory=4.0))).limits.memory == 4.0

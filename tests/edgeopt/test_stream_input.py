@@ -252,3 +252,23 @@ def test_what_prepares_pixels_runs_row_by_row_too() -> None:
     with Emulator(library(graph, scalar_host())) as emulator:
         for name, codes in emulator.run({"picture": x}).items():
             np.testing.assert_array_equal(codes, right[name])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Layer(5, (1, 1), pads=(1, 1, 1, 1)), Layer(5, (3, 3), pads=(1, 1, 1, 1))),
+        (Layer(5, (3, 3), pads=(1, 1, 1, 1)), Layer(4, (3, 3), pads=(3, 0, 0, 0)), Layer(4, (3, 3), pads=(1, 1, 1, 1))),
+    ],
+)
+def test_rows_that_lie_above_the_map_end_the_front(layers: Sequence[Layer]) -> None:
+    """They would be made before any row has come: refused where nothing is left to stream, else the same codes."""
+    needs_tool("cc")
+    graph, x = pictures(layers, 9, 8, 3)
+    if len(layers) == 2:
+        _refused(graph, "above the map as a whole")
+        return
+    right = assemble(clone(graph), host()).run({"picture": x})
+    with Emulator(library(graph, scalar_host())) as emulator:
+        for name, codes in emulator.run({"picture": x}).items():
+            np.testing.assert_array_equal(codes, right[name])
