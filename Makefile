@@ -55,24 +55,15 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	touch $@
 
-$(VENV)-tune/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)-tune
-	$(VENV)-tune/bin/python -m pip install -q -e '.[dev,tune]'
-	touch $@
-
-$(VENV)-tvm/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)-tvm
-	$(VENV)-tvm/bin/python -m pip install -q -e '.[dev,tvm]'
+# an environment with one extra
+$(VENV)-%/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install -q -e '.[dev,$*]'
 	touch $@
 
 $(VENV)-docs/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/python -m pip install -q -e '.[docs]'
-	touch $@
-
-$(VENV)-explore/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)-explore
-	$(VENV)-explore/bin/python -m pip install -q -e '.[dev,explore]'
 	touch $@
 
 clean:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgeopt.codegen.context import context_ir
 from edgeopt.codegen.initial import ERRORS, init_ir, weights_bytes
 from edgeopt.codegen.stream_entry import stream_ir
 from edgeopt.lower.layout import layout, layout_digest
@@ -72,16 +73,7 @@ given:
 misaligned:
   ret i32 {ERRORS["ERROR_ALIGNMENT"]}
 good:
-  store ptr %inputs, ptr %ctx
-  %c1 = getelementptr ptr, ptr %ctx, i64 1
-  store ptr %outputs, ptr %c1
-  %c2 = getelementptr ptr, ptr %ctx, i64 2
-  store ptr %arena, ptr %c2
-  %c3 = getelementptr ptr, ptr %ctx, i64 3
-  store ptr %weights, ptr %c3
-  %c4 = getelementptr ptr, ptr %ctx, i64 4
-  %scratch = getelementptr i8, ptr %arena, i64 {program.arena_bytes}
-  store ptr %scratch, ptr %c4
+{context_ir(program, "%inputs", "%outputs")}
   call void @{name}_steps(ptr %ctx, i64 0, i64 {len(program.native)})
   ret i32 0
 }}"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeopt.codegen.context import context_ir
 from edgeopt.codegen.initial import ERRORS
 from edgeopt.codegen.streaming import driver_ir, read_field
 from edgeopt.lower.memory import ALIGNMENT
@@ -72,20 +73,6 @@ done:
 }}"""
 
 
-def _context(program: Program, outputs: str) -> str:
-    """Code that fills ``%ctx`` for steps that read no input."""
-    return f"""  store ptr null, ptr %ctx
-  %c1 = getelementptr ptr, ptr %ctx, i64 1
-  store ptr {outputs}, ptr %c1
-  %c2 = getelementptr ptr, ptr %ctx, i64 2
-  store ptr %arena, ptr %c2
-  %c3 = getelementptr ptr, ptr %ctx, i64 3
-  store ptr %weights, ptr %c3
-  %c4 = getelementptr ptr, ptr %ctx, i64 4
-  %scratch = getelementptr i8, ptr %arena, i64 {program.arena_bytes}
-  store ptr %scratch, ptr %c4"""
-
-
 def _rows(program: Program, stream: Stream, size: str) -> str:
     name, first, beyond = program.name, stream.bands[0], len(program.outputs)
     return f"""define i32 @{name}_stream_rows(ptr %rows, {size} %count, {size} %stride, ptr %arena, ptr %weights) {{
@@ -106,7 +93,7 @@ good:
 start:
   %sum = add {size} %given, %count
   store {size} %sum, ptr %given.at
-{_context(program, "%outputs")}
+{context_ir(program, "null", "%outputs")}
   %output = getelementptr ptr, ptr %outputs, i64 {beyond}
   br label %head
 head:
@@ -142,7 +129,7 @@ good:
   %whole = icmp eq {size} %count, {stream.bands[0].height}
   br i1 %whole, label %rest, label %done
 rest:
-{_context(program, "%given.outputs")}
+{context_ir(program, "null", "%given.outputs")}
   call void @{name}_steps(ptr %ctx, i64 {stream.steps}, i64 {len(program.native)})
   br label %done
 done:
