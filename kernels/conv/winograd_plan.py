@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from edgeopt.ir import Node
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.walk.plane_window import Halo, conv_window
-from edgeopt.kernels.walk.tiling import Tiling, ranked, stall
+from edgeopt.kernels.walk.tiling import Tiling, ranked
 from edgeopt.target import Target
 
 TRIED = 2  # tilings of F(4,3) and of F(2,3) that are measured; chosen by hand
+SHARED = 2  # shares of the bandwidth to memory, one of them ours: other cores read, too; chosen by hand
 FEWEST_TILES = 24  # tiles in a block, below which reading the weights again for every block costs too much; chosen by hand
 
 
@@ -78,7 +79,12 @@ def _tilings(target: Target, plan: Plan, block: int) -> list[Tiling]:
 def _reading(target: Target, plan: Plan) -> float:
     """Cycles in which a weight vector comes from memory; none where all of them stay in the second cache."""
     weights = plan.positions * plan.channels * plan.outputs * target.vector_bytes
-    return target.vector_bytes / (target.bandwidth / target.frequency) if weights > target.l2 else 0.0
+    return arrival(target) if weights > target.l2 else 0.0
+
+
+def arrival(target: Target) -> float:
+    """Cycles in which one vector comes from memory."""
+    return target.vector_bytes * target.frequency * SHARED / target.bandwidth
 
 
 def _pads(node: Node) -> Halo:
@@ -127,10 +133,10 @@ def _shared(cores: int, tiles: int, blocks: int) -> int:
 
 
 def cycles(target: Target, plan: Plan) -> float:
-    """Estimated cycles per image at one vector multiplication a cycle; the first tile of a row may wait for the weights."""
+    """Estimated cycles per image at one vector multiplication a cycle, or of reading the weights, where that lasts longer."""
     size = plan.m + 2
     transforms = plan.tiles * (plan.inputs * 5 * size * size + plan.outputs * 4 * size * size)
-    products = plan.outputs * plan.count + stall(plan.tiling, plan.outputs, _reading(target, plan))
+    products = plan.outputs * max(plan.count + 0.0, _reading(target, plan))
     return transforms + size * size * plan.channels * plan.blocks * products
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgeopt.codegen.kernel_text import kernel_name
 from edgeopt.coding.winograd import transformed as transformed_weights
-from edgeopt.ir import OWN_DOMAIN, Attribute
+from edgeopt.ir import OWN_DOMAIN, Attribute, TensorType
+from edgeopt.kernels.call import Layout, Tensor
 from edgeopt.kernels.conv.conv_winograd import KERNEL
+from edgeopt.kernels.conv.winograd_plan import cycles, make_plan
 from edgeopt.kernels.conv.winograd_transform import measured_error
 from edgeopt.lower.lowering import lower
 from edgeopt.target import target
@@ -73,3 +77,12 @@ def test_maps_of_different_sizes_share_their_code() -> None:
         steps = lower(graph, target("x86-64-v4"), "one", [KERNEL]).native
         names |= {kernel_name(step) for step in steps if step.call.full_name == "conv_winograd.convolve"}
     assert len(names) == 1
+
+
+def test_small_maps_of_many_channels_take_the_form_with_fewer_weights() -> None:
+    facts = replace(target("host"), vector_bytes=64, l2=2 << 20, frequency=3e9, bandwidth=30e9)
+    x = Tensor(TensorType("float32", (1, 512, 7, 7)), Layout(16))
+    fewer, more = (make_plan(facts, x, x, (1, 1, 1, 1), 1, m) for m in (2, 4))
+    assert cycles(facts, fewer) < cycles(facts, more)  # 17 MB instead of 38 from memory
+    near = replace(facts, bandwidth=3e11)
+    assert cycles(near, fewer) > cycles(near, more)
