@@ -37,8 +37,8 @@ def reported(rows: Iterable[R], markdown: Callable[[list[R]], str], path: Path |
     for row in rows:
         found.append(row)
         print(row, file=sys.stderr, flush=True)
-    if path is not None:
-        path.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")  # type: ignore[call-overload]
+        if path is not None:  # after each, so that a run that is stopped leaves what it found
+            path.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")  # type: ignore[call-overload]
     print(markdown(found))
 
 

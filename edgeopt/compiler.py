@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from edgeopt.search.allowed import Budget
 from edgeopt.search.corrected import comparison
 from edgeopt.search.limits import Limits
 from edgeopt.search.output_codes import code_outputs
-from edgeopt.search.recipe import read_recipe
+from edgeopt.search.recipe import joint_recipe, read_recipe
 from edgeopt.search.result import Decision, record
 from edgeopt.search.run import approximate
 from edgeopt.search.samples import Data
@@ -85,11 +86,13 @@ def compile(
         if budget.limits is None:
             return _compiled(model, level, facts, shapes, budget, options)
 
-        def make(limits: Limits) -> CompiledModel:
+        def make(asked: Budget, limits: Limits) -> CompiledModel:
             source = clone(model) if isinstance(model, Graph) else model
-            return _compiled(source, level, facts, shapes, replace(budget, limits=limits), options)
+            counted = replace(options, objective=asked.objective, prefer=None)
+            return _compiled(source, level, facts, shapes, replace(asked, limits=limits), counted)
 
-        return within_limits(budget.limits, max_drop, facts, make)
+        ways = [partial(make, asked) for asked in (budget, *budget.smaller())]
+        return within_limits(budget.limits, max_drop, facts, ways)
 
 
 def _budget(options: Options, level: int, facts: Target, data: Data | None, calibration: Data | None, max_drop: float) -> Budget:
@@ -97,7 +100,7 @@ def _budget(options: Options, level: int, facts: Target, data: Data | None, cali
     limits = options.limits(facts) if options.approximates(level) else None
     wanted, recipe = (options.wanted, options.preferred, options.method), options.recipe
     if limits is not None and recipe is None and options.wanted is None and (data is not None or calibration is not None):
-        recipe = "joint-board" if facts.bare else "joint"
+        recipe = joint_recipe(limits, options.preferred, facts)
     return Budget(
         data,
         calibration,
@@ -195,16 +198,26 @@ def _rewritten(
 
 
 def _with_training(graph: Graph, facts: Target, context: Context, budget: Budget, train: Data) -> tuple[Graph, Decision | None]:
-    """What a search finds, or what training does where that misses the form that was wanted."""
-    if budget.limits is not None:
-        raise EdgeoptError("--train goes with a form that is wanted; forms that are chosen jointly under limits are not trained")
+    """What a search finds, or what training does where that misses the form that was wanted, or few bytes."""
     require_extra()
+    if budget.limits is not None:
+        return _with_training_jointly(graph, facts, context, budget, train)
     from edgeopt.training.instead import recipe_of, trained_instead
 
     recipe_of(budget.names, [])  # before the work, not after it
     original = clone(graph)
     result = approximate(graph, budget, context, facts)
     return trained_instead(original, result, budget, train, context, facts)
+
+
+def _with_training_jointly(
+    graph: Graph, facts: Target, context: Context, budget: Budget, train: Data
+) -> tuple[Graph, Decision | None]:
+    from edgeopt.training.jointly import Given, check, trained_jointly
+
+    check(budget)
+    original = clone(graph)
+    return trained_jointly(approximate(graph, budget, context, facts), Given(original, budget, train, context, facts))
 
 
 def _graph(model: str | Path | ModelProto | Graph, shapes: Mapping[str, Sequence[int]] | None, options: Options) -> Graph:

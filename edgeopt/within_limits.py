@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edgeopt.codegen.elf import Elf, archived
@@ -18,9 +18,23 @@ from edgeopt.target import Target
 ROUNDS = 4  # of searches, each of which finds what the ones before it measured
 MARGIN = 1.02  # of what is too much, so that a second round suffices
 LIBRARY = "libmodel.a"
+Make = Callable[[Limits], CompiledModel]
 
 
-def within_limits(limits: Limits, max_drop: float, target: Target, make: Callable[[Limits], CompiledModel]) -> CompiledModel:
+def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequence[Make]) -> CompiledModel:
+    """What the first of some ``ways`` to compile makes that keeps ``limits``.
+
+    Raises Infeasible for bounds that cannot be kept in any way, with the nearest model of the last one.
+    """
+    for make in ways[:-1]:
+        try:
+            return _drawn_in(limits, max_drop, target, make)
+        except Infeasible:
+            stage("reading and optimising")
+    return _drawn_in(limits, max_drop, target, ways[-1])
+
+
+def _drawn_in(limits: Limits, max_drop: float, target: Target, make: Make) -> CompiledModel:
     """What ``make`` compiles for bounds that are drawn in until the finished model keeps ``limits``, with its figures.
 
     Raises Infeasible for bounds that cannot be kept, with the nearest model that was made.

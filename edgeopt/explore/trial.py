@@ -9,8 +9,8 @@ from functools import lru_cache
 from edgeopt.evaluate import metrics
 from edgeopt.explore.point import SMALL, Point
 from edgeopt.forms.form import Choice
+from edgeopt.search.alike import forms_of
 from edgeopt.search.allocate import Problem, cheapest
-from edgeopt.search.joint import forms_of
 from edgeopt.search.limits import Figures, Limits
 from edgeopt.search.opened import Search, open_model
 from edgeopt.search.sparsity import stored_profiles

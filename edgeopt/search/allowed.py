@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgeopt import arguments
 from edgeopt.forms.registry import restructuring
@@ -10,7 +10,7 @@ from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import names
 from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
-from edgeopt.search.recipe import Recipe
+from edgeopt.search.recipe import JOINT, SMALLEST, Recipe, read_recipe
 from edgeopt.search.samples import Data
 from edgeopt.target import Target
 
@@ -52,6 +52,12 @@ class Budget:
         found = names(self.forms, self.objective, self.recipe, with_data)
         object.__setattr__(self, "names", self.pins.names(found))
         object.__setattr__(self, "general", frozenset(found))
+
+    def smaller(self) -> list[Budget]:
+        """What to allow where a bound of bytes cannot be kept otherwise: bytes alone count then."""
+        if self.recipe is None or self.recipe.name != JOINT or self.limits is None or self.limits.size is None:
+            return []
+        return [replace(self, recipe=read_recipe(SMALLEST), objective="size")]
 
     def goal(self, target: Target, level: int) -> Goal:
         """What the search is for: what was asked for by name is taken everywhere, unless all is chosen jointly."""

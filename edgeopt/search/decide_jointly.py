@@ -25,6 +25,7 @@ from edgeopt.search.space import Space
 from edgeopt.search.start import Start
 from edgeopt.search.table import Table, needs_energy
 from edgeopt.search.trials import Trials, compiled_outputs
+from edgeopt.target import Target
 
 ENOUGH = 600  # calls; with fewer, all of them choose: a third of them would say little
 
@@ -51,7 +52,9 @@ def decide_jointly(
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
     made = replace(made, samples=chosen.samples, max_drop=goal.max_drop, reference=reference, tried=_tried(trials, table, forms))
-    return made if held is None else replace(made, held=_judged(space, made, held))
+    if held is None:
+        return made
+    return replace(made, held=judged(space.graph, space.carried_out(made.solved), held, goal.target, goal.level))
 
 
 def opened_search(
@@ -69,8 +72,10 @@ def opened_search(
     reference = compiled_outputs(graph, chosen, goal.target, goal.level)
     check_reference(reference, chosen.labels, goal.accept_chance)
     stage("timing layers")
-    remembered = Remembered(digest(graph, (evidence.calibration, chosen), _facts(space, evidence)))
-    return space, reference, Trials(space, chosen, reference, remembered), Table(space, remembered)
+    facts, calibration = _facts(space, evidence), evidence.calibration
+    prices = Remembered(digest(graph, (calibration,), facts))  # whatever samples choose
+    results = Remembered(digest(graph, (calibration, chosen), facts))
+    return space, reference, Trials(space, chosen, reference, results), Table(space, prices)
 
 
 def _tried(trials: Trials, table: Table, chosen: Forms) -> list[Mapping[str, float]]:
@@ -104,16 +109,15 @@ def apart(data: DataSet, seed: int) -> tuple[DataSet, DataSet | None]:
     return data.take(np.sort(order[cut:])), data.take(np.sort(order[:cut]))
 
 
-def _judged(space: Space, found: Decision, held: DataSet) -> Held:
-    """The metric on samples that chose nothing."""
-    goal = space.goal
-    exact, made = (compiled_outputs(g, held, goal.target, goal.level) for g in (space.graph, space.carried_out(found.solved)))
+def judged(exact: Graph, changed: Graph, held: DataSet, target: Target, level: int) -> Held:
+    """The metric of the ``changed`` network beside the ``exact`` one on samples that chose nothing."""
+    before, after = (compiled_outputs(g, held, target, level) for g in (exact, changed))
     if held.labels is None:
-        before, after = 100.0, metrics.agreement(made, exact)
+        figures = 100.0, metrics.agreement(after, before)
     else:
-        before, after = metrics.accuracy(exact, held.labels), metrics.accuracy(made, held.labels)
-    if exact[0].size == 1:
-        return Held(held.samples, before, after, None)
-    wanted = metrics.decisions(exact) if held.labels is None else held.labels
-    pairs = metrics.decisions(exact) == wanted, metrics.decisions(made) == wanted
-    return Held(held.samples, before, after, drop_interval(*pairs)[1])
+        figures = metrics.accuracy(before, held.labels), metrics.accuracy(after, held.labels)
+    if before[0].size == 1:
+        return Held(held.samples, *figures, None)
+    wanted = metrics.decisions(before) if held.labels is None else held.labels
+    pairs = metrics.decisions(before) == wanted, metrics.decisions(after) == wanted
+    return Held(held.samples, *figures, drop_interval(*pairs)[1])

@@ -13,6 +13,7 @@ from math import inf
 
 from edgeopt.forms.form import EXACT, Choice
 from edgeopt.search import budget
+from edgeopt.search.alike import at_least_alike, forms_of, look_first
 from edgeopt.search.allocate import Picked, Problem, cheapest, cost, mildest, nearest
 from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits, infeasible
@@ -33,11 +34,12 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     limits = space.goal.limits or Limits()
     problem = table.problem(limits, space.goal.objective)
     problem = loosened(problem) if space.goal.target.bare else problem
+    look_first(space, trials, table)
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
     if found is None:
         raise _refused(problem, trials, table)
-    made = _exchanged(problem, trials, table, found)
+    made = _exchanged(problem, trials, table, at_least_alike(problem, trials, table, found))
     exact = tuple(layer for layer, choice in made.items() if choice == EXACT)
     lossy = tuple(
         n
@@ -67,7 +69,7 @@ def _largest(problem: Problem, trials: Trials, table: Table, solve: Solve, gentl
     best, most = solve(inf), trials.space.goal.max_drop
     if best is None or trials.bounded(forms_of(table, best)) <= most:
         return best
-    if trials.bounded(forms_of(table, gentle)) > most:
+    if trials.bounded(forms_of(table, gentle), whenever=True) > most:
         return None
     high, found = problem.error(best), gentle
     low = max(problem.error(gentle), SMALLEST * high)
@@ -107,7 +109,3 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
     start = budget.Choice(forms, (), 0.0)
     return exchange(forms, start, known, measure, trials.space.goal.max_drop).forms
 
-
-def forms_of(table: Table, picked: Picked) -> dict[str, Choice]:
-    """The choices at these places."""
-    return {layer: table.choices[layer][place] for layer, place in picked.items()}

@@ -16,7 +16,7 @@ from edgeopt.search.allowed import Budget
 from edgeopt.search.decide_jointly import apart, opened_search
 from edgeopt.search.ladders import ladders
 from edgeopt.search.limits import Limits
-from edgeopt.search.recipe import read_recipe
+from edgeopt.search.recipe import joint_recipe, read_recipe
 from edgeopt.search.run import exact_graph, opened
 from edgeopt.search.samples import samples
 from edgeopt.search.space import Space
@@ -47,7 +47,7 @@ def open_model(
     seed: int = 0,
 ) -> Search:
     """The search of the recipe ``joint``, or ``joint-board`` for microcontrollers. Raises EdgeoptError as compilation does."""
-    recipe = read_recipe("joint-board" if target.bare else "joint")
+    recipe = read_recipe(joint_recipe(EVERYTHING, "latency", target))
     budget = Budget(data, calibration, recipe=recipe, limits=EVERYTHING, seed=seed)
     keys, _ = ladders(budget.names, budget.recipe, False)
     graph, statistics = exact_graph(load(model, shapes), keys, Context(level=LEVEL))

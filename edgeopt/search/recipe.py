@@ -19,11 +19,15 @@ from edgeopt.forms.form import Technique
 from edgeopt.forms.registry import techniques
 from edgeopt.ir import Graph
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
+from edgeopt.search.goal import Objective
 from edgeopt.search.layer_names import layer_names, listed, require_layer
+from edgeopt.search.limits import Limits
 from edgeopt.search.timing import layer_name
+from edgeopt.target import Target
 
 FOLDER = Path(__file__).parent / "recipes"
 KEYS = ("technique", "forms", "layers")
+JOINT, SMALLEST = "joint", "joint-size"
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,16 @@ def shipped() -> dict[str, Path]:
 def read_recipe(name: str | Path) -> Recipe:
     """The recipe called ``name``, or that of a file. Raises EdgeoptError for one that is not there or says something odd."""
     return _recipe(str(name), read_content(name, shipped()))
+
+
+def joint_recipe(limits: Limits, prefer: Objective, target: Target) -> str:
+    """The name of what a joint search chooses from, unless forms are named.
+
+    Where bytes alone count there are no integers, which take as many as other tables of values, but round activations besides.
+    """
+    if target.bare:
+        return "joint-board"
+    return SMALLEST if prefer == "size" and not set(limits.given) - {"size"} else JOINT
 
 
 def _recipe(name: str, content: dict[str, Any]) -> Recipe:

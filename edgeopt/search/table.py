@@ -91,10 +91,11 @@ class _Profiles:
         self._blocks: dict[str, bool] = {}  # whether some layer's zeros lie in blocks, by the form that makes them
         self._first = {form for choice in space.first().values() for form in choice}
         self.timed = list(dict.fromkeys(self._timed(choice) for choice in space.uniform()))
-        found = known.recall("costs")
+        key = ("costs", *sorted(map(spelled, self.timed)))
+        found = known.recall(*key)
         self._costs: dict[str, dict[str, dict[str, float]]] = self._measured(self.timed) if found is None else found
         if found is None:
-            known.keep(self._costs, "costs")
+            known.keep(self._costs, *key)
 
     def figures(self, choice: Choice) -> dict[Objective, float]:
         """Of the whole network in ``choice``."""
@@ -118,13 +119,14 @@ class _Profiles:
         """The part of ``choice`` that decides time: not storage, and no zeros that no kernel skips.
 
         Zeros count beside the first form of values alone: each combination takes a compilation, and others gain less by them.
+        Where time decides nothing, no zeros do.
         """
         axes = {session.technique.name: session.technique.axis for session in self._space.sessions}
         kept = frozenset(form for form in choice if axes[form.technique] != "storage")
         masks = frozenset(form for form in kept if axes[form.technique] == "mask")
         values = kept - masks
         first = values <= self._first if "values" in axes.values() else True
-        counts = masks and first and (values or "values" not in axes.values())
+        counts = masks and first and (values or "values" not in axes.values()) and needs_time(self._space.goal)
         return values | (frozenset(form for form in masks if self._skipped(form.key, masks)) if counts else frozenset())
 
     def _skipped(self, key: str, choice: Choice) -> bool:
@@ -158,6 +160,12 @@ def _row(seconds: float, ram: float, stored: float, joule: float) -> dict[str, f
 def _figures(row: Mapping[str, float], energy: bool) -> dict[Objective, float]:
     made: dict[Objective, float] = {"latency": row["latency"], "memory": row["memory"]}
     return {**made, "energy": row["energy"]} if energy else made
+
+
+def needs_time(goal: Goal) -> bool:
+    """Whether time, or energy, decides anything."""
+    bounds = {} if goal.limits is None else goal.limits.given
+    return goal.objective in ("latency", "energy") or bool({"latency", "energy"} & set(bounds))
 
 
 def needs_energy(goal: Goal) -> bool:

@@ -38,6 +38,7 @@ class Trials:
         self.before = self._metric(self.reference)
         self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
         self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
+        self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were within the budget so far
 
     def result(self, forms: Forms) -> tuple[float, float]:
         """(metric, percentage of decisions equal to the exact ones) with these ``forms``."""
@@ -66,19 +67,27 @@ class Trials:
             found = self._remembered.recall("trial", spelled_forms(forms))
         return found
 
-    def bounded(self, forms: Forms) -> float:
+    @property
+    def late(self) -> bool:
+        """Whether the time for the search is over."""
+        return self.space.goal.end is not None and time.monotonic() > self.space.goal.end
+
+    def bounded(self, forms: Forms, whenever: bool = False) -> float:
         """Percentage points lost, with the margin that a one-sided bound of 90 % for samples that were not seen adds.
 
-        Infinite for forms that are not known when the time is over; nothing where all layers are exact.
+        The margin grows with the networks that were within the budget by what is seen: one may be so by chance.
+        Infinite for forms that are not known when the time is over, unless they may be tried ``whenever``; nothing where all
+        layers are exact.
         """
         if not any(forms.values()):
             return 0.0
-        late = self.space.goal.end is not None and time.monotonic() > self.space.goal.end
-        if late and names_of(forms) not in self._known and self._recalled(forms) is None:
+        if self.late and not whenever and names_of(forms) not in self._known and self._recalled(forms) is None:
             return inf
         drop = self.before - self.result(forms)[0]
-        margin = 0.0 if self.reference[0].size == 1 else drop_margin(*self._right(forms))
-        return inf if isnan(drop) else drop + margin
+        if isnan(drop) or drop > self.space.goal.max_drop:
+            return inf if isnan(drop) else drop
+        looks = self._looks.setdefault(names_of(forms), len(self._looks) + 1)
+        return drop + (0.0 if self.reference[0].size == 1 else drop_margin(*self._right(forms), looks))
 
     def _right(self, forms: Forms) -> tuple[Array, Array]:
         """Which decisions are right of the exact network, and with these forms."""

@@ -18,6 +18,7 @@ from tests.edgeopt.training.stripes import network, samples
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
+from edgeopt.training import jointly
 from edgeopt.training.narrow import NARROW, narrowed
 from tests.edgeopt.training.test_train import FINETUNE, TEST, TRAIN, accuracy, recipe, weights
 
@@ -95,6 +96,25 @@ def test_a_search_trains_where_its_form_loses_too_much(learned: ModelProto) -> N
     assert any("lost too much without" in line for line in made.manifest["notes"])
     record = made.manifest["quantization"]
     assert record["before"] - record["after"] <= 3
+
+
+def test_a_search_for_few_bytes_trains_for_fewer(learned: ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jointly, "EPOCHS", 6.0)
+    monkeypatch.setattr(jointly, "SHARES", (0.6,))
+    made, without = (
+        edgeopt.compile(learned, 3, data=TEST, max_drop=3, options=edgeopt.Options(prefer="size", train=train))
+        for train in (samples(1200), None)
+    )
+    few, more = (m.manifest["compression"]["bytes"] for m in (made, without))
+    assert few < 0.9 * more and any("trained with" in line for line in made.manifest["notes"])
+    record = made.manifest["quantization"]
+    assert record["after"] == pytest.approx(accuracy(made), abs=1e-9)
+    assert record["before"] - record["after"] <= 3 and record["reach"] is not None
+
+
+def test_a_joint_search_for_time_does_not_train(learned: ModelProto) -> None:
+    with pytest.raises(EdgeoptError, match="--train prunes and shares further: give --prefer size"):
+        edgeopt.compile(learned, 3, data=TEST, options=edgeopt.Options(prefer="speed", train=TRAIN))
 
 
 def test_what_no_phase_trains_is_refused_before_the_search(learned: ModelProto) -> None:

@@ -1,0 +1,51 @@
+"""Networks whose layers are all alike, as recipes of one form make them: a joint search finds nothing worse."""
+
+from __future__ import annotations
+
+from edgeopt.forms.form import EXACT, Choice
+from edgeopt.search.allocate import Picked, Problem, cost
+from edgeopt.search.space import Space
+from edgeopt.search.table import Table
+from edgeopt.search.trials import Trials
+
+FAR = 4.0  # times the sum of errors that was found, beyond which nothing is tried; chosen by hand
+
+
+def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked) -> Picked:
+    """``found``, or the cheapest network of layers in one form of one technique that keeps limits and budget, if that is cheaper.
+
+    When the time is over before anything was found, the mildest one of these is verified all the same.
+    """
+    known = [alike(table, choice) for choice in table.takes if len(choice) == 1]
+    options = [picked for picked in known if cost(problem, picked) < cost(problem, found) and _within(problem, picked)]
+    nothing = not any(forms_of(table, found).values())
+    if nothing and trials.late:
+        options, far = sorted(options, key=problem.error)[:1], float("inf")
+    else:
+        options = sorted(options, key=lambda picked: cost(problem, picked))
+        far = float("inf") if nothing else FAR * problem.error(found)
+    near = (picked for picked in options if problem.error(picked) <= far)
+    most = trials.space.goal.max_drop
+    return next((picked for picked in near if trials.bounded(forms_of(table, picked), whenever=nothing) <= most), found)
+
+
+def look_first(space: Space, trials: Trials, table: Table) -> None:
+    """Try all layers in each form of values before anything else: the margin of what is looked at first is the smallest."""
+    values = {session.technique.name for session in space.sessions if session.technique.axis == "values"}
+    for choice in table.takes:
+        if len(choice) == 1 and {form.technique for form in choice} <= values:
+            trials.bounded(forms_of(table, alike(table, choice)))
+
+
+def alike(table: Table, choice: Choice) -> Picked:
+    """Every layer in ``choice`` where it has that, else exact."""
+    return {layer: found.index(choice if choice in found else EXACT) for layer, found in table.choices.items()}
+
+
+def forms_of(table: Table, picked: Picked) -> dict[str, Choice]:
+    """The choices at these places."""
+    return {layer: table.choices[layer][place] for layer, place in picked.items()}
+
+
+def _within(problem: Problem, picked: Picked) -> bool:
+    return not problem.limits.exceeded(problem.takes(picked))

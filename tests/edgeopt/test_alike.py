@@ -1,0 +1,59 @@
+"""Networks whose layers are all alike beside what a joint search found: the cheapest that keeps bounds and budget is taken."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from edgeopt.forms.form import EXACT, Choice, Form
+from edgeopt.search.alike import at_least_alike
+from edgeopt.search.allocate import Option, Picked, Problem
+from edgeopt.search.limits import Limits
+
+SMALL, MIDDLE, BOTH = (
+    frozenset(Form("quantize", key) for key in keys.split()) for keys in ("w4a8", "w8a8", "w4a8 w8a8")
+)  # the last stands for forms of two techniques
+CHOICES: list[Choice] = [EXACT, SMALL, MIDDLE, BOTH]
+LOST = {EXACT: 0.0, SMALL: 3.0, MIDDLE: 0.5, BOTH: 0.1}
+
+
+def table() -> Any:
+    return SimpleNamespace(takes=dict.fromkeys(CHOICES), choices={"a": CHOICES, "b": [EXACT, SMALL, MIDDLE]})
+
+
+def problem(most: float | None = None) -> Problem:
+    options = [Option(error, {"size": size}) for error, size in ((0.0, 8.0), (4.0, 2.0), (1.0, 4.0), (1.0, 1.0))]
+    return Problem({"a": options, "b": options[:3]}, {"size": 0.0}, Limits(size=most), {"size": 1.0})
+
+
+class Trials:
+    """What is lost is that of the worst layer; which networks were tried is kept."""
+
+    def __init__(self, late: bool = False) -> None:
+        self.space, self.late, self.tried = SimpleNamespace(goal=SimpleNamespace(max_drop=1.0)), late, list[list[Choice]]()
+
+    def bounded(self, forms: dict[str, Choice], whenever: bool = False) -> float:
+        if self.late and not whenever:
+            return float("inf")
+        self.tried.append(list(forms.values()))
+        return max(LOST[choice] for choice in forms.values())
+
+
+@pytest.mark.parametrize(
+    ("found", "most", "late", "wanted", "tried"),
+    [
+        ({"a": 0, "b": 2}, None, False, {"a": 2, "b": 2}, [[MIDDLE, MIDDLE]]),  # the smaller one is expected to lose too much
+        ({"a": 3, "b": 2}, None, False, {"a": 3, "b": 2}, [[SMALL, SMALL]]),  # what was found is cheaper than all in the other
+        ({"a": 0, "b": 2}, 7.0, False, {"a": 0, "b": 2}, []),  # that is beyond the bound
+        ({"a": 0, "b": 0}, None, True, {"a": 2, "b": 2}, [[MIDDLE, MIDDLE]]),  # the mildest one, whatever the time
+        ({"a": 0, "b": 2}, None, True, {"a": 0, "b": 2}, []),
+    ],
+)
+def test_the_cheapest_that_keeps_bounds_and_budget(
+    found: Picked, most: float | None, late: bool, wanted: Picked, tried: list[list[Choice]]
+) -> None:
+    trials = Trials(late)
+    assert at_least_alike(problem(most), cast(Any, trials), table(), found) == wanted
+    assert trials.tried == tried
