@@ -15,6 +15,8 @@ from edgeopt.codegen.tvm_spelling import spelled_out
 from edgeopt.kernels.call import Declined
 from edgeopt.target import Target
 
+_WIDTHS = ("x86_64", "aarch64", "arm")  # of their vectors TVM knows; of others it takes this many bits, and warns of it each time
+_UNKNOWN_WIDTH = 128
 _DROPPED = ("target ", "source_filename", "; ", "!", "attributes #", "@", "    #dbg_")
 _DEFINED = re.compile(r"^define [^@\n]*void @kernel\((.*)\)[^){\n]*\{$", re.MULTILINE)
 _FUNCTION = re.compile(r"^define [^@\n]*@kernel\(.*?^\}$", re.MULTILINE | re.DOTALL)
@@ -58,6 +60,8 @@ def _lowering() -> Any:
 def _target(target: Target, plain: bool = False) -> Any:
     features = [f for f in target.features.split(",") if f]
     options: dict[str, Any] = {"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "mattr": features}
+    if not target.triple.startswith(_WIDTHS):
+        options["vector-width"] = _UNKNOWN_WIDTH
     if plain:
         options |= {"opt-level": 0, **{f"fast-math-{flag}": True for flag in sorted(FAST_MATH)}}
     return tvm.target.Target(options)

@@ -5,14 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+from numpy.polynomial import chebyshev
 from tvm import tirx
 
+from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.tvm.writer import Value, constant, fma, intrinsic, lanes_of, let, type_of
 
 _EXP = (1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0)  # Taylor's, within half of ln 2
-_ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)  # Abramowitz and Stegun, 7.1.26
+_SATURATED = 3.9  # where the error function is 1, up to a rounding
+
+
+def _erf_terms() -> tuple[float, ...]:
+    """erf(x) / x as a polynomial in t = 2 x^2 / 3.9^2 - 1, the constant first: its values at Chebyshev's points."""
+
+    def quotient(t: Array) -> Array:
+        x = _SATURATED * np.sqrt((t + 1) / 2)
+        return np.array([math.erf(each) for each in x]) / x
+
+    return tuple(map(float, chebyshev.cheb2poly(chebyshev.chebinterpolate(quotient, 15))))
+
+
+_ERF = _erf_terms()
 
 
 def activated(how: Activation, x: Value, slope: Value | None = None) -> Value:
@@ -46,15 +62,13 @@ def tanh(x: Value) -> Value:
 
 
 def erf(x: Value) -> Value:
-    """The error function, right to 3e-7 in absolute terms."""
-    x = let(x)
-    size = let(intrinsic("fabs", x))
-    t = let(_like(x, 1.0) / fma(size, _like(x, 0.3275911), _like(x, 1.0)))
-    total = _like(x, _ERF[0])
-    for term in _ERF[1:]:
+    """The error function, right to 3e-7 in absolute terms; without a division, which takes as long as the whole polynomial."""
+    inside = let(lesser(greater(x, _like(x, -_SATURATED)), _like(x, _SATURATED)))
+    t = let(fma(inside * inside, _like(x, 2 / _SATURATED**2), _like(x, -1.0)))
+    total = _like(x, _ERF[-1])
+    for term in _ERF[-2::-1]:
         total = let(fma(total, t, _like(x, term)))
-    made = let(_like(x, 1.0) - total * t * exp(_like(x, 0.0) - size * size))
-    return tirx.Select(x < _like(x, 0.0), _like(x, 0.0) - made, made)
+    return total * inside
 
 
 def sigmoid(x: Value) -> Value:
@@ -83,7 +97,8 @@ def _unit(x: Value) -> Value:
 
 
 def _gelu(x: Value) -> Value:
-    return x * _like(x, 0.5) * (erf(x * _like(x, math.sqrt(0.5))) + _like(x, 1.0))
+    made = x * _like(x, 0.5) * (erf(x * _like(x, math.sqrt(0.5))) + _like(x, 1.0))
+    return tirx.Select(x < _like(x, -_SATURATED * math.sqrt(2)), _like(x, 0.0), made)  # a rounding of erf times x is much there
 
 
 def _gelu_tanh(x: Value) -> Value:

@@ -19,13 +19,15 @@ from edgeopt.codegen import tvm_extra
 from edgeopt.codegen.backends import NUMBA, Backend, find_backend
 from edgeopt.codegen.written import PLACE, Code, written
 from edgeopt.errors import EdgeoptError
-from edgeopt.frontend import load
+from edgeopt.frontend import export, load
 from edgeopt.lower.program import Program
 from edgeopt.pipeline import optimize
 from edgeopt.runtime.model import CODE
 from edgeopt.target import Target, target
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.small_models import branches, convolution, feed, info, model
+from tests.passes.building import closed
+from tests.strategies import Draft, Seeded
 
 MODELS = (convolution, branches)
 
@@ -124,6 +126,18 @@ def test_signed_codes_are_brought_to_the_range_of_the_product(tvm: Backend) -> N
     assert {"quant_dot._flip", "quant_dot._widen"} & {kernel["kernel"] for kernel in made[1].manifest["kernels"]}
     x = {"x": rng.integers(-128, 128, (8, 64)).astype(np.int8)}
     np.testing.assert_array_equal(made[1].run(x)["y"], made[0].run(x)["y"])
+
+
+@pytest.mark.parametrize("kind", ["Gelu", "Sigmoid", "Silu", "Tanh", "HardSwish"])
+def test_activations_end_where_they_are_level(tvm: Backend, kind: str) -> None:
+    draft, numbers = Draft(Seeded(1)), [-1e30, -1e6, -90, -6, -5.4, -1e-3, 0, 1e-3, 0.7, 5.6, 90, 1e6, 1e30, np.nan]
+    factors = draft.constant(np.full((1, 16), 1)), draft.constant(np.zeros(16))
+    proto = export(closed(draft, draft.own("FusedGemm", draft.input((len(numbers), 1)), *factors, activation=kind)))
+    (x,) = proto.graph.input
+    given = {x.name: np.array(numbers, np.float32)[:, None]}
+    usual, other = (assemble(load(proto), target("host"), backend=each).run(given) for each in (NUMBA, tvm))
+    for name, value in usual.items():
+        np.testing.assert_allclose(other[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_code_for_another_processor_is_one_object_too(tvm: Backend) -> None:

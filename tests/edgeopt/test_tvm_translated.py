@@ -31,18 +31,30 @@ def tvm() -> Backend:
     return find_backend("tvm")
 
 
-def results(backend: Backend, function: Callable[..., None], x: Array, y: Array, constants: Sequence[int | float] = ()) -> Array:
-    """What ``function(x, y, 0, 4, constants...)`` leaves in y; all of it is TIR where ``backend`` is TVM's."""
-    call = KernelCall(function, (Input(0), Output(0)), tuple(constants), 4)
-    step = Step(call, (Place("input", 0), Place("output", 0)), (x.dtype.name, y.dtype.name), "node", "Test", (x.nbytes, y.nbytes))
-    inputs, outputs = [Binding("x", None, Place("input", 0))], [Binding("y", None, Place("output", 0))]
-    program = Program("small", [step], inputs, outputs, 64, 64, 0, WeightBlock())
-    record = backend.record(program, HOST)
-    assert record["own"] == 1, record
+def small(functions: Sequence[Callable[..., None]], x: Array, y: Array, constants: Sequence[int | float] = ()) -> Program:
+    """A step ``function(x, y, 0, 4, constants...)`` for each function."""
+    ends, kinds = (Place("input", 0), Place("output", 0)), (x.dtype.name, y.dtype.name)
+    calls = [KernelCall(function, (Input(0), Output(0)), tuple(constants), 4) for function in functions]
+    steps = [Step(call, ends, kinds, "node", "Test", (x.nbytes, y.nbytes)) for call in calls]
+    inputs, outputs = [Binding("x", None, ends[0])], [Binding("y", None, ends[1])]
+    return Program("small", [*steps], inputs, outputs, 64, 64, 0, WeightBlock())
+
+
+def left(backend: Backend, program: Program, x: Array, y: Array) -> Array:
+    """What the steps of a ``program`` leave in y."""
     native, made = NativeModule(backend.build(program, HOST), "small", HOST), y.copy()
     given, taken, room = (ctypes.c_void_p * 1)(x.ctypes.data), (ctypes.c_void_p * 1)(made.ctypes.data), (ctypes.c_uint8 * 256)()
-    native.steps((ctypes.c_void_p * 5)(*(ctypes.addressof(v) for v in (given, taken, room, room, room))), 0, 1)
+    context = (ctypes.c_void_p * 5)(*(ctypes.addressof(v) for v in (given, taken, room, room, room)))
+    native.steps(context, 0, len(program.native))
     return made
+
+
+def results(backend: Backend, function: Callable[..., None], x: Array, y: Array, constants: Sequence[int | float] = ()) -> Array:
+    """What ``function(x, y, 0, 4, constants...)`` leaves in y; all of it is TIR where ``backend`` is TVM's."""
+    program = small([function], x, y, constants)
+    record = backend.record(program, HOST)
+    assert record["own"] == 1, record
+    return left(backend, program, x, y)
 
 
 def _widens(x: Any, y: Any, begin: int, end: int) -> None:
@@ -105,6 +117,31 @@ def test_scalars_follow_the_rules_of_numba(
     np.testing.assert_array_equal(
         results(tvm, function, x, y, constants), results(find_backend("numba"), function, x, y, constants)
     )
+
+
+def _breaks(x: Any, y: Any, begin: int, end: int) -> None:
+    for i in range(begin, end):
+        if x[i] < 0:
+            break
+        y[i] = x[i] + y[i]
+
+
+def _doubles(x: Any, y: Any, begin: int, end: int) -> None:
+    for i in range(begin, end):
+        y[i] = x[i] * np.float32(2)
+
+
+def test_a_kernel_without_tir_stays_numbas_in_the_same_object_and_is_named(
+    tvm: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    x, y = np.array([1, 2, -3, 4], np.float32), np.zeros(4, np.float32)
+    program = small([_doubles, _breaks], x, y)
+    with caplog.at_level("INFO", logger="edgeopt"):
+        record = tvm.record(program, HOST)
+    assert (record["steps"], record["own"], record["translated"]) == (2, 1, 1)
+    assert record["rest"] == {"test_tvm_translated._breaks": 1}
+    assert "_breaks has no TIR: it has the statement 'Break'" in caplog.text
+    np.testing.assert_array_equal(left(tvm, program, x, y), [3, 6, -6, 8])
 
 
 def _vectors(emit: Callable[[Emitter, Value, Value], None]) -> Callable[..., None]:
