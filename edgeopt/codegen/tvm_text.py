@@ -24,7 +24,7 @@ _FUNCTION = re.compile(r"^define [^@\n]*@kernel\(.*?^\}$", re.MULTILINE | re.DOT
 
 def kernel_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:
     """The PrimFunc ``function`` of pointers and two int64 as LLVM IR, optimised by TVM for ``target``, called ``name``."""
-    return _generated(_lowering()(_module(function, _target(target))), _target(target), len(dtypes), name)
+    return spelled_out(_generated(_lowering()(_module(function, _target(target))), _target(target), len(dtypes), name))
 
 
 def translated_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgeopt.kernels.move.relayout import Conversion
+from edgeopt.kernels.move.relayout import Conversion, Exchange
 from edgeopt.kernels.move.relayout_bytes import Border, ByteConversion
-from edgeopt.kernels.tvm.writer import Value, Writer, constant, let, quotient, remainder, smaller, stored_type, written
+from edgeopt.kernels.tvm.writer import (
+    Value,
+    Writer,
+    constant,
+    let,
+    quotient,
+    remainder,
+    smaller,
+    stored_type,
+    transposed,
+    written,
+)
 from edgeopt.target import Target
 
 
@@ -43,25 +54,33 @@ def conversion(form: Conversion, constants: Sequence[int], dtypes: Sequence[str]
         image, first = let(quotient(vector, vectors)), let(remainder(vector, vectors) * lanes)
         block = quotient(image * (vectors * lanes), g.block) + quotient(first, g.block)
         blocked = let((block * g.plane + g.origin) * g.block + remainder(first, g.block))
-        plain, there = let(g.base + image * g.image + first * g.apart), let(smaller(lanes, g.channels - first))
+        plain, left = let(g.base + image * g.image + first * g.apart), g.channels % lanes
         with w.loop(quotient(band * tiles, form.bands), quotient((band + 1) * tiles, form.bands)) as t:
             i, j = let(quotient(t, across)), let(smaller(remainder(t, across) * pixels, g.width - pixels))
             here, beside = let(blocked + (i * g.row + j) * g.block), let(plain + i * g.width + j)
-            with w.loop(pixels) as p, w.loop(lanes) as c:
-                _exchanged(w, g.to_blocked, (here + p * g.block + c, beside + c * g.apart + p), c < there)
+
+            def some(exist: int) -> Callable[[], None]:
+                return lambda: _square(w, g, (here, beside), exist, pixels)
+
+            def rest() -> None:
+                w.either(first < g.channels, some(left), some(0))
+
+            w.either(first + lanes <= g.channels, some(lanes), rest)
 
     return written(target, dtypes, body)
 
 
-def _exchanged(w: Writer, to_blocked: bool, places: tuple[Value, Value], exists: Value) -> None:
-    """One element between its blocked and its plain place."""
-    blocked, plain = places
-    x, y = w.buffers
-    if not to_blocked:
-        with w.when(exists):
-            w.store(y, w.load(x, blocked), plain)
-        return
-    w.either(exists, lambda: w.store(y, w.load(x, plain), blocked), lambda: w.store(y, constant(0.0, 1), blocked))
+def _square(w: Writer, g: Exchange, places: tuple[Value, Value], channels: int, pixels: int) -> None:
+    """Some pixels of a vector of channels between their blocked and their plain place, transposed in registers."""
+    (x, y), (blocked, plain), nothing = w.buffers, places, constant(0.0, w.lanes)
+    if g.to_blocked:
+        rows = [w.load_first(x, plain + c * g.apart, pixels) if c < channels else nothing for c in range(w.lanes)]
+        for p, value in enumerate(transposed(list(map(let, rows)))[:pixels]):
+            w.store(y, value, blocked + p * g.block)
+    elif channels:
+        columns = [w.load(x, blocked + p * g.block, w.lanes) if p < pixels else nothing for p in range(w.lanes)]
+        for c, value in enumerate(transposed(list(map(let, columns)))[:channels]):
+            w.store_first(y, value, plain + c * g.apart, pixels)
 
 
 def byte_conversion(form: ByteConversion, constants: Sequence[int], dtypes: Sequence[str], target: Target) -> Any:

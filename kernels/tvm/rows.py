@@ -1,33 +1,34 @@
-"""Walks along a row: whole vectors, then single elements."""
+"""Walks along a row by whole vectors; of the last one lanes may not exist."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from edgeopt.kernels.tvm.writer import Value, Writer, constant, let
+from tvm import tirx
+
+from edgeopt.kernels.tvm.writer import Value, Writer, constant, first_lanes, index, let, shuffle
 
 
 def parts(w: Writer, n: int) -> Iterator[tuple[Value, int]]:
-    """The places of the vectors of a row of ``n`` elements, and of the elements left over, each inside its loop."""
+    """The places of the vectors of a row of ``n`` elements, inside their loop, then of what is left over, with the lanes there."""
     whole = n // w.lanes
     if whole:
         with w.loop(whole) as i:
             yield i * w.lanes, w.lanes
     if n % w.lanes:
-        with w.loop(whole * w.lanes, n) as i:
-            yield i, 1
+        yield index(whole * w.lanes), n % w.lanes
 
 
 def fold(w: Writer, n: int, term: Callable[[Value, int], Value]) -> Value:
-    """The sum of ``term(place, lanes)`` over a row, as a scalar: lanes are summed side by side, then with each other."""
-    vector, rest = w.local(w.lanes), w.local(1)
-    w.store(vector, constant(0.0, w.lanes), 0)
-    w.store(rest, constant(0.0, 1), 0)
+    """The sum of the vectors ``term(place, lanes)`` over a row, in every lane; lanes that do not exist do not count."""
+    total, zero = w.local(w.lanes), constant(0.0, w.lanes)
+    w.store(total, zero, 0)
     for at, lanes in parts(w, n):
-        total = vector if lanes > 1 else rest
-        w.store(total, w.load(total, 0, lanes) + term(at, lanes), 0)
-    values = [w.load(vector, lane) for lane in range(w.lanes)]
-    while len(values) > 1:
-        half = len(values) // 2
-        values = [let(a + b) for a, b in zip(values[:half], values[half:], strict=True)]
-    return let(values[0] + w.load(rest, 0))
+        value = term(at, lanes)
+        if lanes < w.lanes:
+            value = tirx.Select(first_lanes(lanes, w.lanes), value, zero)
+        w.store(total, w.load(total, 0, w.lanes) + value, 0)
+    made, apart = let(w.load(total, 0, w.lanes)), w.lanes // 2
+    while apart:
+        made, apart = let(made + shuffle(made, [lane ^ apart for lane in range(w.lanes)])), apart // 2
+    return made

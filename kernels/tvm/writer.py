@@ -5,7 +5,7 @@ A kernel declares nothing about alignment. Vectors are ramps; a loop of Python i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from edgeopt.target import Target
 
 Value = Any
 _ENDLESS = 1 << 48  # elements of a buffer of which only the address is known
+_ALIGNED = tirx.const(4, "int32")  # bytes at which floats are known to lie
 DEVICE_KERNEL = 2  # TVM's convention for functions that are called with their arguments as they are
 
 
@@ -61,23 +62,18 @@ class Writer:
         build.buffer_store(buffer, value, [_place(at, lanes_of(value))])
 
     def load_first(self, buffer: Value, at: Value, lanes: int) -> Value:
-        """A whole vector of which only the first ``lanes`` are read; the others are zero."""
+        """A whole vector of floats of which only the first ``lanes`` are read; the others are zero."""
         if lanes >= self.lanes:
             return self.load(buffer, at, self.lanes)
-        edge = self.local(self.lanes)
-        self.store(edge, constant(0.0, self.lanes), 0)
-        for lane in range(lanes):
-            self.store(edge, self.load(buffer, at + lane), lane)
-        return let(self.load(edge, 0, self.lanes))
+        given = tirx.address_of(self.load(buffer, at)), _ALIGNED, first_lanes(lanes, self.lanes), constant(0.0, self.lanes)
+        return let(spelled(f"float32x{self.lanes}", f"llvm.masked.load.v{self.lanes}f32.p0", *given))
 
     def store_first(self, buffer: Value, value: Value, at: Value, lanes: int) -> None:
-        """Store the first ``lanes`` of a whole vector only."""
+        """Store the first ``lanes`` of a whole vector of floats only."""
         if lanes >= self.lanes:
             return self.store(buffer, value, at)
-        edge = self.local(self.lanes)
-        self.store(edge, value, 0)
-        for lane in range(lanes):
-            self.store(buffer, self.load(edge, lane), at + lane)
+        given = value, tirx.address_of(self.load(buffer, at)), _ALIGNED, first_lanes(lanes, self.lanes)
+        build.evaluate(spelled("void", f"llvm.masked.store.v{self.lanes}f32.p0", *given))
         return None
 
 
@@ -130,7 +126,29 @@ def constant(value: float, lanes: int, dtype: str = "float32") -> Value:
 
 def shuffle(value: Value, lanes: Sequence[int]) -> Value:
     """Lanes of a vector."""
-    return tirx.Shuffle([value], [tirx.const(lane, "int32") for lane in lanes])
+    return tirx.Shuffle([value], _numbers(lanes))
+
+
+def _numbers(lanes: Iterable[int]) -> list[Value]:
+    return [tirx.const(lane, "int32") for lane in lanes]
+
+
+def first_lanes(count: int, lanes: int) -> Value:
+    """A vector of truth: whether a lane is one of the first."""
+    return tirx.Shuffle([tirx.const(lane < count, "bool") for lane in range(lanes)], _numbers(range(lanes)))
+
+
+def transposed(rows: Sequence[Value]) -> list[Value]:
+    """As many vectors as each has lanes, a power of two, of which the first takes lane 0 of every row."""
+    made, count, apart = list(rows), len(rows), 1
+    while apart < count:
+        low = _numbers(lane if not lane & apart else count + lane - apart for lane in range(count))
+        high = _numbers(lane + apart if not lane & apart else count + lane for lane in range(count))
+        pairs = {i: [made[i], made[i + apart]] for i in range(count) if not i & apart}
+        for i, pair in pairs.items():
+            made[i], made[i + apart] = let(tirx.Shuffle(pair, low)), let(tirx.Shuffle(pair, high))
+        apart *= 2
+    return made
 
 
 def quotient(a: Value, b: int) -> Value:
@@ -156,6 +174,11 @@ def intrinsic(name: str, *arguments: Value) -> Value:
 def fma(a: Value, b: Value, c: Value) -> Value:
     """a * b + c, in one rounding where the target has the instruction."""
     return intrinsic("fmuladd", a, b, c)
+
+
+def spelled(dtype: str, name: str, *arguments: Value) -> Value:
+    """A call of what TIR cannot say, which is spelled out later (``edgeopt.codegen.tvm_spelling``)."""
+    return tirx.call_extern(dtype, f"written.{name}", *arguments)
 
 
 def stored_type(dtype: str) -> str:

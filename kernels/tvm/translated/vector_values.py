@@ -12,7 +12,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as build
 
 from edgeopt.kernels.tvm.translated.memory import Pointer, count_of, dtype_of, element_of, llvm_type
-from edgeopt.kernels.tvm.writer import Value, index
+from edgeopt.kernels.tvm.writer import Value, index, spelled
 
 ONCE = "once"  # what memory is called that is written once
 
@@ -45,11 +45,6 @@ def bound(value: Value) -> Value:
     IRBuilder.name(ONCE, memory)
     build.buffer_store(memory, value, [place])
     return memory[place]
-
-
-def spelled(dtype: str, name: str, *arguments: Value) -> Value:
-    """A call that is spelled out later."""
-    return tirx.call_extern(dtype, f"written.{name}", *arguments)
 
 
 def expr(value: Operand) -> Value:
