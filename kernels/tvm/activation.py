@@ -9,7 +9,6 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from tvm import tirx
 
-from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.tvm.writer import Value, constant, fma, intrinsic, lanes_of, let, type_of
@@ -19,13 +18,11 @@ _SATURATED = 3.9  # where the error function is 1, up to a rounding
 
 
 def _erf_terms() -> tuple[float, ...]:
-    """erf(x) / x as a polynomial in t = 2 x^2 / 3.9^2 - 1, the constant first: its values at Chebyshev's points."""
-
-    def quotient(t: Array) -> Array:
-        x = _SATURATED * np.sqrt((t + 1) / 2)
-        return np.array([math.erf(each) for each in x]) / x
-
-    return tuple(map(float, chebyshev.cheb2poly(chebyshev.chebinterpolate(quotient, 15))))
+    """erf(x) / x as a polynomial in t = 2 x^2 / 3.9^2 - 1, the constant first: by its values at 16 of Chebyshev's points."""
+    points = chebyshev.chebpts1(16)
+    x = _SATURATED * np.sqrt((points + 1) / 2)
+    values = np.array([math.erf(each) for each in x]) / x
+    return tuple(map(float, chebyshev.cheb2poly(chebyshev.chebfit(points, values, 15))))
 
 
 _ERF = _erf_terms()

@@ -10,7 +10,7 @@ from edgeopt.kernels.tvm.writer import Value, Writer, constant, first_lanes, ind
 
 
 def parts(w: Writer, n: int) -> Iterator[tuple[Value, int]]:
-    """The places of the vectors of a row of ``n`` elements, inside their loop, then of what is left over, with the lanes there."""
+    """The places of the vectors of a row of ``n`` elements, in their loop, then of what is left, with the lanes there."""
     whole = n // w.lanes
     if whole:
         with w.loop(whole) as i:

@@ -19,7 +19,8 @@ from edgeopt.kernels.emit.vector_function import VectorFunction
 from edgeopt.kernels.tvm.translated import scalars
 from edgeopt.kernels.tvm.translated.memory import Pointer, moved, with_offset
 from edgeopt.kernels.tvm.translated.vector_builder import VectorBuilder
-from edgeopt.kernels.tvm.translated.vector_values import bound, scalar, spelled
+from edgeopt.kernels.tvm.translated.vector_values import bound, scalar
+from edgeopt.kernels.tvm.writer import spelled
 from edgeopt.kernels.walk import strided
 
 _EXTERNAL = (

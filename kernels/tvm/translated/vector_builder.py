@@ -35,11 +35,10 @@ from edgeopt.kernels.tvm.translated.vector_values import (
     bound,
     expr,
     numbers_of,
-    spelled,
     splat,
     truth_of,
 )
-from edgeopt.kernels.tvm.writer import Value, index
+from edgeopt.kernels.tvm.writer import Value, index, spelled
 
 I64 = ir.IntType(64)
 _COMPARED = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ, "!=": tirx.NE}

@@ -12,7 +12,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as build
 
 from edgeopt.kernels.tvm.translated.memory import Pointer, count_of, dtype_of, element_of, llvm_type
-from edgeopt.kernels.tvm.writer import Value, index, spelled
+from edgeopt.kernels.tvm.writer import Value, index
 
 ONCE = "once"  # what memory is called that is written once
 
