@@ -34,7 +34,7 @@ from edgeopt.cost.calibrate import program_of
 from edgeopt.cost.census import census
 from edgeopt.cost.core import instructions as instructions_of
 from edgeopt.errors import EdgeoptError
-from edgeopt.report import layers, totals
+from edgeopt.report.layers import layers, totals
 from edgeopt.runtime.emulate import emulator
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target

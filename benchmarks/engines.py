@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,21 @@ from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.ir import Array
 
 
-def edgeopt_engine(path: Path, inputs: Mapping[str, Array], threads: int, level: int = 2, target: str = "host") -> Inference:
-    """This compiler."""
+def edgeopt_engine(
+    path: Path,
+    inputs: Mapping[str, Array],
+    threads: int,
+    level: int = 2,
+    target: str = "host",
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    bind: Mapping[str, float] | None = None,
+) -> Inference:
+    """This compiler; inputs that it is to ``bind`` are no longer fed."""
     import edgeopt
 
-    model = edgeopt.compile(path, level=level, target=target)
-    return lambda: list(model.run(inputs, threads=threads).values())
+    model = edgeopt.compile(path, level, target, shapes=shapes, options=edgeopt.Options(bind=dict(bind or {})))
+    fed = {name: array for name, array in inputs.items() if name not in (bind or {})}
+    return lambda: list(model.run(fed, threads=threads).values())
 
 
 def mnn_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Inference:

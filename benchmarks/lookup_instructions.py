@@ -23,7 +23,7 @@ from edgeopt.cost.census import census
 from edgeopt.cost.core import instructions as instructions_of
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
-from edgeopt.report import layers, totals
+from edgeopt.report.layers import layers, totals
 from edgeopt.runtime.writing import FileForm
 from edgeopt.target import target as find_target
 

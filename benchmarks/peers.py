@@ -5,6 +5,9 @@ Ratios are the best peer's minimum over ours; medians are given too. Outputs are
 and a plot where matplotlib is installed. With ``--target x86-64-v3`` OpenVINO is restricted to AVX2 by its own switch, and with
 ``--mask`` onnxruntime as well. ``--clock cpu`` counts the processor's time in this process instead of the time that passes: for
 one thread on a machine that others use, on which no run of more than a few milliseconds is left alone.
+
+Inputs are random, open dimensions 1; ``--shape x=1,3,48,192`` and ``--inputs FILE.npz`` say otherwise, and ``--bind sr=16000``
+makes a constant of an input for us, which peers are given at each run. Names that a network does not have are passed over.
 """
 
 from __future__ import annotations
@@ -54,19 +57,35 @@ class Result:
         return min(known) / self.minimum["edgeopt"] if known else float("nan")
 
 
-def random_inputs(path: Path, seed: int = 0) -> dict[str, Array]:
-    """Normal random arrays for the inputs of a model, open dimensions set to 1."""
+@dataclass(frozen=True)
+class Given:
+    """What is known of inputs by their names: ``shapes`` of open ones, numbers that are ``bound``, and ``arrays``."""
+
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    bound: Mapping[str, float] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+    def settings(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+        """What our compiler is told of these ``inputs``."""
+        bind = {name: number for name, number in self.bound.items() if name in inputs}
+        shapes = {name: array.shape for name, array in inputs.items() if name not in bind}
+        return {"bind": bind, "shapes": shapes}
+
+
+def random_inputs(path: Path, seed: int = 0, given: Given | None = None) -> dict[str, Array]:
+    """Normal random arrays for the inputs of a model, open dimensions set to 1, where nothing else is ``given``."""
     import onnx
 
     rng = np.random.default_rng(seed)
     graph = onnx.load(path, load_external_data=False).graph
-    known = {t.name for t in graph.initializer}
+    known, given = {t.name for t in graph.initializer}, given or Given()
     made: dict[str, Array] = {}
     for info in graph.input:
         if info.name not in known:
-            shape = [d.dim_value or 1 for d in info.type.tensor_type.shape.dim]
+            shape = given.shapes.get(info.name) or [d.dim_value or 1 for d in info.type.tensor_type.shape.dim]
             dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
-            made[info.name] = rng.standard_normal(shape).astype(dtype)
+            numbers = given.bound.get(info.name, rng.standard_normal(shape))
+            made[info.name] = np.asarray(given.arrays.get(info.name, numbers), dtype)
     return made
 
 
@@ -77,9 +96,12 @@ def measure(
     seconds: float,
     settings: Mapping[str, Any],
     clock: Clock = time.perf_counter,
+    given: Given | None = None,
 ) -> Result:
     """Prepare every engine, compare outputs, then take turns for ``seconds`` per engine."""
-    result, inputs = Result(path.stem, threads), random_inputs(path)
+    given = given or Given()
+    result, inputs = Result(path.stem, threads), random_inputs(path, given=given)
+    settings = {**settings, **given.settings(inputs)}
     runs: dict[str, Inference] = {}
     for name in engines:
         try:
@@ -163,6 +185,16 @@ def plot(results: Sequence[Result], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.rpartition("=")
+    return name, tuple(int(size) for size in sizes.split(","))
+
+
+def _binding(text: str) -> tuple[str, float]:
+    name, _, number = text.rpartition("=")
+    return name, float(number)
+
+
 def main() -> None:
     """Measure every model at every number of threads."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -174,14 +206,18 @@ def main() -> None:
     parser.add_argument("--target", default="host")
     parser.add_argument("--mask", action="store_true", help="hold every peer to the instructions of an AVX2 target")
     parser.add_argument("--clock", default="wall", choices=list(CLOCKS), help="processor time is for one thread only")
+    parser.add_argument("--shape", type=_shape, action="append", default=[], metavar="NAME=1,3,224,224")
+    parser.add_argument("--bind", type=_binding, action="append", default=[], metavar="NAME=NUMBER")
+    parser.add_argument("--inputs", type=Path, metavar="FILE.npz")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     a = parser.parse_args()
+    given = Given(dict(a.shape), dict(a.bind), dict(np.load(a.inputs)) if a.inputs else {})
     restricted = restrict(find_target(a.target), a.mask)
     settings = {"level": a.level, "target": a.target}
     engines = list(dict.fromkeys(["edgeopt", *a.engines]))
     clock = CLOCKS[a.clock]
-    results = [measure(path, threads, engines, a.seconds, settings, clock) for path in a.models for threads in a.threads]
+    results = [measure(path, threads, engines, a.seconds, settings, clock, given) for path in a.models for threads in a.threads]
     show(results, engines)
     print(restricted, end="\n" if restricted else "")
     if a.json:

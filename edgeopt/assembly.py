@@ -73,6 +73,7 @@ def assemble(
             memory = {"flash": found.flash, "ram": found.ram}
     if target.runs_here and program.stream is None:
         files[CODE] = backend.build(program, target)
+        give_back(program.weights_bytes)  # what LLVM worked in
     manifest = describe(graph, program, target, level, context.fired if context is not None else {})
     manifest["backend"] = backend.record(program, target)
     manifest["notes"] += notes

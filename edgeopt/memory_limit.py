@@ -19,7 +19,7 @@ from edgeopt.errors import EdgeoptError
 ANY_MODEL = 3 << 29  # bytes that every model may take
 GROWTH = 64  # bytes that it may take for each byte of its constants and inputs
 CONSTANT_COPIES = 6  # a constant lies in the file, the graph, the block of weights, the artifact, and in copies on the way
-WORTH_GIVING = 16 << 20  # bytes
+WORTH_GIVING = 4 << 20  # bytes
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _CGROUPS = Path("/sys/fs/cgroup")
 

@@ -15,7 +15,7 @@ import edgeopt
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array, Graph
-from edgeopt.report import layers, totals
+from edgeopt.report.layers import layers, totals
 
 HERE = Path(__file__).resolve().parent
 MODEL, DATA = HERE / "digits.onnx", HERE / "digits.eval.npz"

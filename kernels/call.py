@@ -134,6 +134,18 @@ class Output:
     index: int = 0
 
 
+@dataclass(frozen=True)
+class Packing:
+    """``pack(array, *how)`` as a function of the array alone; equal to others that do the same."""
+
+    pack: Callable[..., Array]
+    how: tuple[Any, ...] = ()
+
+    def __call__(self, array: Array) -> Array:
+        """The elements of ``array`` as a kernel reads them."""
+        return self.pack(array, *self.how)
+
+
 @dataclass(frozen=True, eq=False)
 class Origin:
     """What packed data is made of: ``source``, a constant of the node or a view of one, by ``pack``, which moves its elements and
@@ -144,6 +156,11 @@ class Origin:
     source: Array
     pack: Callable[[Array], Array] | None = None
     transform: Transform | None = None
+
+    @property
+    def made_again(self) -> bool:
+        """Whether the packed data can be made of ``source`` once more, to the same bytes."""
+        return self.transform is not None or isinstance(self.pack, Packing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +175,8 @@ class Packed:
 
     @staticmethod
     def moved(source: Array, pack: Callable[..., Array], *how: Any) -> Packed:
-        """The elements of ``source`` as ``pack(source, *how)`` arranges them."""
-        return Packed(pack(source, *how), Origin(source, lambda array: pack(array, *how)))
+        """The elements of ``source`` as ``pack(source, *how)`` arranges them; ``how`` can be hashed."""
+        return Packed(pack(source, *how), Origin(source, Packing(pack, how)))
 
     @staticmethod
     def transformed(source: Array, transform: Transform, shape: tuple[int, ...]) -> Packed:

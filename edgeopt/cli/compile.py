@@ -14,6 +14,7 @@ from edgeopt.cli.console import note, progressing
 from edgeopt.cli.limits import limits
 from edgeopt.cli.onnx_file import write_onnx
 from edgeopt.cli.request import Request
+from edgeopt.cli.seldom import imported
 from edgeopt.cli.summary import print_passes, summarise
 from edgeopt.repeated import give, keep, key
 from edgeopt.runtime.folder import refuse_foreign
@@ -134,6 +135,7 @@ def _write_artifact(asked: Request, context: Context, shown: PrintAfter | None, 
     from edgeopt.compiler import compile as compile_model
     from edgeopt.options import Debug
 
+    imported()
     directory = asked.directory
     refuse_foreign(directory)  # before the work, not after it
     compiled = compile_model(

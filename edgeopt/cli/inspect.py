@@ -16,7 +16,7 @@ from edgeopt.cli.costs import show_costs
 from edgeopt.cli.stored import show_bytes
 
 if TYPE_CHECKING:
-    from edgeopt.report import Layer, Totals
+    from edgeopt.report.layers import Layer, Totals
 
 TARGET = "Estimate latency, energy, RAM and flash on this processor."
 

@@ -20,6 +20,8 @@ SEED = "Draws the samples that calibrate, that choose, and the third of them tha
 
 def parse_time(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """``"20ms"`` as seconds; wrong text is a usage error."""
+    if value is None:
+        return None
     from edgeopt.search.limits import parse_time
 
     return _parsed(parse_time, ctx, parameter, value)
@@ -27,16 +29,18 @@ def parse_time(ctx: click.Context, parameter: click.Parameter, value: str | None
 
 def parse_energy(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """``"5mJ"`` as joule; wrong text is a usage error."""
+    if value is None:
+        return None
     from edgeopt.search.limits import parse_energy
 
     return _parsed(parse_energy, ctx, parameter, value)
 
 
-def _parsed(parse: Callable[[str], float], ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+def _parsed(parse: Callable[[str], float], ctx: click.Context, parameter: click.Parameter, value: str) -> float:
     from edgeopt.errors import EdgeoptError
 
     try:
-        return None if value is None else parse(value)
+        return parse(value)
     except EdgeoptError as error:
         raise click.BadParameter(str(error), ctx, parameter) from error
 

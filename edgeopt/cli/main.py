@@ -34,6 +34,7 @@ from edgeopt.cli.passes import passes
 from edgeopt.cli.profile import profile
 from edgeopt.cli.run import run
 from edgeopt.cli.schema import schema
+from edgeopt.cli.seldom import collecting_seldom
 from edgeopt.cli.select import select
 from edgeopt.cli.serve import serve
 from edgeopt.cli.sign import sign
@@ -55,7 +56,7 @@ class Commands(click.Group):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reported(ctx), warnings.catch_warnings():
+        with _reported(ctx), warnings.catch_warnings(), collecting_seldom():
             warnings.showwarning = _show_warning
             result = super().invoke(ctx)
             finish(0)

@@ -84,6 +84,8 @@ def parse_bindings(ctx: click.Context, parameter: click.Parameter, values: Seque
 
 def parse_inputs(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
     """``("image=uint8,nhwc", ...)`` as {"image": "uint8,nhwc"}; wrong text is a usage error."""
+    if not values:
+        return {}
     from edgeopt.errors import EdgeoptError
     from edgeopt.frontend.preparation import parse_preparation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,10 +54,13 @@ def _outline_name(step: Step) -> str:
     return "outline_" + digest(identity(outline(step.call.function).function), step.dtypes, kinds)
 
 
-def parts_of(steps: Sequence[Step]) -> dict[str, str]:
-    """The text of every part of the kernels of ``steps``, by its name; captures what outlines are not known yet."""
+def parts_of(steps: Sequence[Step], meanwhile: Sequence[Callable[[], str]] = ()) -> dict[str, str]:
+    """The text of every part of the kernels of ``steps``, by its name; captures what outlines are not known yet.
+
+    What is to be done ``meanwhile`` is shared with the captures among the cores.
+    """
     steps = [step for step in steps if not isinstance(step, WrittenStep)]
-    _capture_all(steps)
+    _capture_all(steps, meanwhile)
     wanted = {name: (part, kinds) for step in steps for name, part, kinds in _parts(step)}
     made = shared([partial(part_text, part, kinds, name) for name, (part, kinds) in wanted.items()])
     return dict(zip(wanted, made, strict=True))
@@ -74,10 +77,10 @@ def kernel_texts(steps: Sequence[Step], parts: Mapping[str, str]) -> Iterator[st
         yield parts[name]
 
 
-def _capture_all(steps: Sequence[Step]) -> None:
+def _capture_all(steps: Sequence[Step], meanwhile: Sequence[Callable[[], str]]) -> None:
     missing = {name: step for name, step in zip(map(_outline_name, steps), steps, strict=True) if name not in _CAPTURED}
-    made = shared([partial(_captured, name, step) for name, step in missing.items()])
-    _CAPTURED.update(zip(missing, made, strict=True))
+    made = shared([*meanwhile, *(partial(_captured, name, step) for name, step in missing.items())])
+    _CAPTURED.update(zip(missing, made[len(meanwhile) :], strict=True))
 
 
 def _captured(name: str, step: Step) -> str:

@@ -12,6 +12,7 @@ from functools import cache, partial
 
 import llvmlite.binding as llvm
 
+from edgeopt.children import apart
 from edgeopt.codegen.decoding import decoder_texts
 from edgeopt.codegen.driver import Unit, driver_ir, units
 from edgeopt.codegen.kernel_text import is_shaped, kernel_texts, parts_of
@@ -28,10 +29,18 @@ def assembles(target: Target) -> bool:
 
 
 def emit_units(program: Program, target: Target, library: bool, public: set[str]) -> bytes:
-    """The object file of ``program``. The loops that write its weights are compiled on the way, since one core may be free."""
+    """The object file of ``program``. The loops that write its weights are compiled on the way, since one core may be free;
+
+    with the captures, so that no process needs the memory both of numba and of LLVM's optimisation.
+    """
     made = units(program)
-    parts = parts_of([unit.step for unit in made])
-    texts = shared([prepare, *(partial(_assembly, unit, parts, target, number) for number, unit in enumerate(made))])
+    parts = parts_of([unit.step for unit in made], [prepare])
+    texts = shared([partial(_assembly, unit, parts, target, number) for number, unit in enumerate(made)])
+    return apart(partial(_object, program, target, library, public, texts))
+
+
+def _object(program: Program, target: Target, library: bool, public: set[str], texts: list[str]) -> bytes:
+    """The driver with all units; in memory that LLVM keeps for later."""
     _initialise()
     driver = "\n".join([*map(_quoted, "\n".join(texts).split("\n")), driver_ir(program, target, library, apart=True)])
     module = linked(parse(driver, target), decoder_texts(program, library), public, target)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from edgeopt.coding.container import PIECE, decode_piece, pieces_of, working_memory
+from edgeopt.children import in_order
+from edgeopt.coding.container import PIECE, decode_piece, piece_of, working_memory
 from edgeopt.coding.frequencies import Array
 from edgeopt.coding.restore import ENTRY, HEAD, KEPT, MAGIC, VERSION, WEIGHTS, WINOGRAD, WORK, restore
 from edgeopt.compiled import compiled
@@ -34,13 +36,24 @@ class Transform:
 
 
 @dataclass(frozen=True, eq=False)
+class Later:
+    """``size`` bytes that are made when they are written, so that those of all parts are never held together."""
+
+    make: Callable[[], Array]
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """``data`` (uint8, elements of ``width`` bytes): the bytes of the weights from ``to`` on, or what a ``transform`` makes
 
     ``room`` of them from; ``to`` is None for what only readers of the file see.
     """
 
-    data: Array
+    data: Array | Later
     width: int
     to: int | None
     room: int = 0
@@ -66,13 +79,15 @@ def write(parts: Sequence[Part]) -> tuple[memoryview, list[Stored]]:
     entries: list[list[int]] = []
     count = sum(-(-len(part.data) // PIECE) + (part.transform is not None and part.to is not None) for part in parts)
     file, stored = bytearray(HEAD + ENTRY * count), []
+    coded = in_order(_pieces(parts)) if sum(len(part.data) for part in parts) > _SHARE else (task() for task in _pieces(parts))
     for part in parts:
         first, before, codings = len(entries), len(file), []
         base = part.to if part.to is not None and part.transform is None else 0
-        for number, piece in enumerate(pieces_of(part.data, part.width)):
-            start, at, content = number * PIECE, len(file), piece.to_bytes()
+        for start, piece in zip(_starts(part), coded, strict=False):
+            at = len(file)
+            coding, content = piece
             file += content
-            codings.append(piece.coding)
+            codings.append(coding)
             entries.append([part.kind, at, len(content), base + start, min(PIECE, len(part.data) - start), 0, 0, 0])
         if part.transform is not None and part.to is not None:
             t = part.transform
@@ -83,6 +98,32 @@ def write(parts: Sequence[Part]) -> tuple[memoryview, list[Stored]]:
     heads = [_HEAD.pack(MAGIC, VERSION, count), *(_ENTRY.pack(*entry) for entry in entries)]
     file[: HEAD + ENTRY * count] = b"".join(heads)
     return memoryview(file).toreadonly(), stored
+
+
+def _pieces(parts: Iterable[Part]) -> list[Callable[[], tuple[str, bytes]]]:
+    """What codes each piece: the name of the coding, and bytes."""
+    coder = _Coder()
+    return [partial(coder, part, start) for part in parts for start in _starts(part)]
+
+
+class _Coder:
+    """Codes pieces; the bytes of a part are held until those of another are needed."""
+
+    def __init__(self) -> None:
+        self._part: Part | None = None
+        self._data: Array | None = None
+
+    def __call__(self, part: Part, start: int) -> tuple[str, bytes]:
+        if self._part is not part or self._data is None:
+            self._data = None  # before others are made
+            self._part, self._data = part, part.data.make() if isinstance(part.data, Later) else part.data
+        piece = piece_of(self._data, part.width, start)
+        return piece.coding, piece.to_bytes()
+
+
+def _starts(part: Part) -> range:
+    """The first byte of each of its pieces."""
+    return range(0, len(part.data), PIECE)
 
 
 def entries_of(file: bytes | memoryview) -> Array:

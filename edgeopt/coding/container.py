@@ -68,10 +68,14 @@ def content(array: Array) -> Array:
 
 
 def pieces_of(data: Array, width: int) -> Iterator[Piece]:
-    """``data`` (uint8) of elements of ``width`` bytes in pieces of PIECE bytes; odd widths and odd ends are taken as bytes."""
-    for start in range(0, len(data), PIECE):
-        part = data[start : start + PIECE]
-        yield coded_piece(part, width if width in _WIDTHS and len(part) % width == 0 else 1)
+    """``data`` (uint8) of elements of ``width`` bytes in pieces of PIECE bytes, coded one after the other."""
+    return (piece_of(data, width, start) for start in range(0, len(data), PIECE))
+
+
+def piece_of(data: Array, width: int, start: int) -> Piece:
+    """The piece of ``data`` from byte ``start`` on, coded; odd widths and odd ends are taken as bytes."""
+    part = data[start : start + PIECE]
+    return coded_piece(part, width if width in _WIDTHS and len(part) % width == 0 else 1)
 
 
 def decode_piece(piece: Array, room: Array) -> bool:

@@ -18,6 +18,7 @@ _SAMPLE = 2048
 PARTS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # of a piece that have symbols of their own, as tables of channels have
 _NEW = 0.75  # of the known elements, above which the first of ``_LOOK`` parts has them all, about
 _LOOK = 8
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,10 @@ class Piece:
 def coded_piece(data: Array, width: int) -> Piece:
     """The smallest of all codings for ``data``, bytes (uint8) of elements of ``width`` 1, 2, 4 or 8."""
     words = data.view(f"<u{width}")
-    filled = np.flatnonzero(words)
-    dense = _dense(words, 0, np.arange(len(words)), len(words))
-    if len(filled) == 0 or 2 * len(filled) >= len(words):
+    filled, dense = np.count_nonzero(words), _dense(words, 0, None, len(words))
+    if filled == 0 or 2 * filled >= len(words):
         return dense
-    return min(dense, _sparse(words, filled), key=len)
+    return min(dense, _sparse(words, np.flatnonzero(words)), key=len)
 
 
 def _sparse(words: Array, filled: Array) -> Piece:
@@ -73,8 +73,11 @@ def _sparse(words: Array, filled: Array) -> Piece:
     return replace(values, coding=f"sparse {values.coding}", streams=(*values.streams, moved))
 
 
-def _dense(words: Array, first: int, at: Array, room: int) -> Piece:
-    """Symbols, byte planes or raw bytes, whichever seem smallest, for ``words`` that lie ``at`` rising places of the ``room``."""
+def _dense(words: Array, first: int, at: Array | None, room: int) -> Piece:
+    """Symbols, byte planes or raw bytes, whichever seem smallest, for ``words`` that lie ``at`` rising places of the ``room``,
+
+    or fill it.
+    """
     size, width = words.nbytes, words.itemsize
     plain = Piece("raw", (Stream(RAW, 1, size, first, 1, words.tobytes()),) if size else ())
     models = _models(words, at, room)
@@ -83,7 +86,7 @@ def _dense(words: Array, first: int, at: Array, room: int) -> Piece:
     return min(plain, _planes(words, first), key=len) if width > 1 else plain
 
 
-def _models(words: Array, at: Array, room: int) -> Sequence[Symbols]:
+def _models(words: Array, at: Array | None, room: int) -> Sequence[Symbols]:
     """Symbols for all ``words`` or for those of equal parts of the room, whichever are smaller; none where neither has few."""
     model = Symbols.of(words)
     look = np.unique(words[: len(words) // _LOOK : 1 + len(words) // (_LOOK * _LOOK * _SAMPLE)])
@@ -91,7 +94,8 @@ def _models(words: Array, at: Array, room: int) -> Sequence[Symbols]:
         return [model] if model else []
     tried = [[model]] if model else []
     for count in PARTS:
-        bounds = np.searchsorted(at, np.arange(1, count) * room / count)
+        shares = np.arange(1, count) * room / count
+        bounds = np.ceil(shares).astype(np.int64) if at is None else np.searchsorted(at, shares)
         models = [Symbols.of(part) for part in np.split(words, bounds) if len(part)]
         found = [model for model in models if model is not None]
         tried += [found] if len(found) == len(models) else []
@@ -178,7 +182,11 @@ class Symbols:
 
 
 def _of_bytes(words: Array) -> Symbols | None:
-    counts = np.bincount(words, minlength=256)
+    """As ``of``, of bytes, a few at a time: numpy makes eight of each that it counts by or looks up."""
+    pieces = [words[at : at + _AT_ONCE] for at in range(0, len(words), _AT_ONCE)]
+    if not pieces:
+        return None
+    counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
     known = np.flatnonzero(counts)
-    numbers = (np.cumsum(counts > 0) - 1).astype(np.uint8)[words]
-    return Symbols(known.astype(np.uint8), numbers, counts[known]) if len(words) else None
+    table = (np.cumsum(counts > 0) - 1).astype(np.uint8)
+    return Symbols(known.astype(np.uint8), np.concatenate([table[piece] for piece in pieces]), counts[known])

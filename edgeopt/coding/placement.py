@@ -34,7 +34,7 @@ def placement(shape: tuple[int, ...], pack: Callable[[Array], Array]) -> Placeme
     filled = np.flatnonzero(packed)
     if len(filled) < count or packed.dtype != labels.dtype or packed.max(initial=0) > count or packed.min(initial=0) < 0:
         return None
-    places = np.full(count, -1, np.int64)
+    places = np.full(count, -1, labels.dtype)
     places[packed[filled] - 1] = filled
     if places.min(initial=0) < 0:
         return None

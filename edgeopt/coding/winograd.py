@@ -11,22 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from edgeopt.coding.frequencies import Array
 from edgeopt.coding.words import called, load_real, store_real
 from edgeopt.compiled import compiled
 
 TAPS = 9
-
-
-def transformed(weight: Array, m: int) -> Array:
-    """G g G^T of float32 weights [O, I, 3, 3] for F(m, 3), m 2 or 4: float32 [(m + 2)^2, O, I]."""
-    outputs, inputs = weight.shape[:2]
-    source = np.ascontiguousarray(weight, np.float32).reshape(-1).view(np.uint8)
-    made = np.empty(((m + 2) ** 2, outputs, inputs), np.float32)
-    _transform(source, made.reshape(-1).view(np.uint8), 0, m, outputs, inputs, outputs, 1, inputs)
-    return made
 
 
 def put_transformed(

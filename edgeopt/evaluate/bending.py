@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import erf
 
 from edgeopt.ir import Array, Node
 
@@ -29,6 +28,8 @@ def silu(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
+    from scipy.special import erf  # scipy takes a quarter of a second and 30 MB, and few compilations need it
+
     made = np.asarray(erf(x * ROOT_HALF))
     made += np.float32(1)
     made *= x * np.float32(0.5)

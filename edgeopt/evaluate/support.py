@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
 from edgeopt.compiled import compiled
 from edgeopt.evaluate.parallel import side_by_side
@@ -42,6 +41,8 @@ def refit(target: Array, h: Array, kept: Array) -> Array:
     groups = _members(which.reshape(-1), len(supports))
     if sum(float(kept[rows[0]].sum()) ** 3 / 3 for rows in groups) > WORK:
         return _compensated(target, h, kept)
+    from scipy.linalg import lapack  # imported where it is used: see ``edgeopt.evaluate.bending``
+
     pull, made = target @ h, np.zeros(target.shape)
 
     def solve(chunk: list[Array]) -> None:
@@ -142,6 +143,8 @@ def _band_costs(band: Array, h: Array, alive: Array, columns: int) -> Array:
 
 def _inverse(matrix: Array) -> Array:
     """The inverse of a positive definite matrix in float32."""
+    from scipy.linalg import lapack
+
     inverse = lapack.spotri(lapack.spotrf(matrix, lower=1)[0], lower=1)[0]
     return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T)
 

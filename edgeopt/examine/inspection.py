@@ -14,7 +14,7 @@ from edgeopt.ir import Graph
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.pipeline import finish, optimize
-from edgeopt.report import Layer, Totals, layers, totals
+from edgeopt.report.layers import Layer, Totals, layers, totals
 from edgeopt.runtime.artifact import load as load_compiled
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import Target

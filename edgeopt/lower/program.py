@@ -200,7 +200,7 @@ class Program:
 class WeightBlock:
     """Collects constants into one aligned block; equal bytes are stored once.
 
-    What a loader makes of other weights is not held, since it is several times as large: it is made again for whoever runs it.
+    What is made of constants of the graph is not held beside them: it is made again for whoever stores or runs it.
     """
 
     def __init__(self) -> None:
@@ -212,13 +212,14 @@ class WeightBlock:
 
     def add(self, array: Array, origin: Origin | None = None, node: str = "") -> Place:
         """The place of ``array`` in the block."""
-        made_again = origin if origin is not None and origin.transform is not None else None
-        data = content(array if made_again is None else made_again.source)
-        key = hashlib.sha256(data.data).digest() + (b"" if made_again is None else repr(made_again.transform).encode())
+        loader = origin if origin is not None and origin.transform is not None else None
+        data = content(array if loader is None else loader.source)
+        key = hashlib.sha256(data.data).digest() + (b"" if loader is None else repr(loader.transform).encode())
         if key not in self._known:
             self._known[key] = self.size
             self._keys.append(key)
-            self._contents[self.size] = data.tobytes() if made_again is None else None
+            made_again = origin is not None and origin.made_again
+            self._contents[self.size] = None if made_again else data.tobytes()
             self.chunks.append(Chunk(self.size, array.nbytes, array.dtype.itemsize, origin, node))
             self.size += padded(array.nbytes)
         return Place("weights", self._known[key])
@@ -261,3 +262,5 @@ class WeightBlock:
             room[to : to + chunk.size] = np.frombuffer(data, np.uint8)
         elif chunk.origin is not None and (t := chunk.origin.transform) is not None:
             put_transformed(content(chunk.origin.source), room, to, chunk.size, t.m, t.outputs, t.inputs, t.width, t.depth)
+        elif chunk.origin is not None and chunk.origin.pack is not None:
+            room[to : to + chunk.size] = content(chunk.origin.pack(chunk.origin.source))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,13 +37,14 @@ class Place:
 
 def located(block: WeightBlock, constants: Iterable[Value]) -> list[Place]:
     """Where each of the ``constants`` is: every place that is found gives back the same bytes."""
+    placements = _Placements()
     wanted = {_key(value.array): value for value in constants}
     found: dict[Value, Place] = {}
     for chunk in block.chunks:
         base, back = _base(chunk.origin.source) if chunk.origin is not None else (None, ())
         value = wanted.get(_key(base)) if base is not None else None
         if value is not None and value not in found and base is not None:
-            place = _placed(value, chunk, base, back, block)
+            place = _placed(value, chunk, base, back, block, placements)
             if place is not None:
                 found[value] = place
     return [found.get(v) or _twin(v, found.values()) or Place(v, None, v.array.shape) for v in wanted.values()]
@@ -71,14 +72,30 @@ def _base(source: Array) -> tuple[Array | None, tuple[int, ...]]:
     return (base if base.flags.c_contiguous else None), tuple(int(axis) for axis in np.argsort(order))
 
 
-def _placed(value: Value, chunk: Chunk, base: Array, back: tuple[int, ...], block: WeightBlock) -> Place | None:
+class _Placements:
+    """Placements by shapes and packings, many of which are those of an earlier layer."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, Placement | None] = {}
+
+    def __call__(self, shape: tuple[int, ...], back: tuple[int, ...], pack: Callable[[Array], Array]) -> Placement | None:
+        """Where ``pack`` puts the elements of a tensor of ``shape`` whose axes it is given in the order ``back``."""
+        key = shape, back, pack
+        if key not in self._known:
+            self._known[key] = placement(shape, lambda labels: pack(labels.transpose(back)))
+        return self._known[key]
+
+
+def _placed(
+    value: Value, chunk: Chunk, base: Array, back: tuple[int, ...], block: WeightBlock, placements: _Placements
+) -> Place | None:
     assert chunk.origin is not None
     pack, made = chunk.origin.pack, Place(value, chunk, base.shape)
     if chunk.origin.transform is not None or (pack is None and chunk.size == base.nbytes):
         return made
     if pack is None or chunk.width != base.itemsize:
         return None
-    found = placement(base.shape, lambda labels: pack(labels.transpose(back)))
+    found = placements(base.shape, back, pack)
     if found is None or len(json.dumps(found)) * _SHARE > base.nbytes:
         return None
     same = np.array_equal(_taken(block.span([chunk]), found, base.shape, chunk.width), content(base))
@@ -87,8 +104,8 @@ def _placed(value: Value, chunk: Chunk, base: Array, back: tuple[int, ...], bloc
 
 def _taken(block: Array, found: Placement, shape: tuple[int, ...], width: int) -> Array:
     """The bytes of a tensor of elements of ``width`` bytes that lie in ``block`` (uint8) by their placement."""
-    words = block.view(f"V{width}")
-    taken: Array = np.ascontiguousarray(words[places(found, shape, len(words)).reshape(-1)]).view(np.uint8)
+    words = block.view(f"u{width}" if width in (1, 2, 4, 8) else f"V{width}")  # numpy takes numbers several times as fast
+    taken: Array = words[places(found, shape, len(words)).reshape(-1)].view(np.uint8)
     return taken
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from edgeopt.coding.block import Part, Stored, write
+from edgeopt.coding.block import Later, Part, Stored, write
 from edgeopt.coding.container import content
 from edgeopt.ir import Value
 from edgeopt.lower.program import Chunk, Program, WeightBlock
@@ -69,7 +70,8 @@ def _part(block: WeightBlock, group: list[Chunk]) -> Part:
     first, last = group[0], group[-1]
     if first.origin is not None and first.origin.transform is not None:
         return Part(content(first.origin.source), first.width, first.offset, first.size, first.origin.transform)
-    return Part(block.span(group), first.width, first.offset, last.offset + last.size - first.offset)
+    size = last.offset + last.size - first.offset
+    return Part(Later(partial(block.span, group), size), first.width, first.offset, size)
 
 
 def _called(value: Value) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
+from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array, csr_array
 
 from edgeopt.ir import Array
 from edgeopt.search.goal import Objective
@@ -32,6 +31,7 @@ class Option:
 
 Options = Mapping[str, Sequence[Option]]
 Picked = dict[str, int]  # layer -> place of its option
+Row = tuple[Array, float]  # factors of the variables, and what their sum may be at most
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,23 @@ def _solved(problem: Problem, price: Callable[[Option], float], most: float, str
     places = [(layer, k) for layer, found in problem.options.items() for k, o in enumerate(found) if isfinite(o.error)]
     options = [problem.options[layer][k] for layer, k in places]
     prices = np.array([*map(price, options), 1.0 if stretched else 0.0])
-    rows = [_one_each(places), *_bounded(problem, places, options, stretched)]
+    rows = _bounded(problem, places, options, stretched)
     if isfinite(most):
-        rows.append(LinearConstraint(np.array([[*(o.error for o in options), 0.0]]), -np.inf, most))
+        rows.append((np.array([*(o.error for o in options), 0.0]), most))
+    found = _least(_even(prices), places, rows, stretched)
+    return None if found is None else {layer: k for (layer, k), taken in zip(places, found, strict=False) if taken > 0.5}
+
+
+def _least(prices: Array, places: Sequence[tuple[str, int]], rows: Sequence[Row], stretched: bool) -> Array | None:
+    """The variables of the cheapest choice of one option a layer within the rows; None where there is none."""
+    from scipy.optimize import Bounds, LinearConstraint, milp  # imported where it is used: see ``edgeopt.evaluate.bending``
+
     free = Bounds(np.zeros(len(prices)), np.array([*np.ones(len(places)), np.inf if stretched else 1.0]))
+    bounds = [LinearConstraint(_one_each(places), 1.0, 1.0), *(LinearConstraint(row[None], -np.inf, end) for row, end in rows)]
     whole = np.array([*np.ones(len(places)), 0.0])
     asked = {"mip_rel_gap": GAP, "time_limit": SECONDS}
-    found = milp(_even(prices), integrality=whole, bounds=free, constraints=rows, options=asked)
-    if found.x is None:
-        return None
-    return {layer: k for (layer, k), taken in zip(places, found.x, strict=False) if taken > 0.5}
+    found: Array | None = milp(prices, integrality=whole, bounds=free, constraints=bounds, options=asked).x
+    return found
 
 
 def _even(prices: Array) -> Array:
@@ -106,25 +113,26 @@ def _even(prices: Array) -> Array:
     return prices / (float(np.abs(prices).max()) or 1.0)
 
 
-def _one_each(places: Sequence[tuple[str, int]]) -> LinearConstraint:
+def _one_each(places: Sequence[tuple[str, int]]) -> Any:
+    """The sparse matrix whose rows count the options that each layer takes."""
+    from scipy.sparse import coo_array, csr_array
+
     layers = {layer: i for i, layer in enumerate(dict.fromkeys(layer for layer, _ in places))}
     at = [layers[layer] for layer, _ in places]
     matrix = coo_array((np.ones(len(places)), (at, range(len(places)))), shape=(len(layers), len(places) + 1))
-    return LinearConstraint(csr_array(matrix), 1.0, 1.0)
+    return csr_array(matrix)
 
 
-def _bounded(
-    problem: Problem, places: Sequence[tuple[str, int]], options: Sequence[Option], stretched: bool
-) -> list[LinearConstraint]:
+def _bounded(problem: Problem, places: Sequence[tuple[str, int]], options: Sequence[Option], stretched: bool) -> list[Row]:
     """One row for each bound, of shares of it; of RAM one for each layer."""
-    made = []
+    made: list[Row] = []
     for name, bound in problem.limits.given.items():
         shares = np.array([option.takes[name] / bound for option in options])
         (end, factor), rest = (0.0, -1.0) if stretched else (1.0, 0.0), problem.rest[name] / bound
         if name != MOST:
-            made.append(LinearConstraint(np.array([[*shares, factor]]), -np.inf, end - rest))
+            made.append((np.array([*shares, factor]), end - rest))
             continue
         for layer in problem.options:
             mine = np.array([share if other == layer else 0.0 for share, (other, _) in zip(shares, places, strict=True)])
-            made.append(LinearConstraint(np.array([[*mine, factor]]), -np.inf, end))
+            made.append((np.array([*mine, factor]), end))
     return made

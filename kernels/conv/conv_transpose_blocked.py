@@ -45,7 +45,7 @@ def _call(site: Site, together: int, form: Form, pairs: list[Pair]) -> KernelCal
     tiling = choose(target, form.size[1], y.blocks * block // target.lanes // group, block // target.lanes)
     walk, tile = _walk(site, group, form, tiling), _tile(site, group, form, tiling)
     steps, count = steps_of(weight.shape[0] // group, block), tiling.vectors * target.lanes
-    some = pairs if all(form.taps) else []
+    some = tuple(pairs) if all(form.taps) else ()
     packed = Packed.moved(weight, _pack, given, together, some, block, steps, count)
     bias = np.zeros(y.blocks * block, np.float32)
     bias[: y.shape[1]] = site.constant(2) if site.optional(2) is not None else 0
@@ -54,7 +54,7 @@ def _call(site: Site, together: int, form: Form, pairs: list[Pair]) -> KernelCal
     return KernelCall(_function(target, tile, walk, x.shape[0]), operands, (), chunks)
 
 
-def _pack(weight: Array, group: int, together: int, pairs: list[Pair], block: int, steps: int, count: int) -> Array:
+def _pack(weight: Array, group: int, together: int, pairs: tuple[Pair, ...], block: int, steps: int, count: int) -> Array:
     """The weights of some phases one after the other; of none a zero."""
     taken = [merged(phase_weights(weight, group, pair), group, together) for pair in pairs]
     return np.stack([pack(w, block, steps, count) for w in taken] or [np.zeros(1, weight.dtype)])

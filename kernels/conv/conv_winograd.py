@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from edgeopt.coding.block import Transform
-from edgeopt.coding.winograd import transformed as transformed_weights
 from edgeopt.ir import Array
 from edgeopt.kernels.call import (
     Declined,
@@ -29,7 +28,7 @@ from edgeopt.kernels.call import (
 from edgeopt.kernels.conv.channel_numbers import CONVOLUTIONS, channel_numbers
 from edgeopt.kernels.conv.winograd_phases import Phase, input_phase, output_phase, product_phase
 from edgeopt.kernels.conv.winograd_plan import Plan, best_plan, choices, cycles, halo
-from edgeopt.kernels.conv.winograd_transform import measured_error
+from edgeopt.kernels.conv.winograd_transform import measured_error, transformed_weights
 from edgeopt.kernels.emit.epilogue import activation_of
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.walk.micro import STEPS

@@ -32,6 +32,29 @@ _AT: dict[int, list[list[float]]] = {
 }
 
 
+_G: dict[int, list[list[float]]] = {
+    2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
+    4: [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ],
+}
+
+
+def transformed_weights(weight: Array, m: int) -> Array:
+    """G g G^T of weights [O, I, 3, 3] for F(m, 3), rounded to float32: [(m + 2)^2, O, I]. What a loader makes may differ in
+
+    the last bit (``edgeopt.coding.winograd``).
+    """
+    taps = np.moveaxis(weight.astype(np.float64), (2, 3), (0, 1)).reshape(9, -1)
+    made: Array = np.kron(np.array(_G[m]), np.array(_G[m])) @ taps
+    return made.astype(np.float32).reshape((m + 2) ** 2, *weight.shape[:2])
+
+
 def measured_error(weight: Array, transformed: Array, m: int, tiles: int = 4) -> float:
     """The largest difference to the exact result, relative to its range, on ``tiles`` random tiles in float32."""
     size, (outputs, channels) = m + 2, weight.shape[:2]

@@ -10,8 +10,8 @@ import pytest
 from edgeopt.coding.block import Part, Transform, entries_of, kept, read, work_bytes, write
 from edgeopt.coding.container import PIECE, content
 from edgeopt.coding.restore import ENTRY, HEAD
-from edgeopt.coding.winograd import transformed
 from edgeopt.errors import EdgeoptError
+from tests.coding.winograd_weights import transformed
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(3)

@@ -39,7 +39,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "edgeopt.__version__",
     ),
     "edgeopt.progress": (),
-    "edgeopt.coding": ("edgeopt.errors", "edgeopt.compiled"),
+    "edgeopt.children": (),
+    "edgeopt.coding": ("edgeopt.children", "edgeopt.errors", "edgeopt.compiled"),
     "edgeopt.compiled": ("edgeopt.cache",),
     "edgeopt.features": (),
     "edgeopt.files": ("edgeopt.errors",),
@@ -58,6 +59,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.codegen": (
         *CORE,
         "edgeopt.cache",
+        "edgeopt.children",
         "edgeopt.coding",
         "edgeopt.compiled",
         "edgeopt.kernels",

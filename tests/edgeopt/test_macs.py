@@ -8,7 +8,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
 from edgeopt.frontend import load
 from edgeopt.ir import Array
-from edgeopt.report import layers, totals
+from edgeopt.report.layers import layers, totals
 from tests.kernels.integer.test_quant_gemm import product
 from tests.kernels.quant_harness import Grid, conv_graphs
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import edgeopt
+from edgeopt import children
 from edgeopt.codegen import build, kernel_text, processes
 from edgeopt.codegen.processes import shared
 from tests.edgeopt import small_models
@@ -20,9 +21,10 @@ PARENT = os.getpid()
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    monkeypatch.setattr(processes, "_cores", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
+    monkeypatch.setattr(children, "cores", lambda: 2)
     if "threads" not in request.node.name:  # other tests may have left a model's workers, which are parked
-        monkeypatch.setattr(processes, "_may_fork", lambda: True)
+        monkeypatch.setattr(processes, "may_fork", lambda: True)
 
 
 def _children() -> list[int]:
@@ -92,7 +94,7 @@ def test_the_object_does_not_depend_on_the_number_of_cores(monkeypatch: pytest.M
     monkeypatch.setattr(build, "read", lambda name: None)
     objects = []
     for cores in (1, 2):
-        monkeypatch.setattr(processes, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(processes, "cores", lambda cores=cores: cores)
         monkeypatch.setattr(kernel_text, "_CAPTURED", {})
         model = edgeopt.compile(small_models.convolution(), level=2)
         objects.append(model.files["model.o"])

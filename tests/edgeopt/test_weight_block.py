@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgeopt.coding.block import Transform
-from edgeopt.coding.winograd import transformed
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Origin
+from edgeopt.kernels.call import Origin, Packed
 from edgeopt.lower.program import WeightBlock
+from tests.coding.winograd_weights import transformed
 
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.standard_normal((8, 4, 3, 3)).astype(np.float32)
@@ -46,3 +46,11 @@ def test_an_empty_constant_shares_its_place_with_the_next_one() -> None:
     assert [block.span([chunk]).tobytes() for chunk in block.chunks] == [b"", full.tobytes()]
     block.back_to(mark)
     assert block.size == 0
+
+
+def test_what_was_moved_is_made_again_of_its_source() -> None:
+    block, packed = WeightBlock(), Packed.moved(WEIGHT, np.flip, 1)
+    block.add(OTHERS[0])
+    place = block.add(packed.array, packed.origin)
+    assert block._contents[place.offset] is None
+    np.testing.assert_array_equal(block.span(block.chunks[1:]), np.flip(WEIGHT, 1).reshape(-1).view(np.uint8))

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from edgeopt.codegen.kernel_text import kernel_name
-from edgeopt.coding.winograd import transformed as transformed_weights
 from edgeopt.ir import OWN_DOMAIN, Attribute, TensorType
 from edgeopt.kernels.call import Layout, Tensor
 from edgeopt.kernels.conv.conv_winograd import KERNEL
 from edgeopt.kernels.conv.winograd_plan import cycles, make_plan
-from edgeopt.kernels.conv.winograd_transform import measured_error
+from edgeopt.kernels.conv.winograd_transform import measured_error, transformed_weights
 from edgeopt.lower.lowering import lower
 from edgeopt.target import target
+from tests.coding.winograd_weights import transformed
 from tests.kernels.harness import check, run, single, uniform
 
 PADS: dict[str, Attribute] = {"pads": [1, 1, 1, 1]}
@@ -54,6 +54,12 @@ def test_residual_and_activation(size: int) -> None:
 def test_transformed_weights_give_the_convolution(m: int) -> None:
     weight = uniform(5, 7, 3, 3)
     assert measured_error(weight, transformed_weights(weight, m), m) < 1e-5
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_what_is_measured_is_what_a_loader_makes(m: int) -> None:
+    weight = uniform(5, 7, 3, 3)
+    np.testing.assert_allclose(transformed_weights(weight, m), transformed(weight, m), rtol=1e-6, atol=1e-7)
 
 
 def test_the_error_of_wrong_weights_is_seen() -> None:
