@@ -40,16 +40,16 @@ def deep(network: str, keep: float, bits: str, epochs: float) -> Way:
     return Way(network, f"deep-compression, {100 * keep:g} %", recipe(epochs, *phases, batch=128, more=HALF))
 
 
-def pruned(network: str, pattern: str, keep: float, epochs: float, more: str = "", speed: float = 0.0) -> Way:
+def pruned(network: str, pattern: str, keep: float, epochs: float) -> Way:
     """Pruned alone."""
-    told = phase("prune", keep=keep, pattern=f'"{pattern}"', speed=speed)
-    return Way(network, f"{pattern}, {100 * keep:g} %", recipe(epochs, told, more=more))
+    told = phase("prune", keep=keep, pattern=f'"{pattern}"')
+    return Way(network, f"{pattern}, {100 * keep:g} %", recipe(epochs, told, batch=32))
 
 
-def sparse_bytes(network: str, pattern: str, keep: float, epochs: float, more: str) -> Way:
+def sparse_bytes(network: str, pattern: str, keep: float, epochs: float) -> Way:
     """Pruned in blocks, then quantized, to be timed against its own dense int8."""
     phases = phase("prune", keep=keep, pattern=f'"{pattern}"', share=0.8), phase("quantize", share=0.2)
-    text = recipe(epochs, '[forms]\n"*" = "w8a8"', *phases, more=more)
+    text = recipe(epochs, '[forms]\n"*" = "w8a8"', *phases, batch=32)
     return Way(network, f"{pattern}, {100 * keep:g} %, w8a8", text, dense="w8a8")
 
 
@@ -65,9 +65,9 @@ def left_early(network: str, name: str, epochs: float, max_drop: float, batch: i
     return Way(network, name, recipe(max(epochs, 1), *([phase("exits", **told)] if epochs else []), batch=batch, more=early))
 
 
-def student(name: str, epochs: float, more: str) -> Way:
+def student(name: str, epochs: float, more: str = "") -> Way:
     """ResNet-20 with half its channels."""
-    return Way(RESNET20, name, recipe(epochs, phase("finetune", rate=1e-3), more=f'structure = "channels-50"\n{more}'))
+    return Way(RESNET20, name, recipe(epochs, phase("finetune", rate=1e-3), batch=32, more=f'structure = "channels-50"\n{more}'))
 
 
 WAYS = (
@@ -77,18 +77,18 @@ WAYS = (
     deep(LENET5, 0.01, CODES, 20),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),
     left_early(LENET5, "exits, joint", 2, 0.5, 128, places=1, weight=1.0),
-    quantized(RESNET20, "w4a4", 8),
-    quantized(RESNET20, "w2a8", 10, FLIPPED),
-    quantized(RESNET20, "ternary", 10, FLIPPED),
-    quantized(RESNET20, "binary", 10, FLIPPED),
-    pruned(RESNET20, "unstructured", 0.1, 20, FLIPPED),
-    pruned(RESNET20, "16x4", 0.25, 20, FLIPPED),
-    sparse_bytes(RESNET20, "16x4", 0.25, 20, FLIPPED),
+    quantized(RESNET20, "w4a4", 3, batch=32),
+    quantized(RESNET20, "w2a8", 4, batch=32),
+    quantized(RESNET20, "ternary", 6, batch=32),
+    quantized(RESNET20, "binary", 6, batch=32),
+    pruned(RESNET20, "unstructured", 0.1, 5),
+    pruned(RESNET20, "16x4", 0.25, 6),
+    sparse_bytes(RESNET20, "16x4", 0.25, 7),
     left_early(RESNET20, "exits, frozen", 0, 1.0, 64),
-    left_early(RESNET20, "exits, joint", 12, 1.0, 64, FLIPPED),
-    student("half the channels, distilled", 20, FLIPPED),
-    student("half the channels, labels alone", 20, f"{FLIPPED}\n{LABELS_ALONE}"),
-    quantized(RESNET8, "w4a4", 6),
+    left_early(RESNET20, "exits, joint", 3, 1.0, 32),
+    student("half the channels, distilled", 5),
+    student("half the channels, labels alone", 5, LABELS_ALONE),
+    quantized(RESNET8, "w4a4", 5),
     quantized(KEYWORDS, "w4a8", 100, HEARD, batch=20),
     quantized(MOBILENET, "w4a8", 12, 'augmentation = ["flip"]', batch=10),
 )

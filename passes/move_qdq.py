@@ -5,13 +5,14 @@
 
 for Reshape, Transpose, Slice, MaxPool, Concat, Pad by zero, and Identity; MaxPool since rounding is monotonic. A Relu between
 unsigned codes whose zero point is the lowest code moves nothing. Not when the grids differ, when the result is read as float, or
-for MaxPool of codes of 16 bits, which ONNX does not define.
+for codes that ONNX does not define the operator for: of 16 bits for MaxPool, of 4 bits for Slice and Concat.
 """
 
 import numpy as np
 
 from edgeopt.ir import Graph, Node, Value
 from edgeopt.ir.match import dtype_of
+from edgeopt.ops.contracts.types import takes
 from edgeopt.ops.qdq import dequantized, quantizing_user, same_grid
 from edgeopt.rewrite import Context, Pass
 
@@ -47,8 +48,8 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return context.decline(node, "its input and its result lie on different grids")
     inputs: list[Value | None] = [s.input(0) if s is not None else None for s in sources]
     rest = list(node.inputs[count:])
-    if node.is_op("MaxPool") and dtype_of(end.output) not in ("int8", "uint8"):
-        return context.decline(node, "the operator takes no codes of 16 bits")
+    if not takes(node, dtype_of(end.output)):
+        return context.decline(node, f"the operator takes no {dtype_of(end.output)}")
     if node.is_op("Pad"):
         value = node.constant(2)
         if node.text("mode", "constant") == "constant" and value is not None and np.any(value != 0):

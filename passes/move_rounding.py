@@ -4,12 +4,13 @@
     move(DQ(x))    ->   DQ(move(x))         also for Slice, Gather, Split and nearest Resize
 
 Exact, with one scale: rounding an element is the same wherever it lies. Codes are a quarter of the bytes to move, and rounding
-comes next to what computes the numbers. Not when the moved numbers have other readers, or when a window was lifted (then the
-reshape itself moves down).
+comes next to what computes the numbers. Not when the moved numbers have other readers, when a window was lifted (then the
+reshape itself moves down), or for codes that ONNX does not define the operator for.
 """
 
 from edgeopt.ir import Graph, Node, TensorType, Value
 from edgeopt.ir.match import dtype_of, shape_of
+from edgeopt.ops.contracts.types import takes
 from edgeopt.ops.qdq import dequantized, is_per_tensor, quantizing_user
 from edgeopt.rewrite import Context, Pass
 
@@ -24,9 +25,9 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
         return False
     source = dequantized(node.input(0))
     if source is not None and is_per_tensor(source) and source.graph is graph and not _drops(node):
-        return _lower(graph, node, source)
+        return takes(node, dtype_of(source.input(0))) and _lower(graph, node, source)
     end = quantizing_user(node.output)
-    if end is None or node.is_op(*PICKS) or source is not None or node.input(0) is None:
+    if end is None or node.is_op(*PICKS) or source is not None or node.input(0) is None or not takes(node, dtype_of(end.output)):
         return False
     if node.inputs[0] is not None and node.inputs[0].is_constant:
         return False

@@ -47,7 +47,22 @@ def located(block: WeightBlock, constants: Iterable[Value]) -> list[Place]:
             place = _placed(value, chunk, base, back, block, placements)
             if place is not None:
                 found[value] = place
-    return [found.get(v) or _twin(v, found.values()) or Place(v, None, v.array.shape) for v in wanted.values()]
+    loose = [chunk for chunk in block.chunks if chunk.origin is None]
+    return [
+        found.get(v) or _twin(v, found.values()) or _leading(v, loose, block) or Place(v, None, v.array.shape)
+        for v in wanted.values()
+    ]
+
+
+def _leading(value: Value, chunks: Iterable[Chunk], block: WeightBlock) -> Place | None:
+    """The place of a vector that some chunk begins with, as biases are that kernels fill up with zeros."""
+    array = value.array
+    for chunk in chunks if array.ndim == 1 else ():
+        if chunk.width == array.itemsize and chunk.size >= array.nbytes:
+            bytes_there = block.span([chunk])[: array.nbytes]
+            if np.array_equal(bytes_there, content(array)):
+                return Place(value, chunk, array.shape, placement(array.shape, lambda labels: labels))
+    return None
 
 
 def _twin(value: Value, found: Iterable[Place]) -> Place | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import onnx
-from onnx import version_converter
+from onnx import ModelProto, inliner, version_converter
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.forms.registry import techniques
@@ -21,7 +21,7 @@ def with_opset(graph: Graph, opset: int, form: str) -> Graph:
     if graph.opset >= opset:
         return graph
     try:
-        model = version_converter.convert_version(export(graph), opset)
+        model = version_converter.convert_version(_plain(export(graph)), opset)
     except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
         raise EdgeoptError(f"the quantised form needs opset {opset}, to which the model cannot be raised: {error}") from error
     model.ir_version = max(model.ir_version, IR_VERSIONS[opset])
@@ -30,8 +30,13 @@ def with_opset(graph: Graph, opset: int, form: str) -> Graph:
     return raised
 
 
+def _plain(model: ModelProto) -> ModelProto:
+    """``model`` with operators of its own replaced by what they are made of: the converter drops their functions."""
+    return inliner.inline_local_functions(model) if model.functions else model
+
+
 def raised(graph: Graph, names: Mapping[str, str]) -> Graph:
-    """``graph`` at the opset that the forms of the techniques ``names`` need, which operators of ours would be in the way of."""
+    """``graph`` at the opset that the forms of the techniques ``names`` need: raised later, operators of ours are taken apart."""
     for more in (True, False):
         keys = {name: [key, *(techniques()[name].finer(key) if more else ())] for name, key in names.items()}
         if can_have(graph, keys):

@@ -19,6 +19,7 @@ from edgeopt.training.layers import Layers
 from edgeopt.training.network import Layer
 from edgeopt.training.operators.convolution import conv
 from edgeopt.training.operators.definition import Traced
+from edgeopt.training.operators.layout import channels_first, channels_last
 from edgeopt.training.operators.table import activated
 from edgeopt.training.phase import Key
 
@@ -41,7 +42,7 @@ def observing(seen: Statistics, nodes: Sequence[Node]) -> Layer:
 
     def layer(node: Node, inputs: Sequence[Traced | None]) -> None:
         if node.name in names:
-            seen[node.name] = _statistics(conv(node, inputs[:2]))
+            seen[node.name] = _statistics(channels_last(conv(node, inputs[:2])))
 
     return layer
 
@@ -52,18 +53,18 @@ def normalizing(trained: Mapping[Key, Traced], seen: Statistics) -> Layer:
     def layer(node: Node, inputs: Sequence[Traced | None]) -> tuple[Traced, ...] | None:
         if ("scale", node.name) not in trained:
             return None
-        y = conv(node, inputs[:2])
+        y = channels_last(conv(node, inputs[:2]))
         seen[node.name] = mean, square = _statistics(y)
         scale = trained["scale", node.name] / jnp.sqrt(square - jnp.square(mean) + EPSILON)
-        shift = trained["shift", node.name] - mean * scale
-        column = (1, -1, *[1] * (y.ndim - 2))
-        return activated(node, y * scale.reshape(column) + shift.reshape(column), inputs[3] if len(inputs) > 3 else None)
+        made = channels_first(y * scale + (trained["shift", node.name] - mean * scale))
+        return activated(node, made, inputs[3] if len(inputs) > 3 else None)
 
     return layer
 
 
 def _statistics(y: Traced) -> tuple[Traced, Traced]:
-    axes = (0, *range(2, y.ndim))
+    """Mean and mean square of each channel of [N, ..., C], over all calls."""
+    axes = tuple(range(y.ndim - 1))
     return lax.pmean(y.mean(axes), CALLS), lax.pmean(jnp.square(y).mean(axes), CALLS)
 
 

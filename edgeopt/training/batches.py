@@ -11,21 +11,20 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array, Graph
+from edgeopt.training.augmentation import Augmentation, changed
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 2000
-CHANGES = ("flip", "shift", "noise")
-SHIFT, NOISE = 0.125, 0.05  # of the width of a map, and of the spread of its values
 
 
 @dataclass(frozen=True)
 class Batches:
-    """``training`` and ``held_out`` samples; ``batch`` are trained on at once, changed as ``augmentation`` names."""
+    """``training`` and ``held_out`` samples; ``batch`` are trained on at once, changed as ``augmentation`` says."""
 
     training: DataSet
     held_out: DataSet
     batch: int
     seed: int = 0
-    augmentation: tuple[str, ...] = ()
+    augmentation: Augmentation = Augmentation()
 
     @property
     def steps_an_epoch(self) -> int:
@@ -41,7 +40,7 @@ class Batches:
     def arrays(self, step: int) -> dict[str, Array]:
         """Inputs of the batch of a step by name, changed at random."""
         part = self.training.take(self.indices(step)).arrays
-        if not self.augmentation:
+        if not self.augmentation.changes:
             return dict(part)
         rng = np.random.default_rng([self.seed, 1 + step, 7])
         return {name: changed(array, self.augmentation, rng) for name, array in part.items()}
@@ -52,7 +51,7 @@ def _order(seed: int, epoch: int, count: int) -> Array:
     return np.asarray(np.random.default_rng([seed, epoch]).permutation(count))
 
 
-def split(data: DataSet, graph: Graph, batch: int, seed: int, augmentation: tuple[str, ...]) -> Batches:
+def split(data: DataSet, graph: Graph, batch: int, seed: int, augmentation: Augmentation) -> Batches:
     """Hold a random part out.
 
     Raises EdgeoptError for too few samples, labels of a single class, values that are not finite, inputs that cannot be changed.
@@ -68,34 +67,13 @@ def split(data: DataSet, graph: Graph, batch: int, seed: int, augmentation: tupl
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise EdgeoptError(f"{where} has values in '{name}' that are NaN or infinite; remove these samples")
     for value in graph.inputs:
-        if augmentation and (value.type is None or len(value.type.dims) < 3):
+        if augmentation.changes and (value.type is None or len(value.type.dims) < 3):
             raise EdgeoptError(f"input '{value.name}' is {value.type}: only maps can be augmented")
     order = np.random.default_rng([seed, 0x5EED]).permutation(len(data))
     cut = max(1, min(int(HELD_OUT * len(data)), MOST_HELD_OUT))
     return Batches(
         data.take(np.sort(order[cut:])), data.take(np.sort(order[:cut])), min(batch, len(data) - cut), seed, augmentation
     )
-
-
-def changed(array: Array, names: tuple[str, ...], rng: np.random.Generator) -> Array:
-    """``array`` [samples, ...] with each sample flipped, shifted along its spatial axes, or with noise, as ``names`` say."""
-    made = array
-    if "flip" in names:
-        made = np.where(rng.random((len(made), *[1] * (made.ndim - 1))) < 0.5, made[..., ::-1], made)
-    if "shift" in names:
-        made = np.stack([_shifted(sample, rng) for sample in made])
-    if "noise" in names:
-        made = made + (NOISE * made.std() * rng.standard_normal(made.shape)).astype(made.dtype)
-    return np.ascontiguousarray(made)
-
-
-def _shifted(sample: Array, rng: np.random.Generator) -> Array:
-    """By up to ``SHIFT`` along each axis behind the first; the nearest values fill in."""
-    for axis in range(1, sample.ndim):
-        most = int(SHIFT * sample.shape[axis])
-        step = int(rng.integers(-most, most + 1))
-        sample = np.take(sample, np.clip(np.arange(sample.shape[axis]) + step, 0, sample.shape[axis] - 1), axis)
-    return sample
 
 
 def calls(arrays: Mapping[str, Array], graph: Graph) -> dict[str, Array]:

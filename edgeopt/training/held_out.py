@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgeopt.ir import Graph
+from edgeopt.ir import Array, Graph
 from edgeopt.training.batches import Batches, calls
 from edgeopt.training.forward import AT_ONCE, Feed
 from edgeopt.training.operators.definition import Traced
@@ -32,6 +32,6 @@ class HeldOut:
             labels = None if some.labels is None else jnp.asarray(some.labels, jnp.int32)
             self.parts.append((feed, teacher(feed), labels))
 
-    def loss(self, state: State) -> float:
-        """The mean over all parts."""
-        return float(np.mean([self._loss(state.trained, state.bound, *part) for part in self.parts]))
+    def losses(self, state: State) -> Array:
+        """That of each part, float64 [parts]."""
+        return np.array([self._loss(state.trained, state.bound, *part) for part in self.parts], np.float64)

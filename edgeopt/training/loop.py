@@ -76,8 +76,8 @@ class Loop:
         """Whether all steps are done, or held-out samples say that more of them are no use."""
         return self.done >= self.steps or self._watch.over
 
-    def step(self, number: int) -> float:
-        """One step, on the batch ``number``; the loss before it. Raises EdgeoptError when that is not finite."""
+    def step(self, number: int) -> Traced:
+        """One step, on the batch ``number``; the loss before it, which may not be there yet: the next step need not wait."""
         if self.done == 0:
             self._look()
         batches, graph = self._task.batches, self._layers.graph
@@ -87,15 +87,17 @@ class Loop:
         wanted = self._teacher(feed) if self._task.teacher is None else self._task.teacher[index]
         rate, state = np.float32(self._rate()), self.state
         trained, self._adam, loss = self._stepped(state.trained, state.bound, self._adam, feed, wanted, rows, rate)
-        loss = float(loss)
-        if not isfinite(loss):
-            raise EdgeoptError(
-                f"the loss is {loss} in step {self.done} of '{self._phase.kind}'; give a smaller rate in the recipe"
-            )
         last, self.done = self.done / self.steps, self.done + 1
         self.state = self._phase.adapted(State(trained, state.bound), self._moments, last, self.done / self.steps)
         self._look()
         return loss
+
+    def finite(self, loss: Traced) -> float:
+        """The ``loss`` of the last step as a number. Raises EdgeoptError when it is none."""
+        found = float(loss)
+        if not isfinite(found):
+            raise EdgeoptError(f"the loss is {found} in step {self.done} of '{self.kind}'; give a smaller rate in the recipe")
+        return found
 
     def _rate(self) -> float:
         """Of learning, in the next step: it rises for a while, then falls along half a cosine."""
@@ -111,7 +113,7 @@ class Loop:
     def _look(self) -> None:
         """At held-out samples, now and then."""
         if self._held_out.parts and self._watch.due(self.done, self.steps):
-            self._watch.see(self._held_out.loss(self.state), self.state)
+            self._watch.see(self._held_out.losses(self.state), self.state)
 
     def _step(
         self, trained: Any, bound: Any, adam: Any, feed: Any, wanted: Any, labels: Any, rate: Any

@@ -33,7 +33,7 @@ def _seconds(loop: Loop) -> float:
     start, taken = loop.saved(), []
     for number in range(TIMED):
         begin = time.perf_counter()
-        loop.step(number)
+        loop.finite(loop.step(number))
         taken.append(time.perf_counter() - begin)
     loop.restore(start, 0)
     return float(np.median(taken[1:]))

@@ -39,9 +39,9 @@ class Phase(ABC):
     def begin(self, layers: Layers) -> State:
         """What there is to train."""
 
-    @abstractmethod
     def constants(self, state: State) -> Parameters:
-        """Weights and biases of the network."""
+        """Weights and biases of the network: as they are trained, unless a phase says otherwise; weights that went are zero."""
+        return masked(state)
 
     def rounded(self, state: State) -> Rounding | None:
         """What is done to values on the way: nothing, unless a phase says otherwise."""

@@ -20,7 +20,7 @@ from edgeopt.forms.product_quantize.session import INT8
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
-from edgeopt.training.batches import CHANGES
+from edgeopt.training.augmentation import CHANGES, SHIFT, Augmentation
 from edgeopt.training.losses import TEACHER
 from edgeopt.training.narrow import NARROW
 from edgeopt.training.phase import Phase
@@ -36,7 +36,7 @@ FOLDER = Path(__file__).parent / "recipes"
 PHASES: tuple[type[Any], ...] = (Finetune, Prune, Quantize, Share, Lookup, Exits)
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in PHASES}
 STEPS = ("about", "epochs", "batch", "augmentation", "teacher", "patience", "phase")
-KEYS = (*STEPS, "structure", "forms", "ends", "exits", "max_drop")
+KEYS = (*STEPS, "shift", "structure", "forms", "ends", "exits", "max_drop")
 FORMS = (*SCHEMES, *NARROW, *RATES, INT8)
 
 
@@ -55,7 +55,7 @@ class TrainingRecipe:
     phases: tuple[Phase, ...]
     epochs: float = 20.0
     batch: int = 128
-    augmentation: tuple[str, ...] = ()
+    augmentation: Augmentation = Augmentation()
     forms: tuple[tuple[str, str], ...] = ()
     ends: str = ""
     teacher: float = TEACHER
@@ -90,7 +90,7 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
         phases,
         _number(where, content, "epochs", 20.0),
         int(_number(where, content, "batch", 128)),
-        tuple(_word(where, "augmentation", word, CHANGES) for word in content.get("augmentation", [])),
+        _augmentation(where, content),
         tuple((str(k), _word(where, "forms", v, FORMS)) for k, v in content.get("forms", {}).items()),
         _word(where, "ends", content["ends"], FORMS) if "ends" in content else "",
         min(1.0, _number(where, content, "teacher", TEACHER)),
@@ -101,6 +101,11 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
     )
     _require_forms(where, made)
     return made
+
+
+def _augmentation(where: str, content: Mapping[str, Any]) -> Augmentation:
+    changes = tuple(_word(where, "augmentation", word, CHANGES) for word in content.get("augmentation", []))
+    return Augmentation(changes, min(1.0, _number(where, content, "shift", SHIFT)))
 
 
 def _require_forms(where: str, made: TrainingRecipe) -> None:

@@ -17,6 +17,7 @@ from edgeopt.search.run import exact_graph, opened
 from edgeopt.search.samples import Data
 from edgeopt.search.space import Space
 from edgeopt.training import outcome
+from edgeopt.training.allocation import freed_memory_kept
 from edgeopt.training.asked import Asked, Trained
 from edgeopt.training.batches import Batches, split
 from edgeopt.training.checkpoint import Store, identity
@@ -63,7 +64,8 @@ def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) ->
         return 0
     steps = max(1, round(asked.recipe.epochs * batches.steps_an_epoch))
     task, store = _task(layers.graph, original, batches, asked.recipe), _store(asked, layers, original, batches)
-    return train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)
+    with freed_memory_kept():
+        return train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)
 
 
 def _note_known(graph: Graph, evaluation: DataSet | None, samples: DataSet) -> None:
@@ -105,7 +107,7 @@ def _read(source: Data, graph: Graph) -> DataSet:
 def _task(graph: Graph, original: Graph, batches: Batches, recipe: TrainingRecipe) -> Task:
     """The original network's values are computed once, where inputs do not change."""
     loss, followed = (loss_of(g, batches.training, recipe.teacher) for g in (graph, original))
-    teacher = None if batches.augmentation else values(original, followed.value, batches.training)
+    teacher = None if batches.augmentation.changes else values(original, followed.value, batches.training)
     return Task(original, followed.value, batches, loss, teacher, recipe.patience)
 
 

@@ -14,7 +14,8 @@ from edgeopt.training.loop import Loop, Task
 from edgeopt.training.pace import paced
 from edgeopt.training.phase import Phase
 
-SMOOTH = 0.05  # of a loss that is shown, which the last step has
+SMOOTH = 0.2  # of a loss that is shown, which the last one that was looked at has
+LOOKED_AT = 8  # steps after which the loss is waited for; meanwhile the next ones are prepared
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,15 @@ def counts(phases: Sequence[Phase], steps: int) -> list[int]:
 
 
 def _run(loop: Loop, first: int, steps: int, store: Store | None, place: Path | None, listener: Listener | None) -> None:
-    shown, written = None, time.monotonic()
+    shown, written = 0.0, time.monotonic()
     while not loop.over:
         loss = loop.step(first + loop.done)
-        shown = loss if shown is None else shown + SMOOTH * (loss - shown)
+        due = loop.over or (store is not None and time.monotonic() - written > store.seconds)
+        if due or loop.done % LOOKED_AT == 1:
+            last = loop.finite(loss)
+            shown = shown + SMOOTH * (last - shown) if shown else last
         if listener is not None:
             listener(Progress(loop.kind, first + loop.done, steps, shown))
-        due = loop.over or (store is not None and time.monotonic() - written > store.seconds)
         if store is not None and place is not None and due:
             checkpoint.write(place, Checkpoint(store.identity, loop.done, loop.saved()))
             written = time.monotonic()

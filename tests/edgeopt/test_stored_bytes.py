@@ -119,6 +119,22 @@ def test_few_values_take_few_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(edgeopt.load(tmp_path / "few").run({"x": X})["y"], model.run({"x": X})["y"])
 
 
+def test_biases_that_kernels_fill_up_are_stored_once(tmp_path: Path) -> None:
+    made = edgeopt.compile(_gemm(300), 1)
+    made.save(tmp_path / "net")
+    assert all(constant["entry"] is None for constant in made.manifest["storage"]["constants"])
+    tensors = [numpy_helper.to_array(t) for t in edgeopt.load(tmp_path / "net").onnx().graph.initializer]
+    assert any(np.array_equal(tensor, np.arange(300, dtype=np.float32)) for tensor in tensors)
+
+
+def _gemm(outputs: int) -> onnx.ModelProto:
+    weight, bias = RNG.standard_normal((16, outputs)).astype(np.float32), np.arange(outputs, dtype=np.float32)
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", (1, 16)), ("y", (1, outputs)))]
+    stored = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(bias, "b")]
+    graph = helper.make_graph([helper.make_node("Gemm", ["x", "w", "b"], ["y"])], "gemm", ports[:1], ports[1:], stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def test_saving_what_was_loaded_writes_the_same_files(saved: Path, tmp_path: Path) -> None:
     again = edgeopt.load(saved)
     again.run({"x": X})

@@ -46,7 +46,7 @@ def closed(draft: Draft, *outputs: Value) -> Graph:
     return draft.graph
 
 
-def rounded(draft: Draft, x: Value, scale: float = 0.02, zero: int = 100) -> Value:
-    """``x`` through QuantizeLinear and DequantizeLinear, as uint8."""
-    grid = draft.constant(scale), draft.constant(zero, "uint8")
+def rounded(draft: Draft, x: Value, scale: float = 0.02, zero: int = 100, dtype: str = "uint8") -> Value:
+    """``x`` through QuantizeLinear and DequantizeLinear, as ``dtype``."""
+    grid = draft.constant(scale), draft.constant(zero, dtype)
     return draft.op("DequantizeLinear", draft.op("QuantizeLinear", x, *grid), *grid)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from edgeopt.ir.match import dtype_of
 from tests.passes.building import closed, rounded, sketch
 from tests.passes.checks import before_and_after, load_pass, reasons
 from tests.passes.graphs import pattern_graph
@@ -35,3 +38,13 @@ def test_cancels_rounding_to_the_same_grid() -> None:
         "QuantizeLinear",
         "DequantizeLinear",
     ]
+
+
+@pytest.mark.parametrize("pass_name", [NAME, "move_rounding"])
+def test_leaves_moves_that_take_no_codes_of_four_bits(pass_name: str) -> None:
+    """A strided Slice, as shortcuts without weights have: ONNX defines it for no integers below 8 bits."""
+    draft, x = sketch(opset=21)
+    picked = draft.op("Slice", rounded(draft, x, zero=3, dtype="uint4"), *(draft.ints(n) for n in (0, 4, 2, 2)))
+    graph = closed(draft, rounded(draft, picked, zero=3, dtype="uint4"))
+    load_pass(pass_name)(graph)
+    assert all(dtype_of(node.input(0)) == "float32" for node in graph.nodes if node.is_op("Slice"))

@@ -248,11 +248,20 @@ def _able(evidence: Evidence) -> list[str]:
 
 def plain_session(evidence: Evidence, key: str) -> QuantizeSession:
     """A session with the usual recipe in place of one that is chosen on the data: for looking at layers one by one."""
+    coarse = LIMITS.get(scheme(key).weights, (0, 1))[1] <= 7
+    return _session_with(Recipe(compensate=coarse), evidence, [key])
+
+
+def unrepaired_session(evidence: Evidence, keys: Sequence[str]) -> QuantizeSession:
+    """A session whose weights are rounded to nearest: for those who train them. Raises EdgeoptError for infinite weights."""
+    refuse_infinite([*quantizable_nodes(evidence.graph), *recurrent_nodes(evidence.graph)])
+    return _session_with(Recipe("mse", repaired=False), evidence, keys)
+
+
+def _session_with(recipe: Recipe, evidence: Evidence, keys: Sequence[str]) -> QuantizeSession:
     assert evidence.calibration is not None
     technique = Quantize()
-    (found,) = technique.schemes(evidence, [key])
-    recipe = Recipe(compensate=LIMITS.get(found.weights, (0, 1))[1] <= 7)
-    return QuantizeSession(technique, evidence, (found,), evidence.calibration, recipe)
+    return QuantizeSession(technique, evidence, tuple(technique.schemes(evidence, keys)), evidence.calibration, recipe)
 
 
 def _without_data(technique: Quantize, evidence: Evidence, schemes: tuple[QuantizationScheme, ...]) -> QuantizeSession:

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 
 from onnx import defs
 
+from edgeopt.ir import Node
 from edgeopt.ops.contracts.operands import Operands
 from edgeopt.ops.table import schema
 
@@ -24,6 +25,12 @@ def check_flags(operands: Operands) -> None:
     for name in FLAGS:
         value = operands.node.integer(name, 0)
         operands.need(value in (0, 1), f"{name} is {value}, 0 or 1 is needed")
+
+
+def takes(node: Node, dtype: str | None) -> bool:
+    """Whether the operator of ``node`` takes elements of ``dtype`` in its first input, as far as a schema says."""
+    known = schema(node.op, node.domain, Operands(node).opset)
+    return known is None or f"tensor({_SPELLED.get(dtype or '', dtype)})" in known.inputs[0].types
 
 
 def check_types(operands: Operands) -> None:

@@ -13,6 +13,7 @@ from jax import lax
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Node
 from edgeopt.training.operators.definition import Operator, Traced
+from edgeopt.training.operators.layout import channels_first, channels_last
 from edgeopt.training.operators.windows import Windows, windows_of
 
 SPATIAL = "DHW"
@@ -25,16 +26,14 @@ def conv(node: Node, inputs: Sequence[Any]) -> Traced:
     assert x is not None and w is not None
     windows, group = windows_of(node, x.shape[2:], w.shape[2:]), node.integer("group", 1)
     depthwise = group == x.shape[1] == w.shape[0] > 1 and prod(w.shape[2:]) <= MOST_SHIFTS
-    y = _shifted(x, w, windows) if depthwise else _convolved(x, w, windows, group)
-    return y if bias is None else y + bias.reshape(1, -1, *[1] * (y.ndim - 2))
+    y = (_shifted if depthwise else _convolved)(channels_last(x), w, windows, group)
+    return channels_first(y if bias is None else y + bias)
 
 
 def _convolved(x: Traced, w: Traced, windows: Windows, group: int) -> Traced:
-    """Channels last inside, which is the layout that XLA has fast code for."""
     axes = SPATIAL[-(x.ndim - 2) :]
-    first, last = (0, *range(2, x.ndim), 1), (0, x.ndim - 1, *range(1, x.ndim - 1))
-    y = lax.conv_general_dilated(
-        x.transpose(first),
+    return lax.conv_general_dilated(
+        x,
         w.transpose((*range(2, w.ndim), 1, 0)),
         windows.strides,
         windows.pads,
@@ -42,18 +41,17 @@ def _convolved(x: Traced, w: Traced, windows: Windows, group: int) -> Traced:
         dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         feature_group_count=group,
     )
-    return y.transpose(last)
 
 
-def _shifted(x: Traced, w: Traced, windows: Windows) -> Traced:
-    padded = jnp.pad(x, ((0, 0), (0, 0), *windows.pads))
-    outputs = windows.outputs(x.shape[2:])
+def _shifted(x: Traced, w: Traced, windows: Windows, group: int) -> Traced:
+    padded = jnp.pad(x, ((0, 0), *windows.pads, (0, 0)))
+    outputs = windows.outputs(x.shape[1:-1])
     total = None
     for tap in product(*(range(k) for k in windows.kernel)):
         starts = [t * d for t, d in zip(tap, windows.dilations, strict=True)]
         ends = [s + (n - 1) * stride + 1 for s, n, stride in zip(starts, outputs, windows.strides, strict=True)]
-        part = lax.slice(padded, (0, 0, *starts), (*padded.shape[:2], *ends), (1, 1, *windows.strides))
-        term = part * w[(slice(None), 0, *tap)].reshape(1, -1, *[1] * len(tap))
+        part = lax.slice(padded, (0, *starts, 0), (len(padded), *ends, group), (1, *windows.strides, 1))
+        term = part * w[(slice(None), 0, *tap)]
         total = term if total is None else total + term
     return total
 

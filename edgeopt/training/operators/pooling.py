@@ -10,6 +10,7 @@ from jax import lax
 
 from edgeopt.ir import Node
 from edgeopt.training.operators.definition import Operator, Traced
+from edgeopt.training.operators.layout import channels_first, channels_last
 from edgeopt.training.operators.windows import Windows, windows_of
 
 
@@ -41,8 +42,8 @@ def global_pool(mean: bool) -> Operator:
     def pool(node: Node, inputs: Sequence[Any]) -> Traced:
         (x,) = inputs
         assert x is not None
-        axes = tuple(range(2, x.ndim))
-        return x.mean(axes, keepdims=True) if mean else x.max(axes, keepdims=True)
+        x, axes = channels_last(x), tuple(range(1, x.ndim - 1))
+        return channels_first(x.mean(axes, keepdims=True) if mean else x.max(axes, keepdims=True))
 
     return pool
 
@@ -61,11 +62,9 @@ def _of(node: Node, x: Traced) -> Windows:
 
 
 def _reduced(x: Traced, windows: Windows, start: float, by: object) -> Traced:
-    lead = (1, 1)
-    pads = ((0, 0), (0, 0), *windows.pads)
-    return lax.reduce_window(
-        x, start, by, (*lead, *windows.kernel), (*lead, *windows.strides), pads, window_dilation=(*lead, *windows.dilations)
-    )
+    window, strides, dilations = ((1, *each, 1) for each in (windows.kernel, windows.strides, windows.dilations))
+    pads = ((0, 0), *windows.pads, (0, 0))
+    return channels_first(lax.reduce_window(channels_last(x), start, by, window, strides, pads, window_dilation=dilations))
 
 
 OPERATORS: dict[str, Operator] = {

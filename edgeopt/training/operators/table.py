@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import jax.numpy as jnp
 from onnx import NodeProto, helper, numpy_helper
 
 from edgeopt.errors import EdgeoptError
@@ -24,6 +25,7 @@ from edgeopt.training.operators import (
     resizing,
 )
 from edgeopt.training.operators.definition import Operator, Traced
+from edgeopt.training.operators.layout import elementwise
 
 FAMILIES = (convolution, pooling, products, pointwise, reductions, normalization, movement, indexing, resizing, recurrent)
 OPERATORS: dict[str, Operator] = {name: operator for family in FAMILIES for name, operator in family.OPERATORS.items()}
@@ -35,7 +37,10 @@ def apply(node: Node, inputs: Sequence[Traced | None]) -> tuple[Traced, ...]:
         return _run_body(node, inputs)
     if node.domain or node.op not in OPERATORS:
         raise EdgeoptError(f"{node!r} cannot be trained through: there is no gradient of it")
-    made = OPERATORS[node.op](node, inputs)
+    operator = OPERATORS[node.op]
+    if node.op in pointwise.OPERATORS:
+        return (elementwise(lambda *turned: operator(node, turned), inputs),)
+    made = operator(node, inputs)
     return made if isinstance(made, tuple) else (made,)
 
 
@@ -43,7 +48,7 @@ def activated(node: Node, product: Traced, residual: Traced | None) -> tuple[Tra
     """What FusedConv or FusedGemm makes of its product: the residual is added, and the activation applied."""
     body = Body(_opset(node))
     activation(body, node, "x0", "y0")
-    return _run(body, [product if residual is None else product + residual], 1)
+    return _run(body, [product if residual is None else elementwise(jnp.add, [product, residual])], 1)
 
 
 def _run_body(node: Node, inputs: Sequence[Traced | None]) -> tuple[Traced, ...]:

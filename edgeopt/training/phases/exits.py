@@ -20,9 +20,8 @@ from edgeopt.forms.exit.points import places
 from edgeopt.ir.match import shape_of
 from edgeopt.ops.exit_features import Grid
 from edgeopt.training.layers import Layers
-from edgeopt.training.network import Parameters
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Phase, State, masked, masks, weights
+from edgeopt.training.phase import Phase, State, masks, weights
 
 SPREAD = 1e-3  # below which a feature does not vary
 
@@ -54,10 +53,6 @@ class Exits(Phase):
             trained["head bias", point.value.name] = np.zeros(classes, np.float32)
         self.reads = list(self._cells)
         return State(trained, masks(layers))
-
-    def constants(self, state: State) -> Parameters:
-        """As they are trained."""
-        return masked(state)
 
     def beside(self, state: State, inside: Sequence[Traced], loss: Callable[[Traced], Traced]) -> Traced:
         """The losses of the heads."""

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 
 from edgeopt.ops.grids import weight_axis
 from edgeopt.training.layers import Layers
-from edgeopt.training.network import Parameters
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Phase, State, masked, masks, weights
+from edgeopt.training.phase import Phase, State, masks, weights
 
 SMALL = 1e-12  # under a root, whose slope at zero is infinite
 
@@ -36,10 +35,6 @@ class Finetune(Phase):
         """All weights and biases."""
         self._axes = {n.name: weight_axis(n) for n in layers.nodes}
         return State(weights(layers), masks(layers))
-
-    def constants(self, state: State) -> Parameters:
-        """As they are trained."""
-        return masked(state)
 
     def penalty(self, state: State) -> Traced:
         """The norms of all weights."""

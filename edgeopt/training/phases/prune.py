@@ -18,8 +18,7 @@ from edgeopt.forms.prune.patterns import BLOCKS, WINDOWS
 from edgeopt.ir import Array, Node
 from edgeopt.ops.macs import macs
 from edgeopt.training.layers import Layers
-from edgeopt.training.network import Parameters
-from edgeopt.training.phase import Key, Phase, State, masked, weights
+from edgeopt.training.phase import Key, Phase, State, weights
 from edgeopt.training.selection import fits, selected
 
 FALLS, FIXED = 0.5, 0.7  # progress: the share that stays falls until the first; what stays may change until the second
@@ -52,10 +51,6 @@ class Prune(Phase):
         self._nodes = [n for n in layers.nodes if fits(n, PATTERNS[self.pattern])]
         self._work = {n.name: max(1.0, float(macs(n) or 1) / layers.constants[n.name, 1].size) for n in self._nodes}
         return State(weights(layers), {("mask", n.name): layers.kept(n.name).astype(np.float32) for n in self._nodes})
-
-    def constants(self, state: State) -> Parameters:
-        """Weights that went are zero."""
-        return masked(state)
 
     def adapted(self, state: State, moments: Callable[[], Mapping[Key, Array]], last: float, progress: float) -> State:
         """A new choice of what stays, every now and then."""

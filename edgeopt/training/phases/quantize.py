@@ -21,6 +21,7 @@ from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight
 from edgeopt.training.layers import Layers
 from edgeopt.training.network import Parameters, Rounding
 from edgeopt.training.operators.definition import Traced
+from edgeopt.training.operators.layout import elementwise
 from edgeopt.training.phase import Key, Phase, State, as_constants, masked, masks, weights
 
 
@@ -63,7 +64,10 @@ class Quantize(Phase):
 
         def rounded(name: str, array: Traced) -> Traced:
             grid = self._plan.activations.get(name)
-            return array if grid is None else _on_grid(array, jnp.exp(state.trained[self._shared[name]]), grid)
+            if grid is None:
+                return array
+            step = jnp.exp(state.trained[self._shared[name]])
+            return elementwise(lambda turned: _on_grid(turned, step, grid), [array])
 
         return rounded
 

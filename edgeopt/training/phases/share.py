@@ -24,9 +24,10 @@ TABLE, CODES = "table", "codes"
 
 @dataclass
 class Share(Phase):
-    """``bits`` of a code, the first of those whose pattern fits the name of the layer; biases have a table like that, too."""
+    """``bits`` of a code, the first of those whose pattern fits the name of the layer; biases have tables of ``bias_bits``."""
 
     bits: Sequence[tuple[str, int]] = (("*", 5),)
+    bias_bits: float = 4
     share: float = 1.0
     rate: float = 1e-4
     kind: str = "share"
@@ -38,7 +39,7 @@ class Share(Phase):
         bound: dict[Key, Traced] = {}
         for (name, index), array in layers.constants.items():
             kept, what = layers.kept(name) if index == 1 else np.ones(array.shape, bool), key_of((name, index))[0]
-            count = 2 ** self._bits(name) - (0 if kept.all() else 1)
+            count = 2 ** self._bits(name, index) - (0 if kept.all() else 1)
             if kept.sum() <= 2 * count:
                 continue
             book = shared(array.reshape(1, 1, -1).astype(np.float64), None, kept.reshape(1, 1, -1), count)
@@ -47,7 +48,9 @@ class Share(Phase):
             bound[CODES, what, name] = book.codes.reshape(array.shape).astype(np.int32)
         return State(trained, bound)
 
-    def _bits(self, name: str) -> int:
+    def _bits(self, name: str, index: int) -> int:
+        if index != 1:
+            return int(self.bias_bits)
         return next((bits for pattern, bits in self.bits if fnmatchcase(name, pattern)), 8)
 
     def constants(self, state: State) -> Parameters:

@@ -100,10 +100,10 @@ def test_shared_weights_take_few_values_and_zeros_stay_zero(tmp_path: Path) -> N
 
 
 def test_many_biases_take_few_values_too(tmp_path: Path) -> None:
-    text = 'epochs = 1\nbatch = 32\n[[phase]]\nkind = "share"\nbits = 2\n'
+    text = 'epochs = 1\nbatch = 32\n[[phase]]\nkind = "share"\nbits = 2\nbias_bits = 1\n'
     made = edgeopt.tune(biased(network(width=16)), TRAIN, recipe(tmp_path, text), level=1)
     biases = [numpy_helper.to_array(t) for t in made.onnx().graph.initializer if list(t.dims) == [16]]
-    assert len(biases) == 2 and all(len(np.unique(b)) == 4 for b in biases)
+    assert len(biases) == 2 and all(len(np.unique(b)) == 2 for b in biases)
 
 
 def biased(model: ModelProto) -> ModelProto:

@@ -9,7 +9,6 @@ import pytest
 
 import edgeopt
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import DataSet
 from tests.edgeopt.training.stripes import exact, network, samples
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
@@ -31,8 +30,18 @@ def test_the_state_with_the_least_loss_is_kept() -> None:
     assert watch.chosen(made[3]) is made[3]  # nothing was seen yet
     for loss, state in zip((3.0, 1.0, 2.0, 1.5), made, strict=True):
         assert not watch.over
-        watch.see(loss, state)
+        watch.see(np.full(8, loss), state)
     assert watch.over and watch.chosen(made[3]) is made[1]
+
+
+def test_a_later_state_is_kept_unless_it_is_worse_by_more_than_chance() -> None:
+    made, chance = states(4), np.array([-1.0, 1.0] * 8)
+    watch = Watch(2, 0.0, made[0])
+    watch.see(np.zeros(16), made[0])
+    watch.see(chance + 0.1, made[1])
+    assert watch.chosen(made[3]) is made[1]
+    watch.see(0.1 * chance + 0.1, made[2])
+    assert watch.chosen(made[3]) is made[1] and not watch.over
 
 
 def test_before_a_network_is_what_it_has_to_be_nothing_is_looked_at() -> None:
@@ -46,18 +55,17 @@ def test_what_is_saved_goes_on_the_same() -> None:
     made = states(3)
     watch, other = Watch(3, 0.0, made[0]), Watch(3, 0.0, made[2])
     for loss, state in zip((1 / 3, 0.5), made, strict=False):
-        watch.see(loss, state)
+        watch.see(np.full(8, loss), state)
     other.restore(watch.saved())
-    other.see(1 / 3, made[2])  # no better to the last bit
+    other.see(np.full(8, np.nextafter(1 / 3, 1)), made[2])  # worse in the last bit
     assert np.array_equal(other.chosen(made[2]).trained["weight", "a"], [0, 0])
 
 
 def test_a_training_that_only_harms_leaves_the_network_as_it_is(tmp_path: Path) -> None:
     """At such a rate no step is better than the start, and patience ends it early."""
     seen: list[Progress] = []
-    text = 'epochs = 8\nbatch = 32\npatience = 2\n[[phase]]\nkind = "finetune"\nrate = 3.0\n'
-    unlabelled = DataSet(TRAIN.arrays)
-    made = edgeopt.tune(network(), unlabelled, recipe(tmp_path, text), level=1, listener=seen.append)
+    text = 'epochs = 8\nbatch = 32\npatience = 2\nteacher = 0\n[[phase]]\nkind = "finetune"\nrate = 30.0\n'
+    made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), level=1, listener=seen.append)
     before = edgeopt.compile(network(), 1)
     assert all(np.array_equal(a, b) for a, b in zip(weights(made), weights(before), strict=True))
     assert seen[-1].step < seen[-1].steps / 2
