@@ -76,7 +76,7 @@ def compared(path: Path, level: int, where: Target, rounds: int, untuned: bool =
     row = Row(path.name, record["steps"], record["own"], record["translated"], record["rest"])
     results = [run(model, inputs) for model in models]
     pairs = [(np.asarray(value), np.asarray(results[1][name])) for name, value in results[0].items()]
-    row.difference = max((_difference(a, b) for a, b in pairs if a.dtype.kind == "f"), default=0.0)
+    row.difference = max((difference(a, b) for a, b in pairs if a.dtype.kind == "f"), default=0.0)
     row.differing = sum(int((a != b).sum()) for a, b in pairs if a.dtype.kind != "f")
     if where.name == "host":
         least = _least([partial(model.run, inputs) for model in models], rounds)
@@ -98,7 +98,7 @@ def _emulated(model: CompiledModel, inputs: dict[str, Array]) -> dict[str, Array
         return emulator.run(inputs)
 
 
-def _difference(a: Array, b: Array) -> float:
+def difference(a: Array, b: Array) -> float:
     return float(np.abs(a - b).max() / max(float(np.abs(a).max()), 1e-9)) if a.size else 0.0
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from edgeopt.codegen.build import build
 from edgeopt.codegen.identity import identity
+from edgeopt.codegen.kernel_text import is_shaped, parts_of
 from edgeopt.codegen.tvm_extra import VERSIONS
 from edgeopt.codegen.tvm_text import kernel_text, translated_text
 from edgeopt.codegen.written import PLACE, Code, WrittenStep, written
@@ -24,7 +26,6 @@ from edgeopt.lower.program import HostStep, Program, Step
 from edgeopt.target import Target
 
 Key = tuple[object, tuple[int | float, ...], tuple[str, ...], Target]
-SHAPED = 0.4  # of the lines of a translated kernel in vector code
 log = logging.getLogger(__name__)
 
 
@@ -53,34 +54,53 @@ class TvmBackend:
         """``program`` with TIR in the steps that have some."""
         known = self._programs.setdefault(program, {})
         if target not in known:
-            steps = [step if isinstance(step, HostStep) else self._step(step, target) for step in program.steps]
+            codes = self._written(program, target)
+            steps = [step if (code := codes.get(id(step))) is None else _with(step, code) for step in program.steps]
             known[target] = replace(program, steps=steps)
         return known[target]
 
-    def _step(self, step: Step, target: Target) -> Step:
-        form = form_of(step.call.function)
-        key = (form if type(form) in TABLE else identity(step.call.function), step.call.constants, step.dtypes, target)
-        if key not in self._codes:
-            self._codes[key] = _code(step, form, target)
-        code = self._codes[key]
-        return step if code is None else written(step, code)
+    def _written(self, program: Program, target: Target) -> dict[int, Code | None]:
+        """The code of each native step by its identity: from its form, or else from its function, or none."""
+        steps = program.native
+        keys = [_key(step, target) for step in steps]
+        missing = {key: step for key, step in zip(keys, steps, strict=True) if key not in self._codes}
+        made = {key: _from_form(step, target) for key, step in missing.items()}
+        left = {key: missing[key] for key, code in made.items() if code is None}
+        parts = parts_of(list(left.values()))
+        self._codes |= made | {key: _from_function(step, target, parts) for key, step in left.items()}
+        return {id(step): self._codes[key] for key, step in zip(keys, steps, strict=True)}
 
 
-def _code(step: Step, form: object, target: Target) -> Code | None:
-    """From the form where it has TIR, else from the function; None where that cannot be written in TIR either."""
-    if type(form) in TABLE:
-        try:
-            made = TABLE[type(form)](form, step.call.constants, step.dtypes, target)
-            return Code(kernel_text(made, step.dtypes, target, PLACE))
-        except Declined:
-            pass
+def _with(step: Step | HostStep, code: Code) -> Step:
+    assert isinstance(step, Step)
+    return written(step, code)
+
+
+def _key(step: Step, target: Target) -> Key:
+    form = form_of(step.call.function)
+    return (form if type(form) in TABLE else identity(step.call.function), step.call.constants, step.dtypes, target)
+
+
+def _from_form(step: Step, target: Target) -> Code | None:
+    form = form_of(step.call.function)
+    if type(form) not in TABLE:
+        return None
     try:
-        function, vectors = translated(step.call.function, step.call.constants, step.dtypes)
+        made = TABLE[type(form)](form, step.call.constants, step.dtypes, target)
+    except Declined:
+        return None
+    return Code(kernel_text(made, step.dtypes, target, PLACE))
+
+
+def _from_function(step: Step, target: Target, parts: Mapping[str, str]) -> Code | None:
+    """TIR of a step's function, which takes the way through LLVM that numba's code of it takes."""
+    try:
+        function = translated(step.call.function, step.call.constants, step.dtypes)
         text = translated_text(function, step.dtypes, target, PLACE)
     except Declined as declined:
         log.info("%s has no TIR: %s", step.call.full_name, declined)
         return None
-    return Code(text, translated=True, shaped=vectors > SHAPED * text.count("\n"))
+    return Code(text, translated=True, shaped=is_shaped(step, parts))
 
 
 BACKEND = TvmBackend()

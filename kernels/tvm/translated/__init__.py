@@ -25,16 +25,16 @@ from edgeopt.kernels.tvm.writer import DEVICE_KERNEL
 _ATTEMPTS = 20  # a type becomes wider a few times at most
 
 
-def translated(function: Callable[..., None], constants: Sequence[int | float], dtypes: Sequence[str]) -> tuple[Any, int]:
-    """The PrimFunc ``kernel(pointers, begin, end)`` of a kernel's ``function`` with its ``constants``, and how many instructions
+def translated(function: Callable[..., None], constants: Sequence[int | float], dtypes: Sequence[str]) -> Any:
+    """The PrimFunc ``kernel(pointers, begin, end)`` of a kernel's ``function`` with its ``constants``.
 
-    of it are vector code. Raises Declined for a function that has what TIR has not.
+    Raises Declined for a function that has what TIR has not.
     """
     types: dict[str, str] = {}
     for _ in range(_ATTEMPTS):
         writing = Writing(VectorBuilder(), types, run)
         try:
-            return _written(writing, function, constants, dtypes), writing.builder.count
+            return _written(writing, function, constants, dtypes)
         except Wider:
             continue
     raise Declined("the types of its variables are not found")

@@ -47,13 +47,12 @@ KEPT = "kept"  # what loops are called that LLVM is not to unroll
 
 
 class VectorBuilder:
-    """What the emitter asks of a builder. ``count`` says how many instructions it wrote."""
+    """What the emitter asks of a builder."""
 
     def __init__(self) -> None:
-        self.module, self.count = ir.Module(), 0
+        self.module = ir.Module()
 
     def _made(self, kind: Any, value: Value) -> Emitted:
-        self.count += 1
         return Emitted(kind, bound(value))
 
     # addresses and memory
