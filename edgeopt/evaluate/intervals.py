@@ -38,12 +38,13 @@ def drop_interval(before: Array, after: Array) -> tuple[float, float]:
     return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
 
 
-def drop_margin(before: Array, after: Array, looks: int = 1) -> float:
-    """Percentage points between the drop that is seen on samples and its one-sided bound of 90 %; 0 where none changes.
+def drop_bound(before: Array, after: Array, looks: int = 1) -> float:
+    """Percentage points that are lost of as many other samples, by a one-sided bound of 90 %; 0 where nothing changes.
 
-    Of several networks that were looked at on the same samples, so many ``looks``, the one that is best there by chance is
-    chosen: the bound of the last one is that of 1 - 0.1 / looks (Bonferroni).
+    An approximation does not make a network better: more right decisions than before are chance. Of several networks that were
+    looked at on the same samples, so many ``looks``, the one that is best there by chance is chosen: the bound of the last one
+    is that of 1 - 0.1 / looks (Bonferroni). Half a sample is for counts being whole.
     """
     lost, won = float(np.sum(before & ~after)), float(np.sum(after & ~before))
-    errors = NormalDist().inv_cdf(1 - UNLIKELY / looks)
-    return 100 * errors * sqrt(max(0.0, lost + won - (lost - won) ** 2 / len(before))) / len(before)
+    spread = sqrt(max(0.0, lost + won - (lost - won) ** 2 / len(before)))
+    return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - UNLIKELY / looks) * spread - 0.5)) / len(before)

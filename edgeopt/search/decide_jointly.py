@@ -10,14 +10,14 @@ import numpy as np
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_interval
+from edgeopt.evaluate.intervals import drop_bound, drop_interval
 from edgeopt.forms.form import Evidence, Forms, Session
 from edgeopt.ir import Array, Graph
 from edgeopt.progress import stage
 from edgeopt.search.decide import decided
 from edgeopt.search.goal import Goal
 from edgeopt.search.joint import joint
-from edgeopt.search.limits import Figures, Limits
+from edgeopt.search.limits import Figures, Infeasible, Limits
 from edgeopt.search.pins import Allowance
 from edgeopt.search.remembered import Remembered, digest, spelled
 from edgeopt.search.result import Decision, Held
@@ -27,6 +27,7 @@ from edgeopt.search.table import Table, needs_energy
 from edgeopt.search.trials import Trials, compiled_outputs
 from edgeopt.target import Target
 
+PARTS = (0.5, 0.25)  # of the budget, for the searches after one that samples held out contradict
 ENOUGH = 600  # calls; with fewer, all of them choose: a third of them would say little
 
 
@@ -41,20 +42,40 @@ def decide_jointly(
 ) -> Decision:
     """The forms of all layers that take least of the objective, keep ``goal.limits``, and the budget on unseen samples.
 
-    A third of ``evaluation`` is held out for the final figure where there is enough. What is measured is remembered in the cache.
+    A third of ``evaluation`` is held out for the final figure where there is enough; where it says that samples that were not
+    seen may lose more than the budget, another search has only a part of that. What is measured is remembered in the cache.
     Raises Infeasible, with the nearest network found, for bounds that cannot be kept.
     """
     chosen, held = apart(evaluation, seed)
     space, reference, trials, table = opened_search(graph, evidence, chosen, goal, sessions, allowed)
     stage("verifying on the samples")
+    found = replace(_found(space, trials, table), reference=reference)
+    return found if held is None else _held_to(space, trials, table, found, held)
+
+
+def _held_to(space: Space, trials: Trials, table: Table, found: Decision, held: DataSet) -> Decision:
+    """``found`` with what ``held`` says of it, or what is found in a smaller budget where it says that too much may be lost."""
+    goal, reference = space.goal, found.reference
+    for looks, part in enumerate((*PARTS, 0.0), 1):
+        known = judged(space.graph, space.carried_out(found.solved), held, goal.target, goal.level)
+        found = replace(found, held=replace(known, looks=looks), max_drop=goal.max_drop, reference=reference)
+        if not part or trials.late or known.bound is None or known.bound <= goal.max_drop:
+            break
+        space.goal = replace(goal, max_drop=part * goal.max_drop)
+        try:
+            found = _found(space, trials, table)
+        except Infeasible:  # the bounds ask for more than can be sure
+            break
+    return found
+
+
+def _found(space: Space, trials: Trials, table: Table) -> Decision:
+    """What is chosen within the budget of ``space``."""
     choice = joint(space, trials, table)
     found, forms = decided(space, Start(space.first()), choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
-    made = replace(made, samples=chosen.samples, max_drop=goal.max_drop, reference=reference, tried=_tried(trials, table, forms))
-    if held is None:
-        return made
-    return replace(made, held=judged(space.graph, space.carried_out(made.solved), held, goal.target, goal.level))
+    return replace(made, samples=trials.data.samples, max_drop=space.goal.max_drop, tried=_tried(trials, table, forms))
 
 
 def opened_search(
@@ -117,7 +138,7 @@ def judged(exact: Graph, changed: Graph, held: DataSet, target: Target, level: i
     else:
         figures = metrics.accuracy(before, held.labels), metrics.accuracy(after, held.labels)
     if before[0].size == 1:
-        return Held(held.samples, *figures, None)
+        return Held(held.samples, *figures, None, None)
     wanted = metrics.decisions(before) if held.labels is None else held.labels
     pairs = metrics.decisions(before) == wanted, metrics.decisions(after) == wanted
-    return Held(held.samples, *figures, drop_interval(*pairs)[1])
+    return Held(held.samples, *figures, drop_interval(*pairs)[1], drop_bound(*pairs))

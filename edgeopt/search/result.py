@@ -20,15 +20,18 @@ LOSES = "loses too much"
 
 @dataclass(frozen=True)
 class Held:
-    """The metric ``before`` and ``after`` on ``samples`` that chose nothing, and the points that may be lost, by the interval of
+    """The metric ``before`` and ``after`` on ``samples`` that were kept apart, and the points that may be lost: ``reach`` by the
 
-    95 % of pairs; None where nothing decides.
+    interval of 95 % of pairs, ``bound`` by the one-sided one that a search is held to; None where nothing decides. The ``looks``
+    at them: of more than one, those before the last told the search to go back.
     """
 
     samples: int
     before: float
     after: float
     reach: float | None
+    bound: float | None
+    looks: int = 1
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class Decision:
     def _apart(self, held: Held) -> str:
         """What was measured on samples that the search did not see."""
         most = "" if held.reach is None else f", at most {held.reach:.2f} points lost (interval of 95 %)"
-        return f"{held.before:.2f} % -> {held.after:.2f} % on {held.samples} others that the search did not see{most}"
+        seen = "the search did not see" if held.looks == 1 else f"the search asked {held.looks} times"
+        return f"{held.before:.2f} % -> {held.after:.2f} % on {held.samples} others that {seen}{most}"
 
     def caution(self) -> str:
         """What to say where one sample weighs more than the budget, or than a point; "" where the samples are enough."""

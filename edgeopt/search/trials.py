@@ -13,7 +13,7 @@ import numpy as np
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, fitted
-from edgeopt.evaluate.intervals import drop_interval, drop_margin
+from edgeopt.evaluate.intervals import drop_bound, drop_interval
 from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
@@ -73,9 +73,9 @@ class Trials:
         return self.space.goal.end is not None and time.monotonic() > self.space.goal.end
 
     def bounded(self, forms: Forms, whenever: bool = False) -> float:
-        """Percentage points lost, with the margin that a one-sided bound of 90 % for samples that were not seen adds.
+        """Percentage points that are lost of as many samples that were not seen, by a one-sided bound of 90 %.
 
-        The margin grows with the networks that were within the budget by what is seen: one may be so by chance.
+        It grows with the networks that were within the budget by what is seen: one may be so by chance.
         Infinite for forms that are not known when the time is over, unless they may be tried ``whenever``; nothing where all
         layers are exact.
         """
@@ -87,7 +87,7 @@ class Trials:
         if isnan(drop) or drop > self.space.goal.max_drop:
             return inf if isnan(drop) else drop
         looks = self._looks.setdefault(names_of(forms), len(self._looks) + 1)
-        return drop + (0.0 if self.reference[0].size == 1 else drop_margin(*self._right(forms), looks))
+        return drop if self.reference[0].size == 1 else drop_bound(*self._right(forms), looks)
 
     def _right(self, forms: Forms) -> tuple[Array, Array]:
         """Which decisions are right of the exact network, and with these forms."""

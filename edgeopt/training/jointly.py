@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_interval, drop_margin
+from edgeopt.evaluate.intervals import drop_bound, drop_interval
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Graph
 from edgeopt.rewrite import Context
@@ -61,12 +61,12 @@ def trained_jointly(result: tuple[Graph, Decision | None], given: Given) -> tupl
     for recipe in _recipes(found):
         done = trained(given.original, Asked(recipe, given.train, chosen, given.target, given.context, budget.seed))
         made = carried_out(done.graph, done.found, given.context)
-        bytes_, lost = constants_bytes(made), _lost(done, made, chosen, given)
+        bytes_, lost = constants_bytes(made), drop_bound(*_pairs(done, made, chosen, given))
         shown = f"trained with {recipe.name}: {bytes_} bytes of constants, {constants_bytes(graph)} without training"
         if bytes_ < constants_bytes(graph) and lost <= budget.max_drop:
             add_note(made, shown)
             return made, _decided(done, made, chosen, held, found, given)
-        add_note(graph, f"{shown}, {lost:.2f} points lost with the margin for samples not seen: not taken")
+        add_note(graph, f"{shown}, {lost:.2f} points lost with a margin for samples not seen: not taken")
     return graph, found
 
 
@@ -83,11 +83,6 @@ def _pairs(done: Trained, made: Graph, data: DataSet, given: Given) -> tuple[Arr
     before, after = (metrics.decisions(compiled_outputs(g, data, given.target, level)) for g in (done.original, made))
     right = before if data.labels is None else data.labels
     return before == right, after == right
-
-
-def _lost(done: Trained, made: Graph, data: DataSet, given: Given) -> float:
-    """Percentage points, with the margin of the search."""
-    return done.found.before - done.found.after + drop_margin(*_pairs(done, made, data, given))
 
 
 def _decided(done: Trained, made: Graph, chosen: DataSet, held: DataSet | None, found: Decision, given: Given) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ import pytest
 import edgeopt
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_margin
+from edgeopt.evaluate.intervals import drop_bound
 from edgeopt.forms.form import Forms
-from edgeopt.search import trials
+from edgeopt.search import decide_jointly, trials
 from edgeopt.search.decide_jointly import ENOUGH, apart
+from edgeopt.search.joint import joint
 from edgeopt.search.limits import Limits
 from edgeopt.search.recipe import joint_recipe
+from edgeopt.search.result import Held
+from edgeopt.search.space import Space
 from edgeopt.target import target
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.test_exchange import classifier
@@ -110,14 +114,42 @@ def test_a_third_is_kept_apart_where_there_is_enough() -> None:
     assert apart(few, 1) == (few, None)
 
 
+def test_samples_held_out_send_the_search_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    budgets = list[float]()
+
+    def asked(space: Space, *rest: Any) -> Any:
+        budgets.append(space.goal.max_drop)
+        return joint(space, *rest)
+
+    monkeypatch.setattr(decide_jointly, "ENOUGH", 100)
+    monkeypatch.setattr(decide_jointly, "joint", asked)
+    monkeypatch.setattr(decide_jointly, "judged", lambda *given: Held(100, 90.0, 80.0, 15.0, 12.0))
+    made = compiled(prefer="size")
+    assert budgets == [1.0, 0.5, 0.25]
+    assert made.manifest["quantization"]["held"]["looks"] == 3
+    assert any("on 100 others that the search asked 3 times" in line for line in made.manifest["notes"])
+
+
 def test_a_margin_for_samples_that_are_not_seen() -> None:
     before = np.ones(400, bool)
     after = before.copy()
-    assert drop_margin(before, after) == 0.0
+    assert drop_bound(before, after) == 0.0
     after[:4] = False
-    lost, half = 1.0, 100 * 1.2816 * np.sqrt(4 - 16 / 400) / 400
-    assert drop_margin(before, after) == pytest.approx(half, rel=1e-4) and lost + half > 1.6
-    assert drop_margin(before, after, looks=10) == pytest.approx(half * 2.3263 / 1.2816, rel=1e-4)
+    spread = np.sqrt(4 - 16 / 400)
+    assert drop_bound(before, after) == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 400, rel=1e-4)
+    assert drop_bound(before, after, looks=10) == pytest.approx(100 * (4 + 2.3263 * spread - 0.5) / 400, rel=1e-4)
+    assert drop_bound(after, before) == pytest.approx(100 * (1.2816 * spread - 0.5) / 400, rel=1e-4)  # better is chance
+
+
+def test_the_margin_holds_for_nine_of_ten_networks_that_were_judged_by_it() -> None:
+    """Of networks that change decisions at any rate, as many to right as to wrong, those within the bound keep it elsewhere."""
+    rng, kept = np.random.default_rng(0), list[bool]()
+    for rate in np.repeat([0.002, 0.005, 0.01, 0.02, 0.04], 400):
+        seen, unseen = rng.random((2, 250, 2)) < [[[0.5, rate]]]  # right before, and changed
+        before, after = ([s[:, 0], s[:, 0] ^ s[:, 1]] for s in (seen, unseen))
+        if drop_bound(*before) <= 1.0:
+            kept.append(100 * float(np.mean(after[0]) - np.mean(after[1])) <= 1.0)
+    assert len(kept) > 400 and np.mean(kept) >= 0.9
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
