@@ -40,12 +40,12 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it() -> None:
-    whole, single = compiled(prefer="size"), compiled(quantize="w8a8")
+    whole, single = compiled(prefer="size", onnx=False), compiled(quantize="w8a8", onnx=False)
     record, free = whole.manifest["quantization"], whole.manifest["limits"]["figures"]
     assert record["before"] - record["after"] <= 1.0
     assert len(whole.files["weights.bin"]) < len(single.files["weights.bin"])
     bound = int(1.1 * free["size"])
-    kept = compiled(prefer="speed", max_size=bound)
+    kept = compiled(prefer="speed", max_size=bound, onnx=False)
     assert kept.manifest["limits"]["figures"]["size"] <= bound
     assert kept.manifest["limits"]["given"] == {"size": bound}
 
