@@ -53,8 +53,8 @@ def tune(
 
     ``recipe`` names one that is shipped, or a TOML file. Labels in ``train`` are followed beside the outputs of the model;
     without any, these alone are. A tenth of the samples is held out. ``data`` is for measuring alone. ``epochs`` and ``batch``
-    stand in for those of the recipe; ``minutes`` lets there be fewer epochs, as many as fit at the pace of the first steps. In
-    ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
+    stand in for those of the recipe, which then has no least number of steps; ``minutes`` lets there be fewer epochs, as many as
+    fit at the pace of the first steps. In ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
     ``listener`` is told of steps. ``teacher`` is a network that is followed in place of the model itself, with the same inputs
     and outputs, as where the model is a smaller student. Raises EdgeoptError for data that does not fit, a graph that cannot be
     trained, and without the extra ``edgeopt[tune]``.
@@ -72,7 +72,8 @@ def tune(
     graph = model if isinstance(model, Graph) else load(model, shapes, None, None)
     size = constants_size(graph)
     wanted = read_recipe(recipe)
-    wanted = replace(wanted, epochs=wanted.epochs if epochs is None else epochs, batch=batch or wanted.batch)
+    steps = wanted.steps if epochs is None and batch is None else 0
+    wanted = replace(wanted, epochs=wanted.epochs if epochs is None else epochs, batch=batch or wanted.batch, steps=steps)
     followed = teacher if teacher is None or isinstance(teacher, Graph) else load(teacher, shapes, None, None)
     asked = Asked(wanted, train, data, facts, context, seed, checkpoints, listener, followed, minutes)
     done = trained(graph, asked)

@@ -108,4 +108,3 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
     forms = forms_of(table, found)
     start = budget.Choice(forms, (), 0.0)
     return exchange(forms, start, known, measure, trials.space.goal.max_drop).forms
-

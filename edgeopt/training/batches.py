@@ -14,6 +14,7 @@ from edgeopt.ir import Array, Graph
 from edgeopt.training.augmentation import Augmentation, changed
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 2000
+SMALLEST, FEWEST_STEPS = 16, 8  # samples of a batch that is made smaller, for so many steps an epoch
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def _order(seed: int, epoch: int, count: int) -> Array:
     return np.asarray(np.random.default_rng([seed, epoch]).permutation(count))
 
 
-def split(data: DataSet, graph: Graph, batch: int, seed: int, augmentation: Augmentation) -> Batches:
-    """Hold a random part out.
+def split(data: DataSet, graph: Graph, batch: int, seed: int, augmentation: Augmentation, smaller: bool = False) -> Batches:
+    """Hold a random part out. Batches may be ``smaller`` where there are few samples, so that an epoch has some steps.
 
     Raises EdgeoptError for too few samples, labels of a single class, values that are not finite, inputs that cannot be changed.
     """
@@ -71,9 +72,8 @@ def split(data: DataSet, graph: Graph, batch: int, seed: int, augmentation: Augm
             raise EdgeoptError(f"input '{value.name}' is {value.type}: only maps can be augmented")
     order = np.random.default_rng([seed, 0x5EED]).permutation(len(data))
     cut = max(1, min(int(HELD_OUT * len(data)), MOST_HELD_OUT))
-    return Batches(
-        data.take(np.sort(order[cut:])), data.take(np.sort(order[:cut])), min(batch, len(data) - cut), seed, augmentation
-    )
+    batch = min(batch, max(SMALLEST, len(data) // FEWEST_STEPS)) if smaller else min(batch, len(data) - cut)
+    return Batches(data.take(np.sort(order[cut:])), data.take(np.sort(order[:cut])), batch, seed, augmentation)
 
 
 def calls(arrays: Mapping[str, Array], graph: Graph) -> dict[str, Array]:

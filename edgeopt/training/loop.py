@@ -30,12 +30,14 @@ from edgeopt.training.losses import Loss
 from edgeopt.training.network import Hooks, run
 from edgeopt.training.operators.definition import Traced
 from edgeopt.training.phase import Key, Phase, State
+from edgeopt.training.unused import without_unused
 from edgeopt.training.watch import Watch
 
 WARM_UP = 0.05  # of the steps
 LAST_RATE = 0.01  # of the highest
 EPSILON, CLIP = 1e-6, 1.0
 STATISTIC_PARTS = 16
+USUAL_WEIGHT, SLOWEST = 0.1, 1e-3  # root mean square of weights that move at the rate of a phase, and the least part of it
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ class Task:
     patience: int = 0
 
 
+def pace(key: Key, array: Array) -> np.float32:
+    """How fast a parameter moves, for the rate of a phase: small weights in proportion to their size, since Adam moves all alike.
+
+    Those that read images of 0 to 255 would be gone after a few steps.
+    """
+    kept = np.asarray(array)[np.asarray(array) != 0]
+    if "weight" not in key[:-1] or not len(kept):
+        return np.float32(1)
+    return np.float32(np.clip(np.sqrt(np.mean(np.square(kept))) / USUAL_WEIGHT, SLOWEST, 1.0))
+
+
 class Loop:
     """``phase`` at work on ``layers`` for ``steps`` steps, which may change until the first; ``done`` are behind it."""
 
@@ -66,6 +79,7 @@ class Loop:
         self.state = State(*({k: jnp.asarray(a) for k, a in part.items()} for part in (state.trained, state.bound)))
         self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam(eps=EPSILON))
         self._adam = self._optimizer.init(self.state.trained)
+        self._paces = {key: pace(key, array) for key, array in state.trained.items()}
         self._stepped = jax.jit(self._step)
         self._teacher = as_it_is(task.original, task.wanted)
         self._watch = Watch(task.patience, phase.settled, self.state)
@@ -120,7 +134,7 @@ class Loop:
     ) -> tuple[Any, Any, Traced]:
         loss, slopes = jax.value_and_grad(self._loss)(trained, bound, feed, wanted, labels)
         updates, adam = self._optimizer.update(slopes, adam, trained)
-        return optax.apply_updates(trained, jax.tree.map(lambda u: -rate * u, updates)), adam, loss
+        return {key: array - rate * self._paces[key] * updates[key] for key, array in trained.items()}, adam, loss
 
     def _loss(self, trained: Any, bound: Any, feed: Any, wanted: Any, labels: Any) -> Traced:
         state, loss = State(trained, bound), self._task.loss
@@ -131,6 +145,11 @@ class Loop:
     def finish(self) -> None:
         """Leave in the layers what was trained; batch normalisation is folded by statistics of the training samples."""
         self.state = self._watch.chosen(self.state)
+        self._end()
+        if self._phase.thins:
+            without_unused(self._layers)
+
+    def _end(self) -> None:
         if not any(key[0] == "scale" for key in self.state.trained):
             self._phase.end(self.state, self._layers)
             return

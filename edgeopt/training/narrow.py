@@ -1,7 +1,7 @@
-"""Where training begins with weights of few values: on the grids that err least.
+"""Weights of two bits, three values or two, for layers that compute in bytes: where their training begins.
 
-Weights of two bits, three values or two are for layers that compute in bytes. They are codes of int8 that take few values: the
-kernels are those of int8, and the file of weights, which is coded by entropy, holds two bits or less of each.
+They are codes of int8 that take few values: kernels are those of int8, and the file of weights, which is coded by entropy, holds
+two bits or less of each.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import QuantizedWeight
 
 BASE = "w8a8"
-BITS = 8  # of codes, of fewer of which the extremes of a channel are no good ends of its grid
 NARROW = {"w2a8": (-2, 1), "ternary": (-1, 1), "binary": (-1, 1)}  # form -> codes, on the grid that BASE has
 SHARES = np.linspace(0.1, 1.0, 37)  # of the step whose highest code is the largest weight of a channel; tried
 
 
 def narrowed(made: QuantizedWeight, weight: Array, form: str) -> QuantizedWeight:
-    """The float ``weight`` on the grid of few codes that errs least, in place of what was ``made`` of it."""
-    low, high = NARROW.get(form, (made.grid.low, made.grid.high))
+    """The float ``weight`` on the grid of few codes that errs least, in place of what was ``made`` of it in bytes."""
+    low, high = NARROW[form]
     grid = replace(made.grid, low=low, high=high)
     if form == "binary":
         grid = replace(grid, scale=_per_channel(np.abs(weight), made.grid, "mean"))

@@ -34,6 +34,7 @@ class Phase(ABC):
     rate: float  # of learning, at its highest
     settled: float = 0.0  # progress from which on the network is what it has to be: before, no state is one to keep
     reads: Sequence[str] = ()  # values inside the network that the loss looks at
+    thins: bool = False  # whether channels that nothing reads at the end are gone
 
     @abstractmethod
     def begin(self, layers: Layers) -> State:

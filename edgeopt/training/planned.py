@@ -10,11 +10,11 @@ from edgeopt.forms.form import Evidence, Form, Session
 from edgeopt.forms.product_quantize.rates import RATES
 from edgeopt.forms.product_quantize.session import INT8, ProductPlan
 from edgeopt.forms.product_quantize.technique import ProductQuantize
-from edgeopt.forms.quantize.technique import DEFAULT, unrepaired_session
+from edgeopt.forms.quantize.technique import DEFAULT, plain_session
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.ops.grids import QuantizationPlan
 from edgeopt.training.layers import Layers
-from edgeopt.training.narrow import BASE, BITS, NARROW, narrowed
+from edgeopt.training.narrow import BASE, NARROW, narrowed
 from edgeopt.training.recipe import TrainingRecipe
 
 ANY_OPSET = {"prune": ["unstructured-50"]}  # a form that needs no operator, for graphs whose opset may stay as it is
@@ -36,7 +36,7 @@ class Planner:
     def __init__(self, recipe: TrainingRecipe, evidence: Evidence) -> None:
         ((self._technique, keys),) = keys_of(recipe).items()
         self._recipe, product = recipe, self._technique == "product_quantize"
-        self.session: Session = ProductQuantize().open(evidence, keys) if product else unrepaired_session(evidence, keys)
+        self.session: Session = ProductQuantize().open(evidence, keys) if product else plain_session(evidence, *keys)
 
     def __call__(self, layers: Layers) -> QuantizationPlan:
         """The plan for the weights as they are; codewords are left in the ``tables`` of the layers."""
@@ -48,7 +48,7 @@ class Planner:
         plan = replace(plan, weights={name: made for name, made in plan.weights.items() if name not in tables})
         for name, form in wanted.items():
             layers.forms[name].append(form)
-            if name in plan.weights and (form in NARROW or plan.weights[name].grid.bits < BITS):
+            if form in NARROW and name in plan.weights:
                 plan.weights[name] = narrowed(plan.weights[name], layers.constants[name, 1] * layers.kept(name), form)
         layers.tables = tables
         return plan

@@ -35,7 +35,7 @@ PATIENCE = 6
 FOLDER = Path(__file__).parent / "recipes"
 PHASES: tuple[type[Any], ...] = (Finetune, Prune, Quantize, Share, Lookup, Exits)
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in PHASES}
-STEPS = ("about", "epochs", "batch", "augmentation", "teacher", "patience", "phase")
+STEPS = ("about", "epochs", "steps", "batch", "augmentation", "teacher", "patience", "phase")
 KEYS = (*STEPS, "shift", "structure", "forms", "ends", "exits", "max_drop")
 FORMS = (*SCHEMES, *NARROW, *RATES, INT8)
 
@@ -44,6 +44,7 @@ FORMS = (*SCHEMES, *NARROW, *RATES, INT8)
 class TrainingRecipe:
     """``phases`` share ``epochs``. ``forms``: pattern -> form of quantization; ``ends``: that of the first and last layer.
 
+    There are ``steps`` at least, however few samples there are, which are then trained on in smaller batches; 0 for as it comes.
     ``teacher`` is the weight of the outputs of the original network beside labels, from 0 to 1.
     ``structure`` lists forms of techniques that replace layers before anything is trained, as for ``--forms``.
     A phase ends when ``patience`` looks at held-out samples in a row see nothing better; 0 for never. ``exits`` is the form of
@@ -63,6 +64,7 @@ class TrainingRecipe:
     patience: int = PATIENCE
     exits: str = ""
     max_drop: float = 1.0
+    steps: int = 0
 
     def form(self, layer: str) -> str | None:
         """The form of quantization that a layer takes; None for float."""
@@ -98,6 +100,7 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
         int(_number(where, content, "patience", PATIENCE)),
         _word(where, "exits", content["exits"], tuple(EarlyExit().form_keys())) if "exits" in content else "",
         _number(where, content, "max_drop", 1.0),
+        int(_number(where, content, "steps", 0)),
     )
     _require_forms(where, made)
     return made

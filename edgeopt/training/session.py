@@ -32,7 +32,7 @@ from edgeopt.training.recipe import TrainingRecipe
 from edgeopt.training.seen_before import seen_before
 from edgeopt.training.train import train
 
-CALIBRATION = 512
+CALIBRATION = 128  # samples, on which grids start and structures are fitted; training makes up for the rest
 SAVE_SECONDS = 20.0
 
 
@@ -43,7 +43,7 @@ def trained(graph: Graph, asked: Asked) -> Trained:
     original = _teacher(graph, asked)
     samples, evaluation = _read(asked.train, graph), None if asked.data is None else _read(asked.data, graph)
     require_trainable(graph)
-    batches = split(samples, graph, fitting(graph, recipe.batch), asked.seed, recipe.augmentation)
+    batches = split(samples, graph, fitting(graph, recipe.batch), asked.seed, recipe.augmentation, recipe.steps > 0)
     calibration = batches.training.subset(CALIBRATION)
     if recipe.structure:
         graph = _restructured(graph, asked, calibration)
@@ -62,7 +62,7 @@ def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) ->
     """Train the layers; in how many steps."""
     if not asked.recipe.phases:
         return 0
-    steps = max(1, round(asked.recipe.epochs * batches.steps_an_epoch))
+    steps = max(1, asked.recipe.steps, round(asked.recipe.epochs * batches.steps_an_epoch))
     task, store = _task(layers.graph, original, batches, asked.recipe), _store(asked, layers, original, batches)
     with freed_memory_kept():
         return train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)

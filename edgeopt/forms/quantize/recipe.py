@@ -38,18 +38,17 @@ Judge = Callable[[Graph, Overlay], float]
 class Recipe:
     """How grids and codes are found: a calibration rule, whether weights make up for their rounded inputs, and whether the
 
-    channels of the activations are equalised first. What is not ``repaired`` is rounded to nearest.
+    channels of the activations are equalised first.
     """
 
     method: str = PRODUCT
     compensate: bool = False
     equalize: bool = False
-    repaired: bool = True
 
     @property
     def repairs(self) -> Repairs:
         """The repairs of this recipe."""
-        return Repairs(adaptive=self.repaired, compensate=self.compensate, correct_bias=self.repaired)
+        return Repairs(compensate=self.compensate)
 
     def prepare(self, graph: Graph, data: DataSet) -> None:
         """Equalise ``graph``, whose outputs stay, by what is seen on ``data``, if that is part of the recipe."""

@@ -246,22 +246,17 @@ def _able(evidence: Evidence) -> list[str]:
     return [n.name for n in quantizable_nodes(evidence.graph) if n.name not in evidence.exact]
 
 
-def plain_session(evidence: Evidence, key: str) -> QuantizeSession:
-    """A session with the usual recipe in place of one that is chosen on the data: for looking at layers one by one."""
-    coarse = LIMITS.get(scheme(key).weights, (0, 1))[1] <= 7
-    return _session_with(Recipe(compensate=coarse), evidence, [key])
+def plain_session(evidence: Evidence, *keys: str) -> QuantizeSession:
+    """A session with the usual recipe in place of one that is chosen on the data: for looking at layers, or training them.
 
-
-def unrepaired_session(evidence: Evidence, keys: Sequence[str]) -> QuantizeSession:
-    """A session whose weights are rounded to nearest: for those who train them. Raises EdgeoptError for infinite weights."""
-    refuse_infinite([*quantizable_nodes(evidence.graph), *recurrent_nodes(evidence.graph)])
-    return _session_with(Recipe("mse", repaired=False), evidence, keys)
-
-
-def _session_with(recipe: Recipe, evidence: Evidence, keys: Sequence[str]) -> QuantizeSession:
+    Raises EdgeoptError for weights that are not finite.
+    """
     assert evidence.calibration is not None
+    refuse_infinite([*quantizable_nodes(evidence.graph), *recurrent_nodes(evidence.graph)])
     technique = Quantize()
-    return QuantizeSession(technique, evidence, tuple(technique.schemes(evidence, keys)), evidence.calibration, recipe)
+    schemes = tuple(technique.schemes(evidence, keys))
+    recipe = Recipe(compensate=any(LIMITS.get(s.weights, (0, 1))[1] <= 7 for s in schemes))
+    return QuantizeSession(technique, evidence, schemes, evidence.calibration, recipe)
 
 
 def _without_data(technique: Quantize, evidence: Evidence, schemes: tuple[QuantizationScheme, ...]) -> QuantizeSession:

@@ -48,6 +48,7 @@ class Prune(Phase):
 
     def begin(self, layers: Layers) -> State:
         """Weights and biases, all of which stay at first."""
+        self.thins = PATTERNS[self.pattern] == Units()  # blocks and windows have to stay where they are
         self._nodes = [n for n in layers.nodes if fits(n, PATTERNS[self.pattern])]
         self._work = {n.name: max(1.0, float(macs(n) or 1) / layers.constants[n.name, 1].size) for n in self._nodes}
         return State(weights(layers), {("mask", n.name): layers.kept(n.name).astype(np.float32) for n in self._nodes})

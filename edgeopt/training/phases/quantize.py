@@ -1,8 +1,8 @@
 """Quantisation-aware training: weights and what layers read are rounded on the way, and the steps of the grids are trained.
 
 Rounding passes the gradient on as it is (straight-through), so that the gradient of a step is that of Esser et al., Learned Step
-Size Quantization, 2020, equation 3; the logarithms of steps are trained, so that they stay positive. Grids start from the plan
-that the technique makes without training.
+Size Quantization, 2020, equation 3; the logarithms of steps are trained, so that they stay positive. Grids, weights and biases
+start from the plan that the technique makes and repairs without training: nearest codes of four bits may say nothing any more.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Quantize(Phase):
     normalized: bool = False
     _plan: QuantizationPlan = field(default_factory=QuantizationPlan)
     _shared: dict[str, Key] = field(default_factory=dict)  # the step of each rounded value
+    _reads: dict[str, str] = field(default_factory=dict)  # the rounded value that a layer multiplies
 
     def begin(self, layers: Layers) -> State:
         """Weights, biases, and a step for each channel and for each grid of values."""
@@ -42,6 +43,8 @@ class Quantize(Phase):
         self._plan, trained = layers.planner(layers), weights(layers)
         for name, made in self._plan.weights.items():
             trained["step", name] = np.log(made.grid.scale).astype(np.float32)
+            if made.grid.high > 1:  # of fewer values the plan holds those that are nearest, which repairs know nothing of
+                trained["weight", name] = made.array
             if made.bias is not None:
                 trained["bias", name] = made.bias.astype(np.float32)
         keys: dict[int, Key] = {}
@@ -49,14 +52,19 @@ class Quantize(Phase):
             key = keys.setdefault(id(grid), ("grid", value))
             self._shared[value] = key
             trained.setdefault(key, np.log(grid.scale).astype(np.float32))
+        reads = {n.name: n.inputs[0].name for n in layers.nodes if n.inputs[0] is not None}
+        self._reads = {name: reads[name] for name in self._plan.weights if reads.get(name) in self._shared}
         return State(trained, masks(layers))
 
     def constants(self, state: State) -> Parameters:
-        """Weights rounded to their grids."""
+        """Weights rounded to their grids, biases to that of the sums, whose step is coarse where codes have few bits."""
         made = masked(state)
         for name, weight in self._plan.weights.items():
             step = jnp.exp(_shaped(state.trained["step", name], weight.grid, made[name, 1].ndim))
             made[name, 1] = (_signed if _is_binary(weight) else _on_grid)(made[name, 1], step, weight.grid)
+            if name in self._reads and (name, 2) in made:
+                unit = jnp.exp(state.trained["step", name] + state.trained[self._shared[self._reads[name]]])
+                made[name, 2] = _whole(made[name, 2] / unit) * unit
         return made
 
     def rounded(self, state: State) -> Rounding | None:
@@ -111,7 +119,12 @@ def _on_grid(array: Traced, step: Traced, grid: Quantizer) -> Traced:
     """Rounded to the grid; the gradient goes through where codes are not cut off."""
     zero = float(np.asarray(grid.zero).reshape(-1)[0])
     codes: Any = jnp.clip(array / step, grid.low - zero, grid.high - zero)
-    return (codes + lax.stop_gradient(jnp.rint(codes) - codes)) * step
+    return _whole(codes) * step
+
+
+def _whole(array: Traced) -> Traced:
+    """Rounded, with the gradient of what it was."""
+    return array + lax.stop_gradient(jnp.rint(array) - array)
 
 
 def _signed(array: Traced, step: Traced, grid: Quantizer) -> Traced:
