@@ -19,6 +19,7 @@ from onnx_graphsurgeon.util.exception import OnnxGraphSurgeonException
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend.declared import body_type, claim_outputs, without_dims
 from edgeopt.frontend.functions import own_name
+from edgeopt.frontend.node_names import NodeNames
 from edgeopt.frontend.stored import StoredTensor, apart, densify
 from edgeopt.frontend.unread import name_unread
 from edgeopt.ir import OWN_DOMAIN, Attribute, Graph, Node, TensorType, Value, dtype_name
@@ -38,7 +39,7 @@ def build_graph(model: ModelProto, folder: Path | None) -> Graph:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     producer = (model.producer_name, model.producer_version)
     graph = Graph(opsets=opsets, ir_version=model.ir_version, metadata=metadata, producer=producer)
-    builder = _Builder(folder, set())
+    builder = _Builder(folder, set(), NodeNames(model.graph))
     builder.fill(graph, source, model.graph, {})
     claim_outputs(graph, model.graph)
     # Names such as 'conv~5' come from an earlier compilation; new ones must not meet them.
@@ -51,6 +52,7 @@ def build_graph(model: ModelProto, folder: Path | None) -> Graph:
 class _Builder:
     folder: Path | None
     names: set[str]
+    nodes: NodeNames
 
     def fill(self, graph: Graph, source: gs.Graph, proto: GraphProto, outer: Scope) -> None:
         """Fill ``graph``; ``outer`` holds the values of the enclosing graphs by their name in the file."""
@@ -97,7 +99,8 @@ class _Builder:
         outputs = [self.define(scope, outer, name, without_dims(types.get(name))) for name in proto.output]
         op = own_name(source.op) if proto.domain == OWN_DOMAIN else ""
         metadata = {entry.key: entry.value for entry in proto.metadata_props}
-        graph.insert(Node(op or source.op, inputs, outputs, attributes, proto.domain, source.name, metadata))
+        name = self.nodes.name(source.name, source.op)
+        graph.insert(Node(op or source.op, inputs, outputs, attributes, proto.domain, name, metadata))
 
     def attribute(self, graph: Graph, source: gs.Node, proto: AttributeProto, scope: Scope) -> Attribute:
         value = source.attrs.get(proto.name)
