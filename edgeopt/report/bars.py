@@ -5,24 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-WIDTH, LABEL, ROW, BAR = 400, 16, 50, 14  # LABEL: the height of the line with the name, above the bars
+WIDTH, LABEL, GAP, BAR = 400, 16, 6, 14  # LABEL: the height of the line with the name, above the bars
 SCALE = WIDTH - 90
 LONGEST = 56
 
 
-def bars(rows: Sequence[tuple[str, float, float]], unit: str = "µs") -> str:
-    """One row for each (label, before, after); a value of 0 draws nothing. ``after`` is marked where it exceeds ``before``."""
+def bars(rows: Sequence[tuple[str, float, float]], unit: str = "µs", nothing: str = "") -> str:
+    """One row for each (label, before, after); a value of 0 draws no bar. ``after`` is marked where it exceeds ``before``.
+
+    A row without bars says ``nothing``.
+    """
     most = max((max(before, after) for _, before, after in rows), default=0.0) or 1.0
-    parts = [_row(i, label, before, after, most, unit) for i, (label, before, after) in enumerate(rows)]
-    return f'<svg viewBox="0 0 {WIDTH} {ROW * len(rows) + 6}" role="img" style="max-width:36rem">{"".join(parts)}</svg>'
+    parts, top = [], 4
+    for label, before, after in rows:
+        parts.append(_row(top, label, before, after, most, unit) if before or after else _empty(top, label, nothing))
+        top += LABEL + BAR * max(1, (before > 0) + (after > 0)) + GAP
+    return f'<svg viewBox="0 0 {WIDTH} {top + 2}" role="img" style="max-width:36rem">{"".join(parts)}</svg>'
 
 
-def _row(index: int, label: str, before: float, after: float, most: float, unit: str) -> str:
-    top, worse = ROW * index + 4, before and after > before
-    short = label if len(label) <= LONGEST else f"…{label[1 - LONGEST :]}"
-    text = f'<text x="0" y="{top + 11}">{escape(short)}<title>{escape(label)}</title></text>'
+def _row(top: int, label: str, before: float, after: float, most: float, unit: str) -> str:
+    worse = before and after > before
     first = _bar(top + LABEL, before, most, "before", unit)
-    return text + first + _bar(top + LABEL + (BAR if before else 0), after, most, "bad" if worse else "after", unit)
+    second = _bar(top + LABEL + (BAR if before else 0), after, most, "bad" if worse else "after", unit)
+    return _label(top, label) + first + second
+
+
+def _label(top: int, label: str) -> str:
+    short = label if len(label) <= LONGEST else f"…{label[1 - LONGEST :]}"
+    return f'<text x="0" y="{top + 11}">{escape(short)}<title>{escape(label)}</title></text>'
+
+
+def _empty(top: int, label: str, nothing: str) -> str:
+    return f'{_label(top, label)}<text class="soft" x="0" y="{top + LABEL + BAR - 3}">{escape(nothing)}</text>'
 
 
 def _bar(top: int, value: float, most: float, kind: str, unit: str) -> str:
@@ -30,4 +44,8 @@ def _bar(top: int, value: float, most: float, kind: str, unit: str) -> str:
         return ""
     width = max(1.0, SCALE * value / most)
     bar = f'<rect class="{kind}" x="0" y="{top}" width="{width:.1f}" height="{BAR - 1}"/>'
-    return f'{bar}<text x="{width + 6:.1f}" y="{top + BAR - 3}">{value:,.3g} {unit}</text>'
+    return f'{bar}<text x="{width + 6:.1f}" y="{top + BAR - 3}">{_said(value)} {unit}</text>'
+
+
+def _said(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-WIDTH, ROW, LEFT, MOST = 360, 30, 96, 400  # units of the picture, and nodes that are drawn
+WIDTH, ROW, LEFT, MOST = 440, 30, 96, 400  # units of the picture, and nodes that are drawn
+LETTERS = 42  # of a node, in the widest of the usual fonts
 INTEGER = ("Quant", "SparseQuant", "Lookup", "QLinear")
 STEP = 7  # between the lines of connections that pass by nodes
 
@@ -20,7 +21,7 @@ def drawing(manifest: Mapping[str, Any]) -> str:
     boxes = [_box(index, node, forms.get(_stem(node["name"]), "")) for index, node in enumerate(shown)]
     lines = [_line(source, index) for index, node in enumerate(shown) for source in node["reads"]]
     height = ROW * len(shown) + 8
-    body = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" style="max-width:30rem">{"".join([*lines, *boxes])}</svg>'
+    body = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" style="max-width:36rem">{"".join([*lines, *boxes])}</svg>'
     left = len(nodes) - len(shown)
     return body + (f'<p class="about">and {left} more</p>' if left else "")
 
@@ -51,7 +52,7 @@ def _box(index: int, node: Mapping[str, Any], form: str) -> str:
     top, kind = ROW * index + 4, _kind(node, form)
     title = escape(f"{node['op']} '{node['name']}': {node['output']}{f', {form}' if form else ''}")
     text = node["op"] + (f" {form}" if form and form != "float32" else "")
-    name = _short(_stem(node["name"]), 37 - len(text))
+    name = _short(_stem(node["name"]), LETTERS - len(text))
     box = f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{WIDTH - LEFT - 4}" height="{ROW - 8}" rx="4"/>'
     label = f'<text x="{LEFT + 8}" y="{top + 15}" class="on">{escape(text)} <tspan class="soft">{escape(name)}</tspan></text>'
     return f"<g>{box}{label}<title>{title}</title></g>"
@@ -72,17 +73,34 @@ def _line(source: int, index: int) -> str:
     return f'<path class="edge" d="M{LEFT} {top}{down}{back}"/>'
 
 
+HIGH, UNDER = 150, 20  # of the arena, and of the line below it
+LEGIBLE = (60, 14)  # width and height of a block that has room for its size
+
+
 def timeline(buffers: Sequence[Sequence[int]], steps: int, arena: int) -> str:
     """The arena over the steps: each buffer (offset, size, first, last) from its first step to its last; "" without any."""
     if not buffers or not arena:
         return ""
-    wide, high = WIDTH / max(1, steps), 150
-    rows = [
-        f'<rect class="{"after" if i % 2 else "before"} frame" x="{wide * first:.2f}" '
-        f'y="{high - high * (offset + size) / arena:.2f}" '
-        f'width="{wide * (last - first + 1):.2f}" height="{max(0.5, high * size / arena):.2f}">'
-        f"<title>{size:,} bytes at {offset:,}, steps {first} to {last}</title></rect>"
-        for i, (offset, size, first, last) in enumerate(buffers)
-    ]
-    axis = f'<text x="0" y="{high + 14}">step 0</text><text x="{WIDTH}" y="{high + 14}" text-anchor="end">{steps - 1}</text>'
-    return f'<svg viewBox="0 0 {WIDTH} {high + 20}" role="img" style="max-width:40rem">{"".join(rows)}{axis}</svg>'
+    blocks = [_block(i, buffer, WIDTH / max(1, steps), HIGH / arena) for i, buffer in enumerate(buffers)]
+    below = HIGH + 14
+    axis = (
+        f'<text x="0" y="{below}">step 0</text><text x="{WIDTH}" y="{below}" text-anchor="end">{steps - 1}</text>'
+        f'<text x="{WIDTH / 2:.0f}" y="{below}" text-anchor="middle">{arena:,} bytes high</text>'
+    )
+    border = f'<path class="edge" d="M0 0H{WIDTH}V{HIGH}H0Z"/>'
+    body = "".join([border, *blocks, axis])
+    return f'<svg viewBox="0 0 {WIDTH} {HIGH + UNDER}" role="img" style="max-width:44rem">{body}</svg>'
+
+
+def _block(index: int, buffer: Sequence[int], wide: float, high: float) -> str:
+    """A buffer: ``wide`` is a step, ``high`` a byte. Its size stands in it where there is room."""
+    offset, size, first, last = buffer
+    x, width, height = wide * first, wide * (last - first + 1), max(0.5, high * size)
+    y = HIGH - high * (offset + size)
+    title = f"<title>{size:,} bytes at {offset:,}, steps {first} to {last}</title>"
+    place = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}"'
+    made = f'<rect class="{"after" if index % 2 else "before"} frame" {place}>{title}</rect>'
+    if width < LEGIBLE[0] or height < LEGIBLE[1]:
+        return made
+    middle = f'x="{x + width / 2:.1f}" y="{y + height / 2 + 4:.1f}" text-anchor="middle"'
+    return f'<g>{made}<text class="on" {middle}>{size:,}</text></g>'

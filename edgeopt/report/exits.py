@@ -14,9 +14,14 @@ NAMES = {"plain": "without exits", "with_exits": "with exits"}
 def exit_rows(record: Mapping[str, Any]) -> list[Row]:
     """One for each exit, and the end; on samples that chose nothing."""
     seen, depths = record["reported"], [*(e["depth"] for e in record["exits"]), record["end"]]
-    names = [*(f"exit {number}, {e['value']}" for number, e in enumerate(record["exits"])), "the end"]
+    names = [*(f"exit {number}{_behind(e['value'])}" for number, e in enumerate(record["exits"])), "the end"]
     rows = zip(names, depths, seen["shares"], seen["accuracies"], strict=True)
     return [(name, f"{100 * depth:.1f}", f"{100 * share:.1f}", f"{right:.2f}") for name, depth, share, right in rows]
+
+
+def _behind(value: str) -> str:
+    """The value behind which samples leave; one that a pass named says nothing to a reader."""
+    return "" if "~" in value else f", behind {value}"
 
 
 def latency_rows(latency: Mapping[str, Any]) -> list[Row]:

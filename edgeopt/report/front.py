@@ -13,7 +13,7 @@ from edgeopt.report.scatter import Dot, scatter
 Record = Mapping[str, Any]
 FIGURES = {"latency": ("ms", 1e3), "size": ("kB stored", 1e-3), "energy": ("mJ, estimated", 1e3), "memory": ("kB of RAM", 1e-3)}
 COLUMNS = ("", "accuracy %", "unseen %", "ms", "kB stored", "mJ", "kB of RAM", "forms")
-KINDS = ("front", "exact network", "other recipes")
+KINDS = ("front", "exact network", "other tools")
 
 
 def front_page(found: Record, others: Sequence[Record] = ()) -> str:
@@ -25,21 +25,27 @@ def front_page(found: Record, others: Sequence[Record] = ()) -> str:
     for figure, (unit, factor) in FIGURES.items():
         body.append(section(f"Accuracy against {figure}", _plot(found, others, figure, unit, factor)))
     rows = [row(str(k), point) for k, point in enumerate(found["points"])]
-    rows += [row(str(point.get("name", "")), point) for point in others]
+    rows += [row(f"{_letter(k)}: {point.get('name', '')}", point) for k, point in enumerate(others)]
     points = table(COLUMNS, [*rows, row("exact", found["exact"])], {1, 2, 3, 4, 5, 6})
     body.append(section("Points", f'<div class="points">{points}</div>'))
     return document(f"front of {found['model']}", body)
 
 
 def _plot(found: Record, others: Sequence[Record], figure: str, unit: str, factor: float) -> str:
-    groups = (found["points"], [found["exact"]], [o for o in others if figure in o])
+    named = [(_letter(k), other) for k, other in enumerate(others) if figure in other]
+    groups = ([("", point) for point in found["points"]], [("", found["exact"])], named)
     dots = [
-        Dot(factor * p[figure], p["accuracy"], _title(p), kind)
+        Dot(factor * p[figure], p["accuracy"], _title(p), kind, label)
         for kind, group in enumerate(groups)
-        for p in group
+        for label, p in group
         if p[figure] > 0
     ]
-    return scatter(dots, Axis(unit, True), Axis("accuracy, %"), KINDS[: 3 if others else 2])
+    return scatter(dots, Axis(unit, True), Axis("accuracy, %"), KINDS[: 3 if named else 2])
+
+
+def _letter(number: int) -> str:
+    """a, b, c and so on: how a picture names what other tools made."""
+    return chr(ord("a") + number % 26) * (1 + number // 26)
 
 
 def _title(point: Record) -> str:

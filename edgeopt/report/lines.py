@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
+from edgeopt.report.key import captioned, sign
+
 COLOURS = ("#2b6cb0", "#c2512f", "#3f8f5b", "#8a5fb3", "#b58a1b", "#5d6d7c", "#c94f8c")  # that of a curve by its place
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 900, 380, 70, 46, 12, 220
-DASHES = ("", "7 4", "2 4")
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 900, 380, 84, 66, 20, 20
+DASHES = ("", "9 4", "2 3", "12 3 2 3", "5 2", "3 6", "16 5")  # told apart without colour, too
 
 
 @dataclass(frozen=True)
@@ -70,50 +72,59 @@ def lines(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
     across = Scale(x, [p[0] for c in shown for p in c.points], LEFT, WIDTH - RIGHT)
     along = Scale(y, [p[1] for c in shown for p in c.points], HEIGHT - BOTTOM, TOP)
     parts = frame(across, along, x, y)
-    for number, curve in enumerate(shown):
-        parts += _curve(number, curve, across, along)
-    return f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
+    for number, curve in reversed(list(enumerate(shown))):  # the first, which is ours, lies over the others
+        parts.append(_curve(number, curve, across, along))
+    picture = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
+    return captioned(picture, [(sign(_sample(number, curve)), curve.name) for number, curve in enumerate(shown)])
 
 
-def frame(across: Scale, along: Scale, x: Axis, y: Axis, right: int = RIGHT) -> list[str]:
-    """Lines at round numbers, and what the axes are called; ``right`` is what is left free there."""
-    return [*_grid(across, along, right), *_labels(x, y, right)]
+def frame(across: Scale, along: Scale, x: Axis, y: Axis) -> list[str]:
+    """Lines at round numbers, and what the axes are called."""
+    return [*_grid(across, along), *_labels(x, y)]
 
 
-def _grid(across: Scale, along: Scale, right: int) -> list[str]:
+def _grid(across: Scale, along: Scale) -> list[str]:
     made = []
     for mark in across.marks:
         at = across.place(mark)
         made.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#8886" stroke-width="0.6"/>')
-        made.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{mark:g}</text>')
+        made.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{mark:g}</text>')
     for mark in along.marks:
         at = along.place(mark)
-        made.append(f'<line x1="{LEFT}" x2="{WIDTH - right}" y1="{at:.1f}" y2="{at:.1f}" stroke="#8886" stroke-width="0.6"/>')
+        made.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#8886" stroke-width="0.6"/>')
         made.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{mark:g}</text>')
     return made
 
 
-def _labels(x: Axis, y: Axis, right: int) -> list[str]:
+def _labels(x: Axis, y: Axis) -> list[str]:
     middle = (TOP + HEIGHT - BOTTOM) / 2
     turned = f'transform="rotate(-90 14 {middle:.0f})"'
     return [
-        f'<text x="{(LEFT + WIDTH - right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x.label)}</text>',
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x.label)}</text>',
         f'<text class="turned" x="14" y="{middle:.0f}" text-anchor="middle" {turned}>{escape(y.label)}</text>',
     ]
 
 
-def _curve(number: int, curve: Curve, across: Scale, along: Scale) -> list[str]:
-    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
-    path = " ".join(f"{across.place(px):.1f},{along.place(py):.1f}" for px, py in curve.points)
-    style = f'stroke="{colour}" stroke-width="{3.2 if number == 0 else 1.8}" stroke-dasharray="{dash}"'
-    top = TOP + 14 + 20 * number
-    name = f'<text x="{WIDTH - RIGHT + 44}" y="{top + 4}">{escape(curve.name)}</text>'
+def _curve(number: int, curve: Curve, across: Scale, along: Scale) -> str:
+    points = [(across.place(px), along.place(py)) for px, py in curve.points]
+    if len(points) == 1:
+        ((x, y),) = points
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{_colour(number)}"/>'
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" {_style(number)}/>'
+
+
+def _sample(number: int, curve: Curve) -> str:
+    """How the key shows a curve."""
     if len(curve.points) == 1:
-        ((px, py),) = curve.points
-        dots = ((across.place(px), along.place(py)), (WIDTH - RIGHT + 26, top))
-        return [*(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" fill="{colour}"/>' for cx, cy in dots), name]
-    return [
-        f'<polyline points="{path}" fill="none" {style}/>',
-        f'<line x1="{WIDTH - RIGHT + 14}" x2="{WIDTH - RIGHT + 38}" y1="{top}" y2="{top}" {style}/>',
-        name,
-    ]
+        return f'<circle r="6" fill="{_colour(number)}"/>'
+    return f'<path d="M-16 0H16" fill="none" {_style(number)}/>'
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
+
+
+def _style(number: int) -> str:
+    width, dash = 3.2 if number == 0 else 2, DASHES[number % len(DASHES)]
+    return f'stroke="{_colour(number)}" stroke-width="{width}" stroke-dasharray="{dash}"'

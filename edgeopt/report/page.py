@@ -13,16 +13,21 @@ from edgeopt.report.controls import STYLE as CONTROLS
 from edgeopt.report.controls import controls
 from edgeopt.report.drawing import drawing, legend, timeline
 from edgeopt.report.exits import EXITS, LATENCY, exit_rows, latency_rows, sentence
+from edgeopt.report.key import STYLE as KEYS
 from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
-from edgeopt.report.times import measurable
+from edgeopt.report.stored import stored_by_layer
+from edgeopt.report.times import SHORTEST, measurable
 from edgeopt.report.tried import tried
+
+TOO_SHORT = f"less than {1e6 * SHORTEST:.1f} µs, which is too short to measure"
+BYTES = ("bytes in the model", "bytes stored")
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#d5dce4;--soft:#6b7885;--before:#9fb0c0;
   --after:#2b6cb0;--mid:#a9cbee;--bad:#c2512f}
 @media(prefers-color-scheme:dark){:root{--ink:#e3e9ef;--paper:#161c22;--line:#34404c;--soft:#93a1ae;--before:#5d6d7c;--after:#63a4e6;--mid:#2c4a68}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:64rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}p.about{color:var(--soft);margin-top:.2rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--soft);font-weight:500}td,th{border-bottom:1px solid var(--line);padding:.25rem .6rem .25rem 0}
@@ -33,12 +38,15 @@ rect.float{fill:var(--paper);stroke:var(--before);stroke-width:1.5}rect.integer~
 rect.integer~text .soft{fill:var(--paper)}.soft{fill:var(--soft)}
 path.edge{fill:none;stroke:var(--soft)}rect.frame{stroke:var(--paper)}
 .key{border:1.5px solid var(--before);border-radius:4px;padding:0 .4rem}.key.integer{background:var(--after);color:var(--paper)}
-.key.approximate{background:var(--mid);border-style:dashed}h1,td{overflow-wrap:anywhere}
-td:first-child{min-width:3.4rem}div.points td:last-child{min-width:11rem}
-@media(max-width:30rem){svg.plot text{font-size:23px}svg.plot text.turned{display:none}
+.key.approximate{background:var(--mid);border-style:dashed}h1,td:first-child{overflow-wrap:anywhere}td{overflow-wrap:break-word}
+td:first-child{min-width:6rem}div.points td:last-child{min-width:11rem}
+@media(prefers-color-scheme:dark){svg.plot polyline,svg.plot path,svg.plot circle,svg.plot polygon,p.kinds svg
+  {filter:brightness(1.4)}}
+@media(max-width:30rem){svg.plot text{font-size:25px}svg.plot text.turned{display:none}
   body{margin:1rem auto;padding:0 .6rem;font-size:14px}td,th{padding:.2rem .3rem .2rem 0;font-size:12px}}
 @media print{:root{--ink:#000;--paper:#fff;--line:#999;--soft:#444;--before:#999;--after:#444;--mid:#ccc;--bad:#000}
   section{break-inside:avoid-page}body{max-width:none;margin:0}.bad{stroke:#000;stroke-dasharray:3 2;fill:#fff}}
+svg text.inside{fill:#fff}svg text.on{pointer-events:none}rect.after~text.on{fill:var(--paper)}
 .before{fill:var(--before)}.after{fill:var(--after)}.bad{fill:var(--bad)}div.wide{overflow-x:auto}
 """
 
@@ -70,7 +78,7 @@ def page(manifest: Mapping[str, Any]) -> str:
 def document(title: str, body: Sequence[str]) -> str:
     """A page without references to anything outside it."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    about = f"<title>{escape(title)} - edgeopt</title><style>{STYLE}{CONTROLS}</style>"
+    about = f"<title>{escape(title)} - edgeopt</title><style>{STYLE}{CONTROLS}{KEYS}</style>"
     return f'<!doctype html>\n<html lang="en">{head}{about}<body>{"".join(body)}</body></html>\n'
 
 
@@ -83,7 +91,7 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
     errors = [(r["layer"], 100 * r["error"]) for r in record["layers"] if r["error"] is not None]
     parts = [section("Before and after", table(SUMMARY, summary_rows(record), {1, 2, 3}))]
     legend = f"µs of one inference, {how}: grey in float, coloured as {escape(record['scheme'])}, red where that is slower"
-    parts.append(section("Time of each layer", f'<p class="about">{legend}</p>{bars(times)}'))
+    parts.append(section("Time of each layer", f'<p class="about">{legend}</p>{bars(times, nothing=TOO_SHORT)}'))
     if errors:
         text = (
             '<p class="about">error at the output of each layer in the quantised network, % of its signal (root mean square)</p>'
@@ -91,8 +99,16 @@ def _quantization(manifest: Mapping[str, Any]) -> list[str]:
         parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
     if found := record.get("tried"):
         parts.append(section("Networks that were tried", tried(found)))
-    parts.append(section("Layers", table(LAYERS, layer_rows(record), {2, 3, 4, 5})))
+    rows = [(*row[:-1], *sizes, row[-1]) for row, sizes in zip(layer_rows(record), _layer_bytes(manifest), strict=True)]
+    parts.append(section("Layers", table((*LAYERS[:-1], *BYTES, LAYERS[-1]), rows, {2, 3, 4, 5, 6, 7})))
     return parts
+
+
+def _layer_bytes(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of each layer the bytes of its weights in the model, and of all that is stored for it."""
+    stored = stored_by_layer(manifest)
+    sizes = [(row.get("float_bytes"), stored.get(row["layer"])) for row in manifest["quantization"]["layers"]]
+    return [("-" if was is None else f"{was:,}", "-" if now is None else f"{now:,}") for was, now in sizes]
 
 
 def _drawn(seconds: float | None) -> float:

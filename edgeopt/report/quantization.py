@@ -8,7 +8,7 @@ from typing import Any
 from edgeopt.report.times import faster, microseconds
 
 Row = tuple[str, ...]
-SUMMARY = ("", "float", "compiled", "ratio")
+SUMMARY = ("", "before", "after", "change")
 LAYERS = ("layer", "form", "float µs", "µs", "faster by", "error", "")
 
 
@@ -18,12 +18,14 @@ def summary_rows(record: Mapping[str, Any]) -> list[Row]:
     rows: list[Row] = []
     if record["samples"]:
         change = record["after"] - record["before"]
-        rows.append((f"{record['metric']} %", f"{record['before']:.2f}", f"{record['after']:.2f}", f"{change:+.2f}"))
+        rows.append((f"{record['metric']} %", f"{record['before']:.2f}", f"{record['after']:.2f}", f"{change:+.2f} points"))
         rows += _apart(record.get("held"), record["metric"])
         rows.append(("decisions as in float %", "100.00", f"{record['agreement']:.2f}", ""))
     how = "measured" if after["measured"] else "estimated"
     rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.4g}", faster=True)))
-    rows.append(_weights(before["weights"], after["weights"], record["source_weights"]))
+    if source := record["source_weights"]:
+        rows.append(("weights kB, from the model to memory", *_pair(source, after["weights"], 1e-3, "{:,.1f}")))
+    rows.append(("weights kB, both as kernels hold them", *_pair(before["weights"], after["weights"], 1e-3, "{:,.1f}")))
     rows.append(("activations kB", *_pair(before["ram"], after["ram"], 1e-3, "{:,.1f}")))
     return rows
 
@@ -35,12 +37,6 @@ def _apart(held: Mapping[str, Any] | None, metric: str) -> list[Row]:
     bound = "" if held["reach"] is None else f" (at most {held['reach']:.2f} lost, 95 %)"
     change = f"{held['after'] - held['before']:+.2f}{bound}"
     return [(f"{metric} %, {held['samples']} samples kept apart", f"{held['before']:.2f}", f"{held['after']:.2f}", change)]
-
-
-def _weights(before: int, after: int, source: int) -> Row:
-    """In memory; the ratio is to the constants of the model, since Winograd makes those of a float network larger."""
-    ratio = f"{after / source:.3f}x" if source else "-"
-    return f"weights kB, model {1e-3 * source:,.1f}", f"{1e-3 * before:,.1f}", f"{1e-3 * after:,.1f}", ratio
 
 
 def layer_rows(record: Mapping[str, Any]) -> list[Row]:
@@ -60,10 +56,11 @@ def layer_rows(record: Mapping[str, Any]) -> list[Row]:
 
 
 def _pair(before: float, after: float, factor: float, form: str, faster: bool = False) -> tuple[str, str, str]:
+    less, more = ("faster", "slower") if faster else ("smaller", "larger")
     if not before or not after:
-        ratio = "-"
-    elif faster:
-        ratio = f"{before / after:.2f}x faster" if before >= after else f"{after / before:.2f}x slower"
+        change = "-"
+    elif before == after:
+        change = "the same"
     else:
-        ratio = f"{after / before:.3f}x"
-    return form.format(factor * before), form.format(factor * after), ratio
+        change = f"{before / after:.2f}x {less}" if before > after else f"{after / before:.2f}x {more}"
+    return form.format(factor * before), form.format(factor * after), change

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from edgeopt.report.lines import BOTTOM, COLOURS, HEIGHT, LEFT, TOP, WIDTH, Axis, Scale, frame
-
-MARGIN = 20  # at the right
+from edgeopt.report.key import captioned, sign
+from edgeopt.report.lines import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Scale, frame
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A point with its title; ``kind`` is 0 for those of the front, others have marks of their own, named in the key."""
+    """A point with its title; ``kind`` is 0 for those of the front, others have marks of their own, named in the key.
+
+    A ``label`` stands beside the mark.
+    """
 
     x: float
     y: float
     title: str
     kind: int = 0
+    label: str = ""
 
 
 def scatter(dots: Sequence[Dot], x: Axis, y: Axis, kinds: Sequence[str]) -> str:
@@ -28,12 +31,13 @@ def scatter(dots: Sequence[Dot], x: Axis, y: Axis, kinds: Sequence[str]) -> str:
     """
     if not dots:
         return ""
-    across = Scale(x, [d.x for d in dots], LEFT, WIDTH - MARGIN)
+    across = Scale(x, [d.x for d in dots], LEFT, WIDTH - RIGHT)
     along = Scale(y, [d.y for d in dots], HEIGHT - BOTTOM, TOP, zero=False)
-    parts = [*frame(across, along, x, y, MARGIN), _steps(dots, across, along)]
+    parts = [*frame(across, along, x, y), _steps(dots, across, along)]
     parts += [_mark(across.place(d.x), along.place(d.y), d.kind, d.title) for d in dots]
-    key = [_key(number, name) for number, name in enumerate(kinds)]
-    return f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT + 24}" role="img">{"".join([*parts, *key])}</svg>'
+    parts += [_label(across.place(d.x), along.place(d.y), d.label) for d in dots if d.label]
+    picture = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
+    return captioned(picture, [(sign(_mark(0, 0, kind, name)), name) for kind, name in enumerate(kinds)])
 
 
 def _steps(dots: Sequence[Dot], across: Scale, along: Scale) -> str:
@@ -43,19 +47,18 @@ def _steps(dots: Sequence[Dot], across: Scale, along: Scale) -> str:
             at = f"{across.place(dot.x):.1f}"
             path += f"H{at}V{along.place(dot.y):.1f}" if path else f"M{at} {along.place(dot.y):.1f}"
             best = dot.y
-    return f'<path d="{path}" fill="none" stroke="{COLOURS[0]}" stroke-width="1.4" stroke-dasharray="5 3"/>' if path else ""
+    return f'<path d="{path}" fill="none" stroke="{COLOURS[0]}" stroke-width="1.8" stroke-dasharray="5 3"/>' if path else ""
 
 
 def _mark(x: float, y: float, kind: int, title: str) -> str:
     colour, label = COLOURS[kind % len(COLOURS)], f"<title>{escape(title)}</title>"
     if kind == 0:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}">{label}</circle>'
-    corners = {1: "-6 5 6 5 0 -6", 2: "-5 -5 5 -5 5 5 -5 5"}.get(kind, "0 -7 6 0 0 7 -6 0")
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}">{label}</circle>'
+    corners = {1: "-8 7 8 7 0 -8", 2: "-6 -6 6 -6 6 6 -6 6"}.get(kind, "0 -9 8 0 0 9 -8 0")
     numbers = [float(c) for c in corners.split()]
     points = " ".join(f"{x + a:.1f},{y + b:.1f}" for a, b in zip(numbers[::2], numbers[1::2], strict=True))
     return f'<polygon points="{points}" fill="{colour}">{label}</polygon>'
 
 
-def _key(number: int, name: str) -> str:
-    at = LEFT + 210 * number
-    return _mark(at + 6, HEIGHT + 12, number, name) + f'<text x="{at + 18}" y="{HEIGHT + 18}">{escape(name)}</text>'
+def _label(x: float, y: float, text: str) -> str:
+    return f'<text x="{x + 8:.1f}" y="{y - 6:.1f}">{escape(text)}</text>'

@@ -43,8 +43,9 @@ class Decision:
     ``agreement`` is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs``
     holds the Profile of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not
     cheaper by the ``objective``. ``errors`` are those at the outputs of the layers, ``stored`` what they take where size was
-    asked for. ``source`` are the bytes of the constants of the network that all began with. ``reference`` are the results that
-    the drop is counted from. ``uncorrected`` is the metric without error correction, where that was asked for.
+    asked for. ``source`` are the bytes of the constants of the network that all began with, ``weights`` those of its
+    layers. ``reference`` are the results that the drop is counted from. ``uncorrected`` is the metric without error correction,
+    where that was asked for.
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
     no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
     measured on samples that were kept apart from the search. ``tried`` are the metric and the figures, summed over layers, of the
@@ -68,6 +69,7 @@ class Decision:
     max_drop: float = 0.0
     stored: Sequence[LayerBytes] = ()
     source: int = 0
+    weights: Mapping[str, int] = field(default_factory=dict)
     reference: Array | None = field(default=None, repr=False, compare=False)
     uncorrected: float | None = None
     leaving: Leaving | None = field(default=None, compare=False)
@@ -169,6 +171,7 @@ def _layer(found: Decision, name: str) -> dict[str, Any]:
         "error": _finite(found.errors.get(name)),
         "float_seconds": cost[0].seconds,
         "seconds": cost[1].seconds,
+        "float_bytes": found.weights.get(stem),
     }
 
 

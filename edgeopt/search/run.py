@@ -35,7 +35,7 @@ from edgeopt.search.price import worse_than
 from edgeopt.search.result import Decision
 from edgeopt.search.samples import samples
 from edgeopt.search.space import Space, merged
-from edgeopt.search.stored import constants_size
+from edgeopt.search.stored import constants_size, weights_by_layer
 from edgeopt.search.timing import profiles
 from edgeopt.search.together import together
 from edgeopt.search.unused import note_unmeasured
@@ -148,7 +148,7 @@ def _stage(
         graph, found = _attempt(original, everything, budget, context, target, output, print_after, known)
     lines = [line for name in first for line in techniques()[name].left(graph)]
     if found is not None:
-        found = replace(found, source=constants_size(original))
+        found = replace(found, source=constants_size(original), weights=weights_by_layer(original))
         graph = carried_out(graph, found, context, output, print_after)
     for line in lines:
         add_note(graph, line)

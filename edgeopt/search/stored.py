@@ -92,6 +92,16 @@ def constants_size(graph: Graph) -> int:
     return sum(v.array.nbytes for g in graph.walk() for v in g.constants)
 
 
+def weights_by_layer(graph: Graph) -> dict[str, int]:
+    """The bytes of the constants of two or more axes that each layer of a graph reads, by ``layer_name``."""
+    found: dict[str, int] = {}
+    for node in graph.nodes:
+        arrays = [value.array for value in node.inputs if value is not None and value.is_constant]
+        size = sum(array.nbytes for array in arrays if array.ndim > 1)
+        found[layer_name(node)] = found.get(layer_name(node), 0) + size
+    return found
+
+
 def record(layers: Sequence[LayerBytes], graph: Graph, recipe: str, model: int) -> Mapping[str, Any]:
     """For the manifest: the layers, and the bytes of all constants of the finished ``graph`` against those of the ``model``."""
     rows = [{**asdict(layer), "layer": layer_name(layer.layer)} for layer in layers]

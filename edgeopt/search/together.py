@@ -28,6 +28,7 @@ def together(first: Decision | None, second: Decision | None) -> Decision | None
         given_back=tuple(given_back),
         slow=tuple(slow),
         source=first.source,
+        weights=first.weights,
         before=first.before if first.samples else second.before,
         costs={FLOAT: first.costs[FLOAT], "result": second.costs["result"]},
         refused={layer_name(name): why for name, why in second.refused.items()},

@@ -1,4 +1,4 @@
-"""Which layer costs the accuracy: each one quantised alone, and each one alone left in float."""
+"""Which layer costs the accuracy: each one changed alone, and each one alone left in float."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgeopt.ops.macs import macs
 from edgeopt.report.times import measurable
 from edgeopt.rewrite import Context
 from edgeopt.search.space import merged
+from edgeopt.search.stored import stored_bytes
 from edgeopt.search.timing import Profile, layer_name, profiles
 from edgeopt.target import Target
 
@@ -48,8 +49,11 @@ def blame(graph: Graph, solved: Solved, data: DataSet, target: Target, level: in
 
     Times are those of code for ``target`` at optimisation ``level``: measured on this machine, else estimated.
     """
-    reference, sizes = outputs(graph, data), {n: b for session, s in solved for n, b in session.sizes(s).items()}
-    whole = outputs(graph, data, merged(solved))
+    reference, changed = outputs(graph, data), merged(solved)
+    sizes = {n: b for session, s in solved for n, b in session.sizes(s).items()}
+    if len(solved) > 1:  # what one technique stores another one codes
+        sizes = {node.name: stored_bytes(node, changed) for node in graph.nodes if node.name in sizes}
+    whole = outputs(graph, data, changed)
     costs = profiles({"before": graph, "after": applied(graph, solved, Context(level=level))}, target, level)
     rows = [_row(graph, solved, data, node, reference, costs, sizes[node.name]) for node in graph.nodes if node.name in sizes]
     return metrics.signal_to_noise(reference, whole), sorted(rows, key=lambda r: -r.without_ratio)
@@ -70,8 +74,8 @@ def _row(
         own=metrics.signal_to_noise(exact, results[own]),
         alone_ratio=metrics.signal_to_noise(reference, result),
         without_ratio=metrics.signal_to_noise(reference, rest),
-        alone=_change(result, reference, data),
-        without=_change(rest, reference, data),
+        alone=metric_change(result, reference, data),
+        without=metric_change(rest, reference, data),
         macs=macs(node) or 0,
         bytes_before=0 if weight is None else weight.nbytes,
         bytes_after=size,
@@ -91,7 +95,8 @@ def _all_but(solved: Solved, node: Node) -> Overlay:
     return made
 
 
-def _change(actual: Array, reference: Array, data: DataSet) -> float:
+def metric_change(actual: Array, reference: Array, data: DataSet) -> float:
+    """Percentage points of accuracy that are gained; without labels of equal decisions, which can only be lost."""
     if data.labels is not None:
         return metrics.accuracy(actual, data.labels) - metrics.accuracy(reference, data.labels)
     return metrics.agreement(actual, reference) - 100.0
@@ -100,10 +105,10 @@ def _change(actual: Array, reference: Array, data: DataSet) -> float:
 def suggestion(whole: float, rows: list[LayerBlame]) -> str:
     """What to do: the layer whose return to float gains most, with what that costs, and the layers that become slower."""
     if not rows:
-        return "there is no layer to quantise"
+        return "there is no layer to change"
     slower = [r.layer for r in rows if _timed(r) and r.seconds_after > r.seconds_before]
     names = ", ".join(f"'{n}'" for n in slower[:NAMED]) + (f" and {len(slower) - NAMED} more" if len(slower) > NAMED else "")
-    return _worst(whole, rows[0]) + (f"; quantised, {names} would be slower" if slower else "")
+    return _worst(whole, rows[0]) + (f"; changed so, {names} would be slower" if slower else "")
 
 
 def _timed(row: LayerBlame) -> bool:

@@ -38,6 +38,6 @@ def test_one_point_and_no_point_are_pictures_too() -> None:
 def test_a_timeline_is_as_long_as_its_parts() -> None:
     picture = timeline([("both", [("compute", 0.003), ("send", 0.001)]), ("one", [("compute", 0.002)])])
     ElementTree.fromstring(picture)
-    widths = [float(w) for w in re.findall(r'<rect x="[\d.]+" y="\d+" width="([\d.]+)" height="22"', picture)]
+    widths = [float(w) for w in re.findall(r'<rect x="[\d.]+" y="\d+" width="([\d.]+)" height="26"', picture)]
     assert widths[0] == pytest.approx(3 * widths[1], rel=0.01) and widths[2] == pytest.approx(2 * widths[1], rel=0.01)
     assert "4 ms" in picture and "2 ms" in picture
