@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edgeopt.report.page import page
 from edgeopt.runtime.folder import put
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.manifest_sense import check_manifest
-from edgeopt.runtime.marks import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, REPORT
+from edgeopt.runtime.marks import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, PACK_FORMAT, REPORT
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import WEIGHTS
 
@@ -30,11 +31,16 @@ def save(compiled: CompiledModel, directory: Path) -> None:
     """Write the artifact aside and put it into place; see ``edgeopt.runtime.folder``. Raises EdgeoptError when that fails."""
     report = compiled.files.get(REPORT) or page(compiled.manifest).encode()
     files = dict(sorted({**compiled.files, REPORT: report}.items()))
-    manifest = {**strict(compiled.manifest), "artifact": MARK, "format": FORMAT, "edgeopt": __version__}
-    manifest["checksums"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    manifest["sizes"] = {name: len(data) for name, data in files.items()}
-    manifest["digest"] = _digest(manifest)
-    put(directory, {**files, MANIFEST: (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()})
+    put(directory, {**files, MANIFEST: sealed(compiled.manifest, files)})
+
+
+def sealed(manifest: Manifest, files: Mapping[str, bytes | memoryview]) -> bytes:
+    """The file of a manifest with the checksums of the ``files`` that it stands for."""
+    whole = {**strict(manifest), "artifact": MARK, "format": FORMAT, "edgeopt": __version__}
+    whole["checksums"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    whole["sizes"] = {name: len(data) for name, data in files.items()}
+    whole["digest"] = digest(whole)
+    return (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()
 
 
 def strict(value: Any) -> Any:
@@ -61,16 +67,20 @@ def load(directory: str | Path, key: str | Path | None = None) -> CompiledModel:
         from edgeopt.runtime.signature import verify
 
         verify(directory, content, Path(key))
-    manifest = _manifest(directory, content)
-    files = {name: _read(directory, name, manifest) for name in manifest["checksums"]}
-    return CompiledModel(manifest, files, again=lambda manifest: {WEIGHTS: _read(directory, WEIGHTS, manifest)})
+    manifest = parsed(directory, content)
+    if manifest["format"] == PACK_FORMAT:
+        raise EdgeoptError(f"'{directory}' holds several variants of a model: edgeopt.load_pack opens it")
+    check_sealed(directory, manifest)
+    return opened(manifest, lambda name: checked_file(directory / name, manifest["sizes"][name], manifest["checksums"][name]))
 
 
-def _read(directory: Path, name: str, manifest: Manifest) -> bytes | memoryview:
-    return _checked(directory / name, manifest["sizes"][name], manifest["checksums"][name])
+def opened(manifest: Manifest, read: Callable[[str], bytes | memoryview]) -> CompiledModel:
+    """The model of a checked manifest, whose files ``read`` gives by their names, checked as well."""
+    return CompiledModel(manifest, {name: read(name) for name in manifest["checksums"]}, again=lambda _: {WEIGHTS: read(WEIGHTS)})
 
 
-def _manifest(directory: Path, content: bytes) -> Manifest:
+def parsed(directory: Path, content: bytes) -> Manifest:
+    """The manifest that a file of one holds, with a format that is known here. Raises EdgeoptError for anything else."""
     path = directory / MANIFEST
     try:
         manifest = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
@@ -78,18 +88,22 @@ def _manifest(directory: Path, content: bytes) -> Manifest:
         raise EdgeoptError(f"'{directory}' is not a compiled model: {MANIFEST} is no JSON ({error})") from error
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise EdgeoptError(f"'{directory}' is not a compiled model: '{path}' says no format")
-    if manifest["format"] != FORMAT:
+    if manifest["format"] not in (FORMAT, PACK_FORMAT):
         made = f", written by edgeopt {manifest['edgeopt']}" if "edgeopt" in manifest else ""
-        raise EdgeoptError(
-            f"'{directory}' has format {manifest['format']}{made}; edgeopt {__version__} reads {FORMAT}: compile it again"
-        )
-    if manifest.get("digest") != _digest(manifest):
+        newer = isinstance(manifest["format"], int) and manifest["format"] > FORMAT
+        way = "take the edgeopt that wrote it, or a later one" if newer else "compile it again"
+        raise EdgeoptError(f"'{directory}' has format {manifest['format']}{made}; edgeopt {__version__} reads {FORMAT}: {way}")
+    if manifest.get("digest") != digest(manifest):
         raise EdgeoptError(f"'{path}' is damaged (its checksum differs from its content); compile the model again")
+    return manifest
+
+
+def check_sealed(directory: Path, manifest: Manifest) -> None:
+    """Raise EdgeoptError for a manifest whose fields make no sense."""
     try:
         check_manifest(manifest)
     except EdgeoptError as error:
         raise EdgeoptError(f"'{directory}': {error}; compile the model again") from error
-    return manifest
 
 
 def _refuse_constant(name: str) -> None:
@@ -103,13 +117,14 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _digest(manifest: Manifest) -> str:
+def digest(manifest: Mapping[str, Any]) -> str:
     """The checksum of everything else in the manifest."""
     content = {key: value for key, value in manifest.items() if key != "digest"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _checked(path: Path, size: int, checksum: str) -> memoryview:
+def checked_file(path: Path, size: int, checksum: str) -> memoryview:
+    """The content of a file that has this size and this SHA-256. Raises EdgeoptError for any other."""
     with open_regular(path, follow=False) as stream:
         if os.fstat(stream.fileno()).st_size != size:
             raise EdgeoptError(f"'{path}' is damaged (its size differs from the manifest); compile the model again")

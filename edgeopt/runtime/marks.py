@@ -7,3 +7,4 @@ OWN_FILES = (MANIFEST, SIGNATURE, REPORT)
 MANIFEST_LIMIT = 256 << 20  # bytes; a hundred thousand steps take a tenth of it
 MARK = "edgeopt"  # what "artifact" says in a manifest of ours
 FORMAT = 3
+PACK_FORMAT = "pack 1"  # of a folder that holds several compiled models
