@@ -11,6 +11,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, say, working
+from edgeopt.cli.unused_options import refuse_unused
 from edgeopt.report.times import microseconds
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ CURVE = "Print how sensitive each layer is to these forms (names as --forms take
 CURVE_COLUMNS = ("layer", "form", "bytes", "error", "step")
 STORY = ("layer", "form", "made by", "error", "float µs", "µs", "bytes", "stored", "")
 ERRORS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp")
-COSTS = ("layer", "MACs", "bytes", "quantised", "µs", "quantised µs")
+COSTS = ("layer", "MACs", "bytes", "changed", "µs", "changed µs")
+FORMS = "Techniques or single forms to look into in place of a scheme, as in prune,w8a8: all layers that can take them do."
 
 
 @click.command()
@@ -30,6 +32,7 @@ COSTS = ("layer", "MACs", "bytes", "quantised", "µs", "quantised µs")
 @options.shapes
 @options.target
 @click.option("--quantize", default="w8a8", show_default=True, metavar="SCHEME", help="The scheme to look into.")
+@click.option("--forms", metavar="A,B", help=FORMS)
 @click.option("--curve", metavar="FORMS", help=CURVE)
 @click.option("--samples", type=click.IntRange(min=1), default=64, show_default=True, help="Samples to evaluate each layer on.")
 @options.accept_chance
@@ -41,6 +44,7 @@ def why(
     shapes: dict[str, tuple[int, ...]],
     target: str,
     quantize: str,
+    forms: str | None,
     curve: str | None,
     samples: int,
     accept_chance: bool,
@@ -48,12 +52,14 @@ def why(
 ) -> None:
     """Say for each layer of MODEL.onnx, or of a compiled DIR, what became of it, and what to change.
 
-    Of a file it is what quantising does to the layer's own output and to the decisions of the network.
+    Of a file it is what quantising, or other --forms, do to the layer's own output and to the decisions of the network.
 
-    'own' is the signal-to-noise ratio at the layer's output, 'alone' the effect on the network when only this layer is quantised,
+    'own' is the signal-to-noise ratio at the layer's output, 'alone' the effect on the network when only this layer is changed,
     'others' when every layer but this one is; 'pp' are percentage points of accuracy, or of equal decisions without labels.
     Times are measured here for the host, and estimated for another target.
     """
+    if forms is not None:
+        refuse_unused(("quantize",), "--forms names what is looked into")
     if model.is_dir():
         _tell_story(model)
         return
@@ -63,7 +69,8 @@ def why(
         _show_curves(model, curve, calibration or data, shapes)
         return
 
-    with working(f"quantising {model.name} layer by layer"):
+    what = quantize if forms is None else forms
+    with working(f"changing {model.name} to {what} layer by layer"):
         found = examine(
             model,
             data,
@@ -71,6 +78,7 @@ def why(
             shapes=shapes,
             target=target,
             quantize=quantize,
+            forms=forms,
             samples=samples,
             accept_chance=accept_chance,
         )
@@ -78,13 +86,15 @@ def why(
     print_table(
         ERRORS,
         [_errors(row) for row in found.layers],
-        title=f"what quantising costs, on {found.samples} samples",
+        title=f"what {what} costs, on {found.samples} samples",
         numbers=range(1, 6),
     )
     print_table(COSTS, [_costs(row) for row in found.layers], title="what it saves", numbers=range(1, 6))
     if data is None:
         note("note: without --data the figures are those of generated inputs")
-    say(f"whole network {found.signal_to_noise:.1f} dB; {found.suggestion}")
+    say(f"whole network {found.signal_to_noise:.1f} dB, {found.change:+.2f} points; {found.suggestion}")
+    for line in found.advice:
+        say(line)
 
 
 def _tell_story(directory: Path) -> None:

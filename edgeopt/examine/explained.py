@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeopt.forms.form import FLOAT
 from edgeopt.forms.registry import techniques
+from edgeopt.report.stored import stored_by_layer
 from edgeopt.runtime.artifact import load
 
 
@@ -44,12 +45,13 @@ def explain(directory: str | Path) -> Story:
     manifest = load(directory).manifest
     record = manifest.get("quantization")
     sizes = {row["layer"]: row for row in (manifest.get("compression") or {}).get("layers", [])}
-    rows = [] if record is None else [_story(layer, sizes.get(layer["layer"])) for layer in record["layers"]]
+    stored = stored_by_layer(manifest)
+    rows = [] if record is None else [_story(layer, sizes.get(layer["layer"]), stored) for layer in record["layers"]]
     ordered = tuple(sorted(rows, key=lambda row: -row.seconds))
     return Story(manifest["passes"], ordered, tuple(_suggestions(ordered, record, manifest.get("limits"))))
 
 
-def _story(layer: Mapping[str, Any], size: Mapping[str, Any] | None) -> LayerStory:
+def _story(layer: Mapping[str, Any], size: Mapping[str, Any] | None, stored: Mapping[str, int]) -> LayerStory:
     return LayerStory(
         layer["layer"],
         layer["form"],
@@ -57,8 +59,8 @@ def _story(layer: Mapping[str, Any], size: Mapping[str, Any] | None) -> LayerSto
         layer["error"],
         layer["float_seconds"],
         layer["seconds"],
-        None if size is None else size["were"],
-        None if size is None else size["bytes"],
+        layer.get("float_bytes") if size is None else size["were"],
+        stored.get(layer["layer"]) if size is None else size["bytes"],
         layer["reason"],
     )
 
