@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from edgeopt.errors import EdgeoptError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def whole(name: str, value: object, low: int, high: int | None = None) -> None:
@@ -71,3 +77,32 @@ def _are_sizes(sizes: Any) -> bool:
     if isinstance(sizes, (str, bytes)) or not hasattr(sizes, "__iter__"):
         return False
     return all(isinstance(s, Integral) and not isinstance(s, bool) and int(s) >= 0 for s in sizes)
+
+
+def known_keywords(options: type | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates a function of the library: an unknown keyword is an EdgeoptError, which says where ``options`` go."""
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        known = list(signature(function).parameters)
+
+        @wraps(function)
+        def called(*positional: P.args, **named: P.kwargs) -> R:
+            for name in named:
+                if name not in known:
+                    raise EdgeoptError(_unknown(function.__name__, name, known, options))
+            return function(*positional, **named)
+
+        return called
+
+    return decorated
+
+
+def _unknown(function: str, name: str, known: list[str], options: type | None) -> str:
+    """What to write in place of a keyword that is none."""
+    fields = list(getattr(options, "__dataclass_fields__", ()))
+    if name in fields:
+        return f"{function} takes no {name}=; it is an option: {function}(..., options=edgeopt.Options({name}=...))"
+    option = [f"options=edgeopt.Options({field}=...)" for field in get_close_matches(name, fields, 1)]
+    near = [*get_close_matches(name, known, 1), *option]
+    meant = f"did you mean {' or '.join(near)}? Known" if near else "known"
+    return f"{function} takes no {name}=; {meant} are {', '.join(known)}"

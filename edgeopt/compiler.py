@@ -57,6 +57,7 @@ from edgeopt.training.extra import require_extra
 from edgeopt.within_limits import within_limits
 
 
+@arguments.known_keywords(Options)
 def compile(
     model: str | Path | ModelProto | Graph,
     level: int = 1,

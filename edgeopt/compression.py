@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from edgeopt import arguments
 from edgeopt.compiler import compile as compile_model
 from edgeopt.ir import Graph
 from edgeopt.options import Options
@@ -18,6 +19,7 @@ from edgeopt.target import Target
 DEFAULT = "deep-compression"
 
 
+@arguments.known_keywords()
 def compress(
     model: str | Path | ModelProto | Graph,
     recipe: str | Path = DEFAULT,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 DEFAULT = "finetune"
 
 
+@arguments.known_keywords()
 def tune(
     model: str | Path | ModelProto | Graph,
     train: Data,

@@ -188,3 +188,16 @@ EXAMINED: list[tuple[Callable[[Path], object], str]] = [
 def test_what_examines_checks_its_arguments(call: Callable[[Path], object], message: str, artifact: Path) -> None:
     with pytest.raises(edgeopt.EdgeoptError, match=message):
         call(artifact)
+
+
+def test_an_unknown_keyword_leads_to_the_options() -> None:
+    asked: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
+        (edgeopt.compile, {"quantize": "w8a8"}, r"takes no quantize=; it is an option: .*edgeopt.Options\(quantize=...\)"),
+        (edgeopt.compile, {"quantise": "w8a8"}, r"did you mean options=edgeopt.Options\(quantize=...\)"),
+        (edgeopt.compile, {"levl": 2}, "did you mean level"),
+        (edgeopt.compress, {"budget": 2}, "compress takes no budget=; known are model, recipe, data"),
+    ]
+    for function, given, why in asked:
+        with pytest.raises(edgeopt.EdgeoptError, match=why):
+            function(DIGITS, **given)
+    assert list(inspect.signature(edgeopt.compile).parameters)[:3] == ["model", "level", "target"]
