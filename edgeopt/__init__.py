@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgeopt.examine.speed import bench
     from edgeopt.examine.verification import verify
     from edgeopt.explore.exploration import explore
+    from edgeopt.explore.pack import load_pack
     from edgeopt.options import Debug, Options
     from edgeopt.runtime.artifact import load
     from edgeopt.runtime.model import CompiledModel
@@ -39,6 +40,7 @@ __all__ = [
     "gains",
     "inspect",
     "load",
+    "load_pack",
     "tune",
     "verify",
     "why",
@@ -48,6 +50,7 @@ _HOMES = {
     "compile": "edgeopt.compiler",
     "compress": "edgeopt.compression",
     "load": "edgeopt.runtime.artifact",
+    "load_pack": "edgeopt.explore.pack",
     "CompiledModel": "edgeopt.runtime.model",
     "DataSet": "edgeopt.evaluate.data",
     "Debug": "edgeopt.options",

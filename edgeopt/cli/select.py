@@ -9,10 +9,14 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table
+from edgeopt.cli.unused_options import refuse_unused
 
 CONDITION = "What a point has to meet: accuracy>=90, latency<=5ms, size<100k, ram<1M, energy<=2mJ. May be repeated."
 PREFER = "What is to be best among the points that meet all conditions."
 RECIPE = "Write the point as a recipe: edgeopt compress MODEL --recipe FILE.toml --max-drop 100 makes it."
+PACK = "Compile several points into one folder, which stores what they share once; edgeopt.load_pack chooses among them."
+VARIANTS = "Points that --pack takes: from the fastest to the most accurate one that meet all conditions."
+SHARE = "How likely a faster variant of --pack has to decide as the most accurate one, to be trusted with an input."
 
 
 @click.command()
@@ -26,16 +30,40 @@ RECIPE = "Write the point as a recipe: edgeopt compress MODEL --recipe FILE.toml
     help=PREFER,
 )
 @click.option("-o", "--output", type=options.NEW, metavar="FILE.toml", help=RECIPE)
+@click.option("--pack", "folder", type=options.NEW, metavar="DIR", help=PACK)
+@click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
+@click.option("--share", type=click.FloatRange(0, 1), default=0.99, show_default=True, help=SHARE)
+@options.data
+@options.calibration
 @options.as_json
-def select(front: Path, conditions: tuple[str, ...], prefer: str, output: Path | None, as_json: bool) -> None:
-    """Choose a point of FRONT.json, which 'edgeopt explore' wrote."""
+def select(
+    front: Path,
+    conditions: tuple[str, ...],
+    prefer: str,
+    output: Path | None,
+    folder: Path | None,
+    variants: int,
+    share: float,
+    data: Path | None,
+    calibration: Path | None,
+    as_json: bool,
+) -> None:
+    """Choose a point of FRONT.json, which 'edgeopt explore' wrote, or with --pack some, from which each inference chooses."""
+    from edgeopt.cli.packing import write_pack
     from edgeopt.explore.choice import choose, parse_condition, recipe_text
     from edgeopt.explore.front_file import read_front
     from edgeopt.files import refuse_place, replacing
     from edgeopt.report.front import COLUMNS, row
 
-    found = read_front(front)
-    point = choose(found.points, [parse_condition(text) for text in conditions], prefer)
+    found, asked = read_front(front), [parse_condition(text) for text in conditions]
+    if folder is None:
+        refuse_unused(("variants", "share", "data", "calibration"), "they are for --pack DIR")
+    else:
+        refuse_unused(("prefer", "output"), "--pack takes several points")
+        if data is None:
+            raise click.UsageError("--pack compiles the points: give --data, and the --calibration that explored them")
+        return write_pack(found, asked, folder, (variants, share), (data, calibration))
+    point = choose(found.points, asked, prefer)
     record = point.record()
     print_table(COLUMNS, [row("", record)], numbers=range(1, 7))
     if output is not None:
@@ -44,3 +72,4 @@ def select(front: Path, conditions: tuple[str, ...], prefer: str, output: Path |
             stream.write(recipe_text(point, f"a point of the front of {found.model} for {found.target}").encode())
         note(f"wrote {output}: edgeopt compress {found.model} --recipe {output} --max-drop 100")
     answer({"point": record, "output": output})
+    return None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from glob import escape
+from math import log
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.explore.point import FIGURES, Point
@@ -75,6 +76,23 @@ def choose(points: Sequence[Point], conditions: Sequence[Condition], prefer: str
     count = sum(hardest.met(p) for p in points)
     near = f"the nearest of all points has {shown(hardest.figure, best)}" if not count else f"only {count} points meet it"
     raise EdgeoptError(f"no point meets {' and '.join(c.text for c in conditions)}: of '{hardest.text}', {near}")
+
+
+def spread(points: Sequence[Point], conditions: Sequence[Condition], count: int) -> list[Point]:
+    """At most ``count`` points that meet all conditions and that no other one beats in accuracy and time, the fastest first:
+
+    both ends, and between them those whose times are closest to equal ratios. Raises EdgeoptError where none meets them.
+    """
+    choose(points, conditions)
+    able = [point for point in points if all(condition.met(point) for condition in conditions)]
+    rising: list[Point] = []
+    for point in sorted(able, key=lambda p: (p.latency, -p.accuracy)):
+        if not rising or point.accuracy > rising[-1].accuracy:
+            rising.append(point)
+    first, last = log(rising[0].latency), log(rising[-1].latency)
+    wanted = [last] if count == 1 else [first + (last - first) * k / (count - 1) for k in range(count)]
+    kept = {min(range(len(rising)), key=lambda k: abs(log(rising[k].latency) - time)) for time in wanted}
+    return [rising[k] for k in sorted(kept)]
 
 
 def shown(figure: str, value: float) -> str:

@@ -33,10 +33,10 @@ def explore(
 ) -> Front:
     """The networks that ``model`` can become of which no other is at least as accurate, fast, small, saving and thrifty of RAM.
 
-    ``trials`` in all are kept in ``journal``, from which a later call goes on; none begins after ``seconds``. ``workers`` run at
-    once: processes here, or tasks on the cluster at the address ``ray`` ("local" starts one). ``told(done, point)`` is called
-    after each. Points of the front are then measured as whole networks, on samples that were kept apart. Raises EdgeoptError for
-    wrong arguments, where an extra is missing, and as compilation does.
+    ``trials`` in all are kept in ``journal``, from which a later call goes on; none but the first begins after ``seconds``.
+    ``workers`` run at once: processes here, or tasks on the cluster at the address ``ray`` ("local" starts one).
+    ``told(done, point)`` is called after each. Points of the front are then measured as whole networks, on samples that were
+    kept apart. Raises EdgeoptError for wrong arguments, where an extra is missing, and as compilation does.
     """
     for name, value in (("trials", trials), ("workers", workers)):
         arguments.whole(name, value, 1)
@@ -47,8 +47,8 @@ def explore(
     second = None if calibration is None else str(Path(calibration).resolve())
     subject = Subject(str(Path(model).resolve()), str(Path(data).resolve()), second, target, named, seed)
     study = Study(Path(journal), subject, seed)
-    whole = exact(subject)  # before the workers: they find its prices in the cache
     end = None if seconds is None else time.monotonic() + seconds
+    whole = exact(subject)  # before the workers: they find its prices in the cache
     found = _tried(lambda: Processes(workers) if ray is None else Ray(ray), study, workers, trials, end, told)
     points = [measured(subject, p) if k in _spread(len(found)) else p for k, p in enumerate(found)]
     return Front(str(model), target, len(study.points()), measured(subject, whole), front(points))

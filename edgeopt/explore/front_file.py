@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeopt import __version__
 from edgeopt.errors import EdgeoptError
 from edgeopt.explore.point import Point, point_of
 from edgeopt.files import read_regular
 
-SCHEMA = 1
+SCHEMA = 1  # the version of the file; front.schema.json says what is in it
+NEWER = "take the edgeopt that wrote it, or a later one"
 MOST = 64 << 20  # bytes
 
 
@@ -36,6 +38,8 @@ def read_front(path: Path) -> Front:
     """The front in a file. Raises EdgeoptError for what is none."""
     try:
         found = json.loads(read_regular(path, MOST))
+        if isinstance(found["schema"], int) and found["schema"] > SCHEMA:
+            raise EdgeoptError(f"'{path}' is a front of schema {found['schema']}; edgeopt {__version__} reads {SCHEMA}: {NEWER}")
         points = [point_of(point) for point in found["points"]]
         if found["schema"] != SCHEMA or not points:
             raise ValueError(f"schema {found['schema']} with {len(points)} points")

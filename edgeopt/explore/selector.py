@@ -7,7 +7,7 @@ variant, which is last (Taylor, Marco, Wolff, Elkhatib, Wang, Adaptive Deep Lear
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 
 LEAST, MOST = 20, 1 << 20  # samples to learn from, bytes of a file
+Opened = Callable[[str], CompiledModel]
 STRANGE = 8.0  # standard deviations from the mean, beyond which an input is like none that was seen
 
 
@@ -62,11 +63,11 @@ def _terms(scaled: Array) -> Array:
 class Selector:
     """Variants from the fastest to the most accurate one, which answers what no other is trusted with.
 
-    ``share`` is how likely a variant has to be right to be trusted.
+    ``share`` is how likely a variant has to be right to be trusted; ``opened`` gives the model of a folder.
     """
 
-    def __init__(self, variants: Sequence[Variant], share: float = 0.99) -> None:
-        self.variants, self.share = tuple(variants), share
+    def __init__(self, variants: Sequence[Variant], share: float = 0.99, opened: Opened = load) -> None:
+        self.variants, self.share, self._opened = tuple(variants), share, opened
         self._models: dict[str, CompiledModel] = {}
 
     def choose(self, sample: Array, deadline: float | None = None) -> Variant:
@@ -79,7 +80,7 @@ class Selector:
         """The outputs of the variant that is chosen by the first of the ``inputs``, which hold one sample."""
         chosen = self.choose(next(iter(inputs.values()))[0], deadline)
         if chosen.folder not in self._models:
-            self._models[chosen.folder] = load(chosen.folder)
+            self._models[chosen.folder] = self._opened(chosen.folder)
         return self._models[chosen.folder].run(inputs)
 
     def save(self, path: str | Path) -> None:
@@ -103,16 +104,23 @@ def fitted(folders: Sequence[str | Path], inputs: Mapping[str, Array], seconds: 
 
     Raises EdgeoptError for fewer than ``LEAST`` samples.
     """
+    return learnt([str(folder) for folder in folders], load, inputs, seconds, share)
+
+
+def learnt(
+    names: Sequence[str], opened: Opened, inputs: Mapping[str, Array], seconds: Sequence[float], share: float = 0.99
+) -> Selector:
+    """``fitted``, of models that ``opened`` gives by their names."""
     samples = np.stack([features(sample) for sample in next(iter(inputs.values()))])
     if len(samples) < LEAST:
         raise EdgeoptError(f"a selector is learnt on at least {LEAST} samples; there are {len(samples)}")
-    decided = [metrics.decisions(next(iter(load(folder).run(inputs).values()))) for folder in folders]
+    decided = [metrics.decisions(next(iter(opened(name).run(inputs).values()))) for name in names]
     means, scales = samples.mean(axis=0), np.maximum(samples.std(axis=0), 1e-9)
     made = [
-        _variant(str(folder), time, _terms((samples - means) / scales), mine == decided[-1], means, scales)
-        for folder, time, mine in zip(folders, seconds, decided, strict=True)
+        _variant(name, time, _terms((samples - means) / scales), mine == decided[-1], means, scales)
+        for name, time, mine in zip(names, seconds, decided, strict=True)
     ]
-    return Selector(sorted(made[:-1], key=lambda v: v.seconds) + made[-1:], share)
+    return Selector(sorted(made[:-1], key=lambda v: v.seconds) + made[-1:], share, opened)
 
 
 def _variant(folder: str, seconds: float, terms: Array, right: Array, means: Array, scales: Array) -> Variant:

@@ -51,10 +51,10 @@ class Study:
         return [point_of(t.user_attrs["point"]) for t in self._study.get_trials(deepcopy=False, states=(state.COMPLETE,))]
 
     def run(self, workers: Workers, width: int, trials: int, end: float | None, told: Told) -> list[Point]:
-        """The front after as many ``trials`` in all, ``width`` at a time, or when the time is ``end``."""
+        """The front after as many ``trials`` in all, ``width`` at a time, or when the time is ``end``; of one trial at least."""
         done, running = len(self.points()), dict[int, Any]()
         while True:
-            late = end is not None and time.monotonic() > end
+            late = end is not None and time.monotonic() > end and done + len(running) > 0
             while not late and len(running) < width and done + len(running) < trials:
                 trial = self._study.ask()
                 numbers = {name: trial.suggest_float(name, *bounds) for name, bounds in RANGES.items()}

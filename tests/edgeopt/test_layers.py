@@ -99,7 +99,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.serve": (*CORE, "edgeopt.runtime", "edgeopt.__version__"),
     "edgeopt.partition": (*UPPER, "edgeopt.files", "edgeopt.npz", "edgeopt.examine.samples", "edgeopt.serve", "edgeopt.report"),
     "edgeopt.training": UPPER,
-    "edgeopt.explore": UPPER,
+    "edgeopt.explore": (*UPPER, "edgeopt.__version__"),
     "edgeopt.tuning": (*UPPER, "edgeopt.compiler", "edgeopt.options", "edgeopt.training"),
     "edgeopt.conformance": (*CORE, "edgeopt.compiler", "edgeopt.runtime"),
     "edgeopt.cli": ("edgeopt",),

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
+from edgeopt.cli.schema import FILES
 from edgeopt.errors import EdgeoptError
 from edgeopt.explore.choice import choose, parse_condition, recipe_text
 from edgeopt.explore.front_file import Front, read_front
@@ -69,10 +71,14 @@ def test_files_are_read_back_and_others_refused(tmp_path: Path) -> None:
     path = tmp_path / "front.json"
     path.write_text(made.text())
     assert read_front(path) == made and point_of(json.loads(made.text())["exact"]) == POINTS[2]
-    for text in ("{", "[]", '{"schema": 1, "points": []}', made.text().replace('"schema": 1', '"schema": 2')):
+    assert not list(Draft202012Validator(json.loads(FILES["front"].read_text())).iter_errors(json.loads(made.text())))
+    for text in ("{", "[]", '{"schema": 1, "points": []}', made.text().replace('"schema": 1', '"schema": 0')):
         path.write_text(text)
         with pytest.raises(EdgeoptError, match="is no front"):
             read_front(path)
+    path.write_text(made.text().replace('"schema": 1', '"schema": 2'))
+    with pytest.raises(EdgeoptError, match="front of schema 2; edgeopt .* reads 1: take the edgeopt that wrote it"):
+        read_front(path)
 
 
 def test_the_recipe_of_a_point_gives_each_layer_its_forms(tmp_path: Path) -> None:
@@ -95,5 +101,5 @@ def test_the_command_chooses_and_writes(tmp_path: Path) -> None:
 def test_the_page_draws_every_figure_and_refers_to_nothing() -> None:
     record = json.loads(Front("<m>.onnx", "host", 12, POINTS[2], POINTS).text())
     page = front_page(record, [{"name": "int8 by another", "accuracy": 94.0, "latency": 4e-3, "size": 2.5e4}])
-    assert page.count("<svg") == 4 and page.count("<circle") == 4 * (len(POINTS) + 1)  # and one in each key
+    assert page.count('<svg class="plot"') == 4 and page.count("<circle") == 4 * (len(POINTS) + 1)  # and one in each key
     assert "int8 by another" in page and "&lt;m&gt;.onnx" in page and "http" not in page

@@ -104,6 +104,12 @@ def test_without_optuna_the_message_says_what_to_install(tmp_path: Path) -> None
     assert "pip install 'edgeopt[explore]'" in made.stderr
 
 
+def test_the_library_explores_whatever_was_imported_before() -> None:
+    lines = ["import edgeopt, edgeopt.explore.choice", "edgeopt.explore('no.onnx', 'no.npz')"]
+    made = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert "EdgeoptError" in made.stderr and "no.onnx" in made.stderr
+
+
 def test_a_small_network_has_a_front(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     model, data = classifier()
