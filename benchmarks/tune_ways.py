@@ -76,7 +76,7 @@ WAYS = (
     deep(LENET5, 0.01, CODES, 12),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),
     left_early(LENET5, "exits, joint", 2, 0.5, 128, places=1, weight=1.0),
-    quantized(RESNET20, "w4a4", 3, batch=32),
+    quantized(RESNET20, "w4a4", 5, batch=32),
     quantized(RESNET20, "w2a8", 4, batch=32),
     quantized(RESNET20, "ternary", 6, batch=32),
     quantized(RESNET20, "binary", 6, batch=32),
