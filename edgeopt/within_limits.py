@@ -39,17 +39,18 @@ def _drawn_in(limits: Limits, max_drop: float, target: Target, make: Make) -> Co
 
     Raises Infeasible for bounds that cannot be kept, with the nearest model that was made.
     """
-    drawn, nearest, drop = limits, dict[Objective, float](), None
+    drawn, nearest, drop, judged = limits, dict[Objective, float](), None, False
     for _ in range(ROUNDS):
         try:
             made = make(drawn)
             figures, drop = figures_of(made, target), _drop(made.manifest)
         except TooLarge as error:  # a microcontroller's linker script would not have it
             figures = {"size": float(error.found.flash), "memory": float(error.found.ram)}
-        except Infeasible:
-            if nearest:
-                break
-            raise
+        except Infeasible as error:
+            if not nearest:
+                raise
+            judged = error.judged
+            break
         over = {
             name: figures[name] - limits.given[name] for name in limits.exceeded({**dict.fromkeys(limits.given, 0.0), **figures})
         }
@@ -61,7 +62,7 @@ def _drawn_in(limits: Limits, max_drop: float, target: Target, make: Make) -> Co
         if any(bound <= 0 for bound in drawn.given.values()):
             break
         stage("reading and optimising")
-    raise infeasible(limits, nearest, drop, max_drop)
+    raise infeasible(limits, nearest, drop, max_drop, judged)
 
 
 def figures_of(made: CompiledModel, target: Target) -> dict[Objective, float]:

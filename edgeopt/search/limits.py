@@ -49,7 +49,11 @@ class Limits:
 
 
 class Infeasible(EdgeoptError):
-    """Bounds that no network found keeps within its budget of accuracy."""
+    """Bounds that no network found keeps within its budget of accuracy; whether the budget was ``judged`` on samples."""
+
+    def __init__(self, message: str, judged: bool) -> None:
+        super().__init__(message)
+        self.judged = judged
 
 
 def amount(name: Objective, value: float) -> str:
@@ -63,14 +67,19 @@ def shown(figures: Figures) -> str:
     return ", ".join(amount(name, value) for name, value in figures.items() if value or name != "energy")
 
 
-def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: float) -> Infeasible:
-    """What to say of ``limits`` to which the ``nearest`` network that was found comes, with a ``drop`` of percentage points."""
+def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: float, judged: bool = False) -> Infeasible:
+    """What to say of ``limits`` to which the ``nearest`` network that was found comes, with a ``drop`` of percentage points.
+
+    ``judged``: others, whose drop is not known here, were not within the budget.
+    """
     over = limits.exceeded(nearest)
     bounds = " and ".join(f"{UNITS[name][2]} {amount(name, limits.given[name])}" for name in over or limits.given)
-    within = f" within max_drop {max_drop:g}" if drop is not None else ""
+    judged = judged or drop is not None
+    within = f" within max_drop {max_drop:g}" if judged else ""
     lost = f" at a loss of {drop:.2f} points" if drop is not None else ""
-    way = "raise the bound" + (" or max_drop" if drop is not None else "")
-    return Infeasible(f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest)}{lost}; {way}")
+    way = "raise the bound" + (" or max_drop" if judged else "")
+    said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest)}{lost}; {way}"
+    return Infeasible(said, judged)
 
 
 def parse_time(text: str) -> float:

@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.runtime.budget import MemoryBudget, TooLarge
+from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.allocate import Option, Problem, cheapest, cost, mildest, nearest
 from edgeopt.search.joint import loosened
 from edgeopt.search.limits import Figures, Limits, infeasible, parse_energy, parse_time
+from edgeopt.target import target
+from edgeopt.within_limits import within_limits
 
 REST: Figures = {"latency": 1.0, "size": 2.0, "memory": 0.0}
 WEIGHTS: Figures = {"latency": 1.0, "size": 0.05}
@@ -104,3 +108,16 @@ def test_a_bound_of_ram_that_sums_cannot_keep_is_left_to_the_finished_program() 
     loose = loosened(asked)
     assert loose.limits.memory == pytest.approx(1.01 * 7) and cheapest(loose) == {"l0": 1, "l1": 0}
     assert loosened(problem([[(1, 1, 1, 3)]], Limits(memory=4.0))).limits.memory == 4.0
+
+
+def test_a_board_that_a_smaller_network_would_fit_says_what_the_budget_forbids() -> None:
+    """The first network is too large for the board, and no smaller one is within the budget."""
+    large = MemoryBudget(2000, 0, 3000, 40, 0, 0, 0, 0)
+    made = iter([TooLarge("too large", large), infeasible(Limits(size=4000), REST, 2.0, 1.0)])
+
+    def make(limits: Limits) -> CompiledModel:
+        raise next(made)
+
+    said = "max_size 4 kB stored cannot be kept within max_drop 1: .* takes 5 kB stored.*; raise the bound or max_drop"
+    with pytest.raises(EdgeoptError, match=said):
+        within_limits(Limits(size=4000), 1.0, target("cortex-m4"), [make])
