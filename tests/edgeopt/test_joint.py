@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import edgeopt
+from edgeopt.codegen.elf import Elf
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.intervals import drop_bound
 from edgeopt.forms.form import Forms
+from edgeopt.runtime.emulate import Emulator
 from edgeopt.search import decide_jointly, trials
 from edgeopt.search.decide_jointly import ENOUGH, apart
 from edgeopt.search.joint import joint
@@ -24,6 +26,8 @@ from edgeopt.search.space import Space
 from edgeopt.target import target
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.test_exchange import classifier
+from tests.edgeopt.test_memory_budget import APART, STARTING
+from tests.edgeopt.test_microcontrollers import needs_board
 
 RAISED = "the nearest network found takes"
 
@@ -163,7 +167,20 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     assert unused.exit_code == 0 and "max_latency has no effect" in unused.stderr
 
 
+def executed(model: edgeopt.CompiledModel, data: DataSet) -> tuple[int, int]:
+    """(flash, RAM with the stack that was used) of the program on an emulated board, where it gives this machine's results."""
+    few = data.take(slice(0, 3)).arrays
+    with Emulator(model) as emulator:
+        made = emulator.run(few)["y"]
+        stack = int(np.fromfile(emulator.folder / "stack.bin", np.uint32)[0])
+        program = Elf((emulator.folder / "program.elf").read_bytes())
+    sections = {name: len(content) for name, content in program.sections().items()}
+    assert np.array_equal(made, edgeopt.compile(model.graph, 0).run(few)["y"])
+    return sections[".text"] + sections.get(".data", 0), sections.get(".data", 0) + sections.get(".bss", 0) + stack
+
+
 def test_a_microcontroller_keeps_its_flash_or_the_nearest_network_is_said() -> None:
+    needs_board("cortex-m4")
     model, data = classifier()
     free = edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(prefer="size"))
     takes = free.manifest["memory"]
@@ -172,5 +189,7 @@ def test_a_microcontroller_keeps_its_flash_or_the_nearest_network_is_said() -> N
     small = {"max_flash": takes["flash"] + 64, "max_ram": takes["ram"] + 64}
     kept = edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(**small))
     assert kept.manifest["memory"]["flash"] <= small["max_flash"] and kept.manifest["memory"]["ram"] <= small["max_ram"]
+    flash, ram = executed(kept, data)
+    assert flash <= small["max_flash"] + STARTING and ram <= small["max_ram"] + APART
     with pytest.raises(EdgeoptError, match=f"max_size 0.5 kB stored cannot be kept within max_drop 1: {RAISED}"):
         edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(max_flash=500))
