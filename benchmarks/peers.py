@@ -137,12 +137,17 @@ def _milliseconds(run: Inference, clock: Clock) -> float:
 
 
 def _deviation(runs: Mapping[str, Inference]) -> float:
-    """The largest difference of our outputs from the first peer's, relative to the range of the output."""
+    """The largest difference of our outputs from the first peer's, relative to the output's range, or to a single number."""
     other = next((runs[p] for p in PEERS if p in runs), None)
     if other is None:
         return float("nan")
     pairs = zip(runs["edgeopt"](), other(), strict=True)
-    return max(float(np.abs(a.astype(float) - b.astype(float)).max() / max(np.ptp(b.astype(float)), 1e-30)) for a, b in pairs)
+    return max(_difference(a.astype(float), b.astype(float)) for a, b in pairs)
+
+
+def _difference(ours: Array, theirs: Array) -> float:
+    scale = np.ptp(theirs) if theirs.size > 1 else np.abs(theirs).max(initial=0.0)
+    return float(np.abs(ours - theirs).max(initial=0.0) / max(scale, 1e-30))
 
 
 def show(results: Sequence[Result], engines: Sequence[str]) -> None:

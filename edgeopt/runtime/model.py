@@ -30,7 +30,7 @@ from edgeopt.runtime.claims import require_declared, require_planned
 from edgeopt.runtime.foreign import foreign
 from edgeopt.runtime.forks import renewed_after_fork
 from edgeopt.runtime.manifest import Manifest
-from edgeopt.runtime.ports import checked, contiguous, empty, ports, sample_count
+from edgeopt.runtime.ports import checked, contiguous, empty, fitting, ports, sample_count
 from edgeopt.runtime.reading import MODEL, RAW, WEIGHTS, Files, decoded, whole
 from edgeopt.target import Target
 
@@ -68,6 +68,8 @@ class CompiledModel:
         self.inputs, self.outputs = ports(manifest["inputs"]), ports(manifest["outputs"])
         parts = manifest["parts"]
         self._only_native = len(parts) == 1 and "last" in parts[0]
+        self._last = parts[0]["last"] if self._only_native else 0
+        self._output_names = [port.name for port in self.outputs]
         renewed_after_fork(self)
 
     def __repr__(self) -> str:
@@ -124,16 +126,20 @@ class CompiledModel:
         the second core (see ``edgeopt.codegen.adaptive``); the results are the same bits.
         Raises EdgeoptError for missing, unknown or misshapen inputs, and a number of threads that is none.
         """
-        arguments.whole("threads", threads, 1)
-        arguments.instance("inputs", inputs, (Mapping,))
-        arrays = checked(inputs, self.inputs)
-        count = sample_count(arrays, self.inputs, self.outputs)
+        if type(threads) is not int or threads < 1:
+            arguments.whole("threads", threads, 1)
+        if type(inputs) is not dict:
+            arguments.instance("inputs", inputs, (Mapping,))
+        arrays, count = fitting(inputs, self.inputs), 1
+        if arrays is None:
+            arrays = checked(inputs, self.inputs)
+            count = sample_count(arrays, self.inputs, self.outputs)
         with self._lock:
             self._prepare()
             outputs = [empty(port, count) for port in self.outputs]
             if self._only_native:
                 self._call_samples(arrays, outputs, count, threads)
-                return {port.name: array for port, array in zip(self.outputs, outputs, strict=True)}
+                return dict(zip(self._output_names, outputs, strict=True))
             results = self._run_with_host(arrays, outputs, count, threads)
         return {port.name: array for port, array in zip(self.outputs, results, strict=True) if array is not None}
 
@@ -208,7 +214,7 @@ class CompiledModel:
     def _call_samples(self, arrays: list[Array], outputs: list[Array], count: int, threads: int) -> None:
         assert self._native is not None
         self._bind(arrays, outputs)
-        last, allowed = self.manifest["parts"][0]["last"], self._allowed(threads)
+        last, allowed = self._last, threads if threads == 1 else self._allowed(threads)
         if allowed <= 1:
             self._native.samples(self._context, None, count, last)
             return

@@ -56,6 +56,20 @@ def checked(inputs: Mapping[str, Array], wanted: Sequence[Port]) -> list[Array]:
     return [port.taken(inputs[port.name]) for port in wanted]
 
 
+def fitting(inputs: Mapping[str, Array], wanted: Sequence[Port]) -> list[Array] | None:
+    """The inputs in the order of the model where each is just what is wanted; None where ``checked`` has to look.
+
+    That is a microsecond less, of the seven that the call of a tiny network takes.
+    """
+    arrays = [inputs.get(port.name) for port in wanted]
+    for array, port in zip(arrays, wanted, strict=True):
+        if type(array) is not np.ndarray or array.dtype is not port.dtype or array.shape != port.shape:
+            return None
+        if not port.placed or not array.flags.c_contiguous:
+            return None
+    return arrays if len(inputs) == len(wanted) else None  # type: ignore[return-value]
+
+
 def sample_count(arrays: Sequence[Array], wanted: Sequence[Port], made: Sequence[Port]) -> int:
     """How many batches the inputs hold: 1, or the common multiple of the leading axis. Raises EdgeoptError otherwise."""
     for array, port in zip(arrays, wanted, strict=True):

@@ -2,6 +2,7 @@
 
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.reduce import (
+    arg_planes,
     arg_reduce,
     extreme_vector,
     layer_normalization_vector,
@@ -24,6 +25,7 @@ KERNELS: tuple[Kernel, ...] = (
     layer_normalization_vector.KERNEL,
     *normalization.KERNELS,
     *normalize_axes.KERNELS,
+    arg_planes.KERNEL,
     arg_reduce.KERNEL,
     *scan_axis.KERNELS,
     top_k.KERNEL,

@@ -101,6 +101,14 @@ def fold_pad_into_conv(draft: Draft, x: Value) -> Value:
     return draft.conv(draft.op("Pad", x, draft.ints(*pads), *filler))
 
 
+def drop_padding_taps(draft: Draft, x: Value) -> Value:
+    rows, columns = shape(x)[2:]
+    far = draft.choice.integer(0, 2)
+    weight = draft.weight(3, shape(x)[1], 3, 3)
+    dilations, pads = (rows + far, 1), (rows + far, draft.choice.integer(0, 1), rows + far, columns)
+    return draft.own("FusedConv", x, weight, kernel_shape=(3, 3), dilations=dilations, pads=pads)
+
+
 def fold_pad_into_pool(draft: Draft, x: Value) -> Value:
     pads = draft.ints(0, 0, draft.choice.integer(0, 2), 1, 0, 0, 1, draft.choice.integer(0, 2))
     kind = draft.choice.integer(0, 2)
