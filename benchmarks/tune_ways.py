@@ -84,7 +84,7 @@ WAYS = (
     pruned(RESNET20, "16x4", 0.25, 6),
     sparse_bytes(RESNET20, "16x4", 0.25, 7),
     left_early(RESNET20, "exits, frozen", 0, 1.0, 64),
-    left_early(RESNET20, "exits, joint", 3, 1.0, 32),
+    left_early(RESNET20, "exits, joint", 2, 1.0, 32),
     student("half the channels, distilled", 5),
     student("half the channels, labels alone", 5, LABELS_ALONE),
     quantized(RESNET8, "w4a4", 3, batch=32),
