@@ -3,8 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TVM_SHORT := $(addprefix tests/kernels/,conv/test_conv_blocked.py integer/test_quant_gemm.py lookup/test_lookup_conv.py reduce/test_softmax_vector.py)
-TVM_TESTS := $(addprefix tests/kernels/,attention conv gemm integer/test_quant_conv.py integer/test_quant_depthwise.py \
-	integer/test_quant_gemm.py integer/test_quantize.py lookup move pointwise pool recurrent reduce sparse/test_csr_conv.py)
+TVM_TESTS := $(TVM_SHORT) $(addprefix tests/kernels/,attention conv/test_conv_depthwise.py conv/test_conv_transpose_blocked.py \
+	gemm/test_gemm.py integer/test_quant_depthwise.py integer/test_quantize.py move/test_relayout.py \
+	move/test_transpose.py pointwise/test_unary_vector.py pool/test_pool_blocked.py \
+	recurrent/test_recurrent.py reduce/test_extreme_vector.py reduce/test_layer_normalization_vector.py sparse/test_csr_conv.py)
 
 TVM_OWN = $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(wildcard tests/edgeopt/test_tvm*.py)
 
@@ -29,7 +31,8 @@ test-explore: $(VENV)-explore/.ready
 docs: $(VENV)-docs/.ready
 	$(VENV)-docs/bin/python -m mkdocs build --strict
 
-# the second back end, in an environment of its own with the extra: its own tests, and those of the kernels with its code
+# the second back end, in an environment of its own with the extra: its own tests, and those of kernels of each kind with its code,
+# as many as take ten minutes on two cores
 test-tvm: $(VENV)-tvm/.ready
 	$(TVM_OWN)
 	EDGEOPT_TEST_BACKEND=tvm $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(TVM_TESTS)

@@ -2,10 +2,10 @@
 
 Both compile one program. Shown are the share of steps with TIR of their own, how many of these are translated from kernel
 functions, and the kernels of the others; the greatest difference of results (of floats relative to the greatest value; of
-integers the number of elements that differ), and the least milliseconds on one thread of runs in turn. ``--share`` stops before
-code is run; with ``--target arm`` both run under emulation, untimed, from weights that are not coded. ``--relax`` lets TVM's own
-untuned build run after them, twice, since it is slow. The exit code is 1 where results differ by more than
-1e-4, or any integer, or less than ``--least`` percent of a network's steps have TIR.
+integers the number of elements that differ), and the least milliseconds of processor time on one thread of runs in turn.
+``--share`` stops before code is run; with ``--target arm`` both run under emulation, untimed, from weights that are not coded.
+``--relax`` lets TVM's own untuned build run after them, twice, since it is slow. The exit code is 1 where results differ by more
+than 1e-4, or any integer, or less than ``--least`` percent of a network's steps have TIR.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ def _least(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
     best = [float("inf")] * len(runs)
     for _ in range(rounds):
         for i, run in enumerate(runs):
-            started = time.perf_counter()
+            started = time.process_time()
             run()
-            best[i] = min(best[i], 1e3 * (time.perf_counter() - started))
+            best[i] = min(best[i], 1e3 * (time.process_time() - started))
     return best
 
 
