@@ -1,6 +1,7 @@
 """A network's Pareto front against what other tools make of it: accuracy, time and bytes in one picture.
 
-    python -m benchmarks.front MODEL.onnx --data DIR --output DIR [--minutes 30] [--workers 2] [--front FRONT.json] [--seed 0]
+    python -m benchmarks.front MODEL.onnx --data DIR --output DIR [--minutes 30] [--workers 2] [--points 24]
+        [--front FRONT.json] [--seed 0]
 
 DIR of ``--data`` holds NAME.cal.npz and NAME.eval.npz. Half of the latter, drawn by the seed, is what ``edgeopt explore`` may
 look at; all networks are judged on the other half. The peers (``benchmarks.front_peers``) calibrate on the same samples. Times
@@ -32,8 +33,6 @@ from edgeopt.files import replacing
 from edgeopt.frontend import load
 from edgeopt.report.front import front_page
 from edgeopt.runtime.model import CompiledModel
-
-MOST = 24  # points of the front that are compiled, spread over it
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,12 @@ def network(name: str, made: CompiledModel) -> Network:
     return Network(name, stored, lambda data: decided(made, data), lambda one: lambda: made.run(one))
 
 
-def spread(points: Sequence[Point]) -> list[int]:
-    """The places of at most ``MOST`` points that no other one beats in accuracy, time and bytes, from the fastest on."""
+def spread(points: Sequence[Point], most: int) -> list[int]:
+    """The places of at most ``most`` points that no other one beats in accuracy, time and bytes, from the fastest on."""
     plain = {k: replace(point, energy=0.0, memory=0.0) for k, point in enumerate(points)}
     kept = {point.figures() for point in front(list(plain.values()))}
     able = [k for k, point in plain.items() if point.figures() in kept]
-    return [able[round(k)] for k in np.linspace(0, len(able) - 1, min(MOST, len(able)))]
+    return [able[round(k)] for k in np.linspace(0, len(able) - 1, min(most, len(able)))]
 
 
 def compare(networks: Sequence[Network], places: Sequence[int | None], seen: DataSet, unseen: DataSet) -> list[Compared]:
@@ -150,6 +149,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--points", type=int, default=24, help="points of the front that are compiled, spread over it")
     parser.add_argument("--front", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -158,7 +158,7 @@ def main() -> None:
     cal, data = (given.data / f"{given.model.stem}.{part}.npz" for part in ("cal", "eval"))
     seen, unseen = halves(read(data, graph), given.seed)
     found = explored(given.model, given, seen, cal)
-    places = spread(found.points)
+    places = spread(found.points, given.points)
     where = (given.output / "seen.npz", cal, given.output)
     ours = [network(f"point {k}", compiled(given.model, found.points[k], *where)) for k in places]
     theirs, left = peers(given.model, read(cal, graph), given.output)

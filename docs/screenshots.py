@@ -71,7 +71,7 @@ def partition() -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "alexnet.onnx"
         path.write_bytes(alexnet().SerializeToString())
-        return report(plan(subject(path), load_tiers("4g"), "latency"), "alexnet")
+        return report(plan(subject(path), load_tiers("wifi"), "latency"), "alexnet")
 
 
 PAGES: dict[str, Callable[[], str]] = {"exits": exits, "size": size, "board": board, "partition": partition}

@@ -9,9 +9,9 @@ from math import ceil, floor, log10
 
 from edgeopt.report.key import captioned, sign
 
-COLOURS = ("#2b6cb0", "#c2512f", "#3f8f5b", "#8a5fb3", "#b58a1b", "#5d6d7c", "#c94f8c")  # that of a curve by its place
+COLOURS = ("#2b6cb0", "#c2512f", "#3f8f5b", "#8a5fb3", "#b58a1b", "#5d6d7c", "#c94f8c", "#1b8a8f")  # that of a curve by its place
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 900, 380, 84, 66, 20, 20
-DASHES = ("", "9 4", "2 3", "12 3 2 3", "5 2", "3 6", "16 5")  # told apart without colour, too
+DASHES = ("", "9 4", "2 3", "12 3 2 3", "5 2", "3 6", "16 5", "1 3 8 3")  # told apart without colour, too
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,17 @@ def _grid(across: Scale, along: Scale) -> list[str]:
     for mark in across.marks:
         at = across.place(mark)
         made.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#8886" stroke-width="0.6"/>')
-        made.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{mark:g}</text>')
+        made.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{_said(mark)}</text>')
     for mark in along.marks:
         at = along.place(mark)
         made.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#8886" stroke-width="0.6"/>')
-        made.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{mark:g}</text>')
+        made.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{_said(mark)}</text>')
     return made
+
+
+def _said(mark: float) -> str:
+    """A round number, short enough to stand beside an axis."""
+    return f"{mark / 1000:g}k" if abs(mark) >= 10000 else f"{mark:g}"
 
 
 def _labels(x: Axis, y: Axis) -> list[str]:
