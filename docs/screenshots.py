@@ -26,7 +26,7 @@ from edgeopt.report.page import page
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 DIGITS, DATA, CALIBRATION = (EXAMPLES / f"digits{end}" for end in (".onnx", ".eval.npz", ".cal.npz"))
 # what the documentation shows of each page, in pixels of height
-WIDE, NARROW = (1280, "light", 1500), (390, "dark", 1500)
+WIDE, NARROW = (1280, "light", 1200), (390, "dark", 1500)
 SHOWN = {"exits": WIDE, "size": NARROW, "board": WIDE, "partition": WIDE}
 # texts of drawings that reach beyond them, by their first words
 CUT = """[...document.querySelectorAll('svg')].flatMap(s => [...s.querySelectorAll('text')].filter(t => {

@@ -95,7 +95,8 @@ def partition(
                 stream.write(report(found, model.stem).encode())
         if not as_json:
             parts = len({part for v in made for part in v.parts.values()})
-            say(f"wrote {output}: {_counted(parts, 'part')} for {_counted(len(made), 'placement')}")
+            size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e3
+            say(f"wrote {output}: {_counted(parts, 'part')} for {_counted(len(made), 'placement')}, {size:,.1f} kB")
 
 
 def _refuse_unused(tiles: bool, data: bool, output: bool) -> None:
@@ -219,15 +220,20 @@ def _values(found: Plan) -> list[Any]:
     return [*found.graph.inputs, *(out for node in found.graph.nodes for out in node.outputs)]
 
 
-def _figures(found: Plan, row: Row) -> tuple[str, str, str]:
-    rate = row.rate * found.tiers.links[0].up * 8 / 1e6
-    return f"{rate:,.2f}", f"{1e3 * row.cut.price.latency:,.3f}", f"{1e3 * row.cut.price.energy:,.3f}"
+def _figures(row: Row) -> tuple[str, str]:
+    return f"{1e3 * row.cut.price.latency:,.3f}", f"{1e3 * row.cut.price.energy:,.3f}"
 
 
 def _print_table(found: Plan) -> None:
-    """How the best placement moves with the rate of the first link: layers on each tier."""
-    names = [tier.name for tier in found.tiers.tiers]
-    rows = [(*_figures(found, row), *map(row.cut.placement.count, range(len(names)))) for row in found.table if row.load == 1]
-    if rows:
-        columns = (f"{found.tiers.links[0].name} Mbit/s", "latency ms", "energy mJ", *(f"layers on {name}" for name in names))
+    """How the best placement moves with the rate of the first link: layers on each tier; rates at which all is equal together."""
+    names, link = [tier.name for tier in found.tiers.tiers], found.tiers.links
+    groups: list[tuple[list[float], tuple[str, ...]]] = []
+    for row in (row for row in found.table if row.load == 1):
+        cells = (*_figures(row), *(str(row.cut.placement.count(k)) for k in range(len(names))))
+        if not groups or groups[-1][1] != cells:
+            groups.append(([], cells))
+        groups[-1][0].append(row.rate * link[0].up * 8 / 1e6)
+    if groups:
+        columns = (f"{link[0].name} Mbit/s", "latency ms", "energy mJ", *(f"layers on {name}" for name in names))
+        rows = [(" to ".join(f"{rate:,.2f}" for rate in sorted({rates[0], rates[-1]})), *cells) for rates, cells in groups]
         print_table(columns, rows, title="the best placement on other links", numbers=range(len(columns)))
