@@ -83,6 +83,7 @@ from edgeopt.passes import (
     scale_shift_to_conv,
     separate_volume_pool,
     slice_of_concat,
+    split_padding_taps,
     split_to_slice,
     transpose_to_reshape,
 )
@@ -177,9 +178,10 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(dead_code.PASS, "what nobody reads is not computed and not shipped"),
 )
 
-# What runs once, when no rewrite and no technique looks for the plain operators any more.
+# What runs in turn, once, when no rewrite and no technique looks for the plain operators any more.
 LAST: tuple[Stage, ...] = (
     Stage(fuse_prelu.PASS, "slopes are applied while the tile is in registers"),
+    Stage(split_padding_taps.PASS, "dilations nearly as wide as the map multiply mostly padding"),
     Stage(fold_gate_into_conv.PASS, "a convolution of a small window has fewer weights than its map has numbers"),
 )
 
@@ -209,10 +211,13 @@ def optimize(
 
 
 def finish(graph: Graph, context: Context, only: Sequence[str] | None = None, print_after: PrintAfter | None = None) -> None:
-    """Rewrite ``graph`` in place with the passes that come last, before it is lowered; the arguments are as for ``optimize``."""
+    """Rewrite ``graph`` in place with the passes that come last, before it is lowered; the arguments are as for ``optimize``.
+
+    Each runs until it fires no more.
+    """
     for stage in LAST if context.level >= 1 else ():
-        if only is None or stage.pass_.name in only:
-            _run(graph, stage.pass_, context, print_after)
+        while (only is None or stage.pass_.name in only) and _run(graph, stage.pass_, context, print_after):
+            pass
 
 
 def finished(graph: Graph, level: int) -> Graph:

@@ -109,6 +109,14 @@ def drop_padding_taps(draft: Draft, x: Value) -> Value:
     return draft.own("FusedConv", x, weight, kernel_shape=(3, 3), dilations=dilations, pads=pads)
 
 
+def split_padding_taps(draft: Draft, x: Value) -> Value:
+    wide = draft.own("FusedConv", x, draft.weight(64, shape(x)[1], 1, 1), kernel_shape=(1, 1))
+    far = shape(x)[2] - 1
+    rest = [draft.weight(3)] if draft.choice.integer(0, 1) else []
+    given = {"dilations": (far, 1), "pads": (far, 1, far, draft.choice.integer(0, 1))}
+    return draft.own("FusedConv", wide, draft.weight(3, 64, 3, 3), *rest, kernel_shape=(3, 3), **given)
+
+
 def fold_pad_into_pool(draft: Draft, x: Value) -> Value:
     pads = draft.ints(0, 0, draft.choice.integer(0, 2), 1, 0, 0, 1, draft.choice.integer(0, 2))
     kind = draft.choice.integer(0, 2)
