@@ -33,4 +33,4 @@ def test_enough_are_those_of_which_one_weighs_no_more_than_the_budget(samples: i
 
 def test_why_says_how_many_samples_its_figures_are_of() -> None:
     shown = command("why", DIGITS, "--data", EVALUATION, "--samples", "8")
-    assert shown.exit_code == 0 and "what quantising costs, on 8 samples" in shown.stdout
+    assert shown.exit_code == 0 and "what w8a8 costs, on 8 samples" in shown.stdout

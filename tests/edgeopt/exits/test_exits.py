@@ -223,4 +223,4 @@ def test_the_command_reports_and_writes(tmp_path: Path) -> None:
         assert 0 < row["mean"] < 0.1 and sorted(row["percentiles"]) == row["percentiles"]
     page = (tmp_path / "blobs.edgeopt" / "report.html").read_text()
     assert "Early exits" in page and "without exits" in page and "µs of an inference" in page
-    assert "<h1>blobs</h1>" in page and f">threshold {record['threshold']:.4f}</text>" in page and page.count("<circle") == 2
+    assert "<h1>blobs</h1>" in page and f"threshold {record['threshold']:.4f}</span>" in page and page.count("<circle") == 2
