@@ -78,10 +78,13 @@ def put_back(trained: Mapping[Key, Any], layers: Layers, statistics: Mapping[str
     return made
 
 
-def folded(trained: Mapping[Key, Any], layers: Layers, statistics: Mapping[str, tuple[Array, Array]]) -> None:
-    """Fold what the normalisation does into the weights and biases of ``layers``."""
+def folded(trained: Mapping[Key, Any], layers: Layers, statistics: Mapping[str, tuple[Array, Array]]) -> dict[str, Array]:
+    """Fold what the normalisation does into the weights and biases of ``layers``; what channels were multiplied by, by layer."""
+    factors = {}
     for name, (mean, square) in statistics.items():
         factor = np.asarray(trained["scale", name]) / np.sqrt(np.maximum(square - mean**2, 0) + EPSILON)
+        factors[name] = factor = np.maximum(factor, np.finfo(np.float32).tiny).astype(np.float32)
         weight = layers.constants[name, 1]
         layers.constants[name, 1] = (weight * factor.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.float32)
         layers.constants[name, 2] = np.asarray(np.asarray(trained["shift", name]) - mean * factor, np.float32)
+    return factors

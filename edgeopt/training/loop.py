@@ -20,7 +20,7 @@ import numpy as np
 import optax
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import Array, Graph
+from edgeopt.ir import Array, Graph, Node
 from edgeopt.training import batch_norm
 from edgeopt.training.batches import Batches, calls
 from edgeopt.training.forward import as_it_is, feeds, forward, mean_statistics
@@ -73,9 +73,9 @@ class Loop:
         self._phase, self._layers, self._task, self.steps, self.done = phase, layers, task, steps, 0
         self.kind = phase.kind
         state = phase.begin(layers)
-        nodes = batch_norm.normalizable(layers) if phase.normalized else []
+        nodes = [n for n in batch_norm.normalizable(layers) if phase.normalizes(n.name)]
         if nodes:
-            state = replace(state, trained=batch_norm.put_back(state.trained, layers, self._observed(state)))
+            state = replace(state, trained=batch_norm.put_back(state.trained, layers, self._observed(state, nodes)))
         self.state = State(*({k: jnp.asarray(a) for k, a in part.items()} for part in (state.trained, state.bound)))
         self._optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam(eps=EPSILON))
         self._adam = self._optimizer.init(self.state.trained)
@@ -156,11 +156,11 @@ class Loop:
         made = jax.jit(lambda feed: forward(self._layers.graph, [self._task.loss.value], self._phase, self.state, feed)[1])
         statistics = mean_statistics(made, self._some())
         self._phase.end(self.state, self._layers)
-        batch_norm.folded(self.state.trained, self._layers, statistics)
+        self._phase.scaled(batch_norm.folded(self.state.trained, self._layers, statistics), self._layers)
 
-    def _observed(self, state: State) -> dict[str, tuple[Array, Array]]:
+    def _observed(self, state: State, nodes: Sequence[Node]) -> dict[str, tuple[Array, Array]]:
         """Statistics of the products of the layers as they are before the phase."""
-        nodes, graph, name = batch_norm.normalizable(self._layers), self._layers.graph, self._task.loss.value
+        graph, name = self._layers.graph, self._task.loss.value
 
         def observed(feed: Mapping[str, Any]) -> batch_norm.Statistics:
             seen: batch_norm.Statistics = {}

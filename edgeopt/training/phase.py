@@ -36,6 +36,10 @@ class Phase(ABC):
     reads: Sequence[str] = ()  # values inside the network that the loss looks at
     thins: bool = False  # whether channels that nothing reads at the end are gone
 
+    def normalizes(self, layer: str) -> bool:
+        """Whether batch normalisation may stand in for the bias of this layer, asked after the beginning."""
+        return self.normalized
+
     @abstractmethod
     def begin(self, layers: Layers) -> State:
         """What there is to train."""
@@ -63,6 +67,10 @@ class Phase(ABC):
     def end(self, state: State, layers: Layers) -> None:
         """Leave in ``layers`` what was trained."""
         layers.constants.update({place: np.asarray(array) for place, array in self.constants(state).items()})
+
+    def scaled(self, factors: Mapping[str, Array], layers: Layers) -> None:
+        """After the end, channels of weights were multiplied by ``factors``: nothing more, unless a phase says so."""
+        return None
 
 
 def weights(layers: Layers) -> dict[Key, Traced]:

@@ -1,12 +1,14 @@
 """Quantisation-aware training: weights and what layers read are rounded on the way, and the steps of the grids are trained.
 
 Rounding passes the gradient on as it is (straight-through), so that the gradient of a step is that of Esser et al., Learned Step
-Size Quantization, 2020, equation 3; the logarithms of steps are trained, so that they stay positive. Grids, weights and biases
+Size Quantization, 2020, equation 3; the logarithms of steps are trained, so that they stay positive. Steps of channels take in
+what batch normalisation scales them by at the end, so that codes stay what they were trained to be. Grids, weights and biases
 start from the plan that the technique makes and repairs without training: nearest codes of four bits may say nothing any more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,10 +34,14 @@ class Quantize(Phase):
     share: float = 1.0
     rate: float = 1e-3
     kind: str = "quantize"
-    normalized: bool = False
+    normalized: bool = True
     _plan: QuantizationPlan = field(default_factory=QuantizationPlan)
     _shared: dict[str, Key] = field(default_factory=dict)  # the step of each rounded value
     _reads: dict[str, str] = field(default_factory=dict)  # the rounded value that a layer multiplies
+
+    def normalizes(self, layer: str) -> bool:
+        """A layer whose channels have steps of their own, which take in what it is scaled by."""
+        return layer in self._plan.weights and self._plan.weights[layer].grid.axis is not None
 
     def begin(self, layers: Layers) -> State:
         """Weights, biases, and a step for each channel and for each grid of values."""
@@ -88,13 +94,21 @@ class Quantize(Phase):
         for node in layers.nodes:
             old = self._plan.weights.get(node.name)
             if old is not None:
-                plan.weights[node.name] = _weight(old, layers, node.name, np.exp(trained["step", node.name]))
-                source = node.input(0)
-                x = grids.get(source.name) if source is not None else None
-                plan.weights[node.name] = (
-                    plan.weights[node.name] if x is None else bias_in_range(plan.weights[node.name], None, x)
-                )
+                made = _weight(old, layers, node.name, np.exp(trained["step", node.name]))
+                plan.weights[node.name] = self._in_range(node.name, made, grids)
         layers.plan = plan
+
+    def scaled(self, factors: Mapping[str, Array], layers: Layers) -> None:
+        """The same codes, on grids that are multiplied as the weights were."""
+        assert layers.plan is not None
+        for name, factor in factors.items():
+            old = layers.plan.weights[name]
+            made = replace(old, grid=replace(old.grid, scale=old.grid.scale * factor), bias=layers.constants[name, 2])
+            layers.plan.weights[name] = self._in_range(name, made, layers.plan.activations)
+
+    def _in_range(self, name: str, made: QuantizedWeight, grids: Mapping[str, Quantizer]) -> QuantizedWeight:
+        """A layer whose bias has a code at the step of its sums."""
+        return bias_in_range(made, None, grids[self._reads[name]]) if name in self._reads else made
 
 
 def _weight(old: QuantizedWeight, layers: Layers, name: str, scale: Array) -> QuantizedWeight:

@@ -56,6 +56,12 @@ def test_weights_take_few_values_and_the_network_still_knows(form: str, values: 
     assert made.manifest["quantization"]["after"] >= made.manifest["quantization"]["before"] - 8
 
 
+def test_what_stands_for_biases_of_a_deep_network_goes_into_its_steps(tmp_path: Path) -> None:
+    text = 'epochs = 12\nbatch = 32\nteacher = 0\n[forms]\n"*" = "w4a8"\n[[phase]]\nkind = "quantize"\n'
+    made = edgeopt.tune(network(convolutions=5, opset=21), TRAIN, recipe(tmp_path, text), level=1, data=TEST)
+    assert made.manifest["quantization"]["after"] > 80
+
+
 def codes(made: CompiledModel) -> list[np.ndarray]:
     """Integer weights of the compiled model."""
     return [v.array for v in made.graph.constants if v.array is not None and v.array.dtype.kind == "i" and v.array.ndim == 4]
