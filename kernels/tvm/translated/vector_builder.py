@@ -34,6 +34,7 @@ from edgeopt.kernels.tvm.translated.vector_values import (
     as_unsigned,
     bound,
     expr,
+    is_nan,
     numbers_of,
     splat,
     truth_of,
@@ -187,7 +188,9 @@ class VectorBuilder:
         return self.icmp_signed(how, a, b)
 
     def fcmp_unordered(self, how: str, a: Operand, b: Operand, **_: Any) -> Emitted:
-        """Whether a and b compare so, or one of them is not a number."""
+        """Whether a and b compare so (never, by ``uno``), or one of them is not a number."""
+        if how == "uno":
+            return self._made(truth_of(a.type), tirx.Or(*(is_nan(expr(v)) for v in (a, b))))
         opposite = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "!=": "=="}
         return self._made(truth_of(a.type), tirx.Not(_COMPARED[opposite[how]](expr(a), expr(b))))
 

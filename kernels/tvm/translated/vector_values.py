@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 from llvmlite import ir
 from tvm import tirx
 from tvm.ir.expr import TensorLoad
@@ -61,6 +62,19 @@ def as_unsigned(value: Value) -> Value:
 def truth_of(kind: Any) -> Any:
     """The type of a comparison of values of ``kind``."""
     return ir.VectorType(ir.IntType(1), kind.count) if isinstance(kind, ir.VectorType) else ir.IntType(1)
+
+
+def is_nan(value: Value) -> Value:
+    """Whether a float is not a number, by its bits: TVM takes x == x for true."""
+    kind, _, lanes = str(value.ty.dtype).removeprefix("float").partition("x")
+    wide = f"int{kind}"
+    infinite = int(np.array(np.inf, f"float{kind}").view(wide))
+
+    def all_of(number: int) -> Value:
+        return splat(tirx.const(number, wide), int(lanes or 1))
+
+    bits = tirx.reinterpret(f"{wide}x{lanes}" if lanes else wide, value)
+    return tirx.GT(tirx.bitwise_and(bits, all_of((1 << int(kind) - 1) - 1)), all_of(infinite))
 
 
 def splat(value: Value, count: int) -> Value:
