@@ -6,7 +6,7 @@ TVM_SHORT := $(addprefix tests/kernels/,conv/test_conv_blocked.py integer/test_q
 TVM_TESTS := $(TVM_SHORT) $(addprefix tests/kernels/,attention conv/test_conv_depthwise.py conv/test_conv_transpose_blocked.py \
 	gemm/test_gemm.py integer/test_quant_depthwise.py integer/test_quantize.py move/test_relayout.py \
 	move/test_transpose.py pointwise/test_unary_vector.py pool/test_pool_blocked.py \
-	recurrent/test_recurrent.py reduce/test_extreme_vector.py reduce/test_layer_normalization_vector.py sparse/test_csr_conv.py)
+	recurrent/test_recurrent.py reduce/test_arg_planes.py reduce/test_extreme_vector.py reduce/test_layer_normalization_vector.py sparse/test_csr_conv.py)
 
 TVM_OWN = $(VENV)-tvm/bin/python -m pytest -n 2 --dist loadfile $(wildcard tests/edgeopt/test_tvm*.py)
 

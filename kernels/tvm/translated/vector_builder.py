@@ -184,7 +184,9 @@ class VectorBuilder:
         return self._made(truth_of(a.type), _COMPARED[how](*(as_unsigned(expr(v)) for v in (a, b))))
 
     def fcmp_ordered(self, how: str, a: Operand, b: Operand, **_: Any) -> Emitted:
-        """Whether a and b are numbers that compare so."""
+        """Whether a and b are numbers that compare so (always, by ``ord``)."""
+        if how == "ord":
+            return self._made(truth_of(a.type), tirx.Not(expr(self.fcmp_unordered("uno", a, b))))
         return self.icmp_signed(how, a, b)
 
     def fcmp_unordered(self, how: str, a: Operand, b: Operand, **_: Any) -> Emitted:
