@@ -212,7 +212,7 @@ def _run(target: Target, tiles: int, tiling: Tiling, work: int, elements: int, o
     return min(tiles, -(-run // tiling.across) * tiling.across) if tiles > tiling.across else run
 
 
-def _ahead(target: Target, walk: Walk) -> int | None:
+def share_ahead(target: Target, walk: Walk) -> int | None:
     """Which share of the next weights each tile fetches, so that they are there when the last tile is done with its own.
 
     None where weights stay in the second cache, or where so many tiles use them that it does not matter when they come.
@@ -228,7 +228,7 @@ def conv_function(target: Target, tile: Tile, walk: Walk, last: Tile | None = No
 
     r is not read when the tiles add no residual.
     """
-    ahead = _ahead(target, walk)
+    ahead = share_ahead(target, walk)
     run = _tile_of_group(target, tile, last, walk.groups - 1, ahead)
     depth, share = tile.loops[0].count, walk.weights >> (ahead or 0)
     tiles, across, pixels, final = walk.tiles, walk.across, walk.pixels, walk.width - walk.pixels

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from edgeopt.kernels.conv.conv_blocked import Direct, Strides
+from edgeopt.kernels.conv.conv_blocked import Direct, Strides, share_ahead
 from edgeopt.kernels.tvm.tile import Places, write_tile
 from edgeopt.kernels.tvm.writer import Value, Writer, let, quotient, remainder, smaller, written
 from edgeopt.target import Target
@@ -13,7 +14,10 @@ from edgeopt.target import Target
 
 def conv_blocked(form: Direct, constants: Sequence[int], dtypes: Sequence[str], target: Target) -> Any:
     """A chunk is a run of tiles of one group of output vectors of one image."""
-    tile, walk, last = form.tile, form.walk, form.last
+    walk, ahead = form.walk, share_ahead(target, form.walk)
+    tile, last = (None if t is None else replace(t, ahead=ahead) for t in (form.tile, form.last))
+    share = walk.weights >> (ahead or 0)
+    assert tile is not None
 
     def body(w: Writer, chunk: Value) -> None:
         sums = w.local(len(tile.pixels) * len(tile.vectors) * w.lanes)
@@ -32,7 +36,9 @@ def conv_blocked(form: Direct, constants: Sequence[int], dtypes: Sequence[str], 
                 return let(s.start + image * s.image + part * s.group + row * s.row + column * s.pixel)
 
             source = place(walk.x, quotient(group, walk.shared))
-            at = Places(source, group * walk.weights, group * walk.biases, place(walk.r, group), place(walk.y, group))
+            following = let((group + 1) * walk.weights + (t if walk.weights_outer else t - first) * share)
+            weights, biases = group * walk.weights, group * walk.biases
+            at = Places(source, weights, biases, place(walk.r, group), place(walk.y, group), following)
             if last is None:
                 write_tile(w, tile, at, sums)
             else:

@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgeopt.kernels.emit.emitter import LINE
 from edgeopt.kernels.tvm.activation import activated
-from edgeopt.kernels.tvm.writer import Value, Writer, constant, fma, index, let, splat
+from edgeopt.kernels.tvm.writer import Value, Writer, constant, fma, index, let, quotient, splat
 from edgeopt.kernels.walk.micro import Loop, Tile
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a tile begins in its operands: elements of x, weights, bias, residual and result."""
+    """Where a tile begins in its operands: elements of x, weights, bias, residual and result.
+
+    ``ahead``: and in the weights that it fetches while it reads its own, where the tile does so.
+    """
 
     x: Value
     w: Value
     b: Value
     r: Value
     y: Value
+    ahead: Value | None = None
 
 
 def write_tile(w: Writer, tile: Tile, at: Places, sums: Any) -> None:
@@ -35,9 +40,22 @@ def write_tile(w: Writer, tile: Tile, at: Places, sums: Any) -> None:
         for i, step in enumerate(steps):
             _products(w, tile, sums, at.x + x + step, at.w + (k + i) * stride)
 
-    done = nest(w, tile.loops, len(tile.steps), lambda x, k: products(x, k, tile.steps))
+    def body(x: Value, k: Value) -> None:
+        if tile.ahead is not None and at.ahead is not None:
+            _fetch(w, tile, at.ahead + quotient(k * stride, 1 << tile.ahead))
+        products(x, k, tile.steps)
+
+    done = nest(w, tile.loops, len(tile.steps), body)
     products(index(0), index(done), tile.tail)
     _finish(w, tile, at, sums)
+
+
+def _fetch(w: Writer, tile: Tile, place: Value) -> None:
+    """A share of the weights that come next, as large as that which the tile fetches of them in a step of its loops."""
+    assert tile.ahead is not None
+    lines = (4 * w.lanes * len(tile.steps) * len(tile.vectors) >> tile.ahead) // LINE
+    for line in range(max(1, lines)):
+        w.fetch(w.buffers[1], place + line * (LINE // 4))
 
 
 def nest(w: Writer, loops: Sequence[Loop], steps: int, body: Callable[[Value, Value], None]) -> int:

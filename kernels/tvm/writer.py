@@ -61,6 +61,11 @@ class Writer:
         """Store a vector or a scalar from element ``at`` on."""
         build.buffer_store(buffer, value, [_place(at, lanes_of(value))])
 
+    def fetch(self, buffer: Value, at: Value) -> None:
+        """Bring the line of an element into the second cache; where nothing is there, nothing happens."""
+        read, second, data = (tirx.const(value, "int32") for value in (0, 2, 1))
+        build.evaluate(spelled("void", "llvm.prefetch.p0", tirx.address_of(self.load(buffer, at)), read, second, data))
+
     def load_first(self, buffer: Value, at: Value, lanes: int) -> Value:
         """A whole vector of floats of which only the first ``lanes`` are read; the others are zero."""
         if lanes >= self.lanes:
