@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.ir import Array
+
+TURN = 0.02  # seconds of one of several engines that are timed
 
 
 def edgeopt_engine(
@@ -50,6 +53,19 @@ def mnn_engine(path: Path, inputs: Mapping[str, Array], threads: int) -> Inferen
         return [np.array(y.read()) for y in made]
 
     return run
+
+
+def least_in_turns(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """The least seconds of each of ``runs``, which take turns of ``TURN`` seconds, so that all of them see the same machine."""
+    best = [float("inf")] * len(runs)
+    for _ in range(rounds):
+        for which, run in enumerate(runs):
+            end = time.perf_counter() + TURN
+            while time.perf_counter() < end:
+                begun = time.perf_counter()
+                run()
+                best[which] = min(best[which], time.perf_counter() - begun)
+    return best
 
 
 ENGINES: dict[str, Callable[..., Inference]] = {

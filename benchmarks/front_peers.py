@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.engines import least_in_turns
 from benchmarks.quantization_peer import Settings, quantize_file
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
 from edgeopt.examine.engines import Inference, onnxruntime, openvino
 from edgeopt.ir import Array
 
-BURST, ROUNDS = 0.02, 40  # seconds of each network's turn, and turns
+ROUNDS = 40  # turns of each network
 Engine = Callable[[Path, Mapping[str, Array], int], Inference]
 Maker = Callable[[Path, Path, DataSet], None]
 
@@ -127,12 +127,4 @@ RECIPES: Sequence[tuple[str, Maker, Sequence[Engine]]] = (
 
 def seconds(networks: Sequence[Network], sample: Mapping[str, Array]) -> list[float]:
     """The least time of an inference of each network on one thread, in turns."""
-    runs, best = [network.opened(sample) for network in networks], [float("inf")] * len(networks)
-    for _ in range(ROUNDS):
-        for which, run in enumerate(runs):
-            end = time.perf_counter() + BURST
-            while time.perf_counter() < end:
-                begun = time.perf_counter()
-                run()
-                best[which] = min(best[which], time.perf_counter() - begun)
-    return best
+    return least_in_turns([network.opened(sample) for network in networks], ROUNDS)

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 import edgeopt
+from benchmarks.engines import least_in_turns
 from benchmarks.networks import data_of, network_arguments, networks, reported
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
@@ -35,7 +36,7 @@ from edgeopt.ir import Array
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.stored import constants_bytes, constants_size
 
-BURST, ROUNDS = 0.02, 60  # seconds of each engine's turn, and turns
+ROUNDS = 60  # turns of each engine
 
 
 @dataclass
@@ -152,15 +153,8 @@ def timed(path: Path, made: CompiledModel, data: DataSet) -> tuple[float, float]
     """Microseconds of onnxruntime in float and of what was found, in turns."""
     one = data.take(slice(0, 1)).arrays
     runs = [onnxruntime(path, one, 1), lambda: made.run(one)]
-    best = [float("inf")] * len(runs)
-    for _ in range(ROUNDS):
-        for which, run in enumerate(runs):
-            end = time.perf_counter() + BURST
-            while time.perf_counter() < end:
-                begun = time.perf_counter()
-                run()
-                best[which] = min(best[which], time.perf_counter() - begun)
-    return 1e6 * best[0], 1e6 * best[1]
+    theirs, ours = least_in_turns(runs, ROUNDS)
+    return 1e6 * theirs, 1e6 * ours
 
 
 def markdown(found: list[Row], most: float = 1.0) -> str:

@@ -72,10 +72,10 @@ def _parts(node: Node, axis: int) -> list[_Part]:
     if saved < LEAST_SHARE * taps * made or saved * w[0].size < LEAST_PRODUCTS * taps * made or not all(met):
         return []
     found = []
-    for (begin, end), some in groupby(range(taps), lambda tap: (met[tap].start, met[tap].stop)):
-        first, *_, last = (*(found_taps := list(some)), found_taps[-1])
-        start = first * dilation - before + begin * stride
-        found.append(_Part(first, last, begin, end, start, last * dilation - before + (end - 1) * stride + 1))
+    for outputs, alike in groupby(range(taps), lambda tap: met[tap]):
+        same = list(alike)
+        start, stop = (tap * dilation - before + at * stride for tap, at in ((same[0], outputs.start), (same[-1], outputs[-1])))
+        found.append(_Part(same[0], same[-1], outputs.start, outputs.stop, start, stop + 1))
     return found
 
 

@@ -52,9 +52,7 @@ def write_tile(w: Writer, tile: Tile, at: Places, sums: Any) -> None:
 
 def _fetch(w: Writer, tile: Tile, place: Value) -> None:
     """A share of the weights that come next, as large as that which the tile fetches of them in a step of its loops."""
-    assert tile.ahead is not None
-    lines = (4 * w.lanes * len(tile.steps) * len(tile.vectors) >> tile.ahead) // LINE
-    for line in range(max(1, lines)):
+    for line in range(tile.lines_ahead(w.lanes)):
         w.fetch(w.buffers[1], place + line * (LINE // 4))
 
 

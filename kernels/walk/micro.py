@@ -68,6 +68,11 @@ class Tile:
         """Vector registers the tile needs: accumulators, a weight per output vector and a broadcast."""
         return len(self.pixels) * len(self.vectors) + len(self.vectors) + 1
 
+    def lines_ahead(self, lanes: int) -> int:
+        """Lines of a cache that are fetched while the weights of one step of the loops are read; one at least."""
+        assert self.ahead is not None
+        return max(1, (4 * lanes * len(self.steps) * len(self.vectors) >> self.ahead) // LINE)
+
 
 def emit_tile(e: Emitter, tile: Tile, x: Value, w: Value, b: Value, r: Value, y: Value, ahead: Value | None = None) -> None:
     """Write the tile's code: initialise with the bias, sum over k, add the residual, activate and store."""
@@ -90,8 +95,7 @@ def _fetch(e: Emitter, tile: Tile, start: Value, here: Value, ahead: Value) -> N
     word = ir.IntType(8 * e.target.pointer_bytes)
     done = b.lshr(b.sub(b.ptrtoint(here, word), b.ptrtoint(start, word)), ir.Constant(word, tile.ahead))
     place = b.gep(b.bitcast(ahead, ir.IntType(8).as_pointer()), [done])
-    lines = (4 * e.lanes * len(tile.steps) * len(tile.vectors) >> tile.ahead) // LINE
-    for line in range(max(1, lines)):
+    for line in range(tile.lines_ahead(e.lanes)):
         e.fetch(e.at(place, line * LINE))
 
 
