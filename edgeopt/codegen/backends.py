@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import numba
 
 from edgeopt.codegen.build import build
-from edgeopt.codegen.tvm_extra import require_extra
+from edgeopt.codegen.tvm_extra import import_extra
 from edgeopt.errors import EdgeoptError
 from edgeopt.lower.program import Program
 from edgeopt.target import Target
@@ -68,11 +68,11 @@ NUMBA: Backend = NumbaBackend()
 
 
 def find_backend(name: str) -> Backend:
-    """The back end of that name. Raises EdgeoptError for an unknown one, and for one that is not installed."""
+    """The back end of that name. Raises EdgeoptError for an unknown one, and for one that is not installed or dies on the way in."""
     if name == NUMBA.name:
         return NUMBA
     if name == "tvm":
-        require_extra()
+        import_extra()
         from edgeopt.codegen.tvm_backend import BACKEND
 
         return BACKEND

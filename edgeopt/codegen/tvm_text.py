@@ -51,9 +51,12 @@ def _generated(mod: Any, target: Any, pointers: int, name: str) -> str:
 
 @cache
 def _lowering() -> Any:
-    """What the code generator asks for; kernels are written with vectors, and unrolled, already."""
+    """What the code generator asks for; kernels are written with vectors, unrolled, and with flat buffers already.
+
+    FlattenBuffer would make sums of the indices of local vectors, which the code generator then takes apart into their lanes.
+    """
     passes = tirx.transform
-    return tvm.ir.transform.Sequential([passes.StmtSimplify(), passes.FlattenBuffer(), passes.LowerIntrin()])
+    return tvm.ir.transform.Sequential([passes.StmtSimplify(), passes.LowerIntrin()])
 
 
 @cache

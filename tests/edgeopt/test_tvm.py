@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,10 +18,14 @@ import edgeopt
 from edgeopt.assembly import assemble
 from edgeopt.codegen import tvm_extra
 from edgeopt.codegen.backends import NUMBA, Backend, find_backend
-from edgeopt.codegen.written import PLACE, Code, written
+from edgeopt.codegen.written import PLACE, Code, WrittenStep, written
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import export, load
+from edgeopt.kernels.conv.conv_blocked import Direct
+from edgeopt.kernels.stated import form_of
+from edgeopt.lower.lowering import lower
 from edgeopt.lower.program import Program
+from edgeopt.lower.table import kernels_for
 from edgeopt.pipeline import optimize
 from edgeopt.runtime.model import CODE
 from edgeopt.target import Target, target
@@ -52,6 +57,17 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 def test_an_extra_of_other_versions_is_refused_before_it_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, {**tvm_extra.VERSIONS, "apache-tvm-ffi": "0.1.15.post2"})
     with pytest.raises(EdgeoptError, match=r"needs apache-tvm-ffi 0.1.14.post0, and 0.1.15.post2 is installed"):
+        find_backend("tvm")
+
+
+def test_an_extra_that_dies_on_the_way_in_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise OSError("libtvm_runtime.so: cannot open\nshared object file")
+
+    installed(monkeypatch, tvm_extra.VERSIONS)
+    monkeypatch.setattr(tvm_extra, "import_module", broken)
+    reason = "cannot be imported, OSError: libtvm_runtime.so: cannot open shared object file; install it again: pip install"
+    with pytest.raises(EdgeoptError, match=reason):
         find_backend("tvm")
 
 
@@ -138,6 +154,21 @@ def test_activations_end_where_they_are_level(tvm: Backend, kind: str) -> None:
     usual, other = (assemble(load(proto), target("host"), backend=each).run(given) for each in (NUMBA, tvm))
     for name, value in usual.items():
         np.testing.assert_allclose(other[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_sums_of_a_tile_stay_whole_vectors(tvm: Backend) -> None:
+    """Taken apart into lanes, LLVM puts them together as it likes: all twenty as one vector, which it spills."""
+    from edgeopt.codegen.tvm_backend import TvmBackend
+
+    draft, where = Draft(Seeded(1)), target("x86-64-v4")
+    product = draft.op("Conv", draft.input((1, 64, 7, 7)), draft.constant(np.ones((256, 64, 1, 1))))
+    graph = closed(draft, draft.op("Add", product, draft.input((1, 256, 7, 7))))
+    optimize(graph, 1)
+    program = TvmBackend().rewritten(lower(graph, where, "network", kernels_for(1)), where)
+    (step,) = (step for step in program.native if step.call.full_name == "conv_blocked.convolve")
+    form = form_of(step.call.function)
+    assert isinstance(form, Direct) and form.tile.residual and len(form.tile.pixels) * len(form.tile.vectors) == 20
+    assert isinstance(step, WrittenStep) and set(re.findall(r"<\d+ x float>", step.named_text)) == {"<16 x float>"}
 
 
 def test_code_for_another_processor_is_one_object_too(tvm: Backend) -> None:
