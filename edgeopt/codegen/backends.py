@@ -68,7 +68,7 @@ NUMBA: Backend = NumbaBackend()
 
 
 def find_backend(name: str) -> Backend:
-    """The back end of that name. Raises EdgeoptError for an unknown one, and for one that is not installed or dies on the way in."""
+    """The back end of that name. Raises EdgeoptError for an unknown one and for one that cannot be imported."""
     if name == NUMBA.name:
         return NUMBA
     if name == "tvm":
