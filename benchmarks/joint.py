@@ -1,13 +1,14 @@
 """The joint search on real networks: does the budget hold on samples it never saw, how fast and how small is what it finds?
 
     python -m benchmarks.joint --models DIR --data DIR [--only NAME,...] [--prefer speed,size] [--seeds 0,1] [--max-drop PP]
-        [--search-time SECONDS] [--single] [--blind] [--json FILE]
+        [--search-time SECONDS] [--single] [--train DIR] [--blind] [--json FILE]
 
 Folders are those of ``benchmarks.networks``. Half of NAME.eval.npz, drawn by the seed, is what the search may look at; the other
 half judges. Times are interleaved minima against onnxruntime in float on one thread. Sizes are those of the files of weights and
 code against the ONNX file, and those of all constants as they are coded against those of the model. ``--single`` adds int8
-everywhere (``--quantize w8a8``), and pruning and few values (``--objective size``). With ``--blind`` no search sees any data,
-and all of NAME.eval.npz judges. Rows that FILE has already are not made again: a run that was stopped goes on.
+everywhere (``--quantize w8a8``), and pruning and few values (``--objective size``). ``--train`` adds the smallest network that
+training on DIR/NAME.train.npz makes (``--prefer ''`` for it alone). With ``--blind`` no search sees any data, and all of
+NAME.eval.npz judges. Rows that FILE has already are not made again: a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -87,13 +88,15 @@ def halves(data: DataSet, seed: int) -> tuple[DataSet, DataSet]:
     return data.take(np.sort(order[:cut])), data.take(np.sort(order[cut:]))
 
 
+TRAINED = "size, trained"
 SINGLE: dict[str, dict[str, Any]] = {"w8a8": {"quantize": "w8a8"}, "prune and share": {"objective": "size"}}
 
 
 def rows(given: Namespace) -> Iterator[Row]:
     """A row for each network, way and seed: those that were made before, and then the others."""
-    ways: dict[str, dict[str, Any]] = {way: {"prefer": way} for way in given.prefer.split(",")}
+    ways: dict[str, dict[str, Any]] = {way: {"prefer": way} for way in given.prefer.split(",") if way}
     ways |= SINGLE if given.single else {}
+    ways |= {TRAINED: {"prefer": "size"}} if given.train is not None else {}
     before = [] if given.json is None or not given.json.exists() else json.loads(given.json.read_text())
     known = {(row["network"], row["way"], row["seed"]): Row(**row) for row in before}
     for path in networks(given):
@@ -107,7 +110,8 @@ def searched(path: Path, given: Namespace, way: str, seed: int, options: dict[st
     graph = load(path)
     calibration, data = data_of(path, given.data, graph)
     seen, unseen = (None, data) if given.blind else halves(data, seed)
-    asked = edgeopt.Options(seed=seed, onnx=False, search_time=given.search_time, **options)
+    train = given.train / f"{path.stem}.train.npz" if way == TRAINED else None
+    asked = edgeopt.Options(seed=seed, onnx=False, search_time=given.search_time, train=train, **options)
     begun, used = time.monotonic(), time.process_time()
     calibrating = None if given.blind else calibration
     made = edgeopt.compile(path, 3, data=seen, calibration=calibrating, max_drop=given.max_drop, options=asked)
@@ -191,6 +195,7 @@ if __name__ == "__main__":
     parser.add_argument("--max-drop", type=float, default=1.0)
     parser.add_argument("--search-time", type=float)
     parser.add_argument("--single", action="store_true")
+    parser.add_argument("--train", type=Path)
     parser.add_argument("--blind", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

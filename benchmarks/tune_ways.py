@@ -39,16 +39,16 @@ def deep(network: str, keep: float, bits: str, epochs: float) -> Way:
     return Way(network, f"deep-compression, {100 * keep:g} %", recipe(epochs, *phases, batch=128))
 
 
-def pruned(network: str, pattern: str, keep: float, epochs: float) -> Way:
+def pruned(network: str, pattern: str, keep: float, epochs: float, more: str = "") -> Way:
     """Pruned alone."""
     told = phase("prune", keep=keep, pattern=f'"{pattern}"')
-    return Way(network, f"{pattern}, {100 * keep:g} %", recipe(epochs, told, batch=32))
+    return Way(network, f"{pattern}, {100 * keep:g} %", recipe(epochs, told, batch=32, more=more))
 
 
-def sparse_bytes(network: str, pattern: str, keep: float, epochs: float) -> Way:
+def sparse_bytes(network: str, pattern: str, keep: float, epochs: float, more: str = "") -> Way:
     """Pruned in blocks, then quantized, to be timed against its own dense int8."""
     phases = phase("prune", keep=keep, pattern=f'"{pattern}"', share=0.8), phase("quantize", share=0.2)
-    text = recipe(epochs, '[forms]\n"*" = "w8a8"', *phases, batch=32)
+    text = recipe(epochs, '[forms]\n"*" = "w8a8"', *phases, batch=32, more=more)
     return Way(network, f"{pattern}, {100 * keep:g} %, w8a8", text, dense="w8a8")
 
 
@@ -77,17 +77,17 @@ WAYS = (
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),
     left_early(LENET5, "exits, joint", 2, 0.5, 128, places=1, weight=1.0),
     quantized(RESNET20, "w4a4", 5, batch=32),
-    quantized(RESNET20, "w2a8", 4, batch=32),
-    quantized(RESNET20, "ternary", 6, batch=32),
-    quantized(RESNET20, "binary", 6, batch=32),
-    pruned(RESNET20, "unstructured", 0.1, 5),
-    pruned(RESNET20, "16x4", 0.25, 6),
-    sparse_bytes(RESNET20, "16x4", 0.25, 7),
+    quantized(RESNET20, "w2a8", 12, FLIPPED, batch=32),
+    quantized(RESNET20, "ternary", 12, FLIPPED, batch=32),
+    quantized(RESNET20, "binary", 12, FLIPPED, batch=32),
+    pruned(RESNET20, "unstructured", 0.1, 12, FLIPPED),
+    pruned(RESNET20, "16x4", 0.25, 12, FLIPPED),
+    sparse_bytes(RESNET20, "16x4", 0.25, 12, FLIPPED),
     left_early(RESNET20, "exits, frozen", 0, 1.0, 64),
-    left_early(RESNET20, "exits, joint", 2, 1.0, 32),
-    student("half the channels, distilled", 5),
-    student("half the channels, labels alone", 5, LABELS_ALONE),
-    quantized(RESNET8, "w4a4", 3, batch=32),
+    left_early(RESNET20, "exits, joint", 8, 1.0, 32, FLIPPED),
+    student("half the channels, distilled", 10, FLIPPED),
+    student("half the channels, labels alone", 10, f"{FLIPPED}\n{LABELS_ALONE}"),
+    quantized(RESNET8, "w4a4", 12, FLIPPED, batch=32),
     quantized(KEYWORDS, "w4a8", 100, HEARD, batch=20),
-    quantized(MOBILENET, "w4a8", 12, 'augmentation = ["flip"]', batch=10),
+    quantized(MOBILENET, "w4a8", 60, 'augmentation = ["flip"]', batch=10),
 )

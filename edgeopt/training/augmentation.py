@@ -44,7 +44,5 @@ def _shifted(array: Array, axes: tuple[int, ...], most: float, rng: np.random.Ge
     reach = [int(most * array.shape[axis]) if axis in axes else 0 for axis in range(array.ndim)]
     padded = np.pad(array, [(r, r) for r in reach], mode="edge")
     starts = np.stack([rng.integers(0, 2 * r + 1, len(array)) for r in reach[1:]], axis=1)
-    made = np.empty_like(array)
-    for sample, source, start in zip(made, padded, starts, strict=True):
-        sample[:] = source[tuple(slice(s, s + size) for s, size in zip(start, sample.shape, strict=True))]
-    return made
+    windows = np.lib.stride_tricks.sliding_window_view(padded, array.shape[1:], tuple(range(1, array.ndim)))
+    return np.asarray(windows[(np.arange(len(array)), *starts.T)])

@@ -1,25 +1,30 @@
 """Weight sharing while training: the weights of a layer take the values of a table, and the values are trained.
 
-Tables start by k-means whose centroids start evenly over the range (Han, Mao, Dally, Deep Compression, 2016, section 3); which
-value a weight takes stays as it is then. The gradient of a value is the sum over the weights that take it.
+Tables start by k-means whose centroids start evenly over the range (Han, Mao, Dally, Deep Compression, 2016, section 3). The
+gradient of a value is the sum over the weights that take it. Which value a weight takes is chosen again now and then, until
+``FIXED``: the weight itself follows the gradient of what it takes (straight through, Bengio et al., Estimating or propagating
+gradients through stochastic neurons, 2013), and takes the value that is nearest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from edgeopt.evaluate.codebook import shared
+from edgeopt.ir import Array
 from edgeopt.training.layers import NONE, Layers
 from edgeopt.training.network import Parameters, Place
 from edgeopt.training.operators.definition import Traced
 from edgeopt.training.phase import Key, Phase, State, as_constants, key_of, place_of
 
 TABLE, CODES = "table", "codes"
+FIXED, CHOICES = 0.7, 256  # progress from which on codes stay, and how often they are chosen until then
 
 
 @dataclass
@@ -43,7 +48,8 @@ class Share(Phase):
             if kept.sum() <= 2 * count:
                 continue
             book = shared(array.reshape(1, 1, -1).astype(np.float64), None, kept.reshape(1, 1, -1), count)
-            del trained[what, name]
+            if what == "bias":
+                del trained[what, name]
             trained[TABLE, what, name] = book.centroids.astype(np.float32)
             bound[CODES, what, name] = book.codes.reshape(array.shape).astype(np.int32)
         return State(trained, bound)
@@ -58,8 +64,20 @@ class Share(Phase):
         made: dict[Place, Traced] = as_constants(state.trained)
         for (_, what, name), codes in state.bound.items():
             table = jnp.append(state.trained[TABLE, what, name], 0.0)
-            made[place_of((what, name))] = table[jnp.where(codes == NONE, len(table) - 1, codes)]
+            taken = table[jnp.where(codes == NONE, len(table) - 1, codes)]
+            if what == "weight":
+                own = state.trained[what, name] * (codes != NONE)
+                taken = taken + (own - lax.stop_gradient(own))  # nothing, but for gradients
+            made[place_of((what, name))] = taken
         return made
+
+    def adapted(self, state: State, moments: Callable[[], Mapping[Key, Array]], last: float, progress: float) -> State:
+        """A new choice of the values that weights take, every now and then."""
+        before, now = (int(min(share, FIXED) * CHOICES / FIXED) for share in (last, progress))
+        if before == now:
+            return state
+        chosen = {key: _nearest(state, key) if key[1] == "weight" else codes for key, codes in state.bound.items()}
+        return replace(state, bound=chosen)
 
     def end(self, state: State, layers: Layers) -> None:
         """Weights of few values."""
@@ -68,3 +86,12 @@ class Share(Phase):
             if what == "weight":
                 layers.codes[name] = np.asarray(codes)
                 layers.forms[name].append(f"{len(state.trained[TABLE, what, name])} values")
+
+
+def _nearest(state: State, key: Key) -> Array:
+    """Codes of the values that are nearest to the weights of ``key``."""
+    place, codes = key[1:], np.asarray(state.bound[key])
+    table, weight = (np.asarray(state.trained[each]) for each in ((TABLE, *place), place))
+    order = np.argsort(table, kind="stable")
+    middles = (table[order][1:] + table[order][:-1]) / 2
+    return np.where(codes == NONE, NONE, order[np.searchsorted(middles, weight)]).astype(np.int32)
