@@ -25,6 +25,7 @@ from edgeopt.passes import (
     eliminate_identity,
     eliminate_noop,
     explicit_padding,
+    fold_code_limits,
     fold_dynamic_quantization,
     fold_gate_into_conv,
     fold_gather_after,
@@ -86,6 +87,7 @@ from edgeopt.passes import (
     split_padding_taps,
     split_to_slice,
     transpose_to_reshape,
+    widen_codes,
 )
 from edgeopt.rewrite import Context, Pass, PassError, run_pass
 
@@ -161,6 +163,7 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(scale_shift_to_conv.PASS, "what is left of a batch norm is one pass over the map, and fuses an activation"),
     Stage(fuse_residual.PASS, "the sum is taken while the tile is in registers"),
     Stage(fuse_activation.PASS, "the activation is applied while the tile is in registers"),
+    Stage(widen_codes.PASS, "codes of 4 bits take a byte each, and kernels compute on bytes"),
     Stage(import_qlinear.PASS, "one form of integer operator instead of two"),
     Stage(move_qdq.PASS, "what only moves elements moves codes instead"),
     Stage(move_rounding.PASS, "codes are a quarter of the bytes to move, and rounding meets what computes the numbers"),
@@ -169,6 +172,7 @@ PIPELINE: tuple[Stage, ...] = (
     Stage(fold_qdq_arithmetic.PASS, "a network stays in integers between its products"),
     Stage(fold_qdq_lookup.PASS, "a function of one byte is a table"),
     Stage(fold_qdq_scale.PASS, "what is left of a batch norm between codes is one pass over bytes"),
+    Stage(fold_code_limits.PASS, "codes are limited while they are in registers"),
     Stage(merge_lookups.PASS, "what depends on one byte is one table"),
     Stage(fold_weight_dequantization.PASS, "weights stay in few bits in memory"),
     Stage(fold_recurrent_dequantization.PASS, "weights of recurrent layers, too"),

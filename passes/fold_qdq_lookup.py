@@ -48,8 +48,10 @@ def rewrite(graph: Graph, node: Node, context: Context) -> bool:
 
 
 def _chain(node: Node) -> list[Node]:
-    """``node`` and the functions that alone read each other, one after the other."""
+    """``node`` and the functions that alone read each other, one after the other; none of codes."""
     found = [node]
+    if node.is_op("QuantizeLinear"):
+        return found
     while (after := sole_user(found[-1].output)) is not None and after.op in FUNCTIONS and after.input(0) is found[-1].output:
         found.append(after)
     return found

@@ -89,6 +89,12 @@ def scalar(node: Node, index: int) -> float | None:
     return float(value.array.reshape(()))
 
 
+def code_limits(node: Node) -> tuple[int, int] | None:
+    """The codes between which the attributes ``low`` and ``high`` of an integer operator hold its result; None without them."""
+    low, high = node.attributes.get("low"), node.attributes.get("high")  # those of RandomUniform are no integers
+    return (low, high) if isinstance(low, int) and isinstance(high, int) else None
+
+
 def integers(node: Node, index: int, attribute: str = "") -> tuple[int, ...] | None:
     """The list of integers that constant input ``index`` or, when it is left out, ``attribute`` holds; None otherwise."""
     array = node.constant(index)

@@ -19,6 +19,7 @@ import numpy as np
 
 from edgeopt.ir import Node, Value
 from edgeopt.ir.match import shape_of
+from edgeopt.ops.code_limits import quantized_result
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
 from edgeopt.ops.work import product
@@ -66,7 +67,7 @@ def _end(body: Body, node: Node, y: str) -> None:
         activation(body, node, y, "y0")
     else:
         activation(body, node, y, "a")
-        body.op("QuantizeLinear", ["a", f"x{RESULT}", f"x{RESULT + 1}"], "y0")
+        quantized_result(body, node, "a", RESULT)
 
 
 def _channels(node: Node, axis: int) -> int:

@@ -1,13 +1,15 @@
 """Integer operators with explicit grids. Each means DequantizeLinear of its inputs, the float operator, QuantizeLinear.
 
 Every tensor comes as three inputs: codes, scale, zero point. ``y_scale`` and ``y_zero`` give the grid of the result, whose
-element type is that of ``y_zero``; where both are left out of ``QuantConv`` or ``QuantGemm`` the result is float32. Kernels sum
-products of codes in 32 bits and round once, which may differ from the body by one code where its float sum rounds the other way.
+element type is that of ``y_zero``; where both are left out of ``QuantConv`` or ``QuantGemm`` the result is float32. ``low`` and
+``high`` limit codes of 8 bits more narrowly than their type. Kernels sum products of codes in 32 bits and round once, which may
+differ from the body by one code where its float sum rounds the other way.
 """
 
 from __future__ import annotations
 
 from edgeopt.ir import Node
+from edgeopt.ops.code_limits import quantized_result
 from edgeopt.ops.definition import Body, OwnOp, activation
 from edgeopt.ops.fused import CONV_ATTRIBUTES
 from edgeopt.ops.work import Count, convolution, no_work, product, transposed_convolution
@@ -28,7 +30,7 @@ def _codes(body: Body, node: Node, y: str, index: int) -> None:
     if node.input(index) is None:
         body.op("Identity", [y], "y0")
     else:
-        body.op("QuantizeLinear", [y, f"x{index}", f"x{index + 1}"], "y0")
+        quantized_result(body, node, y, index)
 
 
 def _bias(body: Body, repeated: int = 1) -> str:

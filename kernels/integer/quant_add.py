@@ -93,7 +93,7 @@ def _ending(site: Site, ratios: bool) -> tuple[Requantize, Numbers]:
     result, lanes, activation = site.outputs[0].type.dtype, site.target.lanes, activation_of(site.node)
     inside = activation.kind not in ("", "Relu", "Clip")
     unit = 1.0 if inside else y_scale
-    limits = limits_of(activation, result, y_scale, y_zero)
+    limits = limits_of(site.node, activation, result, y_scale, y_zero)
     offset = -(a_zero * a_scale + b_zero * b_scale) / unit
     how = Requantize(
         result=result,

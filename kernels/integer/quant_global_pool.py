@@ -12,7 +12,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.emit.emitter import I8, Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.integer.quant_operands import per_tensor, require_bytes
+from edgeopt.kernels.integer.quant_operands import limits_alone, per_tensor, require_bytes
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
 from edgeopt.target import Target
 
@@ -30,8 +30,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     _, _, height, width = x.shape
     count, lanes, signed = height * width, target.lanes, x.type.dtype == "int8"
     multiplier = x_scale / (count * y_scale)
-    how = Requantize(y.type.dtype, "", y_zero != 0, False, 256 * count * multiplier >= LARGE)
-    numbers = Numbers(np.full(lanes, -count * x_zero, np.int32), np.full(lanes, multiplier), y_zero)
+    limits, limited = limits_alone(site.node, y.type.dtype)
+    how = Requantize(y.type.dtype, "", y_zero != 0, limited, 256 * count * multiplier >= LARGE)
+    numbers = Numbers(np.full(lanes, -count * x_zero, np.int32), np.full(lanes, multiplier), y_zero, limits)
     geometry = (*((1, count) if x.plane == count else (height, width)), x.row, x.layout.block)
     places = tuple((t.origin * t.layout.block, t.plane * t.layout.block) for t in (x, y))
     function = _function(target, how, signed, geometry, places)

@@ -15,7 +15,7 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.kernels.emit.emit_bytes import look_up, looks_up, store_parts, table_of
 from edgeopt.kernels.emit.emitter import I8, Emitter
 from edgeopt.kernels.emit.intrinsics import offset
-from edgeopt.kernels.integer.quant_operands import LIMITS, per_tensor
+from edgeopt.kernels.integer.quant_operands import LIMITS, limits_alone, per_tensor
 from edgeopt.kernels.walk.byte_rows import Rows, require_vectors, rows_function, rows_of
 from edgeopt.target import Target
 
@@ -65,10 +65,21 @@ def _by_bits(table: Array, dtype: str) -> Array:
 
 def _select_lookup(site: Site) -> tuple[KernelCall, ...]:
     x, y = site.given(0), site.outputs[0]
-    table = site.constant(1)
+    table = site.constant(1) if site.node.op == "QuantLookup" else _between(site)
     if table.size != 256 or table.dtype.itemsize != 1:
         raise Declined("its table does not hold 256 bytes")
     return (_call(site.target, rows_of(x, y), _by_bits(table.reshape(-1), x.type.dtype), 0),)
+
+
+def _between(site: Site) -> Array:
+    """What a Clip makes of all codes, from the lowest on."""
+    x = site.given(0)
+    if x.type.dtype not in LIMITS:
+        raise Declined(f"element type {x.type.dtype}")
+    low, high = LIMITS[x.type.dtype]
+    bounds = [int(site.constant(i).reshape(())) if site.optional(i) is not None else v for i, v in ((1, low), (2, high))]
+    table: Array = np.minimum(np.maximum(np.arange(low, high + 1), bounds[0]), bounds[1]).astype(x.type.dtype)
+    return table
 
 
 def _select_concat(site: Site) -> tuple[KernelCall, ...]:
@@ -81,6 +92,7 @@ def _select_concat(site: Site) -> tuple[KernelCall, ...]:
         if before % block or part.layout.block != block:
             raise Declined(f"channels {before} do not begin a block")
         table = rescaling(part.type.dtype, y.type.dtype, per_tensor(site, index + 1), per_tensor(site, 0))
+        table = np.clip(table, *limits_alone(site.node, y.type.dtype)[0]).astype(table.dtype)
         for image in range(y.shape[0]):
             rows = _place(part, y, image, before // block)
             calls.append(_call(target, rows, _by_bits(table, part.type.dtype), index))
@@ -107,7 +119,7 @@ def rescaling(source: str, result: str, old: tuple[float, int], new: tuple[float
 
 
 KERNELS = (
-    Kernel("quant_lookup", ("QuantLookup",), _select_lookup, layout="blocked", last="also"),
-    Kernel("quant_lookup_flat", ("QuantLookup",), _select_lookup),
+    Kernel("quant_lookup", ("QuantLookup", "Clip"), _select_lookup, layout="blocked", last="also"),
+    Kernel("quant_lookup_flat", ("QuantLookup", "Clip"), _select_lookup),
     Kernel("quant_concat", ("QuantConcat",), _select_concat, layout="blocked"),
 )

@@ -18,7 +18,6 @@ import numpy as np
 
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary
 from edgeopt.kernels.emit.emitter import I32, Emitter, Value
-from edgeopt.kernels.emit.epilogue import Activation
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.matmul_panels import Panel, panel_function
@@ -27,7 +26,7 @@ from edgeopt.kernels.integer.quant_gemm import Product, product_of, tile_of
 from edgeopt.kernels.integer.quant_operands import (
     LIMITS,
     SUM_LIMIT,
-    limits_of,
+    limits_alone,
     per_tensor,
     require_bytes,
     require_result,
@@ -101,8 +100,8 @@ def _ending(site: Site, depth: int) -> tuple[Requantize, Numbers]:
     scale, zero = per_tensor(site, RESULT) if result != "float32" else (1.0, 0)
     multiplier = factor / scale
     guarded = depth * 255 * 255 * multiplier >= LARGE
-    limits = limits_of(Activation(), result, scale, zero)
-    how = Requantize(result=result, shifted=zero != 0, limited=False, guarded=guarded)
+    limits, limited = limits_alone(site.node, result)
+    how = Requantize(result=result, shifted=zero != 0, limited=limited and result in LIMITS, guarded=guarded)
     return how, Numbers(np.zeros(0), np.array([multiplier]), zero, limits if result in LIMITS else (0, 0))
 
 

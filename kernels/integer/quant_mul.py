@@ -74,7 +74,7 @@ def _ending(site: Site, whole: int, other: int, lanes: int) -> tuple[Requantize,
     result, activation = site.outputs[0].type.dtype, activation_of(site.node)
     inside = activation.kind not in ("", "Relu", "Clip")
     multiplier = a_scale * b_scale / (1.0 if inside else y_scale)
-    limits = limits_of(activation, result, y_scale, y_zero)
+    limits = limits_of(site.node, activation, result, y_scale, y_zero)
     how = Requantize(
         result=result,
         shifted=y_zero != 0,

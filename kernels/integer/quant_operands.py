@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeopt.ir import Array, Node
+from edgeopt.ir.match import code_limits
 from edgeopt.kernels.call import Declined, Site, Tensor
 from edgeopt.kernels.emit.emitter import signed_dot
 from edgeopt.kernels.emit.epilogue import Activation, activation_of
@@ -134,7 +135,7 @@ def finished(site: Site, bias: Array, step: Array, largest: Array) -> tuple[Requ
     unit = 1.0 if inside else y_scale
     multiplier = step / unit
     largest = largest * multiplier / (y_scale if inside else 1)
-    limits = limits_of(activation, result, y_scale, y_zero)
+    limits = limits_of(site.node, activation, result, y_scale, y_zero)
     added, grid_added = "", (0.0, 0.0)
     residual = site.optional(RESIDUAL)
     if residual is not None:
@@ -165,15 +166,21 @@ def largest_sum(site: Site, weight: Array, axis: int, reach: int = 0) -> Array:
     return farthest
 
 
-def limits_of(activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
-    """The codes between which the activation limits the result."""
-    low, high = CODE_LIMITS.get(result, (0, 0))
+def limits_of(node: Node, activation: Activation, result: str, scale: float, zero: int) -> tuple[int, int]:
+    """The codes between which the activation limits the result, and what ``node`` says of them."""
+    low, high = code_limits(node) or CODE_LIMITS.get(result, (0, 0))
     if activation.kind == "Relu":
         return min(max(low, zero), high), high
     if activation.kind == "Clip":
         ends = [round(float(np.rint(np.float32(b) / np.float32(scale)))) + zero for b in (activation.alpha, activation.beta)]
         return min(max(low, ends[0]), high), max(min(high, ends[1]), low)
     return low, high
+
+
+def limits_alone(node: Node, result: str) -> tuple[tuple[int, int], bool]:
+    """The codes between which the result of ``node`` lies, and whether these are narrower than the type."""
+    limits = limits_of(node, Activation(), result, 1.0, 0)
+    return limits, limits != CODE_LIMITS.get(result, limits)
 
 
 def x_zero(node: Node) -> int:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array, Node, TensorType
+from edgeopt.ir.match import code_limits
 from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Operand, Output, Packed, Site, Temporary, Tensor
 from edgeopt.kernels.conv import conv_transpose
 from edgeopt.kernels.emit.elements import static
 from edgeopt.kernels.gemm import gemm, matmul_plain
 from edgeopt.kernels.integer import quantize, quantize_vector
 from edgeopt.kernels.move import concat
-from edgeopt.kernels.pointwise import binary, unary
+from edgeopt.kernels.pointwise import binary, choose, unary
 from edgeopt.kernels.pool import pool
 from edgeopt.kernels.reduce import reduce, softmax, softmax_vector
 from edgeopt.kernels.walk.strided import grid, row_major
@@ -27,6 +28,7 @@ _KERNELS: tuple[Kernel, ...] = tuple(
     k
     for module in (
         binary,
+        choose,
         concat,
         conv_transpose,
         gemm,
@@ -118,8 +120,13 @@ def quantized(site: Site, whole: Tensor, memory: Operand, result: int, unit: Arr
         memory = activated
     if not ends_real:
         scale, place = _scale(site, result, unit)
-        grid_ = (whole, scale, site.optional(result + 1))
-        calls += compute("QuantizeLinear", site, grid_, site.outputs[0], (memory, place, Input(result + 1), Output(0)))
+        grid_, y, limits = (whole, scale, site.optional(result + 1)), site.outputs[0], code_limits(site.node)
+        codes: Operand = Temporary("codes", y.elements, dtype=y.type.dtype) if limits else Output(0)
+        calls += compute("QuantizeLinear", site, grid_, y, (memory, place, Input(result + 1), codes))
+        if limits:
+            bounds = [np.array(v, y.type.dtype) for v in limits]
+            tensors = [Tensor(TensorType(y.type.dtype, ()), array=b) for b in bounds]
+            calls += compute("Clip", site, (y, *tensors), y, (codes, *(Packed(b) for b in bounds), Output(0)))
     return calls
 
 

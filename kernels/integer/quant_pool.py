@@ -20,7 +20,7 @@ from edgeopt.kernels.conv.conv_depthwise import Planes, make_planes
 from edgeopt.kernels.emit.emitter import F32, I8, I16, Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.integer.quant_operands import per_tensor, require_bytes, x_zero
+from edgeopt.kernels.integer.quant_operands import limits_alone, per_tensor, require_bytes, x_zero
 from edgeopt.kernels.integer.requantize import HEADER, LARGE, Numbers, Requantize, emit_end, parameters
 from edgeopt.kernels.pool.pool_blocked import halo, reciprocal_counts
 from edgeopt.kernels.walk.plane_window import plane_window
@@ -61,14 +61,15 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     (x_scale, zero), (y_scale, y_zero) = per_tensor(site, 1), per_tensor(site, 3)
     factors = (reciprocal_counts(node, window, x, y).astype(np.float64) * x_scale / y_scale).astype(np.float32)
     guarded = bool(256 * taps * float(factors.max(initial=0)) >= LARGE)
-    how = Requantize(y.type.dtype, "", y_zero != 0, False, guarded)
+    limits, limited = limits_alone(node, y.type.dtype)
+    how = Requantize(y.type.dtype, "", y_zero != 0, limited, guarded)
     pixels = -(-y.shape[3] // -(-y.shape[3] // MOST_PIXELS))
     row = x.row * block * window.dilations[0]
     signed = x.type.dtype == "int8"
     slide = Slide(pixels, window.strides[1], *window.kernel, row, window.dilations[1], block, signed, how)
     planes = make_planes(target, x, y, window, 0)
     count = x.shape[0] * y.blocks
-    words = parameters(Numbers(np.full(block, -taps * zero, np.int32), np.zeros(block), y_zero), [0], block)
+    words = parameters(Numbers(np.full(block, -taps * zero, np.int32), np.zeros(block), y_zero, limits), [0], block)
     function = _function(target, slide, planes, x.row * block)
     operands = (Input(0), Packed(factors), Packed(words), Output())
     return (KernelCall(function, operands, (), count * -(-planes.height // planes.run)),)

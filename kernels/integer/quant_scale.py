@@ -52,7 +52,7 @@ def _blocked(site: Site) -> tuple[KernelCall, ...]:
 def _ending(site: Site) -> tuple[Requantize, Numbers, bool]:
     """The end, its numbers, and whether an activation is computed on real values, before the scale of the result."""
     (scale, zero), result, activation = per_tensor(site, RESULT), site.outputs[0].type.dtype, activation_of(site.node)
-    inside, limits = activation.kind not in ("", "Relu", "Clip"), limits_of(activation, result, scale, zero)
+    inside, limits = activation.kind not in ("", "Relu", "Clip"), limits_of(site.node, activation, result, scale, zero)
     how = Requantize(
         result=result,
         shifted=zero != 0,

@@ -19,7 +19,7 @@ from edgeopt.kernels.emit.emitter import F32, I8, Emitter, Value, integer
 from edgeopt.kernels.emit.exact import exactly
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.integer.quant_operands import LIMITS, per_tensor, require_bytes
+from edgeopt.kernels.integer.quant_operands import limits_alone, per_tensor, require_bytes
 from edgeopt.kernels.integer.requantize import FACTOR, Numbers, Requantize, emit_end, parameters
 from edgeopt.kernels.reduce.row_vectors import CRUMB, only
 from edgeopt.kernels.reduce.softmax_vector import exponential
@@ -36,8 +36,9 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if not x.shape or site.node.integer("axis", -1) % len(x.shape) != len(x.shape) - 1 or not x.elements:
         raise Declined("it does not go along the last axis")
     (x_scale, _), (y_scale, zero), n = per_tensor(site, 1), per_tensor(site, 3), x.shape[-1]
-    how = Requantize(result=y.type.dtype, shifted=zero != 0, guarded=1 / y_scale >= 2.0**20)
-    numbers = Numbers(np.zeros(0), np.zeros(0), zero, LIMITS[y.type.dtype], (x_scale, 0.0), 1 / y_scale)
+    limits, limited = limits_alone(site.node, y.type.dtype)
+    how = Requantize(result=y.type.dtype, shifted=zero != 0, limited=limited, guarded=1 / y_scale >= 2.0**20)
+    numbers = Numbers(np.zeros(0), np.zeros(0), zero, limits, (x_scale, 0.0), 1 / y_scale)
     rows, unit = x.elements // n, 4 * site.target.lanes
     size, run = -(-n // unit) * unit, min(rows, -(-CRUMB // n))
     memory = (Temporary("row", size, True, "int8"), Temporary("terms", SUMS + size, True), Temporary("codes", size, True, "int8"))

@@ -1,4 +1,4 @@
-"""Cast and CastLike between floats, integers and bool."""
+"""Cast and CastLike between floats, integers and bool, and of integers to those below a byte."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from edgeopt.kernels.emit.intrinsics import inline
 from edgeopt.kernels.move.copy import flat_copy
 from edgeopt.kernels.walk.strided import grid, row_major
 
+NARROW = {"int4": 4, "uint4": 4, "int2": 6, "uint2": 6}  # bits of the byte that they leave free
+
 
 def _conversion(source: str, result: str) -> Callable[[Any], Any]:
     """Floats go to an integer through int64, so that negative numbers wrap in unsigned types as they do in numpy."""
@@ -21,6 +23,9 @@ def _conversion(source: str, result: str) -> Callable[[Any], Any]:
         zero = scalar(source)(0)
         return inline(lambda x: x != zero)
     kind = scalar(result)
+    if result in NARROW:
+        free = kind(NARROW[result])
+        return inline(lambda x: kind(kind(kind(x) << free) >> free))
     if source in FLOATS and result in INTEGERS and result != "int32":
         return inline(lambda x: kind(np.int64(x)))
     return inline(lambda x: kind(x))
@@ -43,7 +48,7 @@ def _select(site: Site) -> tuple[KernelCall, ...]:
     source, result = x.type.dtype, y.type.dtype
     if source == result:
         return (flat_copy(site),)
-    if result not in (*FLOATS, *INTEGERS, "bool"):
+    if result not in (*FLOATS, *INTEGERS, "bool", *(NARROW if source in INTEGERS else ())):
         raise Declined(f"cast to {result}")
     cells = grid(y.shape, row_major(y.shape))
     constants = (y.elements // max(cells.chunks, 1),)

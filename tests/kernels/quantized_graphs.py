@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from edgeopt.frontend import export
-from edgeopt.ir import Array, Graph, Value, numpy_dtype
+from edgeopt.ir import Array, Graph, Value, numpy_dtype, onnx_code
 from edgeopt.ir.match import dtype_of, shape_of
 from tests.strategies import Choice, Draft
 
@@ -39,10 +39,13 @@ def limits(dtype: str) -> tuple[int, int]:
 
 
 class Network:
-    """A draft of quantised operators. ``codes`` are its outputs so far; samples of its inputs are drawn along with it."""
+    """A draft of quantised operators. ``codes`` are its outputs so far; samples of its inputs are drawn along with it.
 
-    def __init__(self, choice: Choice, dtype: str) -> None:
-        self.choice, self.dtype, self.draft = choice, dtype, Draft(choice, 21)
+    ``narrow`` gives every result 4 bits.
+    """
+
+    def __init__(self, choice: Choice, dtype: str, narrow: bool = False) -> None:
+        self.choice, self.dtype, self.draft, self.narrow = choice, dtype, Draft(choice, 21), narrow
         self.random = np.random.default_rng(choice.integer(0, 2**31))
         self.feeds: Feeds = {}
         self.codes: list[Value] = []
@@ -78,9 +81,12 @@ class Network:
 
     def rounded(self, y: Value, dtype: str = "", grid: tuple[float, int] | None = None) -> Value:
         """``y`` quantised, to a grid that fits what it holds on the samples, is too fine for it (saturates) or too coarse."""
-        dtype = dtype or self.dtype
+        wide = dtype or self.dtype
+        dtype = wide.replace("8", "4") if self.narrow else wide
         scale, zero = grid or self._fitting(y, dtype)
+        zero = int(np.clip(zero, *limits(dtype)))
         made = self.op("QuantizeLinear", y, self.draft.constant(scale), self.draft.constant(zero, dtype))
+        made = self.op("Cast", made, to=onnx_code(wide)) if self.narrow else made
         self.codes.append(made)
         return made
 

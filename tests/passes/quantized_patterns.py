@@ -172,3 +172,31 @@ def fold_lookup_result(draft: Draft, x: Value) -> Value:
     inputs = (draft.op("QuantizeLinear", x, *source), *source, codes, books, _scales(draft, width), draft.weight(width))
     y = draft.own("LookupConv", *inputs, shift=8, kernel_shape=(size, size))
     return draft.op("QuantizeLinear", y, *_grid(draft))
+
+
+def widen_codes(draft: Draft, x: Value) -> Value:
+    draft.graph.opsets[""] = 21  # the first one that has codes of 4 bits
+    dtype = draft.choice.pick(["uint4", "int4"])
+    scale, zero = draft.constant(draft.choice.pick([0.1, 0.23])), draft.constant(draft.choice.pick([0, 3, 7]), dtype)
+    codes = draft.op("QuantizeLinear", x, scale, zero)
+    if draft.choice.integer(0, 1):
+        codes = draft.op("Transpose", codes, perm=(0, 2, 3, 1))
+    return draft.op("DequantizeLinear", codes, scale, zero)
+
+
+def fold_code_limits(draft: Draft, x: Value) -> Value:
+    left, right, result = _grid(draft), _grid(draft), _grid(draft)
+    codes = [draft.op("QuantizeLinear", x, *grid) for grid in (left, right)]
+    dtype = result[1].array.dtype.name
+    kind = draft.choice.pick(["QuantAdd", "QuantMul", "QuantGlobalAveragePool", "QuantSoftmax", "QuantConcat", "QuantLookup"])
+    if kind in ("QuantAdd", "QuantMul"):
+        y = draft.own(kind, codes[0], *left, codes[1], *right, *result)
+    elif kind == "QuantConcat":
+        y = draft.own(kind, *result, codes[0], *left, codes[1], *right, axis=1)
+    elif kind == "QuantLookup":
+        y = draft.own(kind, codes[0], _codes(draft, 256, low=0, high=120, dtype=dtype))
+    else:
+        y = draft.own(kind, codes[0], *left, *result)
+    low = draft.choice.pick([0, 20])
+    y = draft.op("Clip", y, draft.constant(low, dtype), draft.constant(low + 15, dtype))
+    return draft.op("DequantizeLinear", y, *result)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeopt.ir.match import code_limits
+from edgeopt.ops.code_limits import BYTES, whole_range
 from edgeopt.ops.contracts.convolution import channels_of, convolution
 from edgeopt.ops.contracts.operands import Operands, Shape, size
 from edgeopt.ops.contracts.products import product
@@ -69,6 +71,10 @@ def result_grid(operands: Operands, scale: int) -> None:
     if operands.given(scale + 1) and result is not None and result.proto is None:
         text = f"{operands.label(scale + 1)} is {operands.dtype(scale + 1)}, the result is {result.dtype}"
         operands.need(operands.dtype(scale + 1) == result.dtype, text)
+    limits = code_limits(operands.node)
+    if limits is not None and result is not None and result.proto is None:
+        low, high = whole_range(result.dtype) if result.dtype in BYTES else (0, -1)
+        operands.need(low <= limits[0] <= limits[1] <= high, f"its codes are {result.dtype}, limited to {list(limits)}")
 
 
 def per_channel(operands: Operands, scale: int, channels: int) -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 import edgeopt
 from edgeopt.ir import Array
+from edgeopt.pipeline import optimize
+from edgeopt.report.islands import islands
 from tests.kernels.quantized_graphs import FAMILIES, Case, Family, Network, by_onnxruntime
 from tests.strategies import Drawn, Seeded
 
@@ -40,9 +42,9 @@ class Tally:
 
 
 @st.composite
-def cases(draw: st.DrawFn, family: Family) -> Case:
+def cases(draw: st.DrawFn, family: Family, narrow: bool = False) -> Case:
     choice = Drawn(draw)
-    network = Network(choice, choice.pick(["uint8", "int8"]))
+    network = Network(choice, choice.pick(["uint8", "int8"]), narrow)
     family(network)
     return network.case()
 
@@ -63,6 +65,24 @@ def test_agrees_with_onnxruntime(family: Family) -> None:
     agree()
     assert tally.codes > 1000
     assert tally.apart <= SHARE * tally.codes, f"{tally.apart} of {tally.codes} codes are apart"
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_codes_of_four_bits_agree_and_take_no_more_steps_in_float(family: Family) -> None:
+    case, wide = (_drawn(family, narrow) for narrow in (True, False))
+    model, tally = edgeopt.compile(case.graph, level=2), Tally()
+    ours = model.run(case.feeds)
+    for name, theirs in by_onnxruntime(case.graph, case.feeds).items():
+        tally.add(ours[name], theirs, name)
+    assert tally.apart <= SHARE * tally.codes, f"{tally.apart} of {tally.codes} codes are apart"
+    assert not model.manifest["fallbacks"]
+    assert len(model.manifest["islands"]) == len(islands(wide.graph, optimize(wide.graph).declined))
+
+
+def _drawn(family: Family, narrow: bool) -> Case:
+    network = Network(Seeded(len(family.__name__)), "uint8" if len(family.__name__) % 2 else "int8", narrow)
+    family(network)
+    return network.case()
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeopt.ir import onnx_code
+from edgeopt.ir import numpy_dtype, onnx_code
 from edgeopt.kernels.pointwise import cast
 from tests.kernels.one_node import agree, declined, normal, one_node
 
@@ -30,5 +30,11 @@ def test_rounding_to_half_precision() -> None:
         agree(cast, "Cast", [x], {"to": onnx_code("float16")}, expected=[x.astype(np.float16)], rtol=0, atol=0)
 
 
-def test_declines_sub_byte_integers() -> None:
+@pytest.mark.parametrize("result", ["int4", "uint4"])
+def test_bytes_lose_their_upper_bits(result: str) -> None:
+    x = np.arange(-128, 128).astype("int8" if result.startswith("i") else "uint8")
+    agree(cast, "Cast", [x], {"to": onnx_code(result)}, expected=[x.astype(numpy_dtype(result))], rtol=0, atol=0)
+
+
+def test_declines_floats_to_sub_byte_integers() -> None:
     assert "cast to int4" in declined(cast, one_node("Cast", [normal(4)], {"to": onnx_code("int4")}))
