@@ -34,6 +34,7 @@ from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import finish, optimize
 from edgeopt.progress import listening, stage
 from edgeopt.rewrite import Context
+from edgeopt.runtime.budget import TooLarge
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import CODED, RAW
 from edgeopt.runtime.writing import FileForm
@@ -156,7 +157,11 @@ def finished(
         sparsify(graph, facts, context, options.preferred, _coded(options, facts))
     finish(graph, context, options.debug.only, options.debug.print_after)
     stage("generating code")
-    made = _assembled(graph, facts, level, context, options, symbol)
+    try:
+        made = _assembled(graph, facts, level, context, options, symbol)
+    except TooLarge as error:
+        error.record = None if found is None else record(found)
+        raise
     if found is not None:
         _describe(made, found)
     return made

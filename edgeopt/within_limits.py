@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeopt.codegen.elf import Elf, archived
@@ -11,58 +12,87 @@ from edgeopt.runtime.budget import TooLarge
 from edgeopt.runtime.model import CODE, CompiledModel
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search.goal import Objective
-from edgeopt.search.limits import Infeasible, Limits, infeasible
+from edgeopt.search.limits import Figures, Infeasible, Limits, infeasible
 from edgeopt.search.timing import profiles
 from edgeopt.target import Target
 
 ROUNDS = 4  # of searches, each of which finds what the ones before it measured
-MARGIN = 1.02  # of what is too much, so that a second round suffices
+LEAST = 1e-3  # of a bound, which is left of it where all of it is taken by what no sum of layers holds
 LIBRARY = "libmodel.a"
 Make = Callable[[Limits], CompiledModel]
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A network that was compiled: what it takes, what the sums over its layers say, the points that it loses where that is
+
+    known, and the model; None where the target has too little memory for it.
+    """
+
+    figures: Figures
+    sums: Figures | None
+    drop: float | None
+    model: CompiledModel | None
+
+
 def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequence[Make]) -> CompiledModel:
-    """What the first of some ``ways`` to compile makes that keeps ``limits``.
+    """What the first of some ``ways`` to compile makes that keeps ``limits``, with its figures.
 
-    Raises Infeasible for bounds that cannot be kept in any way, with the nearest model of the last one.
+    Raises Infeasible for bounds that cannot be kept in any way, with the model that comes nearest of all that were compiled.
     """
-    for make in ways[:-1]:
-        try:
-            return _drawn_in(limits, max_drop, target, make)
-        except Infeasible:
+    made: list[Attempt] = []
+    for make in ways:
+        for attempt in _attempts(limits, target, make):
+            made.append(attempt)
+            if attempt.model is not None and not limits.exceeded(attempt.figures):
+                attempt.model.manifest["limits"] = {"given": dict(limits.given), "figures": dict(attempt.figures)}
+                return attempt.model
             stage("reading and optimising")
-    return _drawn_in(limits, max_drop, target, ways[-1])
+    nearest = min(made, key=lambda attempt: limits.excess(attempt.figures))
+    raise infeasible(limits, nearest.figures, nearest.drop, max_drop)
 
 
-def _drawn_in(limits: Limits, max_drop: float, target: Target, make: Make) -> CompiledModel:
-    """What ``make`` compiles for bounds that are drawn in until the finished model keeps ``limits``, with its figures.
-
-    Raises Infeasible for bounds that cannot be kept, with the nearest model that was made.
-    """
-    drawn, nearest, drop, judged = limits, dict[Objective, float](), None, False
+def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:
+    """Networks for bounds that are drawn in by what the one before took more than its layers, and at last the nearest one."""
+    drawn = limits
     for _ in range(ROUNDS):
         try:
-            made = make(drawn)
-            figures, drop = figures_of(made, target), _drop(made.manifest)
-        except TooLarge as error:  # a microcontroller's linker script would not have it
-            figures = {"size": float(error.found.flash), "memory": float(error.found.ram)}
-        except Infeasible as error:
-            if not nearest:
-                raise
-            judged = error.judged
+            found = _attempt(drawn, target, make)
+        except Infeasible:
             break
-        over = {
-            name: figures[name] - limits.given[name] for name in limits.exceeded({**dict.fromkeys(limits.given, 0.0), **figures})
-        }
-        if not over:
-            made.manifest["limits"] = {"given": dict(limits.given), "figures": figures}
-            return made
-        nearest = figures
-        drawn = Limits(**{name: bound - MARGIN * over.get(name, 0.0) for name, bound in drawn.given.items()})
-        if any(bound <= 0 for bound in drawn.given.values()):
+        yield found
+        if found.sums is None:  # nothing was looked for
+            return
+        before, drawn = drawn, _drawn(limits, drawn, found.figures, found.sums)
+        if drawn == before:
             break
-        stage("reading and optimising")
-    raise infeasible(limits, nearest, drop, max_drop, judged)
+    yield _attempt(replace(drawn, stretched=True), target, make)
+
+
+def _drawn(limits: Limits, drawn: Limits, figures: Figures, sums: Figures) -> Limits:
+    """Bounds of sums over layers that are right where ``figures`` exceed ``limits``."""
+    over = limits.exceeded(figures)
+    bounds = {name: limits.given[name] - figures[name] + sums.get(name, figures[name]) for name in over}
+    least = {name: min(drawn.given[name], max(bound, LEAST * limits.given[name])) for name, bound in bounds.items()}
+    return replace(drawn, **least)  # type: ignore[arg-type]
+
+
+def _attempt(drawn: Limits, target: Target, make: Make) -> Attempt:
+    """What ``make`` compiles for bounds. Raises Infeasible where it finds nothing to compile."""
+    try:
+        made = make(drawn)
+    except TooLarge as error:  # a microcontroller's linker script would not have it
+        took: dict[Objective, float] = {"size": float(error.found.flash), "memory": float(error.found.ram)}
+        return Attempt(_costs(error.record) | took, *_searched(error.record), None)
+    return Attempt(figures_of(made, target), *_searched(made.manifest.get("quantization")), made)
+
+
+def _searched(record: Mapping[str, Any] | None) -> tuple[Figures | None, float | None]:
+    """What a search knows of the network that it chose: sums over layers, and the percentage points that are lost."""
+    if record is None:
+        return None, None
+    drop = None if record["before"] is None else record["before"] - record["after"]
+    return (record["tried"][-1] if record["tried"] else None), drop
 
 
 def figures_of(made: CompiledModel, target: Target) -> dict[Objective, float]:
@@ -70,23 +100,25 @@ def figures_of(made: CompiledModel, target: Target) -> dict[Objective, float]:
     record = made.manifest.get("quantization")
     if record is None:
         found = profiles({"made": made.graph}, target, made.manifest["level"])["made"]
-        seconds, joule = found.seconds, found.joule
+        costs: dict[Objective, float] = {"latency": found.seconds, "energy": found.joule}
     else:
-        seconds, joule = record["totals"]["result"]["seconds"], record["totals"]["result"]["joule"]
+        costs = _costs(record)
     memory = made.manifest.get("memory")  # of a microcontroller all is counted
     if memory is not None:
-        return {"latency": seconds, "size": memory["flash"], "memory": memory["ram"], "energy": joule}
+        return {**costs, "size": memory["flash"], "memory": memory["ram"]}
     arena = made.manifest["arena_bytes"] + made.manifest["scratch_bytes"]
-    return {"latency": seconds, "size": float(len(made.files[WEIGHTS]) + _code(made)), "memory": float(arena), "energy": joule}
+    return {**costs, "size": float(len(made.files[WEIGHTS]) + _code(made)), "memory": float(arena)}
+
+
+def _costs(record: Mapping[str, Any] | None) -> dict[Objective, float]:
+    """Time and energy of what a search chose, where there was one."""
+    if record is None:
+        return {}
+    total = record["totals"]["result"]
+    return {"latency": total["seconds"], "energy": total["joule"]}
 
 
 def _code(made: CompiledModel) -> int:
     """Bytes of code and of the constants in it."""
     code = archived(made.files[LIBRARY]) if LIBRARY in made.files else made.files[CODE]
     return Elf(bytes(code)).loaded_bytes
-
-
-def _drop(manifest: Mapping[str, Any]) -> float | None:
-    """The percentage points that were lost, where that was measured."""
-    record = manifest.get("quantization")
-    return None if record is None or record["before"] is None else record["before"] - record["after"]

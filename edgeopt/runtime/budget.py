@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from edgeopt.codegen.elf import Elf, archived
 from edgeopt.codegen.linked import libraries
@@ -54,11 +56,12 @@ class MemoryBudget:
 
 
 class TooLarge(EdgeoptError):
-    """A model that takes more than its target has: what was ``found``."""
+    """A model that takes more than its target has: what was ``found``, and the ``record`` of the search that chose it, if any."""
 
     def __init__(self, message: str, found: MemoryBudget) -> None:
         super().__init__(message)
         self.found = found
+        self.record: Mapping[str, Any] | None = None
 
 
 def budget(program: Program, files: Files, target: Target) -> MemoryBudget:

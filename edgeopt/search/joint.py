@@ -29,7 +29,7 @@ Solve = Callable[[float], Picked | None]  # the options for a sum of errors
 def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     """The forms that take least of the objective, keep the limits by what is known of layers, and the budget on the samples.
 
-    Raises Infeasible, with the nearest network found, where no forms do.
+    Where no forms do: the nearest ones within the budget, if the limits are stretched; else raises Infeasible, which names them.
     """
     limits = space.goal.limits or Limits()
     problem = table.problem(limits, space.goal.objective)
@@ -37,9 +37,12 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     look_first(space, trials, table)
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
-    if found is None:
+    if found is not None:
+        made = _exchanged(problem, trials, table, at_least_alike(problem, trials, table, found))
+    elif limits.stretched:
+        made = forms_of(table, _nearest(problem, trials, table))
+    else:
         raise _refused(problem, trials, table)
-    made = _exchanged(problem, trials, table, at_least_alike(problem, trials, table, found))
     exact = tuple(layer for layer, choice in made.items() if choice == EXACT)
     lossy = tuple(
         n
@@ -83,12 +86,15 @@ def _largest(problem: Problem, trials: Trials, table: Table, solve: Solve, gentl
     return found
 
 
+def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
+    """The options within the budget of accuracy that come nearest to the bounds; at worst all layers stay exact."""
+    exact = {layer: found.index(EXACT) for layer, found in table.choices.items()}
+    return _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
+
+
 def _refused(problem: Problem, trials: Trials, table: Table) -> Exception:
-    """What to raise: how near the bounds the network comes within the budget of accuracy, or, if it must, beyond it."""
-    gentle = {layer: found.index(EXACT) for layer, found in table.choices.items()}
-    found = _largest(problem, trials, table, lambda most: nearest(problem, most), gentle)
-    if found is None:
-        return infeasible(problem.limits, problem.takes(gentle), None, trials.space.goal.max_drop)
+    """What to raise: how near the bounds the network comes, by what is known of layers."""
+    found = _nearest(problem, trials, table)
     drop = trials.bounded(forms_of(table, found))
     return infeasible(problem.limits, problem.takes(found), drop, trials.space.goal.max_drop)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, floor, log10
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.search.goal import Objective
@@ -21,12 +22,16 @@ _TIMES, _ENERGIES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}, {"j": 1.0, 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that an inference may take: seconds, bytes of stored weights and code, bytes of RAM, joule; None for any."""
+    """The most that an inference may take: seconds, bytes of stored weights and code, bytes of RAM, joule; None for any.
+
+    Where they are ``stretched`` and cannot be kept, a search gives what comes nearest to them.
+    """
 
     latency: float | None = None
     size: float | None = None
     memory: float | None = None
     energy: float | None = None
+    stretched: bool = False
 
     @property
     def given(self) -> dict[Objective, float]:
@@ -41,45 +46,44 @@ class Limits:
 
     def exceeded(self, figures: Figures) -> dict[Objective, float]:
         """What ``figures`` take of each bound that they do not keep, as a ratio above 1."""
-        return {name: figures[name] / bound for name, bound in self.given.items() if figures[name] > bound}
+        return {name: figures[name] / bound for name, bound in self.given.items() if figures.get(name, 0.0) > bound}
 
-    def scaled(self, factors: Mapping[Objective, float]) -> Limits:
-        """Bounds multiplied by ``factors``, where there are any."""
-        return Limits(**{name: bound * factors.get(name, 1.0) for name, bound in self.given.items()})
+    def excess(self, figures: Figures) -> float:
+        """The largest ratio of what ``figures`` take to a bound; 1 where all are kept."""
+        return max([1.0, *self.exceeded(figures).values()])
 
 
 class Infeasible(EdgeoptError):
-    """Bounds that no network found keeps within its budget of accuracy; whether the budget was ``judged`` on samples."""
+    """Bounds that no network found keeps within its budget of accuracy, and what the ``nearest`` one takes."""
 
-    def __init__(self, message: str, judged: bool) -> None:
+    def __init__(self, message: str, nearest: Figures) -> None:
         super().__init__(message)
-        self.judged = judged
+        self.nearest = nearest
 
 
 def amount(name: Objective, value: float) -> str:
-    """A figure in words."""
+    """A figure in words, never less than it is, so that it can be asked for: bytes all of them, four digits of others."""
     factor, unit, _ = UNITS[name]
-    return f"{factor * value:.4g} {unit}"
+    if name in ("size", "memory"):
+        return f"{factor * ceil(value):.12g} {unit}"
+    step = 10.0 ** (floor(log10(factor * value)) - 3) if value > 0 else 1.0
+    return f"{ceil(factor * value / step - 1e-6) * step:.4g} {unit}"
 
 
 def shown(figures: Figures) -> str:
     """All figures in words; energy where it was estimated."""
-    return ", ".join(amount(name, value) for name, value in figures.items() if value or name != "energy")
+    return ", ".join(amount(name, figures[name]) for name in UNITS if name in figures and (figures[name] or name != "energy"))
 
 
-def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: float, judged: bool = False) -> Infeasible:
-    """What to say of ``limits`` to which the ``nearest`` network that was found comes, with a ``drop`` of percentage points.
-
-    ``judged``: others, whose drop is not known here, were not within the budget.
-    """
+def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: float) -> Infeasible:
+    """What to say of ``limits`` to which the ``nearest`` network comes, with a ``drop`` of percentage points if known."""
     over = limits.exceeded(nearest)
     bounds = " and ".join(f"{UNITS[name][2]} {amount(name, limits.given[name])}" for name in over or limits.given)
-    judged = judged or drop is not None
-    within = f" within max_drop {max_drop:g}" if judged else ""
+    within = f" within max_drop {max_drop:g}" if drop is not None else ""
     lost = f" at a loss of {drop:.2f} points" if drop is not None else ""
-    way = "raise the bound" + (" or max_drop" if judged else "")
+    way = "raise the bound" + (" or max_drop" if drop is not None else "")
     said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest)}{lost}; {way}"
-    return Infeasible(said, judged)
+    return Infeasible(said, nearest)
 
 
 def parse_time(text: str) -> float:

@@ -14,7 +14,7 @@ from edgeopt.runtime.budget import MemoryBudget, TooLarge
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.allocate import Option, Problem, cheapest, cost, mildest, nearest
 from edgeopt.search.joint import loosened
-from edgeopt.search.limits import Figures, Limits, infeasible, parse_energy, parse_time
+from edgeopt.search.limits import Figures, Infeasible, Limits, amount, infeasible, parse_energy, parse_time
 from edgeopt.target import target
 from edgeopt.within_limits import within_limits
 
@@ -110,14 +110,47 @@ def test_a_bound_of_ram_that_sums_cannot_keep_is_left_to_the_finished_program() 
     assert loosened(problem([[(1, 1, 1, 3)]], Limits(memory=4.0))).limits.memory == 4.0
 
 
-def test_a_board_that_a_smaller_network_would_fit_says_what_the_budget_forbids() -> None:
-    """The first network is too large for the board, and no smaller one is within the budget."""
-    large = MemoryBudget(2000, 0, 3000, 40, 0, 0, 0, 0)
-    made = iter([TooLarge("too large", large), infeasible(Limits(size=4000), REST, 2.0, 1.0)])
+def attempted(*made: Exception) -> str:
+    """What is said of 4 kB of flash where attempts to compile, one after the other, end so."""
+    attempts = iter(made)
 
     def make(limits: Limits) -> CompiledModel:
-        raise next(made)
+        raise next(attempts)
 
-    said = "max_size 4 kB stored cannot be kept within max_drop 1: .* takes 5 kB stored.*; raise the bound or max_drop"
-    with pytest.raises(EdgeoptError, match=said):
+    with pytest.raises(Infeasible) as found:
         within_limits(Limits(size=4000), 1.0, target("cortex-m4"), [make])
+    return str(found.value)
+
+
+def too_large(flash: int, before: float, after: float) -> TooLarge:
+    """A network that is too large for its board, of whose flash 2000 bytes are code that sums over layers do not hold."""
+    error = TooLarge("too large", MemoryBudget(flash - 2000, 0, 2000, 40, 0, 0, 0, 0))
+    total = {"seconds": 1e-3, "joule": 0.0}
+    tried = [{"size": flash - 2000.0, "memory": 40.0}]
+    error.record = {"totals": {"result": total}, "before": before, "after": after, "tried": tried}
+    return error
+
+
+def test_what_is_said_of_a_bound_is_what_compiled_networks_take() -> None:
+    """The first network is too large for the board, no smaller one is within the budget, and the nearest is compiled."""
+    refused = infeasible(Limits(size=4000), REST, 2.0, 1.0)
+    said = attempted(too_large(5000, 90.0, 89.5), refused, too_large(4501, 90.0, 89.25))
+    assert said.startswith("max_size 4 kB stored cannot be kept within max_drop 1: the nearest network found takes 1 ms, 4.501")
+    assert said.endswith("at a loss of 0.75 points; raise the bound or max_drop")
+
+
+def test_bounds_of_sums_are_drawn_in_by_what_these_do_not_hold() -> None:
+    asked = list[Limits]()
+
+    def make(limits: Limits) -> CompiledModel:
+        asked.append(limits)
+        raise too_large(5000 if len(asked) == 1 else 4500, 90.0, 90.0)
+
+    with pytest.raises(Infeasible, match="takes 1 ms, 4.5 kB"):
+        within_limits(Limits(size=4000), 1.0, target("cortex-m4"), [make])
+    assert asked == [Limits(size=4000), Limits(size=2000), Limits(size=2000, stretched=True)]
+
+
+def test_figures_can_be_asked_for() -> None:
+    assert amount("size", 12345.0) == "12.345 kB stored" and amount("memory", 100.2) == "0.101 kB of RAM"
+    assert amount("latency", 1.23401e-3) == "1.235 ms" and amount("latency", 2e-3) == "2 ms" and amount("energy", 0.0) == "0 mJ"

@@ -11,7 +11,6 @@ import pytest
 
 import edgeopt
 from edgeopt.codegen.elf import Elf
-from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.intervals import drop_bound
 from edgeopt.forms.form import Forms
@@ -19,7 +18,7 @@ from edgeopt.runtime.emulate import Emulator
 from edgeopt.search import decide_jointly, trials
 from edgeopt.search.decide_jointly import ENOUGH, apart
 from edgeopt.search.joint import joint
-from edgeopt.search.limits import Limits
+from edgeopt.search.limits import Infeasible, Limits, amount
 from edgeopt.search.recipe import joint_recipe
 from edgeopt.search.result import Held
 from edgeopt.search.space import Space
@@ -35,6 +34,24 @@ RAISED = "the nearest network found takes"
 def compiled(seed: int = 0, max_drop: float = 1.0, **given: object) -> edgeopt.CompiledModel:
     model, data = classifier()
     return edgeopt.compile(model, 3, data=data, max_drop=max_drop, options=edgeopt.Options(seed=seed, **given))  # type: ignore[arg-type]
+
+
+FEW = """
+[[step]]
+technique = "prune"
+forms = ["unstructured-80", "unstructured-50"]
+[[step]]
+technique = "share_weights"
+forms = ["codebook-4", "scaled-7"]
+"""
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Options of a search for size with few forms on two axes: how a search goes on does not depend on their number."""
+    path = tmp_path_factory.mktemp("recipe") / "few.toml"
+    path.write_text(FEW)
+    return {"prefer": "size", "recipe": path, "onnx": False}
 
 
 @pytest.fixture
@@ -54,36 +71,38 @@ def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it() -> None:
     assert kept.manifest["limits"]["given"] == {"size": bound}
 
 
-def test_a_bound_beyond_reach_says_the_nearest_point() -> None:
-    with pytest.raises(EdgeoptError, match=f"max_size 0.1 kB stored cannot be kept within max_drop 1: {RAISED}"):
+def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
+    with pytest.raises(Infeasible, match=f"max_size 0.1 kB stored cannot be kept within max_drop 1: {RAISED}") as refused:
         compiled(max_size=100)
+    assert amount("size", bytes_ := refused.value.nearest["size"]) in str(refused.value)
+    assert compiled(max_size=int(bytes_)).manifest["limits"]["figures"]["size"] <= bytes_  # code and weights, as compiled
 
 
-def test_a_second_search_measures_nothing_again(cached: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = compiled(prefer="size")
+def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = compiled(**few)
     monkeypatch.setattr(trials.Trials, "_measured", None)  # whoever asks for a trial fails
-    again = compiled(prefer="size")
+    again = compiled(**few)
     assert first.manifest["quantization"]["layers"][0]["form"] == again.manifest["quantization"]["layers"][0]["form"]
     assert first.files["weights.bin"] == again.files["weights.bin"]
 
 
-def test_a_search_that_was_stopped_goes_on(cached: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_was_stopped_goes_on(cached: None, few: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     asked, measured = list[object](), trials.Trials._measured
 
     def counted(self: trials.Trials, forms: Forms) -> tuple[float, float, list[int]]:
-        if len(asked) == 5:
+        if len(asked) == 3:
             raise KeyboardInterrupt
         asked.append(forms)
         return measured(self, forms)
 
     monkeypatch.setattr(trials.Trials, "_measured", counted)
     with pytest.raises(KeyboardInterrupt):
-        compiled(prefer="size")
-    first, asked[:] = list(asked), [None] * 6
-    stopped = compiled(prefer="size")
-    assert not [forms for forms in asked[6:] if forms in first]
+        compiled(**few)
+    first, asked[:] = list(asked), [None] * 4
+    stopped = compiled(**few)
+    assert asked[4:] and not [forms for forms in asked[4:] if forms in first]
     monkeypatch.setattr(trials.Trials, "_measured", None)
-    assert compiled(prefer="size").files["weights.bin"] == stopped.files["weights.bin"]
+    assert compiled(**few).files["weights.bin"] == stopped.files["weights.bin"]
 
 
 def test_what_is_chosen_from_follows_from_what_counts() -> None:
@@ -94,15 +113,15 @@ def test_what_is_chosen_from_follows_from_what_counts() -> None:
     assert joint_recipe(Limits(), "size", board) == "joint-board"
 
 
-def test_when_the_time_is_over_the_best_that_is_known_is_taken(cached: None) -> None:
+def test_when_the_time_is_over_the_best_that_is_known_is_taken(cached: None, few: dict[str, object]) -> None:
     begun = time.monotonic()
-    late = compiled(prefer="size", search_time=1e-3)
+    late = compiled(**few, search_time=1e-3)
     assert time.monotonic() - begun < 60
     record = late.manifest["quantization"]
     assert {row["form"] for row in record["layers"]} == {"scaled-7", "float32"}  # the mildest form, where it fits, verified
     assert record["before"] - record["after"] <= 1.0 and record["samples"]
-    full = compiled(prefer="size")
-    assert compiled(prefer="size", search_time=1e-3).files["weights.bin"] == full.files["weights.bin"]  # all of it is known
+    full = compiled(**few)
+    assert compiled(**few, search_time=1e-3).files["weights.bin"] == full.files["weights.bin"]  # all of it is known
 
 
 def test_a_third_is_kept_apart_where_there_is_enough() -> None:
@@ -118,7 +137,7 @@ def test_a_third_is_kept_apart_where_there_is_enough() -> None:
     assert apart(few, 1) == (few, None)
 
 
-def test_samples_held_out_send_the_search_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_held_out_send_the_search_back(few: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     budgets = list[float]()
 
     def asked(space: Space, *rest: Any) -> Any:
@@ -128,7 +147,7 @@ def test_samples_held_out_send_the_search_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(decide_jointly, "ENOUGH", 100)
     monkeypatch.setattr(decide_jointly, "joint", asked)
     monkeypatch.setattr(decide_jointly, "judged", lambda *given: Held(100, 90.0, 80.0, 15.0, 12.0))
-    made = compiled(prefer="size")
+    made = compiled(**few)
     assert budgets == [1.0, 0.5, 0.25]
     assert made.manifest["quantization"]["held"]["looks"] == 3
     assert any("on 100 others that the search asked 3 times" in line for line in made.manifest["notes"])
@@ -191,5 +210,8 @@ def test_a_microcontroller_keeps_its_flash_or_the_nearest_network_is_said() -> N
     assert kept.manifest["memory"]["flash"] <= small["max_flash"] and kept.manifest["memory"]["ram"] <= small["max_ram"]
     flash, ram = executed(kept, data)
     assert flash <= small["max_flash"] + STARTING and ram <= small["max_ram"] + APART
-    with pytest.raises(EdgeoptError, match=f"max_size 0.5 kB stored cannot be kept within max_drop 1: {RAISED}"):
+    with pytest.raises(Infeasible, match=f"max_size 0.5 kB stored cannot be kept within max_drop 1: {RAISED}") as refused:
         edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(max_flash=500))
+    nearest: dict[str, Any] = {"max_flash": int(refused.value.nearest["size"]), "max_ram": int(refused.value.nearest["memory"])}
+    again = edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(**nearest)).manifest["memory"]
+    assert again["flash"] <= nearest["max_flash"] and again["ram"] <= nearest["max_ram"]
