@@ -22,6 +22,7 @@ import edgeopt
 from docs.browser import NAMES, Browser
 from edgeopt.evaluate.data import DataSet
 from edgeopt.report.page import page
+from edgeopt.report.record import report_of
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 DIGITS, DATA, CALIBRATION = (EXAMPLES / f"digits{end}" for end in (".onnx", ".eval.npz", ".cal.npz"))
@@ -38,7 +39,7 @@ CUT = """[...document.querySelectorAll('svg')].flatMap(s => [...s.querySelectorA
 def reported(made: edgeopt.CompiledModel) -> str:
     """The report of a model, of which the bytes are known once its files are made."""
     assert made.files
-    return page(made.manifest)
+    return page(report_of(made.manifest))
 
 
 def exits() -> str:
@@ -65,13 +66,14 @@ def partition() -> str:
     from benchmarks.neurosurgeon_networks import alexnet
     from edgeopt.partition.pictures import report
     from edgeopt.partition.plan import plan
+    from edgeopt.partition.record import record_of
     from edgeopt.partition.subject import subject
     from edgeopt.partition.tiers import load_tiers
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "alexnet.onnx"
         path.write_bytes(alexnet().SerializeToString())
-        return report(plan(subject(path), load_tiers("wifi"), "latency"), "alexnet")
+        return report(record_of(plan(subject(path), load_tiers("wifi"), "latency"), "alexnet"))
 
 
 PAGES: dict[str, Callable[[], str]] = {"exits": exits, "size": size, "board": board, "partition": partition}

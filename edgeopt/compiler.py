@@ -33,6 +33,7 @@ from edgeopt.ops.finite import refuse_nan
 from edgeopt.options import C_LIBRARY, Options
 from edgeopt.pipeline import finish, optimize
 from edgeopt.progress import listening, stage
+from edgeopt.report.layers import work
 from edgeopt.rewrite import Context
 from edgeopt.runtime.budget import TooLarge
 from edgeopt.runtime.model import CompiledModel
@@ -131,6 +132,7 @@ def _compiled(
     graph = _graph(model, shapes, options)
     preparation = _preparation(graph, options)
     refuse_nan(graph)
+    before = work(graph)
     context = options.debug.context or Context(level=level)
     size = 0 if recipe is None else constants_size(graph)
     graph, found = _rewritten(graph, level, facts, context, budget, options)
@@ -142,6 +144,7 @@ def _compiled(
     if options.self_test:
         add_self_test(made, sample)
     made.manifest |= {"source_bytes": source, "source_digest": digest, "preparation": preparation}
+    made.manifest["work"]["before"] = before
     made.manifest["source_file"] = Path(model).name if isinstance(model, (str, Path)) else None
     if recipe is not None and found is not None:
         about = {"corrected": comparison(found, graph)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ def partition(
     from edgeopt.partition.package import save_plan
     from edgeopt.partition.pictures import report
     from edgeopt.partition.plan import plan
+    from edgeopt.partition.record import record_of
     from edgeopt.partition.subject import subject
     from edgeopt.partition.tiers import load_tiers
 
@@ -91,8 +93,10 @@ def partition(
     if output is not None:
         with working(f"compiling the parts into {output}"):
             made = save_plan(found, output, variants)
-            with replacing(output / "report.html") as stream:
-                stream.write(report(found, model.stem).encode())
+            shown = record_of(found, model.stem)
+            for name, text in (("report.json", json.dumps(shown) + "\n"), ("report.html", report(shown))):
+                with replacing(output / name) as stream:
+                    stream.write(text.encode())
         if not as_json:
             parts = len({part for v in made for part in v.parts.values()})
             size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e3

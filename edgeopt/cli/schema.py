@@ -15,6 +15,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 FILES = {
     "json": SCHEMA_FILE,
     "manifest": FOLDER / "runtime" / "manifest.schema.json",
+    "report": FOLDER / "report" / "report.schema.json",
     "front": FOLDER / "explore" / "front.schema.json",
 }
 
@@ -25,8 +26,8 @@ FILES = {
 def schema(of: str, as_json: bool) -> None:
     """Print a JSON Schema (draft 2020-12).
 
-    Of what every command prints with --json; of the manifest of a compiled model, which report.html is made of; of the front that
-    'edgeopt explore' writes.
+    Of what every command prints with --json; of the manifest of a compiled model; of the report.json that its report.html is
+    made of; of the front that 'edgeopt explore' writes.
     """
     text = FILES[of].read_text("utf-8")
     answer({"schema": json.loads(text)})

@@ -45,9 +45,10 @@ def summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
         note(f"{backend['name']} wrote {backend['own']} of {backend['steps']} steps; numba's kernels are the others: {rest}")
     if record := manifest.get("quantization"):
         from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
+        from edgeopt.report.record import summary_of
 
-        print_table(LAYERS, layer_rows(record), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
-        print_table(SUMMARY, summary_rows(record), numbers=(1, 2, 3))
+        print_table(LAYERS, layer_rows(record["layers"]), title=f"layers on {manifest['target']['name']}", numbers=range(2, 6))
+        print_table(SUMMARY, summary_rows(summary_of(manifest)), numbers=(1, 2, 3))
     if leaving := manifest.get("exits"):
         print_exits(leaving)
     answer({"output": directory, "nodes": nodes, **_figures(manifest, directory)})

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.runtime.artifact import load
-from edgeopt.runtime.marks import MANIFEST, REPORT, SIGNATURE
+from edgeopt.runtime.marks import MANIFEST, REPORT, REPORT_RECORD, SIGNATURE
 from edgeopt.runtime.model import CODE
 from edgeopt.runtime.reading import MODEL, WEIGHTS
 
@@ -19,6 +19,7 @@ _WHAT = {
     MODEL: "the optimized model",
     MANIFEST: "manifest",
     REPORT: "report",
+    REPORT_RECORD: "what the report is made of",
     SIGNATURE: "signature",
 }
 

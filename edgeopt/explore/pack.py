@@ -18,7 +18,7 @@ from edgeopt.ir import Array
 from edgeopt.runtime.artifact import check_sealed, checked_file, digest, opened, parsed, sealed
 from edgeopt.runtime.folder import put
 from edgeopt.runtime.manifest import Manifest
-from edgeopt.runtime.marks import MANIFEST, MANIFEST_LIMIT, MARK, PACK_FORMAT, REPORT
+from edgeopt.runtime.marks import MANIFEST, MANIFEST_LIMIT, MARK, PACK_FORMAT, REPORT, REPORT_RECORD
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import CODED, WEIGHTS
 
@@ -90,7 +90,7 @@ def save_pack(models: Sequence[CompiledModel], selector: Selector, directory: st
     pieces, alone, seen = Pieces(), 0, Shares()
     entries: list[dict[str, Any]] = []
     for model, variant in zip(models, selector.variants, strict=True):
-        files = {name: data for name, data in model.files.items() if name != REPORT}
+        files = {name: data for name, data in model.files.items() if name not in (REPORT, REPORT_RECORD)}
         manifest = sealed(model.manifest, files)
         alone += len(manifest) + sum(map(len, files.values()))
         coded = model.manifest["storage"]["coding"] == CODED

@@ -12,10 +12,10 @@ INTEGER = ("Quant", "SparseQuant", "Lookup", "QLinear")
 STEP = 7  # between the lines of connections that pass by nodes
 
 
-def drawing(manifest: Mapping[str, Any]) -> str:
+def drawing(report: Mapping[str, Any]) -> str:
     """The picture, or "" where nothing is known of the graph; of a large one the first ``MOST`` nodes."""
-    nodes = manifest.get("nodes") or []
-    shown, forms = nodes[:MOST], _forms(manifest)
+    nodes, forms = report["nodes"], {layer["layer"]: layer["form"] for layer in report["layers"]}
+    shown = nodes[:MOST]
     if not shown:
         return ""
     boxes = [_box(index, node, forms.get(_stem(node["name"]), "")) for index, node in enumerate(shown)]
@@ -31,11 +31,6 @@ def legend() -> str:
     kinds = (("integer", "whole numbers"), ("approximate", "changed in float"), ("float", "float"))
     keys = "".join(f'<span class="key {kind}">{text}</span> ' for kind, text in kinds)
     return f'<p class="about">{keys}in the order of execution</p>'
-
-
-def _forms(manifest: Mapping[str, Any]) -> dict[str, str]:
-    record = manifest.get("quantization")
-    return {} if record is None else {layer["layer"]: layer["form"] for layer in record["layers"]}
 
 
 def _stem(name: str) -> str:

@@ -52,6 +52,12 @@ def totals(rows: Sequence[Layer]) -> Totals:
     )
 
 
+def work(graph: Graph) -> dict[str, int | None]:
+    """How many nodes a graph has, and their multiply-accumulates; None where those of one are not known."""
+    found = totals(layers(graph))
+    return {"nodes": found.nodes, "macs": None if found.unknown else found.macs}
+
+
 def _layer(node: Node, counted: set[int]) -> Layer:
     output = str(node.output.type) if node.outputs and node.output.type is not None else "?"
     op = f"{node.domain}.{node.op}" if node.domain else node.op

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import PurePath
@@ -16,7 +15,6 @@ from edgeopt.report.exits import EXITS, LATENCY, exit_rows, latency_rows, senten
 from edgeopt.report.key import STYLE as KEYS
 from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
-from edgeopt.report.stored import stored_by_layer
 from edgeopt.report.times import SHORTEST, measurable
 from edgeopt.report.tried import tried
 
@@ -51,25 +49,27 @@ svg text.inside{fill:#fff}svg text.on{pointer-events:none}rect.after~text.on{fil
 """
 
 
-def page(manifest: Mapping[str, Any]) -> str:
-    """The page for a manifest: what was decided, what each layer costs before and after, which kernels run."""
-    target = manifest["target"]
-    source, model = manifest.get("source_file"), manifest["model"]
+def page(report: Mapping[str, Any]) -> str:
+    """The page of a record (``edgeopt.report.record``): what was decided, what each layer costs, which kernels run."""
+    target = report["target"]
+    source, model = report["source_file"], report["model"]
     title = PurePath(source).stem if source else model  # exporters call every graph the same, as "main_graph"
     file = f"{source}, " if source else ""
     graph = f"graph '{model}', " if title != model else ""
-    about = f"{file}{graph}level -O{manifest['level']} for {target['name']} ({target.get('description') or target['triple']})"
-    body = [f"<h1>{escape(title)}</h1>", f'<p class="about">{escape(about)}</p>', *_quantization(manifest)]
-    if found := manifest.get("exits"):
+    about = f"{file}{graph}level -O{report['level']} for {target['name']} ({target['about']})"
+    body = [f"<h1>{escape(title)}</h1>", f'<p class="about">{escape(about)}</p>', *_summary(report), *_layers(report)]
+    if found := report["exits"]:
         body.append(section("Early exits", _exits(found) + _latency(found["latency"])))
-    body.append(section("Memory", table(("", "bytes"), _memory(manifest), {1}) + _arena(manifest)))
-    if picture := drawing(manifest):
+    body.append(section("Memory", table(("", "bytes"), _memory(report["memory"]), {1}) + _arena(report)))
+    if picture := drawing(report):
         body.append(section("Graph", legend() + controls(picture)))
-    body.append(section("Kernels", _kernels(manifest)))
-    if found := manifest.get("islands"):
+    body.append(section("Kernels", table(("kernel", "operator", "calls"), _kernels(report), {2})))
+    if found := report["passes"]:
+        body.append(section("Passes", table(("pass", "rewrites"), [(name, str(count)) for name, count in found.items()], {1})))
+    if found := report["islands"]:
         rows = [(i["node"], i["op"], i["reason"]) for i in found]
         body.append(section("Left in float", table(("layer", "operator", "because"), rows, set())))
-    notes = [*manifest["notes"], *(f"{f['op']} '{f['node']}' runs on the host: {f['reason']}" for f in manifest["fallbacks"])]
+    notes = [*report["notes"], *(f"{f['op']} '{f['node']}' runs on the host: {f['reason']}" for f in report["fallbacks"])]
     if notes:
         body.append(section("Notes", "<ul>" + "".join(f"<li>{escape(n)}</li>" for n in notes) + "</ul>"))
     return document(title, body)
@@ -82,33 +82,36 @@ def document(title: str, body: Sequence[str]) -> str:
     return f'<!doctype html>\n<html lang="en">{head}{about}<body>{"".join(body)}</body></html>\n'
 
 
-def _quantization(manifest: Mapping[str, Any]) -> list[str]:
-    record = manifest.get("quantization")
-    if record is None:
+def _summary(report: Mapping[str, Any]) -> list[str]:
+    rows = summary_rows(report["summary"])
+    return [section("Before and after", table(SUMMARY, rows, {1, 2, 3}))] if rows else []
+
+
+def _layers(report: Mapping[str, Any]) -> list[str]:
+    """Times, errors, what was tried and a table, where layers have other forms."""
+    summary, layers = report["summary"], report["layers"]
+    if "scheme" not in summary:
         return []
-    how = "measured on this machine" if record["totals"]["result"]["measured"] else "estimated for the target"
-    times = [(r["layer"], _drawn(r["float_seconds"]), _drawn(r["seconds"])) for r in record["layers"]]
-    errors = [(r["layer"], 100 * r["error"]) for r in record["layers"] if r["error"] is not None]
-    parts = [section("Before and after", table(SUMMARY, summary_rows(record), {1, 2, 3}))]
-    legend = f"µs of one inference, {how}: grey in float, coloured as {escape(record['scheme'])}, red where that is slower"
-    parts.append(section("Time of each layer", f'<p class="about">{legend}</p>{bars(times, nothing=TOO_SHORT)}'))
+    how = "measured on this machine" if summary["measured"] else "estimated for the target"
+    times = [(r["layer"], _drawn(r["float_seconds"]), _drawn(r["seconds"])) for r in layers]
+    errors = [(r["layer"], 100 * r["error"]) for r in layers if r["error"] is not None]
+    legend = f"µs of one inference, {how}: grey in float, coloured as {escape(summary['scheme'])}, red where that is slower"
+    parts = [section("Time of each layer", f'<p class="about">{legend}</p>{bars(times, nothing=TOO_SHORT)}')]
     if errors:
         text = (
             '<p class="about">error at the output of each layer in the quantised network, % of its signal (root mean square)</p>'
         )
         parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
-    if found := record.get("tried"):
+    if found := report["tried"]:
         parts.append(section("Networks that were tried", tried(found)))
-    rows = [(*row[:-1], *sizes, row[-1]) for row, sizes in zip(layer_rows(record), _layer_bytes(manifest), strict=True)]
+    rows = [(*row[:-1], *_bytes(layer), row[-1]) for row, layer in zip(layer_rows(layers), layers, strict=True)]
     parts.append(section("Layers", table((*LAYERS[:-1], *BYTES, LAYERS[-1]), rows, {2, 3, 4, 5, 6, 7})))
     return parts
 
 
-def _layer_bytes(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Of each layer the bytes of its weights in the model, and of all that is stored for it."""
-    stored = stored_by_layer(manifest)
-    sizes = [(row.get("float_bytes"), stored.get(row["layer"])) for row in manifest["quantization"]["layers"]]
-    return [("-" if was is None else f"{was:,}", "-" if now is None else f"{now:,}") for was, now in sizes]
+def _bytes(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The bytes of its weights in the model, and of all that is stored for it."""
+    return tuple("-" if size is None else f"{size:,}" for size in (layer.get("float_bytes"), layer["stored_bytes"]))
 
 
 def _drawn(seconds: float | None) -> float:
@@ -137,23 +140,22 @@ def _latency(measured: Mapping[str, Any] | None) -> str:
     return table(("µs of an inference on this machine", *LATENCY[1:]), latency_rows(measured), {1, 2, 3, 4})
 
 
-def _memory(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _memory(memory: Mapping[str, int | None]) -> list[tuple[str, str]]:
+    """Bytes; what is not known or not there is left out of what lies on disk."""
+    disk = {"source_bytes": "the model it was compiled from", "stored_bytes": "weights, on disk"}
     names = {"weights_bytes": "weights", "arena_bytes": "arena of activations", "scratch_bytes": "scratch of a thread"}
-    rows = [(f"{label}, in memory", f"{manifest[key]:,}") for key, label in names.items()]
-    stored = sum(tensor["stored"] for tensor in manifest["storage"]["tensors"])
-    rows = [("weights, on disk", f"{stored:,}"), *rows] if stored else rows
-    return [("the model it was compiled from", f"{manifest['source_bytes']:,}"), *rows] if manifest.get("source_bytes") else rows
+    rows = [(label, f"{memory[key]:,}") for key, label in disk.items() if memory[key]]
+    return [*rows, *((f"{label}, in memory", f"{memory[key]:,}") for key, label in names.items())]
 
 
-def _arena(manifest: Mapping[str, Any]) -> str:
+def _arena(report: Mapping[str, Any]) -> str:
     """What lies in the arena, step by step."""
-    picture = timeline(manifest.get("buffers") or [], len(manifest["kernels"]), manifest["arena_bytes"])
+    picture = timeline(report["buffers"], report["steps"], report["memory"]["arena_bytes"])
     return f'<p class="about">the arena over the steps: each block is a buffer while it is needed</p>{picture}' if picture else ""
 
 
-def _kernels(manifest: Mapping[str, Any]) -> str:
-    counts = Counter((k["kernel"], k["op"]) for k in manifest["kernels"])
-    return table(("kernel", "operator", "calls"), [(k, op, str(n)) for (k, op), n in counts.most_common()], {2})
+def _kernels(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [(found["kernel"], found["op"], str(found["calls"])) for found in report["kernels"]]
 
 
 def section(title: str, content: str) -> str:

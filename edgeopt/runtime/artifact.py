@@ -19,19 +19,26 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.files import open_regular, read_regular
 from edgeopt.lower.memory import aligned
 from edgeopt.report.page import page
+from edgeopt.report.record import report_of
 from edgeopt.runtime.folder import put
 from edgeopt.runtime.manifest import Manifest
 from edgeopt.runtime.manifest_sense import check_manifest
-from edgeopt.runtime.marks import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, PACK_FORMAT, REPORT
+from edgeopt.runtime.marks import FORMAT, MANIFEST, MANIFEST_LIMIT, MARK, PACK_FORMAT, REPORT, REPORT_RECORD
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.reading import WEIGHTS
 
 
 def save(compiled: CompiledModel, directory: Path) -> None:
     """Write the artifact aside and put it into place; see ``edgeopt.runtime.folder``. Raises EdgeoptError when that fails."""
-    report = compiled.files.get(REPORT) or page(compiled.manifest).encode()
-    files = dict(sorted({**compiled.files, REPORT: report}.items()))
+    report = {} if REPORT in compiled.files else _report(compiled.manifest)  # one that was loaded has its own
+    files = dict(sorted({**compiled.files, **report}.items()))
     put(directory, {**files, MANIFEST: sealed(compiled.manifest, files)})
+
+
+def _report(manifest: Manifest) -> dict[str, bytes]:
+    """The record of the report, and its page, which is made of nothing else."""
+    record = strict({"edgeopt": __version__, **report_of(manifest)})
+    return {REPORT_RECORD: (json.dumps(record, allow_nan=False) + "\n").encode(), REPORT: page(record).encode()}
 
 
 def sealed(manifest: Manifest, files: Mapping[str, bytes | memoryview]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from edgeopt.ir import Graph
 from edgeopt.lower.layout import layout
 from edgeopt.lower.program import Program
+from edgeopt.report.layers import work
 from edgeopt.target import Target
 
 Manifest = dict[str, Any]
@@ -31,6 +32,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "kernels": [{"node": s.node, "op": s.op, "kernel": s.call.full_name} for s in program.native],
         "buffers": [[b.offset, b.size, b.first, b.last] for b in program.buffers],
         "nodes": _nodes(graph),
+        "work": {"before": None, "after": work(graph)},
         "passes": {name: n for name, n in fired.items() if n},
         "interface": _interface(program),
         "notes": [*graph.metadata.get("edgeopt.notes", "").splitlines(), *program.notes],

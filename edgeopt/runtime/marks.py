@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-MANIFEST, SIGNATURE, REPORT = "manifest.json", "manifest.sig", "report.html"
-OWN_FILES = (MANIFEST, SIGNATURE, REPORT)
+MANIFEST, SIGNATURE, REPORT, REPORT_RECORD = "manifest.json", "manifest.sig", "report.html", "report.json"
+OWN_FILES = (MANIFEST, SIGNATURE, REPORT, REPORT_RECORD)
 MANIFEST_LIMIT = 256 << 20  # bytes; a hundred thousand steps take a tenth of it
 MARK = "edgeopt"  # what "artifact" says in a manifest of ours
 FORMAT = 3

@@ -121,7 +121,8 @@ def test_an_artifact_is_replaced_whole(
     edgeopt.compile(small_models.loop(), level=0).save(tmp_path / "net")
     model.save(tmp_path / "net")
     assert edgeopt.load(tmp_path / "net").outputs[0].name == "y"
-    assert os.listdir(tmp_path) == ["net"] and {*contents(tmp_path / "net")} == {*model.files, "manifest.json", "report.html"}
+    made = {"manifest.json", "report.html", "report.json"}
+    assert os.listdir(tmp_path) == ["net"] and {*contents(tmp_path / "net")} == {*model.files, *made}
 
 
 def test_an_empty_folder_is_taken(model: CompiledModel, tmp_path: Path) -> None:

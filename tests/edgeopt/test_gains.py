@@ -29,5 +29,5 @@ def test_what_is_too_short_to_be_measured_is_no_figure(before: float, after: flo
     said = _verdict(Gains("host", "w8a8", True, (short, long), long))
     assert "pays in 1 of 1 layers (1 more" in said
     record = {"layer": "short", "form": "w8a8", "float_seconds": before, "seconds": after, "error": None, "reason": ""}
-    (row,) = layer_rows({"layers": [record]})
+    (row,) = layer_rows([record])
     assert "0.00" not in row and "<0.1" in row and row[4] == "-"

@@ -15,6 +15,7 @@ from edgeopt.report.bars import bars
 from edgeopt.report.drawing import drawing, timeline
 from edgeopt.report.page import page
 from edgeopt.report.quantization import _pair, layer_rows, summary_rows
+from edgeopt.report.record import report_of, summary_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 VOID = {"meta", "input"}
@@ -54,9 +55,9 @@ def compiled() -> edgeopt.CompiledModel:
 
 
 def test_the_page_shows_what_was_decided(compiled: edgeopt.CompiledModel) -> None:
-    text = texts_of(page(compiled.manifest))
+    text = texts_of(page(report_of(compiled.manifest)))
     record = compiled.manifest["quantization"]
-    for row in [*summary_rows(record), *layer_rows(record)]:
+    for row in [*summary_rows(summary_of(compiled.manifest)), *layer_rows(record["layers"])]:
         assert all(cell in text for cell in row)
     assert all(kernel["kernel"] in text for kernel in compiled.manifest["kernels"])
 
@@ -68,17 +69,17 @@ def test_it_is_saved_with_the_model(compiled: edgeopt.CompiledModel, tmp_path: P
 
 def test_names_cannot_break_out(compiled: edgeopt.CompiledModel) -> None:
     manifest = {**compiled.manifest, "model": "<script>alert(1)</script>", "notes": ["<img src=x>"]}
-    html = page(manifest)
-    assert html.count("<script") == page(compiled.manifest).count("<script") == 1  # its own, which searches the graph
+    html = page(report_of(manifest))
+    assert html.count("<script") == page(report_of(compiled.manifest)).count("<script") == 1  # its own, which searches the graph
     assert "<script>alert" not in html and "<img" not in html and "alert(1)" in texts_of(html)
-    assert page({**manifest, "source_file": "<script>.onnx"}).count("<script") == 1
+    assert page(report_of({**manifest, "source_file": "<script>.onnx"})).count("<script") == 1
 
 
 def test_the_title_is_the_file_and_not_what_exporters_call_every_graph(compiled: edgeopt.CompiledModel) -> None:
     manifest = {**compiled.manifest, "model": "main_graph", "source_file": "resnet.v2.onnx"}
-    assert "<title>resnet.v2 - edgeopt</title>" in page(manifest) and "<h1>resnet.v2</h1>" in page(manifest)
-    assert "graph 'main_graph'" in texts_of(page(manifest))
-    assert "<h1>main_graph</h1>" in page({**manifest, "source_file": None})
+    assert "<title>resnet.v2 - edgeopt</title>" in page(report_of(manifest)) and "<h1>resnet.v2</h1>" in page(report_of(manifest))
+    assert "graph 'main_graph'" in texts_of(page(report_of(manifest)))
+    assert "<h1>main_graph</h1>" in page(report_of({**manifest, "source_file": None}))
 
 
 values = st.floats(0, 1e9, allow_nan=False)
@@ -94,9 +95,9 @@ def test_bars_fit_the_picture(rows: list[tuple[str, float, float]]) -> None:
 
 
 def test_the_graph_is_drawn_by_form_and_the_arena_over_the_steps(compiled: edgeopt.CompiledModel) -> None:
-    html = page(compiled.manifest)
+    html = page(report_of(compiled.manifest))
     assert "digits.onnx" in texts_of(html)
-    picture = ElementTree.fromstring(drawing(compiled.manifest))
+    picture = ElementTree.fromstring(drawing(report_of(compiled.manifest)))
     kinds = [rect.get("class") for rect in picture.iter("rect")]
     nodes = compiled.manifest["nodes"]
     assert len(kinds) == len(nodes) == len(compiled.graph.nodes) and "integer" in kinds
@@ -111,7 +112,7 @@ def test_buffers_of_the_timeline_lie_in_the_arena_apart(compiled: edgeopt.Compil
         for other, more, begin, end in buffers[:i]:
             assert offset + size <= other or other + more <= offset or last <= begin or end <= first  # or in place
     assert timeline([], 3, 100) == "" and ElementTree.fromstring(timeline(buffers, 9, arena)).tag == "svg"
-    many = {"nodes": [{"name": "n", "op": "<Relu>", "output": "", "reads": [0] if i else []} for i in range(500)]}
+    many = {"layers": [], "nodes": [{"name": "n", "op": "<Relu>", "output": "", "reads": [0] if i else []} for i in range(500)]}
     assert "and 100 more" in drawing(many) and "<Relu>" not in drawing(many)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,12 +19,14 @@ from edgeopt.partition.pictures import report
 from edgeopt.partition.plan import Plan, plan
 from edgeopt.partition.prices import price
 from edgeopt.partition.profile import LayerTime, work, write_profile
+from edgeopt.partition.record import record_of
 from edgeopt.partition.stages import network
 from edgeopt.partition.tiers import Link, Tier, Tiers, load_tiers
 from edgeopt.pipeline import optimize
 from tests.edgeopt import bright_quarters
 from tests.edgeopt.bright_quarters import blobs
 from tests.edgeopt.partition.test_coded_plan import TIERS
+from tests.edgeopt.test_manifest_schema import REPORT, misfits
 
 TWO = Tiers((Tier("device", "host"), Tier("server", "host")), (Link("wire", 100.0, 100.0, 0.5),))
 
@@ -82,7 +85,9 @@ def test_exits_make_the_plan_cheaper_and_the_page_shows_it(place: Path) -> None:
     assert made.cut.price.latency < min(p.latency for n, p in made.baselines.items() if "assumed" not in n)
     assert made.baselines["device only"].latency == pytest.approx(5.0), "what it is compared with has no exits"
     assert made.leaving.before - made.leaving.accuracy < 8.0
-    page = report(made, "blobs")
+    record = json.loads(json.dumps(record_of(made, "blobs")))
+    assert not misfits(record, REPORT)
+    page = report(record)
     for text in ("When what happens", "Latency against the rate", "Energy of the device", "Accuracy against operations"):
         assert text in page
     pictures = page.split("<svg")[1:]
