@@ -17,7 +17,7 @@ from edgeopt.explore.trial import Subject, evaluate
 Numbers = Mapping[str, float]
 Result = tuple[int, Point]
 Task = Callable[[Subject, Numbers], Point]
-RETRIES = 3  # of a trial whose worker died
+RETRIES = 3  # of a trial while which workers died
 
 
 class Workers(Protocol):
@@ -39,7 +39,7 @@ class Processes:
     def __init__(self, count: int, task: Task = evaluate) -> None:
         self._count, self._pool, self._task = count, self._opened(count), task
         self._running: dict[int, tuple[Future[Point], Subject, Numbers]] = {}
-        self._died = 0
+        self._died: dict[int, int] = {}  # how often a worker died while a trial ran
 
     @staticmethod
     def _opened(count: int) -> ProcessPoolExecutor:
@@ -65,18 +65,18 @@ class Processes:
                 break
             results.append((number, future.result()))
             del self._running[number]
+            self._died.pop(number, None)
         return results
 
     def _renew(self, error: BaseException) -> None:
-        self._died += 1
-        if self._died > RETRIES:
-            raise EdgeoptError(
-                f"workers died {self._died} times, the last: {error}; give fewer --workers if memory is short"
-            ) from error
         self._pool.shutdown(wait=False)
         self._pool = self._opened(self._count)
         for number, (future, subject, numbers) in list(self._running.items()):
             if not future.done() or future.exception() is not None:
+                self._died[number] = died = self._died.get(number, 0) + 1
+                if died > RETRIES:
+                    said = f"workers died {died} times while trial {number} ran, the last: {error}"
+                    raise EdgeoptError(f"{said}; give fewer --workers if memory is short") from error
                 self._running[number] = self._pool.submit(self._task, subject, numbers), subject, numbers
 
     @property
@@ -89,10 +89,10 @@ class Processes:
         self._pool.shutdown(cancel_futures=True)
 
 
-def apart(subject: Subject, numbers: Numbers) -> Point:
+def apart(task: Task, subject: Subject, numbers: Numbers) -> Point:
     """A trial in a process of its own: a worker of Ray maps so much memory that code does not find its place near its data."""
     try:
-        return _child().submit(evaluate, subject, numbers).result()
+        return _child().submit(task, subject, numbers).result()
     except BrokenProcessPool:
         _child.cache_clear()
         raise
@@ -106,7 +106,7 @@ def _child() -> ProcessPoolExecutor:
 class Ray:
     """Tasks on a Ray cluster (extra ``edgeopt[ray]``); files are named by paths that all of its machines see."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, task: Task = evaluate) -> None:
         try:
             import ray
         except ImportError as error:
@@ -115,12 +115,12 @@ class Ray:
         where = {} if address == "local" else {"address": address}
         paths = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH", "")]))}}
         ray.init(**where, runtime_env=paths, log_to_driver=False, configure_logging=False)
-        self._task = ray.remote(max_retries=RETRIES, retry_exceptions=[BrokenProcessPool])(apart)
+        self._remote, self._task = ray.remote(max_retries=RETRIES, retry_exceptions=[BrokenProcessPool])(apart), task
         self._running: dict[Any, int] = {}
 
     def submit(self, number: int, subject: Subject, numbers: Numbers) -> None:
         """Begin a trial."""
-        self._running[self._task.remote(subject, dict(numbers))] = number
+        self._running[self._remote.remote(self._task, subject, dict(numbers))] = number
 
     def finished(self) -> list[Result]:
         """Trials that have ended."""

@@ -1,9 +1,7 @@
-"""Explorations: a journal goes on where it ended, a worker that dies costs nothing, and a small network has a front."""
+"""Explorations: a journal goes on where it ended, and a small network has a front."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +14,7 @@ from edgeopt.explore.exploration import explore
 from edgeopt.explore.point import FIGURES, Point
 from edgeopt.explore.study import Study
 from edgeopt.explore.trial import Subject
-from edgeopt.explore.workers import Numbers, Processes, Result
+from edgeopt.explore.workers import Numbers, Result
 from tests.edgeopt.test_exchange import classifier
 
 SUBJECT = Subject("model.onnx", "data.npz", None, "host")
@@ -46,15 +44,6 @@ def toy(subject: Subject, numbers: Numbers) -> Point:
     return Point(90 + fine, 1e-3 * fine, 100 * fine, fine, fine, {})
 
 
-def slow(subject: Subject, numbers: Numbers) -> Point:
-    """Dies the first time."""
-    mark = Path(subject.data)
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return toy(subject, numbers)
-
-
 def run(journal: Path, trials: int, seed: int = 0) -> tuple[Here, list[Point]]:
     pytest.importorskip("optuna")
     workers = Here()
@@ -81,20 +70,6 @@ def test_a_journal_of_another_subject_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "a", 1)
     with pytest.raises(EdgeoptError, match="journal of another exploration"):
         Study(tmp_path / "a", Subject("other.onnx", "data.npz", None, "host"), 0)
-
-
-def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
-    subject = Subject("m", str(tmp_path / "mark"), None, "host")
-    workers = Processes(1, slow)
-    numbers = {"error": -2.0}
-    try:
-        workers.submit(7, subject, numbers)
-        found: list[Result] = []
-        while not found:
-            found = workers.finished()
-    finally:
-        workers.close()
-    assert found == [(7, toy(subject, numbers))] and (tmp_path / "mark").exists()
 
 
 def test_without_optuna_the_message_says_what_to_install(tmp_path: Path) -> None:
