@@ -20,7 +20,7 @@ from edgeopt.ir import Array
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.pipeline import optimize
 from edgeopt.runtime.model import CompiledModel
-from edgeopt.search.run import sketched
+from edgeopt.search.sketch import sketched
 from edgeopt.target import target as find_target
 
 FLOAT = "float32"

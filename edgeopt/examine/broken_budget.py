@@ -15,10 +15,9 @@ from edgeopt.forms.form import Evidence, named
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.frontend import load
 from edgeopt.ir import Array
-from edgeopt.lower.select import channels_at_once
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
-from edgeopt.search.run import exact_graph, opened
+from edgeopt.search.sketch import exact_graph, facts_of, opened
 from edgeopt.search.space import Space, merged
 from edgeopt.search.timing import layer_name
 from edgeopt.target import host
@@ -61,7 +60,7 @@ def first_over(
     exact = outputs(graph, evaluation)
     check_reference(exact, evaluation.labels, accept_chance=True)
     target = host()
-    sessions = opened(Evidence(graph, calibrating, statistics, target.signed_bytes, channels_at_once(target)), keys)
+    sessions = opened(Evidence(graph, calibrating, statistics, **facts_of(target)), keys)
     if not sessions:
         raise EdgeoptError(f"no layer of graph '{graph.name}' can take {forms}; `edgeopt why` says what layers can become")
     space = Space(graph, Goal(target, LEVEL), sessions)

@@ -17,8 +17,8 @@ from edgeopt.rewrite import Context
 from edgeopt.search.budget import ladder
 from edgeopt.search.candidates import candidates
 from edgeopt.search.goal import Goal
-from edgeopt.search.run import exact_graph, opened
 from edgeopt.search.samples import Data
+from edgeopt.search.sketch import exact_graph, opened
 from edgeopt.search.space import Space
 from edgeopt.search.timing import layer_name
 from edgeopt.target import host

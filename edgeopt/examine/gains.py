@@ -10,7 +10,7 @@ from edgeopt import arguments
 from edgeopt.frontend import load
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.report.times import measurable
-from edgeopt.search.run import sketched
+from edgeopt.search.sketch import sketched
 from edgeopt.search.timing import profiles
 from edgeopt.target import Target
 from edgeopt.target import target as find_target

@@ -24,8 +24,8 @@ from edgeopt.ops.grid import SCHEMES
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
-from edgeopt.search.run import exact_graph, opened
 from edgeopt.search.samples import Data
+from edgeopt.search.sketch import exact_graph, facts_of, opened
 from edgeopt.search.space import Space, merged
 from edgeopt.search.why import LayerBlame, blame, metric_change, suggestion
 from edgeopt.target import Target
@@ -83,7 +83,7 @@ def why(
     evaluation = evaluation.subset(samples)
     reference = outputs(graph, evaluation)
     check_reference(reference, evaluation.labels, accept_chance)
-    evidence = Evidence(graph, calibrating, {} if forms is None else statistics, signed=facts.signed_bytes)
+    evidence = Evidence(graph, calibrating, {} if forms is None else statistics, **facts_of(facts))
     solved = _quantised(evidence, quantize) if forms is None else _changed(evidence, keys, facts)
     whole, rows = blame(graph, solved, evaluation, facts, LEVEL)
     change = metric_change(outputs(graph, evaluation, merged(solved)), reference, evaluation)

@@ -60,7 +60,8 @@ class Evidence:
     ``data`` are samples to choose on within ``max_drop`` percentage points, and ``reference`` what the network said of them
     before anything was approximated, for techniques that find decisions of their own there. ``timed``: nothing but the
     time of the forms is asked, which does not depend on ranges, so that those of generated inputs will do where there is no data.
-    ``exact`` names the layers that may take no form of the technique, which need not be looked at.
+    ``exact`` names the layers that may take no form of the technique, which need not be looked at. ``recurrent``: the target can
+    multiply integers in recurrent layers.
     """
 
     graph: Graph
@@ -75,6 +76,7 @@ class Evidence:
     reference: Array | None = None
     timed: bool = False
     exact: frozenset[str] = frozenset()
+    recurrent: bool = True
 
 
 class Unsuited(EdgeoptError):

@@ -10,7 +10,7 @@ from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.ladders import names
 from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
-from edgeopt.search.recipe import JOINT, SMALLEST, Recipe, read_recipe
+from edgeopt.search.recipe import CODEWORDS, JOINT, SMALLEST, Recipe, read_recipe
 from edgeopt.search.samples import Data
 from edgeopt.target import Target
 
@@ -58,6 +58,12 @@ class Budget:
         if self.recipe is None or self.recipe.name != JOINT or self.limits is None or self.limits.size is None:
             return []
         return [replace(self, recipe=read_recipe(SMALLEST), objective="size")]
+
+    def others(self) -> list[Budget]:
+        """What to search for besides where it may take less: codewords, where time or energy counts and nothing else is asked."""
+        if self.recipe is None or self.recipe.name != JOINT or self.objective not in ("latency", "energy") or self.pins != Pins():
+            return []
+        return [] if self.data is None and self.calibration is None else [replace(self, recipe=read_recipe(CODEWORDS))]
 
     def goal(self, target: Target, level: int) -> Goal:
         """What the search is for: what was asked for by name is taken everywhere, unless all is chosen jointly."""

@@ -10,15 +10,14 @@ from pathlib import Path
 from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.form import Evidence
 from edgeopt.frontend import load
-from edgeopt.lower.select import channels_at_once
 from edgeopt.rewrite import Context
 from edgeopt.search.allowed import Budget
 from edgeopt.search.decide_jointly import apart, opened_search
 from edgeopt.search.ladders import ladders
 from edgeopt.search.limits import Limits
 from edgeopt.search.recipe import joint_recipe, read_recipe
-from edgeopt.search.run import exact_graph, opened
 from edgeopt.search.samples import samples
+from edgeopt.search.sketch import exact_graph, facts_of, opened
 from edgeopt.search.space import Space
 from edgeopt.search.table import Table
 from edgeopt.search.trials import Trials
@@ -53,7 +52,7 @@ def open_model(
     graph, statistics = exact_graph(load(model, shapes), keys, Context(level=LEVEL))
     calibrating, evaluating = samples(graph, data, calibration, seed)
     assert calibrating is not None and evaluating is not None
-    evidence = Evidence(graph, calibrating, statistics, target.signed_bytes, channels_at_once(target), budget.method)
+    evidence = Evidence(graph, calibrating, statistics, method=budget.method, **facts_of(target))
     allowed = budget.pins.allowed(keys, recipe, None)
     chosen, held = apart(evaluating, seed)
     goal = replace(budget.goal(target, LEVEL), objective="latency")

@@ -27,7 +27,7 @@ from edgeopt.target import Target
 
 FOLDER = Path(__file__).parent / "recipes"
 KEYS = ("technique", "forms", "layers")
-JOINT, SMALLEST = "joint", "joint-size"
+JOINT, SMALLEST, CODEWORDS = "joint", "joint-size", "joint-codewords"
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.applied import applied, make_readable, readable
-from edgeopt.forms.evidence import ChannelStatistics, batch_norm_statistics
-from edgeopt.forms.form import Evidence, Form, Reading, Session, Technique
-from edgeopt.forms.registry import leaving, restructuring, techniques, wanted
+from edgeopt.forms.form import Evidence, Form, Reading
+from edgeopt.forms.registry import leaving, restructuring, techniques
 from edgeopt.frontend.compact import compact
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
-from edgeopt.lower.select import channels_at_once
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.allowed import Budget
@@ -29,12 +26,13 @@ from edgeopt.search.exits import Stage, leave_early
 from edgeopt.search.feasible import check_names, obstacles
 from edgeopt.search.goal import Goal
 from edgeopt.search.ladders import Keys, ladders
-from edgeopt.search.newer_opset import can_have, raised, with_opset
-from edgeopt.search.pins import Allowance
+from edgeopt.search.limits import Infeasible
+from edgeopt.search.newer_opset import can_have, raised
 from edgeopt.search.price import worse_than
 from edgeopt.search.result import Decision
 from edgeopt.search.samples import samples
-from edgeopt.search.space import Space, merged
+from edgeopt.search.sketch import cheaper, exact_graph, facts_of, opened, promising, sketched
+from edgeopt.search.space import merged
 from edgeopt.search.stored import constants_size, weights_by_layer
 from edgeopt.search.timing import profiles
 from edgeopt.search.together import together
@@ -42,6 +40,7 @@ from edgeopt.search.unused import note_unmeasured
 from edgeopt.target import Target
 
 Output = Literal["integer", "standard"]
+Found = tuple[Graph, Decision | None]
 
 
 def approximate(
@@ -51,7 +50,7 @@ def approximate(
     target: Target,
     output: Output = "integer",
     print_after: PrintAfter | None = None,
-) -> tuple[Graph, Decision | None]:
+) -> Found:
     """Optimise ``graph`` exactly and change the forms of its layers inside ``budget`` for ``target``.
 
     Early exits come last, in the network that all else left: half of the budget is for what comes before them. ``output`` is what
@@ -61,7 +60,7 @@ def approximate(
     """
     last, others = leaving(budget.names)
     if not last:
-        return _layers(graph, budget, context, target, output, print_after)
+        return _either(graph, budget, context, target, output, print_after)
     budget.pins.refuse(dict.fromkeys(last, "exits are chosen for a network, not for a layer; name them in --forms or a recipe"))
     if others:
         early = _narrowed(budget, others, budget.max_drop / 2)
@@ -74,9 +73,26 @@ def approximate(
     return leave_early(graph, found, *samples(graph, budget.data, budget.calibration, budget.seed), asked)
 
 
+def _either(
+    graph: Graph, budget: Budget, context: Context, target: Target, output: Output, print_after: PrintAfter | None
+) -> Found:
+    """Layers in other forms, or in those of another recipe where that takes less: it is tried where an estimate promises much."""
+    others, level = budget.others(), context.level
+    original = clone(graph) if others else graph
+    found = _layers(graph, budget, context, target, output, print_after)
+    for other in others:
+        if found[1] is not None and promising(original, found[0], other, target, level):
+            try:
+                second = _layers(clone(original), other, context, target, output, print_after)
+            except Infeasible:
+                continue
+            found = cheaper(found, second, other, target, level)
+    return found
+
+
 def _layers(
     graph: Graph, budget: Budget, context: Context, target: Target, output: Output, print_after: PrintAfter | None
-) -> tuple[Graph, Decision | None]:
+) -> Found:
     """Layers in other forms.
 
     Where structures and other forms are wanted, structures come first, with half of the budget: the others change the layers that
@@ -97,7 +113,7 @@ def _layers(
 
 def _two_stages(
     graph: Graph, budget: Budget, context: Context, target: Target, output: Output, print_after: PrintAfter | None
-) -> tuple[Graph, Decision | None]:
+) -> Found:
     """Structures, then the other techniques; without structures where these make the network slower."""
     structures, others = restructuring(budget.names)
     early, late = _narrowed(budget, structures, budget.max_drop / 2), _narrowed(budget, others, budget.max_drop)
@@ -138,7 +154,7 @@ def _stage(
     output: Output,
     print_after: PrintAfter | None,
     known: Array | None = None,
-) -> tuple[Graph, Decision | None]:
+) -> Found:
     """``approximate`` with techniques that are searched with together; ``known`` are the results that their drop counts from."""
     first, finer = ladders(budget.names, budget.recipe, output == "standard")
     original = clone(graph)
@@ -164,7 +180,7 @@ def _attempt(
     output: Output,
     print_after: PrintAfter | None,
     known: Array | None,
-) -> tuple[Graph, Decision | None]:
+) -> Found:
     """``graph`` optimised, and what the search finds with the forms ``keys``."""
     own, keys = keys, budget.pins.keys(keys)
     graph, statistics = exact_graph(graph, keys, context, print_after)
@@ -181,8 +197,7 @@ def _attempt(
     goal = budget.goal(target, context.level)
     calibration, evaluation = samples(graph, budget.data, budget.calibration, budget.seed)
     reading = Reading(budget.profile or "") if output == "standard" else None
-    facts = (target.signed_bytes, channels_at_once(target))
-    evidence = Evidence(graph, calibration, statistics, *facts, budget.method, reading)
+    evidence = Evidence(graph, calibration, statistics, method=budget.method, reading=reading, **facts_of(target))
     general = {name: forms for name, forms in own.items() if name in budget.general}
     if calibration is None:
         note_unmeasured(graph, budget)
@@ -194,47 +209,9 @@ def _attempt(
         found = decide_within(graph, judged, goal, lambda: opened(evidence, keys, allowed), known, allowed)
     else:
         found = decide_jointly(graph, evidence, judged, goal, lambda: opened(evidence, keys, allowed), allowed, budget.seed)
-    if budget.recipe is not None:
+    if budget.recipe is not None and budget.limits is None:
         found = replace(found, uncorrected=without_correction(graph, found, judged))
     return graph, found if reading is None else _completed(graph, found, judged, goal)
-
-
-def exact_graph(
-    graph: Graph, keys: Keys, context: Context, print_after: PrintAfter | None = None
-) -> tuple[Graph, Mapping[str, ChannelStatistics]]:
-    """``graph`` optimised exactly, at an opset that has what the forms need, and what batch normalisation recorded in it."""
-    known = techniques()
-    newest = max(keys, key=lambda name: known[name].opset(keys[name]))
-    graph = with_opset(graph, known[newest].opset(keys[newest]), keys[newest][-1])
-    statistics = batch_norm_statistics(graph)
-    optimize(graph, context.level, context, print_after=print_after)
-    return graph, statistics
-
-
-def sketched(graph: Graph, forms: str, target: Target, level: int) -> tuple[Graph, Graph]:
-    """``graph`` optimised exactly, and with ``forms`` carried out by rough solutions, for timing.
-
-    Raises EdgeoptError when no layer can take one of the forms.
-    """
-    keys = {name: [key] for name, key in wanted(forms).items()}
-    graph, statistics = exact_graph(graph, keys, Context(level=level))
-    evidence = Evidence(graph, None, statistics, target.signed_bytes, channels_at_once(target), timed=True)
-    sessions = opened(evidence, keys)
-    if not sessions:
-        first = techniques()[next(iter(keys))]
-        reasons = "; ".join([first.obstacle(graph), *first.left(graph)])
-        raise EdgeoptError(f"graph '{graph.name}' cannot be {first.done}: {reasons}")
-    space = Space(graph, Goal(target, level), sessions)
-    return graph, space.carried_out(space.rough(space.first()))
-
-
-def opened(evidence: Evidence, keys: Keys, allowed: Allowance | None = None) -> list[Session]:
-    """Sessions of the techniques that can change the graph, in the order of their axes, and the layers ``allowed`` them."""
-    able: list[Technique] = [t for name, t in techniques().items() if name in keys and not t.obstacle(evidence.graph)]
-    if allowed is None:
-        return [technique.open(evidence, keys[technique.name]) for technique in able]
-    exact = {t.name: frozenset(n.name for n in evidence.graph.nodes if allowed(t.name, n.name) == ()) for t in able}
-    return [technique.open(replace(evidence, exact=exact[technique.name]), keys[technique.name]) for technique in able]
 
 
 def carried_out(

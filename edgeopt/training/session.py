@@ -13,8 +13,8 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.search.goal import Goal
-from edgeopt.search.run import exact_graph, opened
 from edgeopt.search.samples import Data
+from edgeopt.search.sketch import exact_graph, opened
 from edgeopt.search.space import Space
 from edgeopt.training import outcome
 from edgeopt.training.allocation import freed_memory_kept

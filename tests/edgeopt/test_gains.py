@@ -8,7 +8,7 @@ from edgeopt.cli.gains import _cells, _verdict
 from edgeopt.examine.gains import Gains, LayerGain
 from edgeopt.frontend import load
 from edgeopt.report.quantization import layer_rows
-from edgeopt.search.run import sketched
+from edgeopt.search.sketch import sketched
 from edgeopt.target import target
 from tests.edgeopt.bright_quarters import network
 

@@ -47,7 +47,7 @@ forms = ["codebook-4", "scaled-7"]
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Options of a search for size with few forms on two axes: how a search goes on does not depend on their number."""
     path = tmp_path_factory.mktemp("recipe") / "few.toml"
     path.write_text(FEW)
@@ -60,13 +60,13 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path))
 
 
-def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it() -> None:
-    whole, single = compiled(prefer="size", onnx=False), compiled(quantize="w8a8", onnx=False)
+def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it(few: dict[str, Any]) -> None:
+    whole, single = compiled(**few), compiled(quantize="w8a8", onnx=False)
     record, free = whole.manifest["quantization"], whole.manifest["limits"]["figures"]
     assert record["before"] - record["after"] <= 1.0
     assert len(whole.files["weights.bin"]) < len(single.files["weights.bin"])
     bound = int(1.1 * free["size"])
-    kept = compiled(prefer="speed", max_size=bound, onnx=False)
+    kept = compiled(**{**few, "prefer": "speed"}, max_size=bound)
     assert kept.manifest["limits"]["figures"]["size"] <= bound
     assert kept.manifest["limits"]["given"] == {"size": bound}
 
@@ -78,7 +78,7 @@ def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
     assert compiled(max_size=int(bytes_)).manifest["limits"]["figures"]["size"] <= bytes_  # code and weights, as compiled
 
 
-def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     first = compiled(**few)
     monkeypatch.setattr(trials.Trials, "_measured", None)  # whoever asks for a trial fails
     again = compiled(**few)
@@ -86,7 +86,7 @@ def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, obj
     assert first.files["weights.bin"] == again.files["weights.bin"]
 
 
-def test_a_search_that_was_stopped_goes_on(cached: None, few: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_was_stopped_goes_on(cached: None, few: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked, measured = list[object](), trials.Trials._measured
 
     def counted(self: trials.Trials, forms: Forms) -> tuple[float, float, list[int]]:
@@ -113,7 +113,7 @@ def test_what_is_chosen_from_follows_from_what_counts() -> None:
     assert joint_recipe(Limits(), "size", board) == "joint-board"
 
 
-def test_when_the_time_is_over_the_best_that_is_known_is_taken(cached: None, few: dict[str, object]) -> None:
+def test_when_the_time_is_over_the_best_that_is_known_is_taken(cached: None, few: dict[str, Any]) -> None:
     begun = time.monotonic()
     late = compiled(**few, search_time=1e-3)
     assert time.monotonic() - begun < 60
@@ -137,7 +137,7 @@ def test_a_third_is_kept_apart_where_there_is_enough() -> None:
     assert apart(few, 1) == (few, None)
 
 
-def test_samples_held_out_send_the_search_back(few: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_held_out_send_the_search_back(few: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     budgets = list[float]()
 
     def asked(space: Space, *rest: Any) -> Any:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 import edgeopt
 from edgeopt import Options
 from edgeopt.evaluate.data import DataSet
-from edgeopt.forms.quantize.recurrent import TOO_FEW
+from edgeopt.forms.quantize.recurrent import NO_TILES, TOO_FEW
 from edgeopt.frontend import export, load
 from edgeopt.ir import Array
 from edgeopt.rewrite import Context
@@ -76,6 +76,17 @@ def test_what_keeps_float_products_is_said() -> None:
     made = edgeopt.compile(model, level=3, data=DataSet({"x": samples}), options=Options(quantize="w8a8"))
     assert {k["op"] for k in made.manifest["kernels"]} == {"HybridLSTM"}
     assert any("its activations are not the usual ones" in note for note in made.manifest["notes"])
+
+
+def test_a_target_without_integer_tiles_for_them_keeps_them_in_float() -> None:
+    data = DataSet({"x": RANDOM.standard_normal((4 * STEPS, 1, WIDTH)).astype(np.float32)})
+    made = edgeopt.compile(network("LSTM"), 3, "cortex-m4", data=data, options=Options(quantize="w8a8"))
+    assert {layer["layer"]: layer["form"] for layer in made.manifest["quantization"]["layers"]} == {
+        "layer": "float32",
+        "product": "w8a8",
+    }
+    assert made.manifest["quantization"]["layers"][0]["reason"] == NO_TILES
+    assert "LSTM" in {kernel["op"] for kernel in made.manifest["kernels"]}
 
 
 def test_signs_are_refused_with_the_reason() -> None:

@@ -23,6 +23,7 @@ from edgeopt.ops.recurrent import CODES, WEIGHTS, recurrent_weights
 
 SAMPLES = 128  # that are looked at for grids
 TOO_FEW = "recurrent layers have no form of less than 4 bits"
+NO_TILES = "the target has no integer tiles for recurrent layers"
 
 
 def recurrent_nodes(graph: Graph) -> list[Node]:
@@ -30,9 +31,9 @@ def recurrent_nodes(graph: Graph) -> list[Node]:
     return [n for n in graph.nodes if recurrent_weights(n) is not None]
 
 
-def misfits(graph: Graph, scheme: QuantizationScheme) -> dict[str, str]:
-    """The recurrent layers that have no form in ``scheme``, with the reason."""
-    found = {}
+def misfits(graph: Graph, scheme: QuantizationScheme, tiles: bool = True) -> dict[str, str]:
+    """The recurrent layers that have no form in ``scheme``, with the reason; ``tiles``: the target multiplies their integers."""
+    found = {} if tiles or not integer(scheme) else {n.name: NO_TILES for n in recurrent_nodes(graph) if not integer_misfit(n)}
     for node in recurrent_nodes(graph):
         weights = recurrent_weights(node)
         assert weights is not None

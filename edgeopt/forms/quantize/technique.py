@@ -137,14 +137,18 @@ class QuantizeSession:
         named = {s: Form(self.technique.name, s.name) for s in self.schemes}
         different = {(s.weights, self._is_integer(s)): s for s in reversed(self.schemes)}
         offers = {n.name: [f for s, f in named.items() if fitting([n], s)] for n in quantizable_nodes(self.graph)}
-        kept = {form: misfits(self.graph, s) for s, form in named.items() if s in different.values()}
+        kept = {form: self._misfits(s) for s, form in named.items() if s in different.values()}
         offers |= {n.name: [form for form, lost in kept.items() if n.name not in lost] for n in recurrent_nodes(self.graph)}
         refused = self.refusals()
         return {name: forms for name, forms in offers.items() if forms and name not in refused}
 
     def refusals(self) -> Mapping[str, str]:
         """The layers that cannot take the first scheme."""
-        return unfit(quantizable_nodes(self.graph), self.schemes[0]) | misfits(self.graph, self.schemes[0])
+        return unfit(quantizable_nodes(self.graph), self.schemes[0]) | self._misfits(self.schemes[0])
+
+    def _misfits(self, scheme: QuantizationScheme) -> dict[str, str]:
+        """Recurrent layers that have no form in ``scheme``."""
+        return misfits(self.graph, scheme, self._evidence.recurrent)
 
     def solve(self, forms: Mapping[str, Form], under: Overlay) -> QuantizationPlan:
         """The plan for ``forms``; the plans of single schemes are made when they are first needed."""

@@ -1,0 +1,65 @@
+"""Codewords beside a joint search: looked for where a sketch promises much, taken where the network takes less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+import edgeopt
+from edgeopt.frontend import load
+from edgeopt.ir import Graph
+from edgeopt.search import run, sketch
+from edgeopt.search.allowed import Budget
+from edgeopt.search.limits import Limits
+from edgeopt.search.pins import Pins
+from edgeopt.search.recipe import CODEWORDS, read_recipe
+from edgeopt.search.timing import Profile
+from edgeopt.target import host
+from tests.edgeopt.test_exchange import classifier
+
+JOINT = Budget(classifier()[1], recipe=read_recipe("joint"), limits=Limits(), objective="latency")
+
+
+def test_codewords_are_another_way_where_time_counts_and_nothing_else_was_asked() -> None:
+    (other,) = JOINT.others()
+    assert other.recipe is not None and other.recipe.name == CODEWORDS and other.names == {"product_quantize": "k16c4"}
+    changed = [{"objective": "size"}, {"pins": Pins(("first",))}, {"data": None}, {"recipe": read_recipe("joint-size")}]
+    assert not any(replace(JOINT, **change).others() for change in changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("seconds", "much"), [(0.8, True), (0.9, False)])
+def test_a_sketch_of_all_layers_in_codewords_decides(seconds: float, much: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = list[Graph]()
+
+    def timed(graphs: Mapping[str, Graph], *rest: object) -> dict[str, Profile]:
+        drawn.append(graphs["rough"])
+        return {"made": Profile(1.0, 0, 0, True), "rough": Profile(seconds, 0, 0, True)}
+
+    monkeypatch.setattr(sketch, "profiles", timed)
+    graph, (other,) = load(classifier()[0]), JOINT.others()
+    assert sketch.promising(graph, graph, other, host(), 3) is much
+    assert [node.op for node in drawn[0].nodes].count("LookupGemm") == 2
+    assert not sketch.promising(graph, graph, replace(other, end=0.0), host(), 3)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+def test_the_cheaper_network_is_taken_and_both_are_named(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"one": Profile(1.0, 0, 0, True), "other": Profile(seconds, 0, 0, True)}
+    monkeypatch.setattr(sketch, "profiles", lambda *given: times)
+    (one, other), (budget,) = [(load(classifier()[0]), None) for _ in range(2)], JOINT.others()
+    taken = sketch.cheaper(one, other, budget, host(), 3)
+    assert taken is (other if seconds < 1 else one)
+    said = f"recipe 'joint-codewords': {1e3 * seconds:.3g} ms against 1e+03 ms without"
+    assert taken[0].metadata["edgeopt.notes"].endswith(said)
+
+
+def test_a_search_for_codewords_follows_that_for_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "promising", lambda *given: True)
+    model, data = classifier()
+    asked = edgeopt.Options(prefer="speed", onnx=False, search_time=1.0)
+    made = edgeopt.compile(model, 3, data=data.take(slice(0, 200)), options=asked)
+    record = made.manifest["quantization"]
+    assert "recipe 'joint-codewords': " in "".join(made.manifest["notes"])
+    assert record["before"] - record["after"] <= 1.0
