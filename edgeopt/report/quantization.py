@@ -8,6 +8,7 @@ from typing import Any
 from edgeopt.report.times import faster, microseconds
 
 Row = tuple[str, ...]
+SMALLER, FEWER, FASTER = ("smaller", "larger"), ("fewer", "more"), ("faster", "slower")  # less, and more of something
 WORK = {"nodes": ("nodes", 1.0, "{:,.0f}"), "macs": ("multiply-accumulates, millions", 1e-6, "{:,.4g}")}
 SUMMARY = ("", "before", "after", "change")
 LAYERS = ("layer", "form", "float µs", "µs", "faster by", "error", "")
@@ -17,39 +18,38 @@ def summary_rows(summary: Mapping[str, Any]) -> list[Row]:
     """Metric, agreement, work, latency, energy, weights and RAM before and after (``edgeopt.report.record.summary_of``)."""
     before, after = summary["before"], summary["after"]
     rows = _judged(summary) if summary.get("samples") else []
-    rows += [(name, *_pair(before[key], after[key], factor, form)) for key, (name, factor, form) in WORK.items() if before[key]]
-    if "scheme" not in summary:
-        return rows
+    for key, (name, factor, form) in WORK.items():
+        rows += [(name, *_pair(before[key], after[key], factor, form, FEWER))] if before[key] and after[key] else []
+    return [*rows, *_costs(summary)] if "scheme" in summary else rows
+
+
+def _costs(summary: Mapping[str, Any]) -> list[Row]:
+    """Latency, energy where the cost model has it, weights and activations of one inference."""
+    rows, before, after = list[Row](), summary["before"], summary["after"]
     how = "measured" if summary["measured"] else "estimated"
-    rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.4g}", faster=True)))
+    rows.append((f"latency ms, {how}", *_pair(before["seconds"], after["seconds"], 1e3, "{:.4g}", FASTER)))
     if before["joule"] and after["joule"]:
         rows.append(("energy mJ, estimated", *_pair(before["joule"], after["joule"], 1e3, "{:.4g}")))
-    if source := summary["source_weights"]:
-        rows.append(("weights kB, from the model to memory", *_pair(source, after["weights"], 1e-3, "{:,.1f}")))
-    rows.append(("weights kB, both as kernels hold them", *_pair(before["weights"], after["weights"], 1e-3, "{:,.1f}")))
-    rows.append(("activations kB", *_pair(before["ram"], after["ram"], 1e-3, "{:,.1f}")))
-    return rows
+    for place, size in (("the file", after["stored"]), ("memory", after["weights"])):
+        if before["stored"] and size:
+            rows.append((f"weights kB, from the model to {place}", *_kilobytes(before["stored"], size)))
+    rows.append(("weights kB, both as kernels hold them", *_kilobytes(before["weights"], after["weights"])))
+    return [*rows, ("activations kB", *_kilobytes(before["ram"], after["ram"]))]
 
 
 def _judged(summary: Mapping[str, Any]) -> list[Row]:
-    """The metric on the samples that chose, and on others; and equal decisions."""
-    before, after = summary["before"]["right"], summary["after"]["right"]
-    change = f"{after - before:+.2f} points{_most(summary['reach'])}"
-    made = [(f"{summary['metric']} %", f"{before:.2f}", f"{after:.2f}", change), *_apart(summary["held"], summary["metric"])]
+    """The metric on the samples that chose, and on those that chose nothing, with what may be lost; and equal decisions."""
+    metric, held = summary["metric"], summary["held"]
+    made = _metric(f"{metric} %", summary["before"]["right"], summary["after"]["right"], summary["reach"])
+    if held is not None:
+        made += _metric(f"{metric} %, {held['samples']} samples kept apart", held["before"], held["after"], held["reach"])
     return [*made, ("decisions as in float %", "100.00", f"{summary['agreement']:.2f}", "")]
 
 
-def _most(reach: float | None) -> str:
-    """What may be lost by the interval of confidence, where it is known."""
-    return "" if reach is None else f" (at most {reach:.2f} lost, 95 %)"
-
-
-def _apart(held: Mapping[str, Any] | None, metric: str) -> list[Row]:
-    """The metric on samples that chose nothing."""
-    if held is None:
-        return []
-    change = f"{held['after'] - held['before']:+.2f}{_most(held['reach'])}"
-    return [(f"{metric} %, {held['samples']} samples kept apart", f"{held['before']:.2f}", f"{held['after']:.2f}", change)]
+def _metric(name: str, before: float, after: float, reach: float | None) -> list[Row]:
+    """A metric, and the points of it that may be lost by the interval of 95 %, where it is known."""
+    rows: list[Row] = [(name, f"{before:.2f}", f"{after:.2f}", f"{after - before:+.2f} points")]
+    return rows if reach is None else [*rows, ("at most lost, 95 % sure", "", "", f"{reach:.2f} points")]
 
 
 def layer_rows(layers: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -68,8 +68,12 @@ def layer_rows(layers: Sequence[Mapping[str, Any]]) -> list[Row]:
     ]
 
 
-def _pair(before: float, after: float, factor: float, form: str, faster: bool = False) -> tuple[str, str, str]:
-    less, more = ("faster", "slower") if faster else ("smaller", "larger")
+def _kilobytes(before: int, after: int) -> tuple[str, str, str]:
+    return _pair(before, after, 1e-3, "{:,.1f}")
+
+
+def _pair(before: float, after: float, factor: float, form: str, words: tuple[str, str] = SMALLER) -> tuple[str, str, str]:
+    less, more = words
     if not before or not after:
         change = "-"
     elif before == after:

@@ -50,7 +50,8 @@ def summary_of(manifest: Manifest) -> Record:
         total = decided["totals"][name]
         costs = {key: total[key] for key in ("seconds", "weights", "ram")}
         sides[side] |= {"right": decided[side], **costs, "joule": total.get("joule") or None}
-    about = {key: decided[key] for key in ("scheme", "metric", "samples", "max_drop", "agreement", "source_weights")}
+    sides["before"]["stored"], sides["after"]["stored"] = decided["source_weights"] or None, _stored(manifest) or None
+    about = {key: decided[key] for key in ("scheme", "metric", "samples", "max_drop", "agreement")}
     about |= {"reach": decided.get("reach"), "held": decided.get("held"), "measured": decided["totals"][RESULT]["measured"]}
     return {**about, **sides}
 

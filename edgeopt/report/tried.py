@@ -13,12 +13,17 @@ NAMES = ("tried", "exact network", "chosen")
 
 
 def tried(found: Sequence[Mapping[str, float]]) -> str:
-    """Two pictures: against time and against bytes. The first of ``found`` is the exact network, the last one the chosen."""
+    """Two pictures: against time and against bytes. The first of ``found`` is the exact network, the last one the chosen.
+
+    What all networks take the same of is not drawn.
+    """
     least = found[0]["metric"] - SHOWN
     below = sum(p["metric"] < least for p in found)
     left = f"; {below} below {least:.0f} % {'is' if below == 1 else 'are'} not drawn" if below else ""
     parts = [f'<p class="about">sums over layers; the line joins those that no other one beats in both{left}</p>']
     for name, (unit, factor) in UNITS.items():
+        if len(found) > 1 and len({f"{p[name]:.6g}" for p in found}) == 1:
+            continue
         kinds = [1, *[0] * (len(found) - 2), 2] if len(found) > 1 else [1]
         dots = [
             Dot(factor * p[name], p["metric"], f"{p['metric']:.2f} %, {factor * p[name]:.4g} {unit}", kind)

@@ -14,7 +14,7 @@ import edgeopt
 from edgeopt.report.bars import bars
 from edgeopt.report.drawing import drawing, timeline
 from edgeopt.report.page import page
-from edgeopt.report.quantization import _pair, layer_rows, summary_rows
+from edgeopt.report.quantization import FASTER, _pair, layer_rows, summary_rows
 from edgeopt.report.record import report_of, summary_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -118,4 +118,4 @@ def test_buffers_of_the_timeline_lie_in_the_arena_apart(compiled: edgeopt.Compil
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.5, "2.00x faster"), (2.0, "2.00x slower"), (0.0, "-")])
 def test_what_takes_longer_is_slower(seconds: float, said: str) -> None:
-    assert _pair(1.0, seconds, 1e3, "{:.4g}", faster=True)[2] == said
+    assert _pair(1.0, seconds, 1e3, "{:.4g}", FASTER)[2] == said
