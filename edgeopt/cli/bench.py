@@ -27,7 +27,7 @@ QUANTIZE = "Say for each layer whether this scheme (w8a8, w4a8, ...) pays, inste
 @options.shapes
 @click.option("--against", callback=options.parse_names, metavar="ort,openvino", help="Engines to compare with.")
 @options.threads
-@click.option("--seconds", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Measuring time per engine.")
+@click.option("--seconds", type=options.Real(min=0.01), default=2.0, show_default=True, help="Measuring time per engine.")
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--layers", is_flag=True, help=LAYERS)
 @options.target

@@ -30,10 +30,12 @@ MAX_DROP = "Look for the layer whose change in --forms takes more than this many
 @click.option("--passes", callback=options.parse_names, metavar="A,B", help="Run only these passes, in the pipeline's order.")
 @click.option("--input", "source", type=options.EXISTING_FILE, help="npz file with one array per input.  [default: random]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
-@click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, help="Largest error, as a share of the range.")
+@click.option(
+    "--tolerance", type=options.Real(min=0), default=TOLERANCE, show_default=True, help="Largest error, as a share of the range."
+)
 @options.data
 @options.calibration
-@click.option("--max-drop", type=click.FloatRange(min=0), metavar="PP", help=MAX_DROP)
+@click.option("--max-drop", type=options.Real(min=0), metavar="PP", help=MAX_DROP)
 @click.option("--forms", default="w8a8", show_default=True, metavar="A,B", help="With --max-drop: the forms of all layers.")
 @options.as_json
 def bisect(

@@ -26,8 +26,8 @@ MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on 
     "--data", type=options.EXISTING_FILE, required=True, metavar="FILE.npz", help="Samples that the network was not trained on."
 )
 @options.calibration
-@click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
-@click.option("--mean-cost", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE", help=MEAN_COST)
+@click.option("--max-drop", type=options.Real(0, 100), default=1.0, show_default=True, help=MAX_DROP)
+@click.option("--mean-cost", type=options.Real(0, 1, min_open=True), metavar="SHARE", help=MEAN_COST)
 @click.option(
     "--confidence", type=click.Choice(("margin", "probability", "entropy")), default="margin", show_default=True, help=CONFIDENCE
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,18 @@ class _Artifact(click.Path):
 
 EXISTING_DIRECTORY = _Artifact(exists=True, file_okay=False, path_type=Path)
 NEW = click.Path(path_type=Path)
+
+
+class Real(click.FloatRange):
+    """Finite numbers in a range: what is no number is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"'{value}' is no finite number", param, ctx)
+        return number
+
+
 DATA = "Evaluation data: one array per input, leading axis = samples, optional 'labels'."
 
 

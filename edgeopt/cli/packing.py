@@ -60,7 +60,10 @@ def compiled(found: Front, point: Point, data: Path, calibration: Path | None) -
         recipe = Path(aside) / "point.toml"
         recipe.write_text(recipe_text(point, "a point of a front"), "utf-8")
         on = {"data": data, "calibration": calibration, "max_drop": 100.0}
-        return edgeopt.compress(found.model, recipe, level=3, target=found.target, onnx=False, **on)  # type: ignore[arg-type]
+        try:
+            return edgeopt.compress(found.model, recipe, level=3, target=found.target, onnx=False, **on)  # type: ignore[arg-type]
+        except edgeopt.EdgeoptError as error:
+            raise edgeopt.EdgeoptError(str(error).replace(f"recipe '{recipe}'", "a point of the front")) from error
 
 
 def _said(count: int, sizes: Sizes) -> str:

@@ -37,11 +37,11 @@ VARIANTS = "Placements to compile, for links and loads that change."
 @click.argument("model", type=options.MODEL)
 @click.option("--tiers", "source", metavar="FILE.toml|SAMPLE", help=TIERS)
 @click.option("--objective", type=OBJECTIVES, default="latency", show_default=True, help=OBJECTIVE)
-@click.option("--deadline", type=click.FloatRange(min=0, min_open=True), metavar="MS", help="Milliseconds an inference may take.")
+@click.option("--deadline", type=options.Real(min=0, min_open=True), metavar="MS", help="Milliseconds an inference may take.")
 @options.shapes
 @options.data
 @options.calibration
-@click.option("--max-drop", type=click.FloatRange(0, 100), default=1.0, show_default=True, help=MAX_DROP)
+@click.option("--max-drop", type=options.Real(0, 100), default=1.0, show_default=True, help=MAX_DROP)
 @options.accept_chance
 @click.option("--exits", is_flag=True, help=EXITS)
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")

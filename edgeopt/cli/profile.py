@@ -17,7 +17,7 @@ from edgeopt.report.times import microseconds
 @click.command()
 @click.argument("models", metavar="MODEL...", type=options.MODEL, nargs=-1, required=True)
 @options.shapes
-@click.option("--seconds", type=click.FloatRange(0.1, 600), default=2.0, show_default=True, help="Measuring time of each model.")
+@click.option("--seconds", type=options.Real(0.1, 600), default=2.0, show_default=True, help="Measuring time of each model.")
 @click.option("-o", "output", type=options.NEW, required=True, metavar="FILE.json", help="Where the times are written.")
 @options.as_json
 def profile(models: tuple[Path, ...], shapes: dict[str, tuple[int, ...]], seconds: float, output: Path, as_json: bool) -> None:

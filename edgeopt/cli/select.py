@@ -32,7 +32,7 @@ SHARE = "How likely a faster variant of --pack has to decide as the most accurat
 @click.option("-o", "--output", type=options.NEW, metavar="FILE.toml", help=RECIPE)
 @click.option("--pack", "folder", type=options.NEW, metavar="DIR", help=PACK)
 @click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
-@click.option("--share", type=click.FloatRange(0, 1), default=0.99, show_default=True, help=SHARE)
+@click.option("--share", type=options.Real(0, 1), default=0.99, show_default=True, help=SHARE)
 @options.data
 @options.calibration
 @options.as_json
@@ -50,6 +50,7 @@ def select(
 ) -> None:
     """Choose a point of FRONT.json, which 'edgeopt explore' wrote, or with --pack some, from which each inference chooses."""
     from edgeopt.cli.packing import write_pack
+    from edgeopt.errors import EdgeoptError
     from edgeopt.explore.choice import choose, parse_condition, recipe_text
     from edgeopt.explore.front_file import read_front
     from edgeopt.files import refuse_place, replacing
@@ -67,6 +68,9 @@ def select(
     record = point.record()
     print_table(COLUMNS, [row("", record)], numbers=range(1, 7))
     if output is not None:
+        if not point.forms:
+            way = f"edgeopt compile {found.model} -O2 makes it"
+            raise EdgeoptError(f"the point is the exact network, of which there is no recipe: {way}")
         refuse_place(output)
         with replacing(output) as stream:
             stream.write(recipe_text(point, f"a point of the front of {found.model} for {found.target}").encode())

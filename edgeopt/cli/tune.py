@@ -26,8 +26,8 @@ TEACHER = "A network to follow in place of MODEL itself, which is then a smaller
 @click.option("--train", "train", type=options.EXISTING_FILE, required=True, metavar="FILE.npz", help=TRAIN)
 @click.option("--recipe", default="finetune", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
 @options.data
-@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="In place of those of the recipe.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help=MINUTES)
+@click.option("--epochs", type=options.Real(min=0, min_open=True), help="In place of those of the recipe.")
+@click.option("--minutes", type=options.Real(min=0, min_open=True), help=MINUTES)
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step, in place of those of the recipe.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of samples and of what is held out."

@@ -27,8 +27,8 @@ ROUNDED = (
 @click.option("--input", "source", type=options.EXISTING, help="npz file, or a test_data_set_N folder with expected outputs.")
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Random samples, without --input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random samples.")
-@click.option("--tolerance", type=click.FloatRange(min=0), metavar="SHARE", help=TOLERATED)
-@click.option("--max-drop", type=click.FloatRange(min=0), metavar="PP", help=MAX_DROP)
+@click.option("--tolerance", type=options.Real(min=0), metavar="SHARE", help=TOLERATED)
+@click.option("--max-drop", type=options.Real(min=0), metavar="PP", help=MAX_DROP)
 @click.option("--engine", type=click.Choice(["onnxruntime", "onnx.reference"]), help=ENGINE)
 @options.emulate
 @options.key

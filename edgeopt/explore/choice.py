@@ -21,6 +21,7 @@ COMPARED: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 PREFER = {"speed": "latency", "size": "size", "energy": "energy", "memory": "memory", "accuracy": "accuracy"}
+SHORTEST = 1e-12  # seconds, of what took none
 PATTERN = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 
 
@@ -89,9 +90,10 @@ def spread(points: Sequence[Point], conditions: Sequence[Condition], count: int)
     for point in sorted(able, key=lambda p: (p.latency, -p.accuracy)):
         if not rising or point.accuracy > rising[-1].accuracy:
             rising.append(point)
-    first, last = log(rising[0].latency), log(rising[-1].latency)
+    times = [log(max(point.latency, SHORTEST)) for point in rising]
+    first, last = times[0], times[-1]
     wanted = [last] if count == 1 else [first + (last - first) * k / (count - 1) for k in range(count)]
-    kept = {min(range(len(rising)), key=lambda k: abs(log(rising[k].latency) - time)) for time in wanted}
+    kept = {min(range(len(rising)), key=lambda k: abs(times[k] - time)) for time in wanted}
     return [rising[k] for k in sorted(kept)]
 
 

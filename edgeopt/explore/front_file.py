@@ -45,4 +45,5 @@ def read_front(path: Path) -> Front:
             raise ValueError(f"schema {found['schema']} with {len(points)} points")
         return Front(str(found["model"]), str(found["target"]), int(found["trials"]), point_of(found["exact"]), points)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EdgeoptError(f"'{path}' is no front that `edgeopt explore` wrote: {error}") from error
+        why = f"there is no {error} in it" if isinstance(error, KeyError) else error
+        raise EdgeoptError(f"'{path}' is no front that `edgeopt explore` wrote: {why}") from error

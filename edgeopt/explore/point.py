@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 SMALL = ("latency", "size", "energy", "memory")  # what is to be small: seconds, stored bytes, joule, bytes of RAM
@@ -49,7 +50,11 @@ def _dominates(one: Point, other: Point) -> bool:
 
 
 def point_of(record: Mapping[str, Any]) -> Point:
-    """A point from its JSON. Raises KeyError for what is not there."""
-    accuracy, latency, size, energy, memory = (float(record[name]) for name in FIGURES)
-    made = Point(accuracy, latency, size, energy, memory, dict(record["forms"]))
-    return replace(made, unseen=record.get("unseen"), measured=bool(record.get("measured")))
+    """A point from its JSON. Raises KeyError for what is not there, ValueError and TypeError for what is no figure or form."""
+    unseen = record.get("unseen")
+    seen = {name: float(record[name]) for name in FIGURES}
+    figures = {**seen, **({} if unseen is None else {"unseen": float(unseen)})}
+    if wrong := [f"{name} {value}" for name, value in figures.items() if not (isfinite(value) and value >= 0)]:
+        raise ValueError(f"a point has {', '.join(wrong)}")
+    forms = {str(layer): {str(name): str(key) for name, key in of.items()} for layer, of in record["forms"].items()}
+    return Point(**figures, forms=forms, measured=bool(record.get("measured")))

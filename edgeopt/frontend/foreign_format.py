@@ -21,6 +21,7 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
     (b"\x89HDF", 0, "a Keras model (HDF5)", f"load it with keras.models.load_model, then {KERAS}"),
     (b"\x93NUMPY", 0, "a numpy array", "give the .onnx file of the model; data goes to --data or --input"),
     (b"7767517", 0, "an ncnn model", "use the .onnx file that it was converted from"),
+    (b"{", 0, "a JSON file", "give the .onnx file of the model; 'edgeopt select' takes fronts"),
 )
 # inside of a zip archive: (part of a name, what it is, what to do)
 _IN_ZIP: tuple[tuple[str, str, str], ...] = (

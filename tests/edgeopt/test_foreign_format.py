@@ -29,6 +29,7 @@ def archive(path: Path, *names: str) -> Path:
         ("a.pb", b"\x0a\x20\x0a\x01x\x12\x0bPlaceholder", "TensorFlow graph", "--graphdef"),
         ("a.pt", b"\x80\x02\x8a\x0al\xfc", "PyTorch", "torch.onnx.export"),
         ("a.safetensors", b"\x40\0\0\0\0\0\0\0{}", "weights", "torch.onnx.export"),
+        ("front.json", b'{"schema": 1}', "JSON file", "edgeopt select"),
         ("renamed.onnx", b"\x1c\0\0\0TFL3" + bytes(64), "TensorFlow Lite", "tf2onnx"),
     ],
 )
@@ -63,3 +64,8 @@ def test_folders(tmp_path: Path) -> None:
 def test_an_onnx_model_may_be_called_anything(tmp_path: Path) -> None:
     save(small_models.convolution(), tmp_path / "model.pb")
     assert load(tmp_path / "model.pb").nodes and load(DIGITS).nodes
+
+
+def test_the_model_inside_of_an_artifact_says_what_stands_alone(tmp_path: Path) -> None:
+    with pytest.raises(EdgeoptError, match="lies coded in the compiled model '.*': give the .onnx file.*--emit onnx"):
+        load(compiled(tmp_path) / "model.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,16 @@ def test_files_are_read_back_and_others_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(EdgeoptError, match="is no front"):
             read_front(path)
+    wrong: tuple[tuple[str, object, str], ...] = (
+        ("accuracy", nan, "a point has accuracy nan"),
+        ("latency", -1.0, "a point has latency -1.0"),
+        ("unseen", "much", "could not convert"),
+        ("forms", {"gemm": "w8a8"}, "no attribute"),
+    )
+    for name, value, why in wrong:
+        path.write_text(replace(made, points=[replace(POINTS[0], **{name: value})]).text())  # type: ignore[arg-type]
+        with pytest.raises(EdgeoptError, match=f"is no front.*{why}"):
+            read_front(path)
     path.write_text(made.text().replace('"schema": 1', '"schema": 2'))
     with pytest.raises(EdgeoptError, match="front of schema 2; edgeopt .* reads 1: take the edgeopt that wrote it"):
         read_front(path)
@@ -94,6 +105,11 @@ def test_the_command_chooses_and_writes(tmp_path: Path) -> None:
     path.write_text(Front("m.onnx", "host", 12, POINTS[2], POINTS).text())
     made = edgeopt("select", str(path), "--condition", "latency<=5ms", "-o", str(recipe))
     assert made.exit_code == 0 and "95.00" in made.stdout and read_recipe(recipe).steps
+    path.write_text(Front("m.onnx", "host", 12, POINTS[2], [replace(POINTS[0], forms={})]).text())
+    exact = edgeopt("select", str(path), "-o", str(tmp_path / "exact.toml"))
+    assert (
+        exact.exit_code == 1 and "edgeopt compile m.onnx -O2 makes it" in exact.stderr and not (tmp_path / "exact.toml").exists()
+    )
     none = edgeopt("select", str(path), "--condition", "latency<=1us")
     assert none.exit_code == 1 and "no point meets" in none.stderr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,7 @@ def test_the_command_packs_points(tmp_path: Path) -> None:
     assert made.exit_code == 0, made.stderr
     sizes = json.loads(made.stdout)["result"]["bytes"]
     assert load_pack(tmp_path / "pack").names == ("variant-0", "variant-1") and sizes["pack"] < sizes["apart"]
+    gone = [replace(points[0], forms={"gone": {"quantize": "w8"}})]
+    (tmp_path / "f.json").write_text(Front(str(tmp_path / "m.onnx"), "host", 2, points[1], gone).text())
+    made = command("select", str(tmp_path / "f.json"), "--pack", str(tmp_path / "other"), "--data", str(tmp_path / "d.npz"))
+    assert made.exit_code == 1 and "Error: a point of the front, step 1: there is no layer 'gone'" in made.stderr
