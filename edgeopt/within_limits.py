@@ -84,7 +84,7 @@ def _attempt(drawn: Limits, target: Target, make: Make) -> Attempt:
     except TooLarge as error:  # a microcontroller's linker script would not have it
         took: dict[Objective, float] = {"size": float(error.found.flash), "memory": float(error.found.ram)}
         return Attempt(_costs(error.record) | took, *_searched(error.record), None)
-    return Attempt(figures_of(made, target), *_searched(made.manifest.get("quantization")), made)
+    return Attempt(figures_of(made, target, drawn.energy is not None), *_searched(made.manifest.get("quantization")), made)
 
 
 def _searched(record: Mapping[str, Any] | None) -> tuple[Figures | None, float | None]:
@@ -95,14 +95,19 @@ def _searched(record: Mapping[str, Any] | None) -> tuple[Figures | None, float |
     return (record["tried"][-1] if record["tried"] else None), drop
 
 
-def figures_of(made: CompiledModel, target: Target) -> dict[Objective, float]:
-    """What a compiled model takes: seconds and joule of an inference, bytes of code and weights as stored, bytes of RAM."""
-    record = made.manifest.get("quantization")
+def figures_of(made: CompiledModel, target: Target, energy: bool = False) -> dict[Objective, float]:
+    """What a compiled model takes: seconds and joule of an inference, bytes of code and weights as stored, bytes of RAM.
+
+    Joule are 0 where they were not estimated, unless ``energy`` counts.
+    """
+    record, one, level = made.manifest.get("quantization"), {"made": made.graph}, made.manifest["level"]
     if record is None:
-        found = profiles({"made": made.graph}, target, made.manifest["level"])["made"]
+        found = profiles(one, target, level)["made"]
         costs: dict[Objective, float] = {"latency": found.seconds, "energy": found.joule}
     else:
         costs = _costs(record)
+    if energy and not costs["energy"]:
+        costs["energy"] = profiles(one, target, level, energy=True)["made"].joule
     memory = made.manifest.get("memory")  # of a microcontroller all is counted
     if memory is not None:
         return {**costs, "size": memory["flash"], "memory": memory["ram"]}

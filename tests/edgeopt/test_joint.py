@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import ModelProto, helper
 
 import edgeopt
 from edgeopt.codegen.elf import Elf
@@ -23,6 +24,7 @@ from edgeopt.search.recipe import joint_recipe
 from edgeopt.search.result import Held
 from edgeopt.search.space import Space
 from edgeopt.target import target
+from tests.edgeopt import small_models
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.test_exchange import classifier
 from tests.edgeopt.test_memory_budget import APART, STARTING
@@ -76,6 +78,21 @@ def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
         compiled(max_size=100)
     assert amount("size", bytes_ := refused.value.nearest["size"]) in str(refused.value)
     assert compiled(max_size=int(bytes_)).manifest["limits"]["figures"]["size"] <= bytes_  # code and weights, as compiled
+
+
+def test_a_bound_of_energy_holds_where_nothing_is_searched() -> None:
+    with pytest.raises(
+        Infeasible, match="max_energy 1e-09 mJ cannot be kept: the nearest network found takes .* mJ; raise"
+    ) as refused:
+        edgeopt.compile(relu(), 3, options=edgeopt.Options(max_energy=1e-12))
+    energy = refused.value.nearest["energy"]
+    edgeopt.compile(relu(), 3, options=edgeopt.Options(max_energy=1.01 * energy))
+
+
+def relu() -> ModelProto:
+    """A network that no form of weights changes."""
+    node = helper.make_node("Relu", ["x"], ["y"])
+    return small_models.model([node], [small_models.info("x", (1, 64))], [small_models.info("y", (1, 64))])
 
 
 def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
