@@ -13,13 +13,13 @@ LONGEST = 56
 def bars(rows: Sequence[tuple[str, float, float]], unit: str = "µs", nothing: str = "") -> str:
     """One row for each (label, before, after); a value of 0 draws no bar. ``after`` is marked where it exceeds ``before``.
 
-    A row without bars says ``nothing``.
+    Where there is no bar of ``after``, it says ``nothing``.
     """
     most = max((max(before, after) for _, before, after in rows), default=0.0) or 1.0
     parts, top = [], 4
     for label, before, after in rows:
-        parts.append(_row(top, label, before, after, most, unit) if before or after else _empty(top, label, nothing))
-        top += LABEL + BAR * max(1, (before > 0) + (after > 0)) + GAP
+        parts.append(_row(top, label, before, after, most, unit) + ("" if after else _said_below(top, before, nothing)))
+        top += LABEL + BAR * max(1, (before > 0) + (after > 0 or nothing != "")) + GAP
     return f'<svg viewBox="0 0 {WIDTH} {top + 2}" role="img" style="max-width:36rem">{"".join(parts)}</svg>'
 
 
@@ -35,8 +35,9 @@ def _label(top: int, label: str) -> str:
     return f'<text x="0" y="{top + 11}">{escape(short)}<title>{escape(label)}</title></text>'
 
 
-def _empty(top: int, label: str, nothing: str) -> str:
-    return f'{_label(top, label)}<text class="soft" x="0" y="{top + LABEL + BAR - 3}">{escape(nothing)}</text>'
+def _said_below(top: int, before: float, nothing: str) -> str:
+    """What there is to say in the place of the second bar."""
+    return f'<text class="soft" x="0" y="{top + LABEL + (BAR if before else 0) + BAR - 3}">{escape(nothing)}</text>'
 
 
 def _bar(top: int, value: float, most: float, kind: str, unit: str) -> str:

@@ -94,6 +94,13 @@ def test_bars_fit_the_picture(rows: list[tuple[str, float, float]]) -> None:
     assert sum(1 for _ in root.iter("rect")) == sum((before > 0) + (after > 0) for _, before, after in rows)
 
 
+def test_a_layer_that_became_too_short_to_measure_says_so_beside_its_bar() -> None:
+    root = ElementTree.fromstring(bars([("a", 1.0, 0.0), ("b", 0.0, 0.0), ("c", 0.0, 2.0)], nothing="too short"))
+    said = [float(text.attrib["y"]) for text in root.iter("text") if text.text == "too short"]
+    first, last = (float(bar.attrib["y"]) for bar in root.iter("rect"))
+    assert len(said) == 2 and first < said[0] < said[1] < last < float(root.attrib["viewBox"].split()[3])
+
+
 def test_the_graph_is_drawn_by_form_and_the_arena_over_the_steps(compiled: edgeopt.CompiledModel) -> None:
     html = page(report_of(compiled.manifest))
     assert "digits.onnx" in texts_of(html)
