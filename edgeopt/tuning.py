@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.compiler import finished, source_bytes_of, symbol_of
+from edgeopt.files import refuse_place
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
 from edgeopt.options import Options
@@ -45,7 +46,7 @@ def tune(
     epochs: float | None = None,
     batch: int | None = None,
     seed: int = 0,
-    checkpoints: Path | None = None,
+    checkpoints: str | Path | None = None,
     listener: Listener | None = None,
     teacher: str | Path | ModelProto | Graph | None = None,
     minutes: float | None = None,
@@ -68,6 +69,7 @@ def tune(
 
     arguments.whole("level", level, 1, 3)
     arguments.whole("seed", seed, 0)
+    _check(epochs, batch, minutes, checkpoints)
     facts = target if isinstance(target, Target) else find_target(target)
     context = Context(level=level)
     graph = model if isinstance(model, Graph) else load(model, shapes, None, None)
@@ -76,7 +78,8 @@ def tune(
     steps = wanted.steps if epochs is None and batch is None else 0
     wanted = replace(wanted, epochs=wanted.epochs if epochs is None else epochs, batch=batch or wanted.batch, steps=steps)
     followed = teacher if teacher is None or isinstance(teacher, Graph) else load(teacher, shapes, None, None)
-    asked = Asked(wanted, train, data, facts, context, seed, checkpoints, listener, followed, minutes)
+    folder = None if checkpoints is None else Path(checkpoints)
+    asked = Asked(wanted, train, data, facts, context, seed, folder, listener, followed, minutes)
     done = trained(graph, asked)
     graph, found = done.graph, done.found
     result = carried_out(graph, found, context)
@@ -87,6 +90,18 @@ def tune(
     made.manifest["source_bytes"] = source_bytes_of(model)
     made.manifest["compression"] = stored_record(found.stored, graph, found.scheme, size)
     return made
+
+
+def _check(epochs: object, batch: object, minutes: object, checkpoints: object) -> None:
+    """Raise EdgeoptError for numbers of which there is no training, and a place that cannot be written."""
+    for name, value in (("epochs", epochs), ("minutes", minutes)):
+        if value is not None:
+            arguments.positive(name, value)
+    if batch is not None:
+        arguments.whole("batch", batch, 1)
+    arguments.instance("checkpoints", checkpoints, (Path, str, type(None)))
+    if isinstance(checkpoints, (Path, str)):
+        refuse_place(Path(checkpoints), folder=True)
 
 
 def _about(recipe: TrainingRecipe, done: Trained, seed: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from edgeopt.forms.product_quantize.session import INT8
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
+from edgeopt.training import recipe_values as values
 from edgeopt.training.augmentation import CHANGES, SHIFT, Augmentation
 from edgeopt.training.losses import TEACHER
 from edgeopt.training.narrow import NARROW
@@ -27,7 +28,7 @@ from edgeopt.training.phase import Phase
 from edgeopt.training.phases.exits import Exits
 from edgeopt.training.phases.finetune import Finetune
 from edgeopt.training.phases.lookup import Lookup
-from edgeopt.training.phases.prune import PATTERNS, WORTHS, Prune
+from edgeopt.training.phases.prune import Prune
 from edgeopt.training.phases.quantize import Quantize
 from edgeopt.training.phases.share import Share
 
@@ -90,30 +91,32 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
         name,
         str(content.get("about", "")),
         phases,
-        _number(where, content, "epochs", 20.0),
-        int(_number(where, content, "batch", 128)),
+        values.number(where, content, "epochs", 20.0),
+        values.whole(where, content, "batch", 128, 1),
         _augmentation(where, content),
-        tuple((str(k), _word(where, "forms", v, FORMS)) for k, v in content.get("forms", {}).items()),
-        _word(where, "ends", content["ends"], FORMS) if "ends" in content else "",
-        min(1.0, _number(where, content, "teacher", TEACHER)),
+        tuple((str(k), values.word(where, "forms", v, FORMS)) for k, v in values.table_of(where, content, "forms").items()),
+        values.word(where, "ends", content["ends"], FORMS) if "ends" in content else "",
+        min(1.0, values.number(where, content, "teacher", TEACHER)),
         _structure(where, str(content.get("structure", ""))),
-        int(_number(where, content, "patience", PATIENCE)),
-        _word(where, "exits", content["exits"], tuple(EarlyExit().form_keys())) if "exits" in content else "",
-        _number(where, content, "max_drop", 1.0),
-        int(_number(where, content, "steps", 0)),
+        values.whole(where, content, "patience", PATIENCE),
+        values.word(where, "exits", content["exits"], tuple(EarlyExit().form_keys())) if "exits" in content else "",
+        values.number(where, content, "max_drop", 1.0),
+        values.whole(where, content, "steps", 0),
     )
     _require_forms(where, made)
     return made
 
 
 def _augmentation(where: str, content: Mapping[str, Any]) -> Augmentation:
-    changes = tuple(_word(where, "augmentation", word, CHANGES) for word in content.get("augmentation", []))
-    return Augmentation(changes, min(1.0, _number(where, content, "shift", SHIFT)))
+    changes = values.words(where, content, "augmentation", CHANGES)
+    return Augmentation(changes, min(1.0, values.number(where, content, "shift", SHIFT)))
 
 
 def _require_forms(where: str, made: TrainingRecipe) -> None:
     """Raises EdgeoptError for a phase that needs other forms than there are."""
     kinds, words = {phase.kind for phase in made.phases}, [form for _, form in made.forms]
+    if made.phases and not sum(phase.share for phase in made.phases):
+        raise EdgeoptError(f"{where}: no phase has a share of the steps")
     if kinds & {"quantize", "lookup"} and not words:
         raise EdgeoptError(f"{where}: a phase quantizes, but no table [forms] says to what")
     if ("lookup" in kinds) != any(word in RATES for word in words):
@@ -136,29 +139,5 @@ def _phase(where: str, table: Mapping[str, Any]) -> Phase:
     missing = [f.name for f in told if f.default is MISSING and f.default_factory is MISSING and f.name not in table]
     if missing:
         raise EdgeoptError(f"{where}: '{missing[0]}' is missing")
-    values = {f.name: _value(where, f.name, table[f.name]) for f in told if f.name in table}
-    return kind(**values)  # type: ignore[no-any-return]
-
-
-def _value(where: str, name: str, value: Any) -> Any:
-    if name == "pattern":
-        return _word(where, name, value, tuple(PATTERNS))
-    if name == "worth":
-        return _word(where, name, value, WORTHS)
-    if name == "bits":
-        bits = value if isinstance(value, dict) else {"*": value}
-        return tuple((str(k), int(_number(where, {name: v}, name, 0))) for k, v in bits.items())
-    return _number(where, {name: value}, name, 0.0)
-
-
-def _number(where: str, table: Mapping[str, Any], key: str, otherwise: float) -> float:
-    value = table.get(key, otherwise)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise EdgeoptError(f"{where}: {key} = {value!r} is no number from 0 on")
-    return float(value)
-
-
-def _word(where: str, key: str, value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise EdgeoptError(f"{where}: {key} has no '{value}'; known are {', '.join(known)}")
-    return str(value)
+    given = {f.name: values.of_phase(where, f.name, table) for f in told if f.name in table}
+    return kind(**given)  # type: ignore[no-any-return]

@@ -27,9 +27,11 @@ from edgeopt.training.loop import Task
 from edgeopt.training.losses import loss_of
 from edgeopt.training.memory import fitting
 from edgeopt.training.network import require_trainable, starting
+from edgeopt.training.phases.prune import PATTERNS, Prune
 from edgeopt.training.planned import ANY_OPSET, Planner, keys_of
 from edgeopt.training.recipe import TrainingRecipe
 from edgeopt.training.seen_before import seen_before
+from edgeopt.training.selection import fits
 from edgeopt.training.train import train
 
 CALIBRATION = 128  # samples, on which grids start and structures are fitted; training makes up for the rest
@@ -62,10 +64,19 @@ def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) ->
     """Train the layers; in how many steps."""
     if not asked.recipe.phases:
         return 0
+    _require_layers(asked.recipe, layers)
     steps = max(1, asked.recipe.steps, round(asked.recipe.epochs * batches.steps_an_epoch))
     task, store = _task(layers.graph, original, batches, asked.recipe), _store(asked, layers, original, batches)
     with freed_memory_kept():
         return train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)
+
+
+def _require_layers(recipe: TrainingRecipe, layers: Layers) -> None:
+    """Raises EdgeoptError where a phase prunes in units that fit into no layer."""
+    for phase in recipe.phases:
+        if isinstance(phase, Prune) and not any(fits(node, PATTERNS[phase.pattern]) for node in layers.nodes):
+            text = f"graph '{layers.graph.name}' has no layer large enough for the pattern '{phase.pattern}'"
+            raise EdgeoptError(f"{text} of recipe '{recipe.name}'; prune its weights one by one")
 
 
 def _note_known(graph: Graph, evaluation: DataSet | None, samples: DataSet) -> None:

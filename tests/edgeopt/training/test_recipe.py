@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import edgeopt
 from edgeopt.errors import EdgeoptError
+from tests.edgeopt.training.stripes import network, samples
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
@@ -23,6 +26,18 @@ ODD = {
     '[forms]\n"*" = "w3"\n[[phase]]\nkind = "quantize"\n': "forms has no 'w3'",
     'augmentation = ["spin"]\n[[phase]]\nkind = "finetune"\n': "augmentation has no 'spin'",
     "[[phase]\n": "is no TOML",
+    'batch = 0\n[[phase]]\nkind = "finetune"\n': "batch = 0 is no whole number from 1",
+    'batch = 2.5\n[[phase]]\nkind = "finetune"\n': "batch = 2.5 is no whole number",
+    'epochs = nan\n[[phase]]\nkind = "finetune"\n': "epochs = nan is no number",
+    'patience = inf\n[[phase]]\nkind = "finetune"\n': "patience = inf is no number",
+    'augmentation = "flip"\n[[phase]]\nkind = "finetune"\n': "augmentation = 'flip' is no list",
+    'forms = "w4a8"\n[[phase]]\nkind = "quantize"\n': "forms = 'w4a8' is no table",
+    '[[phase]]\nkind = "finetune"\nshare = 0\n': "no phase has a share",
+    '[[phase]]\nkind = "prune"\nkeep = 0\n': "keep = 0.0 is no share of the weights",
+    '[[phase]]\nkind = "prune"\nkeep = 90\n': "keep = 90.0 is no share of the weights",
+    '[[phase]]\nkind = "prune"\nkeep = 0.1\npattern = "N:4"\n': "leaves none of 4 neighbours; 0.25 leaves one",
+    '[[phase]]\nkind = "share"\nbits = 40\n': "bits = 40 is no whole number from 1 to 8",
+    '[[phase]]\nkind = "share"\nbits = {"*" = "few"}\n': "bits = 'few' is no number",
 }
 
 
@@ -43,3 +58,22 @@ def test_odd_recipes_are_refused(text: str, tmp_path: Path) -> None:
 def test_a_name_that_is_no_recipe_is_refused() -> None:
     with pytest.raises(EdgeoptError, match="unknown recipe 'magic'; there are deep-compression"):
         read_recipe("magic")
+
+
+@pytest.mark.parametrize(
+    "given", [{"epochs": 0}, {"epochs": float("nan")}, {"minutes": -1}, {"batch": 0}, {"batch": 2.5}, {"checkpoints": 3}]
+)
+def test_numbers_of_which_there_is_no_training_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(EdgeoptError, match=next(iter(given))):
+        edgeopt.tune(network(), samples(60), **given)
+
+
+def test_checkpoints_that_have_no_place_are_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EdgeoptError, match="is no folder"):
+        edgeopt.tune(network(), samples(60), checkpoints=tmp_path / "file" / "c")
+
+
+def test_blocks_that_fit_into_no_layer_are_refused() -> None:
+    with pytest.raises(EdgeoptError, match="no layer large enough for the pattern '16x4' of recipe 'prune-blocks'"):
+        edgeopt.tune(network(), samples(60), "prune-blocks", batch=16, epochs=1)
