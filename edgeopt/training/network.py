@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeopt.errors import EdgeoptError
-from edgeopt.ir import Graph, Node, Value
+from edgeopt.ir import OWN_DOMAIN, Graph, Node, Value
+from edgeopt.ir.match import dtype_of
 from edgeopt.ops import evaluate
 from edgeopt.ops.grids import linear_nodes
 from edgeopt.training.operators.definition import Traced
@@ -49,9 +50,7 @@ def starting(graph: Graph) -> dict[Place, np.ndarray]:
 def require_trainable(graph: Graph) -> None:
     """Raises EdgeoptError for a graph without layers, with subgraphs, or whose shapes depend on the data."""
     if not linear_nodes(graph):
-        raise EdgeoptError(
-            f"graph '{graph.name}' cannot be trained: it has no convolution or matrix product with constant weights"
-        )
+        raise EdgeoptError(f"graph '{graph.name}' cannot be trained: {_without_layers(graph)}")
     for node in graph.nodes:
         if node.subgraphs:
             raise EdgeoptError(f"{node!r} cannot be trained through: it has subgraphs")
@@ -60,6 +59,17 @@ def require_trainable(graph: Graph) -> None:
                 raise EdgeoptError(
                     f"{node!r} cannot be trained through: the shape of '{out.name}' is not known; bind it with --shape"
                 )
+
+
+def _without_layers(graph: Graph) -> str:
+    """What there is in the place of float32 layers with constant weights."""
+    for node in graph.nodes:
+        if node.domain == OWN_DOMAIN and node.op.startswith(("Quant", "Hybrid", "Dynamic", "Sparse", "Lookup")):
+            return f"its layers have a form already ({node.op} '{node.name}'); give the network as it was in float32"
+    for node in graph.nodes:
+        if node.is_own("FusedConv", "FusedGemm") and node.constant(1) is not None:
+            return f"its layers compute in {dtype_of(node.output)}, and those in float32 can be trained"
+    return "it has no convolution or matrix product with constant weights"
 
 
 def run(graph: Graph, feed: Mapping[str, Traced], names: Sequence[str], hooks: Hooks) -> list[Traced]:
