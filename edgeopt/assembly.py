@@ -86,7 +86,11 @@ def assemble(
 
 
 def assemble_parts(
-    parts: Mapping[str, tuple[Graph, Target]], wires: Sequence[Wire] = (), level: int = 1, library: bool = False
+    parts: Mapping[str, tuple[Graph, Target]],
+    wires: Sequence[Wire] = (),
+    level: int = 1,
+    library: bool = False,
+    backend: Backend = NUMBA,
 ) -> PartedModel:
     """Compile several graphs, each as it is for its own target, into parts with ``wires`` between them, in the order given.
 
@@ -95,7 +99,7 @@ def assemble_parts(
     names = {name: f"{SYMBOL}_{library_name(name)}" for name in parts}
     return PartedModel(
         {
-            name: assemble(graph, target, level, None, names[name], library or not target.runs_here)
+            name: assemble(graph, target, level, None, names[name], library or not target.runs_here, backend=backend)
             for name, (graph, target) in parts.items()
         },
         wires,

@@ -32,6 +32,7 @@ def compress(
     shapes: Mapping[str, Sequence[int]] | None = None,
     onnx: bool = True,
     accept_chance: bool = False,
+    backend: str = "numba",
 ) -> CompiledModel:
     """Compile ``model`` with weights made small by ``recipe``: the name of one that is shipped, or a TOML file.
 
@@ -39,11 +40,11 @@ def compress(
     percentage points are lost on ``data``. Without data the last forms are taken, and nothing is verified. What every layer
     takes stands in ``manifest["compression"]``. Without ``onnx`` the optimized model is left out of the artifact, and with it
     every weight that kernels read in another form. ``accept_chance`` goes on although the float model is right on the data no
-    more often than guessing is. Raises EdgeoptError for a recipe that is not there or says something odd, and
-    whatever ``edgeopt.compile`` raises.
+    more often than guessing is. ``backend`` makes the code, as in ``edgeopt.Options``. Raises EdgeoptError for a recipe that is
+    not there or says something odd, and whatever ``edgeopt.compile`` raises.
     """
     read_recipe(recipe)  # before the work, not after it
-    options = Options(recipe=recipe, onnx=onnx, accept_chance=accept_chance)
+    options = Options(recipe=recipe, onnx=onnx, accept_chance=accept_chance, backend=backend)
     return compile_model(
         model, level, target, shapes=shapes, data=data, calibration=calibration, max_drop=max_drop, options=options
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onnx import ModelProto
 
 from edgeopt import arguments
+from edgeopt.codegen.backends import find_backend
 from edgeopt.compiler import finished, source_bytes_of, symbol_of
 from edgeopt.files import refuse_place
 from edgeopt.frontend import load
@@ -50,6 +51,7 @@ def tune(
     listener: Listener | None = None,
     teacher: str | Path | ModelProto | Graph | None = None,
     minutes: float | None = None,
+    backend: str = "numba",
 ) -> CompiledModel:
     """Train ``model`` on ``train`` as ``recipe`` says, and compile what comes out for ``target``.
 
@@ -58,9 +60,11 @@ def tune(
     stand in for those of the recipe, which then has no least number of steps; ``minutes`` lets there be fewer epochs, as many as
     fit at the pace of the first steps. In ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
     ``listener`` is told of steps. ``teacher`` is a network that is followed in place of the model itself, with the same inputs
-    and outputs, as where the model is a smaller student. Raises EdgeoptError for data that does not fit, a graph that cannot be
-    trained, and without the extra ``edgeopt[tune]``.
+    and outputs, as where the model is a smaller student. ``backend`` makes the code of the result, as in ``edgeopt.Options``.
+    Raises EdgeoptError for data that does not fit, a graph that cannot be trained, and without the extra ``edgeopt[tune]``.
     """
+    options = Options(backend=backend)
+    find_backend(backend)  # before the work, not after it
     require_extra()
     from edgeopt.training.asked import Asked
     from edgeopt.training.leaving import with_exits
@@ -85,7 +89,7 @@ def tune(
     result = carried_out(graph, found, context)
     if wanted.exits:
         result, found = with_exits(result, done, asked)
-    made = finished(result, found, facts, level, context, Options(), symbol_of(model))
+    made = finished(result, found, facts, level, context, options, symbol_of(model))
     made.manifest["training"] = _about(wanted, done, seed)
     made.manifest["source_bytes"] = source_bytes_of(model)
     made.manifest["compression"] = stored_record(found.stored, graph, found.scheme, size)

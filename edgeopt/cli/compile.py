@@ -44,7 +44,6 @@ MAX_FLASH = "Flash that a model of a microcontroller may take, code and weights.
 SELF_TEST = (
     "For microcontrollers: add a C program with one sample, of --data where there are some, and the outputs it has to give."
 )
-BACKEND = "Who writes the code of the result; tvm, which writes its kernels in TIR, needs pip install 'edgeopt[tvm]'."
 WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontrollers): as kernels read them, to be run from flash."
 
 
@@ -90,7 +89,7 @@ WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontroll
 @click.option("--portable", is_flag=True, help="With --emit onnx: inline own operators, so that only standard ones remain.")
 @click.option("--weights", type=click.Choice(["coded", "raw"]), help=WEIGHTS)
 @options.no_onnx
-@click.option("--backend", type=click.Choice(["numba", "tvm"]), default="numba", show_default=True, help=BACKEND)
+@options.backend
 @options.as_json
 def compile_(as_json: bool, **given: Any) -> None:
     """Compile MODEL.onnx into a directory that 'edgeopt run' and edgeopt.load read."""

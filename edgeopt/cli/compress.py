@@ -11,6 +11,7 @@ from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, progressing, say
 from edgeopt.cli.onnx_file import write_compressed
+from edgeopt.cli.unused_options import refuse_unused
 
 if TYPE_CHECKING:
     from edgeopt.runtime.model import CompiledModel
@@ -32,6 +33,7 @@ MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) t
 @options.shapes
 @options.accept_chance
 @options.no_onnx
+@options.backend
 @click.option("--emit", type=click.Choice(["onnx"]), help=EMIT)
 @options.as_json
 def compress(
@@ -46,6 +48,7 @@ def compress(
     shapes: dict[str, tuple[int, ...]],
     accept_chance: bool,
     no_onnx: bool,
+    backend: str,
     emit: str | None,
     as_json: bool,
 ) -> None:
@@ -56,13 +59,15 @@ def compress(
     if emit is not None:
         if no_onnx:
             raise click.UsageError("--no-onnx leaves out of the artifact what --emit onnx writes instead of one")
+        refuse_unused(("backend",), "--emit onnx writes no code")
         with progressing(f"compressing {model.name}"):
             return write_compressed(model, output, recipe, (level, target, shapes), (data, calibration, max_drop))
     directory = output or Path(f"{model.stem}.edgeopt")
     refuse_foreign(directory)  # before the work, not after it
     given = {"data": data, "calibration": calibration, "max_drop": max_drop, "level": level, "target": target, "shapes": shapes}
     with progressing(f"compressing {model.name}"):
-        made = compress_model(model, recipe, onnx=not no_onnx, accept_chance=accept_chance, **given)  # type: ignore[arg-type]
+        how = {"onnx": not no_onnx, "accept_chance": accept_chance, "backend": backend}
+        made = compress_model(model, recipe, **how, **given)  # type: ignore[arg-type]
         made.save(directory)
     _show(made)
     answer(

@@ -32,6 +32,7 @@ MAX_DROP = "Percentage points that may be lost, as a one-sided bound of 95 % on 
     "--confidence", type=click.Choice(("margin", "probability", "entropy")), default="margin", show_default=True, help=CONFIDENCE
 )
 @options.accept_chance
+@options.backend
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Write the compiled model here.")
 @options.as_json
 def exits(
@@ -45,6 +46,7 @@ def exits(
     mean_cost: float | None,
     confidence: str,
     accept_chance: bool,
+    backend: str,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -60,7 +62,8 @@ def exits(
         refuse_foreign(output)  # before the work, not after it
     with working(f"fitting exits of {model.name}"):
         goal = Goal(max_drop, mean_cost)
-        found, compiled = with_exits(model, data, calibration, goal, level, target, shapes, confidence, accept_chance)
+        how = (level, target, shapes, confidence, accept_chance, backend)
+        found, compiled = with_exits(model, data, calibration, goal, *how)
     if found is None or compiled is None:
         within = f"{max_drop:g} percentage points" if mean_cost is None else f"{mean_cost:g} of the multiply-accumulates"
         note(f"no exit saves anything within {within}")

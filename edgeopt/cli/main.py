@@ -73,13 +73,21 @@ def _reported(ctx: click.Context) -> Iterator[None]:
             finish(end.exit_code)
         raise
     except click.ClickException as error:
-        vars(error)["message"] = visible(error.message)  # the attribute is declared final
+        vars(error)["message"] = visible(_with_place(error))  # the attribute is declared final
         finish(error.exit_code, USAGE, error.format_message())
         raise
     except (click.Abort, BrokenPipeError):
         raise
     except Exception as error:
         raise _failure(error, ctx) from error
+
+
+def _with_place(error: click.ClickException) -> str:
+    """The message, and of an option that a command does not have which others do."""
+    if not isinstance(error, click.NoSuchOption):
+        return error.message
+    names = sorted(one.name or "" for one in COMMANDS if any(error.option_name in param.opts for param in one.params))
+    return f"{error.message.rstrip('.')}; it belongs to {', '.join(names)}." if names else error.message
 
 
 def _failure(error: Exception, ctx: click.Context) -> click.ClickException:

@@ -75,6 +75,12 @@ def no_onnx(command: Command) -> Command:
     return click.option("--no-onnx", is_flag=True, help="Leave model.onnx out of the artifact.")(command)
 
 
+def backend(command: Command) -> Command:
+    """``--backend``."""
+    text = "Who writes the code of the result; tvm, which writes its kernels in TIR, needs pip install 'edgeopt[tvm]'."
+    return click.option("--backend", type=click.Choice(["numba", "tvm"]), default="numba", show_default=True, help=text)(command)
+
+
 def shapes(command: Command) -> Command:
     """``--shape NAME=1,3,224,224``, several times."""
     text = "Bind the dimensions of an input. May be given once per input."

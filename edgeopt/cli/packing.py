@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 
 def write_pack(
-    found: Front, conditions: Sequence[Condition], folder: Path, wanted: tuple[int, float], data: tuple[Path, Path | None]
+    found: Front,
+    conditions: Sequence[Condition],
+    folder: Path,
+    wanted: tuple[int, float],
+    data: tuple[Path, Path | None],
+    backend: str,
 ) -> None:
-    """Compile ``wanted`` (points, share) of a front on ``data`` (and what calibrates), and write them as ``folder``."""
+    """Compile ``wanted`` (points, share) of a front on ``data`` (and what calibrates) by ``backend``, and write ``folder``."""
     from edgeopt import arguments
+    from edgeopt.codegen.backends import find_backend
     from edgeopt.evaluate.data import read
     from edgeopt.explore.choice import spread
     from edgeopt.explore.pack import save_pack
@@ -33,12 +39,13 @@ def write_pack(
     from edgeopt.runtime.folder import refuse_foreign
 
     refuse_foreign(folder)  # before the work, not after it
+    find_backend(backend)
     arguments.file("the model of the front", found.model)
     points = spread(found.points, conditions, wanted[0])
     models: dict[str, CompiledModel] = {}
     for k, point in enumerate(points):
         with progressing(f"compiling point {k + 1} of {len(points)}"):
-            models[f"variant-{k}"] = compiled(found, point, *data)
+            models[f"variant-{k}"] = compiled(found, point, *data, backend)
     with working("learning which inputs each is trusted with"):
         inputs = read(data[0], load(found.model)).arrays
         selector = learnt(list(models), models.__getitem__, inputs, [point.latency for point in points], wanted[1])
@@ -49,19 +56,20 @@ def write_pack(
     note(f"wrote {folder}: {_said(len(points), sizes)}")
 
 
-def compiled(found: Front, point: Point, data: Path, calibration: Path | None) -> CompiledModel:
+def compiled(found: Front, point: Point, data: Path, calibration: Path | None, backend: str) -> CompiledModel:
     """The network of a point, without its ONNX form."""
     import edgeopt
     from edgeopt.explore.choice import recipe_text
 
     if not point.forms:
-        return edgeopt.compile(found.model, 2, found.target, options=edgeopt.Options(onnx=False))
+        return edgeopt.compile(found.model, 2, found.target, options=edgeopt.Options(onnx=False, backend=backend))
     with tempfile.TemporaryDirectory() as aside:
         recipe = Path(aside) / "point.toml"
         recipe.write_text(recipe_text(point, "a point of a front"), "utf-8")
+        how = {"onnx": False, "backend": backend}
         on = {"data": data, "calibration": calibration, "max_drop": 100.0}
         try:
-            return edgeopt.compress(found.model, recipe, level=3, target=found.target, onnx=False, **on)  # type: ignore[arg-type]
+            return edgeopt.compress(found.model, recipe, level=3, target=found.target, **how, **on)  # type: ignore[arg-type]
         except edgeopt.EdgeoptError as error:
             raise edgeopt.EdgeoptError(str(error).replace(f"recipe '{recipe}'", "a point of the front")) from error
 

@@ -47,6 +47,7 @@ VARIANTS = "Placements to compile, for links and loads that change."
 @click.option("-o", "output", type=options.NEW, metavar="DIR", help="Compile the parts, each for its tier, into this folder.")
 @click.option("--variants", type=click.IntRange(min=1), default=3, show_default=True, help=VARIANTS)
 @split_options
+@options.backend
 @options.as_json
 def partition(
     model: Path,
@@ -62,6 +63,7 @@ def partition(
     output: Path | None,
     variants: int,
     tiles: Tiles,
+    backend: str,
     as_json: bool,
 ) -> None:
     """Cut MODEL.onnx where it pays, and show what that costs beside running it all on the device or sending the input away."""
@@ -69,10 +71,11 @@ def partition(
     if output is not None:
         refuse_place(output, folder=True)  # before the work, not after it
     if tiles.wanted:
-        split_model(model, tiles, shapes, output, as_json)
+        split_model(model, tiles, shapes, output, backend, as_json)
         return
     if source is None:
         raise click.UsageError("give --tiers, or --split grid")
+    from edgeopt.codegen.backends import find_backend
     from edgeopt.files import replacing
     from edgeopt.partition.package import save_plan
     from edgeopt.partition.pictures import report
@@ -81,6 +84,7 @@ def partition(
     from edgeopt.partition.subject import subject
     from edgeopt.partition.tiers import load_tiers
 
+    maker = find_backend(backend)  # before the work, not after it
     tiers, folder = load_tiers(source), Path(source).parent
     with working(f"planning {model.name}"):
         known = subject(model, shapes, folder, data, calibration, accept_chance)
@@ -92,7 +96,7 @@ def partition(
         _print(found)
     if output is not None:
         with working(f"compiling the parts into {output}"):
-            made = save_plan(found, output, variants)
+            made = save_plan(found, output, variants, backend=maker)
             shown = record_of(found, model.stem)
             for name, text in (("report.json", json.dumps(shown) + "\n"), ("report.html", report(shown))):
                 with replacing(output / name) as stream:
@@ -104,6 +108,8 @@ def partition(
 
 
 def _refuse_unused(tiles: bool, data: bool, output: bool) -> None:
+    if not output:
+        refuse_unused(("backend",), "nothing is compiled without -o")
     if tiles:
         refuse_unused(PLANNED, "--split grid cuts into tiles and plans nothing")
         return

@@ -35,6 +35,7 @@ SHARE = "How likely a faster variant of --pack has to decide as the most accurat
 @click.option("--share", type=options.Real(0, 1), default=0.99, show_default=True, help=SHARE)
 @options.data
 @options.calibration
+@options.backend
 @options.as_json
 def select(
     front: Path,
@@ -46,6 +47,7 @@ def select(
     share: float,
     data: Path | None,
     calibration: Path | None,
+    backend: str,
     as_json: bool,
 ) -> None:
     """Choose a point of FRONT.json, which 'edgeopt explore' wrote, or with --pack some, from which each inference chooses."""
@@ -58,12 +60,12 @@ def select(
 
     found, asked = read_front(front), [parse_condition(text) for text in conditions]
     if folder is None:
-        refuse_unused(("variants", "share", "data", "calibration"), "they are for --pack DIR")
+        refuse_unused(("variants", "share", "data", "calibration", "backend"), "they are for --pack DIR")
     else:
         refuse_unused(("prefer", "output"), "--pack takes several points")
         if data is None:
             raise click.UsageError("--pack compiles the points: give --data, and the --calibration that explored them")
-        return write_pack(found, asked, folder, (variants, share), (data, calibration))
+        return write_pack(found, asked, folder, (variants, share), (data, calibration), backend)
     point = choose(found.points, asked, prefer)
     record = point.record()
     print_table(COLUMNS, [row("", record)], numbers=range(1, 7))

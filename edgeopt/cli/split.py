@@ -57,12 +57,15 @@ def _grid(_: click.Context, __: click.Parameter, text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def split_model(model: Path, tiles: Tiles, shapes: dict[str, tuple[int, ...]], output: Path | None, as_json: bool) -> None:
+def split_model(
+    model: Path, tiles: Tiles, shapes: dict[str, tuple[int, ...]], output: Path | None, backend: str, as_json: bool
+) -> None:
     """Split, print, and write the parts when ``output`` is given."""
+    from edgeopt.codegen.backends import find_backend
     from edgeopt.partition.grid.split import save_split, split
     from edgeopt.target import target as find_target
 
-    target = find_target(tiles.target)
+    target, maker = find_target(tiles.target), find_backend(backend)
     with working(f"cutting {model.name}"):
         found = split(model, tiles.rows, tiles.columns, target, tiles.until, shapes)
     if as_json:
@@ -71,7 +74,7 @@ def split_model(model: Path, tiles: Tiles, shapes: dict[str, tuple[int, ...]], o
         _print(found)
     if output is not None:
         with working(f"compiling the parts into {output}"):
-            save_split(found, output, target)
+            save_split(found, output, target, maker)
         if not as_json:
             say(f"{len(found.graphs)} parts in {output}")
 

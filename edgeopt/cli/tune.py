@@ -38,6 +38,7 @@ TEACHER = "A network to follow in place of MODEL itself, which is then a smaller
 @click.option("-O", "level", type=click.IntRange(1, 2), default=1, show_default=True, help="Optimization.")
 @options.target
 @options.shapes
+@options.backend
 @options.as_json
 def tune(
     model: Path,
@@ -54,6 +55,7 @@ def tune(
     level: int,
     target: str,
     shapes: dict[str, tuple[int, ...]],
+    backend: str,
     as_json: bool,
 ) -> None:
     """Train MODEL.onnx on FILE.npz, pruned, shared or quantized on the way, and compile it."""
@@ -79,6 +81,7 @@ def tune(
             listener=listener,
             teacher=teacher,
             minutes=minutes,
+            backend=backend,
         )
     made.save(directory)
     answer({"output": directory, "compression": made.manifest["compression"]})

@@ -23,12 +23,15 @@ _FUNCTION = re.compile(r"^define [^@\n]*@kernel\(.*?^\}$", re.MULTILINE | re.DOT
 
 
 def kernel_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:
-    """The PrimFunc ``function`` of pointers and two int64 as LLVM IR, optimised by TVM for ``target``, called ``name``."""
+    """The PrimFunc ``function`` of pointers and two int64 as LLVM IR for ``target``, called ``name``.
+
+    TVM's LLVM leaves it as the code generator makes it: it would unroll what is marked only afterwards.
+    """
     return spelled_out(_generated(_lowering()(_module(function, _target(target))), _target(target), len(dtypes), name))
 
 
 def translated_text(function: Any, dtypes: Sequence[str], target: Target, name: str) -> str:
-    """The same of a function that was written from a kernel's own: left as TVM's code generator makes it, with that arithmetic
+    """The same of a function that was written from a kernel's own, with that arithmetic
 
     which captured kernels have, and what TIR does not say spelled out. Raises Declined for what TVM does not take.
     """
@@ -62,11 +65,11 @@ def _lowering() -> Any:
 @cache
 def _target(target: Target, plain: bool = False) -> Any:
     features = [f for f in target.features.split(",") if f]
-    options: dict[str, Any] = {"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "mattr": features}
+    options = {"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "mattr": features, "opt-level": 0}
     if not target.triple.startswith(_WIDTHS):
         options["vector-width"] = _UNKNOWN_WIDTH
     if plain:
-        options |= {"opt-level": 0, **{f"fast-math-{flag}": True for flag in sorted(FAST_MATH)}}
+        options |= {f"fast-math-{flag}": True for flag in sorted(FAST_MATH)}
     return tvm.target.Target(options)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgeopt.assembly import assemble
+from edgeopt.codegen.backends import NUMBA, find_backend
 from edgeopt.evaluate.chance import check_reference
 from edgeopt.evaluate.data import DataSet, read_pair
 from edgeopt.evaluate.judge import outputs
@@ -35,13 +36,16 @@ def with_exits(
     shapes: Mapping[str, Sequence[int]] | None = None,
     confidence: str = MARGIN,
     accept_chance: bool = False,
+    backend: str = NUMBA.name,
 ) -> tuple[Exits | None, CompiledModel | None]:
     """Exits within ``goal``, and the model compiled with them; None twice where no exit saves anything.
 
     Heads are fitted on ``calibration`` (half of ``data`` when it is left out). Where the target runs here, the manifest has among
-    its ``exits`` the ``latency`` of the ``plain`` model and the one ``with_exits``, on samples that chose nothing. Raises
-    EdgeoptError as ``fit_exits`` does, and, unless ``accept_chance``, for a network that is right no more often than guessing.
+    its ``exits`` the ``latency`` of the ``plain`` model and the one ``with_exits``, on samples that chose nothing; both have the
+    code of ``backend``. Raises EdgeoptError as ``fit_exits`` does, and, unless ``accept_chance``, for a network that is right no
+    more often than guessing.
     """
+    maker = find_backend(backend)  # before the work, not after it
     facts = target if isinstance(target, Target) else find_target(target)
     graph = model if isinstance(model, Graph) else load(model, shapes)
     context = Context(level=level)
@@ -55,8 +59,10 @@ def with_exits(
     insert(graph, found.exits, context)
     optimize(graph, level, context)
     finish(graph, context)
-    made = assemble(graph, facts, level, context, library=not facts.runs_here)
-    latency = timed(assemble(plain, facts, level), made, second.take(found.reporting)) if facts.runs_here else None
+    made = assemble(graph, facts, level, context, library=not facts.runs_here, backend=maker)
+    latency = None
+    if facts.runs_here:
+        latency = timed(assemble(plain, facts, level, backend=maker), made, second.take(found.reporting))
     made.manifest["exits"] = {**record(found), "latency": latency}
     made.manifest["source_file"] = Path(model).name if isinstance(model, (str, Path)) else None
     return found, made

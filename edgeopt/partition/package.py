@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edgeopt.assembly import SYMBOL, assemble
+from edgeopt.codegen.backends import NUMBA, Backend
 from edgeopt.codegen.identifiers import library_name
 from edgeopt.files import replacing
 from edgeopt.forms.exit.carried_out import Exit, insert_into_part
@@ -46,8 +47,10 @@ class Variant:
     early: Mapping[str, str]
 
 
-def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1) -> list[Variant]:
+def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1, backend: Backend = NUMBA) -> list[Variant]:
     """Compile the chosen cut and those that are best most often in the table, ``most`` in all, and write ``folder``.
+
+    The code of all parts is that of ``backend``.
 
     Raises EdgeoptError for a part that cannot be lowered, and as ``CompiledModel.save`` does.
     """
@@ -59,7 +62,7 @@ def save_plan(plan: Plan, folder: Path, most: int = 3, level: int = 1) -> list[V
         [parts(plan.graph, placement, names) for placement in chosen], names[0], known, _relayed(plan, chosen)
     )
     variants = [
-        _variant(plan, placement, _compiled(plan, cut, folder, compiled, level))
+        _variant(plan, placement, _compiled(plan, cut, folder, compiled, level, backend))
         for placement, cut in zip(chosen, cuts, strict=True)
     ]
     sent = {name for variant in variants for link in variant.up for name in link}
@@ -133,7 +136,7 @@ def _beyond(plan: Plan, placement: tuple[int, ...]) -> float:
 
 
 def _compiled(
-    plan: Plan, cut: Parts, folder: Path, compiled: dict[tuple[str, tuple[str, ...]], str], level: int
+    plan: Plan, cut: Parts, folder: Path, compiled: dict[tuple[str, tuple[str, ...]], str], level: int, backend: Backend
 ) -> dict[str, str]:
     """The folder of each part, compiled unless it is known by its tier and nodes."""
     targets = {tier.name: tier.target for tier in plan.tiers.tiers}
@@ -146,7 +149,7 @@ def _compiled(
             compiled[key] = f"{library}-{alike}.edgeopt"
             insert_into_part(graph, exits_of(plan), plan.graph.outputs[0].name, level)
             finish(graph, Context(level=level))
-            made = assemble(graph, target, level, None, f"{SYMBOL}_{library}", not target.runs_here)
+            made = assemble(graph, target, level, None, f"{SYMBOL}_{library}", not target.runs_here, backend=backend)
             made.save(folder / compiled[key])
     return {name: compiled[key] for name, key in keys.items()}
 

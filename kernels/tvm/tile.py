@@ -68,7 +68,7 @@ def nest(w: Writer, loops: Sequence[Loop], steps: int, body: Callable[[Value, Va
     whole = first.count - 1 if short != inner else first.count
     size = steps * _product(inner)
     if whole:
-        with w.loop(whole) as i:
+        with w.loop(whole, kept=True) as i:
             _levels(w, loops[1:], inner, i * first.stride, i * size, steps, body)
     if short != inner:
         _levels(w, loops[1:], short, index(whole * first.stride), index(whole * size), steps, body)
@@ -80,7 +80,7 @@ def _levels(
 ) -> None:
     if not loops:
         return body(x, k)
-    with w.loop(counts[0]) as i:
+    with w.loop(counts[0], kept=True) as i:
         size = steps * _product(counts[1:])
         _levels(w, loops[1:], counts[1:], x + i * loops[0].stride, k + i * size, steps, body)
     return None

@@ -89,7 +89,7 @@ def _sums(w: Writer, tile: WindowTile, source: Value, row: Value, start: Value, 
     totals, first = w.local(count * w.lanes), let(row)
     for p in range(count):
         w.store(totals, start, p * w.lanes)
-    with w.loop(tile.rows) as i:
+    with w.loop(tile.rows, kept=True) as i:
         number = first + i * tile.dilation
         if tile.kind == "max":
             number = _inside(number, tile.height)

@@ -19,6 +19,7 @@ from edgeopt.target import Target
 Value = Any
 _ENDLESS = 1 << 48  # elements of a buffer of which only the address is known
 _ALIGNED = tirx.const(4, "int32")  # bytes at which floats are known to lie
+KEPT = "kept"  # what loops are called that LLVM is not to unroll (``edgeopt.codegen.tvm_spelling``)
 DEVICE_KERNEL = 2  # TVM's convention for functions that are called with their arguments as they are
 
 
@@ -29,10 +30,15 @@ class Writer:
         self.target, self.buffers, self.lanes = target, buffers, target.lanes
 
     @contextmanager
-    def loop(self, first: Value, last: Value | None = None) -> Iterator[Value]:
-        """``for i in range(first, last)``, or up to ``first`` alone."""
+    def loop(self, first: Value, last: Value | None = None, kept: bool = False) -> Iterator[Value]:
+        """``for i in range(first, last)``, or up to ``first`` alone; where it is ``kept``, LLVM does not unroll it.
+
+        A loop over products that fill the registers would otherwise become longer, with more operands than there are registers.
+        """
         bounds = (0, first) if last is None else (first, last)
         with build.serial(*map(index, bounds)) as i:
+            if kept:
+                IRBuilder.name(KEPT, i)
             yield i
 
     @contextmanager

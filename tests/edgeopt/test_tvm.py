@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -20,6 +22,8 @@ from edgeopt.codegen import tvm_extra
 from edgeopt.codegen.backends import NUMBA, Backend, find_backend
 from edgeopt.codegen.written import PLACE, Code, WrittenStep, written
 from edgeopt.errors import EdgeoptError
+from edgeopt.examine.exits import with_exits
+from edgeopt.forms.exit.threshold import Goal
 from edgeopt.frontend import export, load
 from edgeopt.kernels.conv.conv_blocked import Direct
 from edgeopt.kernels.stated import form_of
@@ -29,6 +33,7 @@ from edgeopt.lower.table import kernels_for
 from edgeopt.pipeline import optimize
 from edgeopt.runtime.model import CODE
 from edgeopt.target import Target, target
+from tests.edgeopt.bright_quarters import blobs, network
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.small_models import branches, convolution, feed, info, model
 from tests.passes.building import closed
@@ -52,6 +57,38 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     installed(monkeypatch, {})
     with pytest.raises(EdgeoptError, match=r"needs apache-tvm, which is not installed: pip install 'edgeopt\[tvm\]'"):
         edgeopt.compile(convolution(), options=edgeopt.Options(backend="tvm"))
+
+
+def test_every_command_that_writes_code_asks_for_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed(monkeypatch, {})
+    file, data = tmp_path / "model.onnx", tmp_path / "data.npz"
+    onnx.save(convolution(), file)
+    np.savez(data, x=np.zeros((40, 1, 3, 6, 5), np.float32))
+    ways = {
+        "compile": (file,),
+        "compress": (file,),
+        "tune": (file, "--train", data),
+        "exits": (file, "--data", data),
+        "partition": (file, "--tiers", "pc", "-o", tmp_path / "parts"),
+    }
+    for name, arguments in {**ways, "partition ": (file, "--split", "grid", "-o", tmp_path / "tiles")}.items():
+        made = command(name.strip(), *map(str, arguments), "--backend", "tvm")
+        assert (made.exit_code, made.stderr.count("needs apache-tvm, which is not installed")) == (1, 1), (name, made.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("bench",),
+        ("explore",),
+        ("partition", "--tiers", "pc"),
+        ("compress", "--emit", "onnx"),
+        ("compile", "--emit", "onnx"),
+    ],
+)
+def test_a_back_end_where_no_code_is_written_is_wrong_usage(arguments: tuple[str, ...]) -> None:
+    made = command(*arguments, __file__, "--backend", "tvm")
+    assert made.exit_code == 2 and "--backend" in made.stderr
 
 
 def test_an_extra_of_other_versions_is_refused_before_it_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +121,6 @@ def test_the_versions_are_those_that_the_extra_installs() -> None:
 
 def test_an_unknown_back_end_is_wrong_usage() -> None:
     assert command("compile", __file__, "--backend", "llvm").exit_code == 2
-    assert command("compile", __file__, "--backend", "tvm", "--emit", "onnx").exit_code == 2
 
 
 class Sevens:
@@ -124,6 +160,21 @@ def test_both_back_ends_compute_the_same(tvm: Backend, made: Callable[[], ModelP
     assert other.files[CODE] != usual.files[CODE]
     for name, value in usual.run(feed(proto)).items():
         np.testing.assert_allclose(other.run(feed(proto))[name], value, rtol=1e-4, atol=1e-4 * np.abs(value).max())
+
+
+def test_exits_and_parts_have_its_code_throughout(tvm: Backend, tmp_path: Path) -> None:
+    file, data = tmp_path / "blobs.onnx", blobs(400, 1)
+    onnx.save(network(), file)
+    found, early = with_exits(file, data, blobs(300, 2), Goal(3.0), backend="tvm")
+    assert found is not None and early is not None
+    assert early.manifest["backend"]["name"] == "tvm" and not early.manifest["backend"]["rest"]
+    x = {"x": data.arrays["x"][:1]}
+    for name, value in assemble(early.graph, target("host")).run(x).items():
+        np.testing.assert_allclose(early.run(x)[name], value, rtol=1e-4, atol=1e-5)
+    made = command("partition", file, "--split", "grid", "--backend", "tvm", "-o", tmp_path / "tiles")
+    assert made.exit_code == 0, made.stderr
+    parts = [edgeopt.load(folder).manifest["backend"]["name"] for folder in (tmp_path / "tiles").glob("*.edgeopt")]
+    assert len(parts) == 5 and set(parts) == {"tvm"}
 
 
 def test_signed_codes_are_brought_to_the_range_of_the_product(tvm: Backend) -> None:
@@ -169,6 +220,7 @@ def test_sums_of_a_tile_stay_whole_vectors(tvm: Backend) -> None:
     form = form_of(step.call.function)
     assert isinstance(form, Direct) and form.tile.residual and len(form.tile.pixels) * len(form.tile.vectors) == 20
     assert isinstance(step, WrittenStep) and set(re.findall(r"<\d+ x float>", step.named_text)) == {"<16 x float>"}
+    assert step.named_text.count("!llvm.loop") == len(form.tile.loops)  # and LLVM makes no longer loops of these
 
 
 def test_code_for_another_processor_is_one_object_too(tvm: Backend) -> None:

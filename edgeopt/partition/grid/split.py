@@ -15,6 +15,7 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.assembly import assemble
+from edgeopt.codegen.backends import NUMBA, Backend
 from edgeopt.errors import EdgeoptError
 from edgeopt.files import replacing
 from edgeopt.frontend import load
@@ -95,10 +96,10 @@ def split(
     return Split(front, (rows, columns), tiles, graphs, memory, whole, redundant, share)
 
 
-def save_split(found: Split, folder: Path, target: Target) -> None:
+def save_split(found: Split, folder: Path, target: Target, backend: Backend = NUMBA) -> None:
     """Compile all parts and write ``folder``. Raises EdgeoptError as ``assemble`` and ``CompiledModel.save`` do."""
     for name, graph in found.graphs.items():
-        assemble(finished(graph, LEVEL), target, LEVEL).save(folder / f"{name}.edgeopt")
+        assemble(finished(graph, LEVEL), target, LEVEL, backend=backend).save(folder / f"{name}.edgeopt")
     record = {
         "format": FORMAT,
         "grid": list(found.shape),

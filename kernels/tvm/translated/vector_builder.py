@@ -39,12 +39,11 @@ from edgeopt.kernels.tvm.translated.vector_values import (
     splat,
     truth_of,
 )
-from edgeopt.kernels.tvm.writer import Value, index, spelled
+from edgeopt.kernels.tvm.writer import KEPT, Value, index, spelled
 
 I64 = ir.IntType(64)
 _COMPARED = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ, "!=": tirx.NE}
 _SPELLED = ("llvm.masked.", "llvm.prefetch")  # intrinsics of memory: each version of LLVM has its own operands
-KEPT = "kept"  # what loops are called that LLVM is not to unroll
 
 
 class VectorBuilder:
