@@ -156,7 +156,7 @@ def test_other_runtimes_refuse_an_onnx_without_its_weights(saved: Path, tmp_path
     runtime = pytest.importorskip("onnxruntime")
     with pytest.raises(Exception, match="packed by edgeopt"):
         runtime.InferenceSession(saved / "model.onnx")
-    with pytest.raises(EdgeoptError, match="packed by edgeopt"):
+    with pytest.raises(EdgeoptError, match="lies coded in the compiled model"):
         edgeopt.compile(saved / "model.onnx")
     again = edgeopt.load(saved)
     onnx.save(again.onnx(), tmp_path / "whole.onnx")
