@@ -42,7 +42,7 @@ class Browser:
 
     def open(self, page: Path, width: int, scheme: str) -> int:
         """Show a file ``width`` pixels wide in a colour scheme, light or dark; returns its height in pixels."""
-        self._call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        self._window(width, 900)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._call("Page.enable")
         self._call("Page.navigate", url=page.resolve().as_uri())
@@ -56,10 +56,17 @@ class Browser:
 
     def picture(self, width: int, top: int, height: int, grey: bool = False) -> bytes:
         """A part of the page as PNG; ``grey`` as it is seen without colours."""
+        self._window(width, top + height)  # what lies outside of it may not be painted yet
         self._call("Emulation.setEmulatedVisionDeficiency", type="achromatopsia" if grey else "none")
+        painted = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        self._call("Runtime.evaluate", expression=painted, awaitPromise=True)
         clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
         made = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(made["data"])
+
+    def _window(self, width: int, height: int) -> None:
+        """Make the window as large as that, and a telephone's where it is narrow."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._count += 1
