@@ -12,6 +12,7 @@ from onnx import ModelProto
 from edgeopt import arguments
 from edgeopt.codegen.backends import find_backend
 from edgeopt.compiler import finished, source_bytes_of, symbol_of
+from edgeopt.evaluate.data import DataSet
 from edgeopt.files import refuse_place
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
@@ -74,6 +75,9 @@ def tune(
     arguments.whole("level", level, 1, 3)
     arguments.whole("seed", seed, 0)
     _check(epochs, batch, minutes, checkpoints)
+    for name, source in (("train", train), *([] if data is None else [("data", data)])):
+        arguments.instance(name, source, (str, Path, DataSet))
+    arguments.instance("recipe", recipe, (str, Path))
     facts = target if isinstance(target, Target) else find_target(target)
     context = Context(level=level)
     graph = model if isinstance(model, Graph) else load(model, shapes, None, None)

@@ -20,6 +20,7 @@ from edgeopt.forms.product_quantize.session import INT8
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
+from edgeopt.search.timing import layer_name
 from edgeopt.training import recipe_values as values
 from edgeopt.training.augmentation import CHANGES, SHIFT, Augmentation
 from edgeopt.training.losses import TEACHER
@@ -68,8 +69,9 @@ class TrainingRecipe:
     steps: int = 0
 
     def form(self, layer: str) -> str | None:
-        """The form of quantization that a layer takes; None for float."""
-        return next((form for pattern, form in self.forms if fnmatchcase(layer, pattern)), None)
+        """The form of quantization that a layer takes, by its name as it is shown or in the graph; None for float."""
+        names = (layer, layer_name(layer))
+        return next((form for pattern, form in self.forms if any(fnmatchcase(name, pattern) for name in names)), None)
 
 
 def shipped() -> dict[str, Path]:

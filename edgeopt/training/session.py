@@ -16,6 +16,7 @@ from edgeopt.search.goal import Goal
 from edgeopt.search.samples import Data
 from edgeopt.search.sketch import exact_graph, opened
 from edgeopt.search.space import Space
+from edgeopt.search.timing import layer_name
 from edgeopt.training import outcome
 from edgeopt.training.allocation import freed_memory_kept
 from edgeopt.training.asked import Asked, Trained
@@ -72,7 +73,10 @@ def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) ->
 
 
 def _require_layers(recipe: TrainingRecipe, layers: Layers) -> None:
-    """Raises EdgeoptError where a phase prunes in units that fit into no layer."""
+    """Raises EdgeoptError where forms are for no layer, or a phase prunes in units that fit into none."""
+    names = [layer_name(node) for node in layers.nodes]
+    if recipe.forms and not any(recipe.form(name) for name in names):
+        raise EdgeoptError(f"recipe '{recipe.name}': [forms] fits no layer; there are {', '.join(names)}")
     for phase in recipe.phases:
         if isinstance(phase, Prune) and not any(fits(node, PATTERNS[phase.pattern]) for node in layers.nodes):
             text = f"graph '{layers.graph.name}' has no layer large enough for the pattern '{phase.pattern}'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import edgeopt
@@ -55,6 +56,13 @@ def test_odd_recipes_are_refused(text: str, tmp_path: Path) -> None:
         read_recipe(path)
 
 
+def test_a_layer_is_known_by_its_name_as_it_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('[forms]\n"conv0" = "w8a8"\n[[phase]]\nkind = "quantize"\n')
+    made = read_recipe(path)
+    assert [made.form(name) for name in ("conv0~14", "conv0", "conv01~3")] == ["w8a8", "w8a8", None]
+
+
 def test_a_name_that_is_no_recipe_is_refused() -> None:
     with pytest.raises(EdgeoptError, match="unknown recipe 'magic'; there are deep-compression"):
         read_recipe("magic")
@@ -72,6 +80,19 @@ def test_checkpoints_that_have_no_place_are_refused_before_the_work(tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(EdgeoptError, match="is no folder"):
         edgeopt.tune(network(), samples(60), checkpoints=tmp_path / "file" / "c")
+
+
+@pytest.mark.parametrize(("train", "given"), [(None, {}), (np.zeros(3), {}), (samples(60), {"recipe": 5})])
+def test_arguments_of_other_types_are_refused(train: Any, given: dict[str, Any]) -> None:
+    with pytest.raises(EdgeoptError, match="is of type"):
+        edgeopt.tune(network(), train, **given)
+
+
+def test_forms_that_fit_no_layer_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('batch = 16\n[forms]\n"zzz*" = "w8a8"\n[[phase]]\nkind = "quantize"\n')
+    with pytest.raises(EdgeoptError, match=r"\[forms\] fits no layer; there are conv0, conv1, gemm"):
+        edgeopt.tune(network(), samples(60), path)
 
 
 def test_blocks_that_fit_into_no_layer_are_refused() -> None:
