@@ -35,7 +35,7 @@ def phase(kind: str, **told: object) -> str:
 
 def deep(network: str, keep: float, bits: str, epochs: float) -> Way:
     """Pruned and shared; what is not said was chosen on held-out training samples."""
-    phases = phase("prune", keep=keep, rate=3e-3, share=0.85), phase("share", bits=bits, bias_bits=3, share=0.15)
+    phases = phase("prune", keep=keep, rate=1e-3, share=0.85), phase("share", bits=bits, bias_bits=3, share=0.15)
     return Way(network, f"deep-compression, {100 * keep:g} %", recipe(epochs, *phases, batch=128))
 
 
@@ -52,10 +52,10 @@ def sparse_bytes(network: str, pattern: str, keep: float, epochs: float, more: s
     return Way(network, f"{pattern}, {100 * keep:g} %, w8a8", text, dense="w8a8")
 
 
-def quantized(network: str, form: str, epochs: float, more: str = "", ends: str = "w8a8", batch: int = 64) -> Way:
+def quantized(network: str, form: str, epochs: float, more: str = "", batch: int = 64, rate: float = 1e-3) -> Way:
     """Quantized; the ends in eight bits."""
-    forms = f'ends = "{ends}"\n[forms]\n"*" = "{form}"'
-    return Way(network, form, recipe(epochs, forms, phase("quantize"), batch=batch, more=more))
+    forms = f'ends = "w8a8"\n[forms]\n"*" = "{form}"'
+    return Way(network, form, recipe(epochs, forms, phase("quantize", rate=rate), batch=batch, more=more))
 
 
 def left_early(network: str, name: str, epochs: float, max_drop: float, batch: int, more: str = "", **told: object) -> Way:
@@ -70,7 +70,7 @@ def student(name: str, epochs: float, more: str = "") -> Way:
 
 
 WAYS = (
-    deep(LENET300, 0.033, LAST, 110),
+    deep(LENET300, 0.03, LAST, 110),
     deep(LENET300, 0.019, LAST, 110),
     deep(LENET5, 0.02, CODES, 12),
     deep(LENET5, 0.01, CODES, 12),
@@ -89,5 +89,5 @@ WAYS = (
     student("half the channels, labels alone", 10, f"{FLIPPED}\n{LABELS_ALONE}"),
     quantized(RESNET8, "w4a4", 12, FLIPPED, batch=32),
     quantized(KEYWORDS, "w4a8", 100, HEARD, batch=20),
-    quantized(MOBILENET, "w4a8", 60, 'augmentation = ["flip"]', batch=10),
+    quantized(MOBILENET, "w4a8", 40, 'augmentation = ["flip"]', batch=10, rate=1e-4),
 )

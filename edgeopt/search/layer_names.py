@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import Graph
@@ -15,6 +16,11 @@ LISTED = 12
 def layer_names(graph: Graph) -> list[str]:
     """Each name once, in the order of the graph."""
     return list(dict.fromkeys(layer_name(node) for node in graph.nodes))
+
+
+def fits(pattern: str, layer: str) -> bool:
+    """Whether a pattern is for a layer, by its name as it is shown or in the graph."""
+    return fnmatchcase(layer, pattern) or fnmatchcase(layer_name(layer), pattern)
 
 
 def require_layer(name: str, known: Sequence[str], where: str = "") -> None:

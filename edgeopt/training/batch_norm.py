@@ -26,12 +26,18 @@ from edgeopt.training.phase import Key
 EPSILON = 1e-5
 CALLS = "calls"  # the axis that calls are mapped over
 FEWEST = 5  # convolutions of a network for which it is worth it; chosen by hand
+SMALLEST = 16  # samples of a batch, of fewer of which statistics say too little; chosen by hand
 
 Statistics = dict[str, tuple[Traced, Traced]]  # mean and mean square of each channel
 
 
-def normalizable(layers: Layers) -> list[Node]:
-    """The convolutions that can be normalised, which have a bias to fold into: those of a deep network, none of a shallow one."""
+def normalizable(layers: Layers, batch: int) -> list[Node]:
+    """The convolutions that can be normalised, which have a bias to fold into: those of a deep network, none of a shallow one.
+
+    None either where a ``batch`` is small.
+    """
+    if batch < SMALLEST:
+        return []
     found = [n for n in layers.nodes if n.op == "FusedConv" and n.constant(2) is not None]
     return found if len(found) >= FEWEST else []
 

@@ -18,11 +18,13 @@ HEADS = 20000  # samples that heads are fitted to
 def with_exits(graph: Graph, made: Trained, asked: Asked) -> tuple[Graph, Decision]:
     """``graph``, what training made, with exits as the recipe wants them, measured on what is only for that.
 
-    What is lost counts from the network that was followed. There is a note where no exit saves anything within the budget.
+    What is lost by leaving counts from the network as it was trained: the one that was followed knows the samples that are held
+    out here where it was trained on them before, and no other network is as right on these. What is said in the end counts from
+    that one, on data of its own. There is a note where no exit saves anything within the budget.
     """
     recipe, level = asked.recipe, asked.context.level
     stage = Stage(Form("exit", recipe.exits), None, recipe.max_drop, asked.target, asked.context)
-    reference = compiled_outputs(made.original, made.batches.held_out, asked.target, level)
+    reference = compiled_outputs(graph, made.batches.held_out, asked.target, level)
     heads = made.batches.training.subset(HEADS, asked.seed)
     graph, found = leave_early(graph, replace(made.found, reference=reference), heads, made.batches.held_out, stage)
     assert found is not None

@@ -73,7 +73,7 @@ class Loop:
         self._phase, self._layers, self._task, self.steps, self.done = phase, layers, task, steps, 0
         self.kind = phase.kind
         state = phase.begin(layers)
-        nodes = [n for n in batch_norm.normalizable(layers) if phase.normalizes(n.name)]
+        nodes = [n for n in batch_norm.normalizable(layers, task.batches.batch) if phase.normalizes(n.name)]
         if nodes:
             state = replace(state, trained=batch_norm.put_back(state.trained, layers, self._observed(state, nodes)))
         self.state = State(*({k: jnp.asarray(a) for k, a in part.items()} for part in (state.trained, state.bound)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from edgeopt.forms.product_quantize.session import INT8
 from edgeopt.forms.registry import techniques, wanted
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.recipe_file import in_folder, read_content, require_known, tables_of
-from edgeopt.search.timing import layer_name
+from edgeopt.search.layer_names import fits
 from edgeopt.training import recipe_values as values
 from edgeopt.training.augmentation import CHANGES, SHIFT, Augmentation
 from edgeopt.training.losses import TEACHER
@@ -70,8 +69,7 @@ class TrainingRecipe:
 
     def form(self, layer: str) -> str | None:
         """The form of quantization that a layer takes, by its name as it is shown or in the graph; None for float."""
-        names = (layer, layer_name(layer))
-        return next((form for pattern, form in self.forms if any(fnmatchcase(name, pattern) for name in names)), None)
+        return next((form for pattern, form in self.forms if fits(pattern, layer)), None)
 
 
 def shipped() -> dict[str, Path]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +17,7 @@ from jax import lax
 
 from edgeopt.evaluate.codebook import shared
 from edgeopt.ir import Array
+from edgeopt.search.layer_names import fits
 from edgeopt.training.layers import NONE, Layers
 from edgeopt.training.network import Parameters, Place
 from edgeopt.training.operators.definition import Traced
@@ -57,7 +57,7 @@ class Share(Phase):
     def _bits(self, name: str, index: int) -> int:
         if index != 1:
             return int(self.bias_bits)
-        return next((bits for pattern, bits in self.bits if fnmatchcase(name, pattern)), 8)
+        return next((bits for pattern, bits in self.bits if fits(pattern, name)), 8)
 
     def constants(self, state: State) -> Parameters:
         """Numbers are looked up in their tables, at whose end there is a zero."""

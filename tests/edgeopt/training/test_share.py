@@ -46,3 +46,7 @@ def test_the_nearest_values_are_taken_until_they_are_fixed() -> None:
     made = Share().adapted(state(), dict, 0.0, 0.1)
     np.testing.assert_array_equal(made.bound[TAKEN], [[0, 0, 2], [1, -1, 2]])
     np.testing.assert_array_equal(Share().adapted(state(), dict, FIXED, 1.0).bound[TAKEN], state().bound[TAKEN])
+
+
+def test_tables_have_the_bits_of_the_name_that_is_shown() -> None:
+    assert Share((("fc", 3), ("*", 6)))._bits("fc~2", 1) == 3
