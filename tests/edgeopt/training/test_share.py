@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeopt.training.phase import Key, State
-
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
 import jax
 
+from edgeopt.training.phase import Key, State
 from edgeopt.training.phases.share import CODES, FIXED, TABLE, Share
 
 WEIGHT: Key = ("weight", "fc")
