@@ -89,5 +89,5 @@ WAYS = (
     student("half the channels, labels alone", 10, f"{FLIPPED}\n{LABELS_ALONE}"),
     quantized(RESNET8, "w4a4", 12, FLIPPED, batch=32),
     quantized(KEYWORDS, "w4a8", 100, HEARD, batch=20),
-    quantized(MOBILENET, "w4a8", 40, 'augmentation = ["flip"]', batch=10, rate=1e-4),
+    quantized(MOBILENET, "w4a8", 20, 'augmentation = ["flip"]', batch=10, rate=1e-4),
 )
