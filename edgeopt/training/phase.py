@@ -14,6 +14,7 @@ from edgeopt.training.layers import Layers
 from edgeopt.training.network import Parameters, Place, Rounding
 from edgeopt.training.operators.definition import Traced
 
+FIXED = 0.7  # progress of a phase from which on what it chooses between steps stays as it is
 Key = tuple[str, ...]  # of a parameter: what it is, and of which layer or value
 
 
@@ -71,6 +72,12 @@ class Phase(ABC):
     def scaled(self, factors: Mapping[str, Array], layers: Layers) -> None:
         """After the end, channels of weights were multiplied by ``factors``: nothing more, unless a phase says so."""
         return None
+
+
+def chooses(last: float, progress: float, choices: int) -> bool:
+    """Whether one of so many ``choices`` until ``FIXED``, evenly apart, falls to the step from ``last`` to ``progress``."""
+    before, now = (int(min(share, FIXED) * choices / FIXED) for share in (last, progress))
+    return before != now
 
 
 def weights(layers: Layers) -> dict[Key, Traced]:

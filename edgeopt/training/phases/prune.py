@@ -18,10 +18,10 @@ from edgeopt.forms.prune.patterns import BLOCKS, WINDOWS
 from edgeopt.ir import Array, Node
 from edgeopt.ops.macs import macs
 from edgeopt.training.layers import Layers
-from edgeopt.training.phase import Key, Phase, State, weights
+from edgeopt.training.phase import FIXED, Key, Phase, State, chooses, weights
 from edgeopt.training.selection import fits, selected
 
-FALLS, FIXED = 0.5, 0.7  # progress: the share that stays falls until the first; what stays may change until the second
+FALLS = 0.5  # progress until which the share that stays falls
 CHOICES = 64  # of what stays, until it is fixed
 WORTHS = ("fisher", "magnitude")
 PATTERNS = {"unstructured": Units(), **BLOCKS, **{f"N:{size}": Units(window=size) for size in WINDOWS}}
@@ -55,8 +55,7 @@ class Prune(Phase):
 
     def adapted(self, state: State, moments: Callable[[], Mapping[Key, Array]], last: float, progress: float) -> State:
         """A new choice of what stays, every now and then."""
-        before, now = (int(min(share, FIXED) * CHOICES / FIXED) for share in (last, progress))
-        if before == now:
+        if not chooses(last, progress, CHOICES):
             return state
         known = moments()
         worth = {n.name: self._worth(n.name, state, known) for n in self._nodes}

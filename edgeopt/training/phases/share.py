@@ -2,8 +2,8 @@
 
 Tables start by k-means whose centroids start evenly over the range (Han, Mao, Dally, Deep Compression, 2016, section 3). The
 gradient of a value is the sum over the weights that take it. Which value a weight takes is chosen again now and then, until
-``FIXED``: the weight itself follows the gradient of what it takes (straight through, Bengio et al., Estimating or propagating
-gradients through stochastic neurons, 2013), and takes the value that is nearest.
+``FIXED`` of the phase: the weight itself follows the gradient of what it takes (straight through, Bengio et al., Estimating or
+propagating gradients through stochastic neurons, 2013), and takes the value that is nearest.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from edgeopt.search.layer_names import fits
 from edgeopt.training.layers import NONE, Layers
 from edgeopt.training.network import Parameters, Place
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, Phase, State, as_constants, key_of, place_of
+from edgeopt.training.phase import Key, Phase, State, as_constants, chooses, key_of, place_of
 
 TABLE, CODES = "table", "codes"
-FIXED, CHOICES = 0.7, 256  # progress from which on codes stay, and how often they are chosen until then
+CHOICES = 256  # of codes, until they are fixed
 
 
 @dataclass
@@ -73,8 +73,7 @@ class Share(Phase):
 
     def adapted(self, state: State, moments: Callable[[], Mapping[Key, Array]], last: float, progress: float) -> State:
         """A new choice of the values that weights take, every now and then."""
-        before, now = (int(min(share, FIXED) * CHOICES / FIXED) for share in (last, progress))
-        if before == now:
+        if not chooses(last, progress, CHOICES):
             return state
         chosen = {key: _nearest(state, key) if key[1] == "weight" else codes for key, codes in state.bound.items()}
         return replace(state, bound=chosen)

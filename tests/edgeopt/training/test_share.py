@@ -11,8 +11,8 @@ pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
 import jax
 
-from edgeopt.training.phase import Key, State
-from edgeopt.training.phases.share import CODES, FIXED, TABLE, Share
+from edgeopt.training.phase import FIXED, Key, State
+from edgeopt.training.phases.share import CODES, TABLE, Share
 
 WEIGHT: Key = ("weight", "fc")
 VALUES: Key = (TABLE, *WEIGHT)
