@@ -21,6 +21,7 @@ from edgeopt.ir import Array
 from edgeopt.ops.grid import Quantizer
 from edgeopt.ops.grids import QuantizationPlan, QuantizedWeight
 from edgeopt.training.layers import Layers
+from edgeopt.training.narrow import WIDEST, is_odd, odd_codes
 from edgeopt.training.network import Parameters, Rounding
 from edgeopt.training.operators.definition import Traced
 from edgeopt.training.operators.layout import elementwise
@@ -49,7 +50,7 @@ class Quantize(Phase):
         self._plan, trained = layers.planner(layers), weights(layers)
         for name, made in self._plan.weights.items():
             trained["step", name] = np.log(made.grid.scale).astype(np.float32)
-            if made.grid.high > 1:  # of fewer values the plan holds those that are nearest, which repairs know nothing of
+            if made.grid.high > WIDEST:  # of fewer values the plan holds those that are nearest, which repairs know nothing of
                 trained["weight", name] = made.array
             if made.bias is not None:
                 trained["bias", name] = made.bias.astype(np.float32)
@@ -67,7 +68,7 @@ class Quantize(Phase):
         made = masked(state)
         for name, weight in self._plan.weights.items():
             step = jnp.exp(_shaped(state.trained["step", name], weight.grid, made[name, 1].ndim))
-            made[name, 1] = (_signed if _is_binary(weight) else _on_grid)(made[name, 1], step, weight.grid)
+            made[name, 1] = (_on_odd if is_odd(weight) else _on_grid)(made[name, 1], step, weight.grid)
             if name in self._reads and (name, 2) in made:
                 unit = jnp.exp(state.trained["step", name] + state.trained[self._shared[self._reads[name]]])
                 made[name, 2] = _whole(made[name, 2] / unit) * unit
@@ -114,13 +115,8 @@ class Quantize(Phase):
 def _weight(old: QuantizedWeight, layers: Layers, name: str, scale: Array) -> QuantizedWeight:
     grid = replace(old.grid, scale=scale.astype(np.float32))
     weight = layers.constants[name, 1] * layers.kept(name)
-    codes = np.where(weight < 0, -1, 1).astype(np.int32) if _is_binary(old) else grid.quantize(weight)
+    codes = odd_codes(grid, weight) if is_odd(old) else grid.quantize(weight)
     return QuantizedWeight(codes, grid, layers.constants.get((name, 2)))
-
-
-def _is_binary(weight: QuantizedWeight) -> bool:
-    """True for codes that are never zero: two values."""
-    return bool(np.all(np.abs(weight.codes) == 1))
 
 
 def _shaped(vector: Traced, grid: Quantizer, rank: int) -> Traced:
@@ -141,7 +137,7 @@ def _whole(array: Traced) -> Traced:
     return array + lax.stop_gradient(jnp.rint(array) - array)
 
 
-def _signed(array: Traced, step: Traced, grid: Quantizer) -> Traced:
-    """One of two values; the gradient goes through between them (Courbariaux et al., BinaryConnect, 2015)."""
-    clipped = jnp.clip(array / step, -1.0, 1.0)
-    return (clipped + lax.stop_gradient(jnp.where(clipped < 0, -1.0, 1.0) - clipped)) * step
+def _on_odd(array: Traced, step: Traced, grid: Quantizer) -> Traced:
+    """Rounded to odd codes; the gradient goes through between the outermost (Courbariaux et al., BinaryConnect, 2015)."""
+    codes = jnp.clip(array / step, grid.low, grid.high)
+    return (codes + lax.stop_gradient(jnp.minimum(2 * jnp.floor(codes / 2) + 1, grid.high) - codes)) * step
