@@ -32,7 +32,7 @@ SPARSE, TURNS, ROUNDS, TIMED = 2, 300, 5, 200  # the level at which zeros are sk
 
 @dataclass(frozen=True)
 class Row:
-    """Percent right before and after by compiled code, bytes of the weights as stored, steps of the training.
+    """Percent right before (of the teacher) and after by compiled code, bytes of the weights as stored, steps of the training.
 
     ``minutes`` of processor time for all the work, ``wall`` as it was. ``faster`` than the dense network of the same form, or, on
     mean samples, than the network without exits; ``leave`` percent of the samples at each exit.
@@ -58,7 +58,8 @@ def trained(way: Way, model: Path, data: Path, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "recipe.toml"
         recipe.write_text(way.recipe)
-        made = edgeopt.tune(model, train, recipe, data=evaluation, seed=seed, level=SPARSE if way.dense else 1)
+        teacher = model.with_name(f"{way.teacher}.onnx") if way.teacher else None
+        made = edgeopt.tune(model, train, recipe, data=evaluation, seed=seed, level=SPARSE if way.dense else 1, teacher=teacher)
         made.save(Path(folder) / "made")
         wall, minutes = time.perf_counter() - started, (time.process_time() - used) / 60
         loaded, size = edgeopt.load(Path(folder) / "made"), (Path(folder) / "made" / "weights.bin").stat().st_size

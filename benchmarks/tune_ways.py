@@ -8,6 +8,7 @@ LENET300, LENET5, RESNET20 = "lenet300_100_mnist", "lenet5_mnist", "resnet20_cif
 RESNET8, KEYWORDS, MOBILENET = "mlperf_ic_resnet8_cifar10", "mlperf_kws_dscnn", "mobilenet_v1_0.25_224_imagenet"
 LABELS_ALONE = "teacher = 0"
 FLIPPED = 'augmentation = ["flip", "shift"]'
+MIXED = 'augmentation = ["flip", "shift", "mix"]'
 HEARD = 'augmentation = ["shift", "noise"]'
 LAST = '{"*fc3*" = 5, "*" = 4}'
 CODES = '{"*conv*" = 5, "*Conv*" = 5, "*" = 4}'
@@ -15,12 +16,16 @@ CODES = '{"*conv*" = 5, "*Conv*" = 5, "*" = 4}'
 
 @dataclass(frozen=True)
 class Way:
-    """A recipe for one network. ``dense`` is a form without training that its time is compared with."""
+    """A recipe for one network. ``dense`` is a form without training that its time is compared with.
+
+    ``teacher`` is another network of the folder, which is followed in place of the network itself.
+    """
 
     network: str
     name: str
     recipe: str
     dense: str = ""
+    teacher: str = ""
 
 
 def recipe(epochs: float, *phases: str, batch: int = 64, more: str = "") -> str:
@@ -33,10 +38,11 @@ def phase(kind: str, **told: object) -> str:
     return "\n".join(["[[phase]]", f'kind = "{kind}"', *(f"{key} = {value}" for key, value in told.items())])
 
 
-def deep(network: str, keep: float, bits: str, epochs: float) -> Way:
+def deep(network: str, keep: float, bits: str, epochs: float, teacher: str = "") -> Way:
     """Pruned and shared; what is not said was chosen on held-out training samples."""
     phases = phase("prune", keep=keep, rate=1e-3, share=0.85), phase("share", bits=bits, bias_bits=3, share=0.15)
-    return Way(network, f"deep-compression, {100 * keep:g} %", recipe(epochs, *phases, batch=128))
+    name = f"deep-compression, {100 * keep:g} %{', taught' if teacher else ''}"
+    return Way(network, name, recipe(epochs, *phases, batch=128), teacher=teacher)
 
 
 def pruned(network: str, pattern: str, keep: float, epochs: float, more: str = "") -> Way:
@@ -72,6 +78,8 @@ def student(name: str, epochs: float, more: str = "") -> Way:
 WAYS = (
     deep(LENET300, 0.03, LAST, 110),
     deep(LENET300, 0.019, LAST, 110),
+    deep(LENET300, 0.03, LAST, 110, teacher=LENET5),
+    deep(LENET300, 0.019, LAST, 110, teacher=LENET5),
     deep(LENET5, 0.02, CODES, 12),
     deep(LENET5, 0.01, CODES, 12),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),
@@ -85,8 +93,8 @@ WAYS = (
     sparse_bytes(RESNET20, "16x4", 0.25, 12, FLIPPED),
     left_early(RESNET20, "exits, frozen", 0, 1.0, 64),
     left_early(RESNET20, "exits, joint", 8, 1.0, 32, FLIPPED),
-    student("half the channels, distilled", 10, FLIPPED),
-    student("half the channels, labels alone", 10, f"{FLIPPED}\n{LABELS_ALONE}"),
+    student("half the channels, distilled", 20, MIXED),
+    student("half the channels, labels alone", 20, f"{FLIPPED}\n{LABELS_ALONE}"),
     quantized(RESNET8, "w4a4", 12, FLIPPED, batch=32),
     quantized(KEYWORDS, "w4a8", 100, HEARD, batch=20),
     quantized(MOBILENET, "w4a8", 20, 'augmentation = ["flip"]', batch=10, rate=1e-4),

@@ -96,7 +96,7 @@ def tune(
     made = finished(result, found, facts, level, context, options, symbol_of(model))
     made.manifest["training"] = _about(wanted, done, seed)
     made.manifest["source_bytes"] = source_bytes_of(model)
-    made.manifest["compression"] = stored_record(found.stored, graph, found.scheme, size)
+    made.manifest["compression"] = stored_record(found.stored, result, found.scheme, size)
     return made
 
 

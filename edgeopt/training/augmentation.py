@@ -1,14 +1,20 @@
-"""Small changes at random to the inputs of a batch, after which a sample still shows what it showed."""
+"""Small changes at random to the inputs of a batch, after which a sample still shows what it showed; and mixtures of samples.
+
+A mixture is no sample of any class, but the original network says something of it, which tells more of what it computes than its
+certainty on the samples that it was trained on (Beyer et al., Knowledge distillation: a good teacher is patient and consistent,
+2022; Zhang et al., mixup, 2018).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgeopt.ir import Array
 
-CHANGES = ("flip", "shift", "noise")
+CHANGES = ("flip", "shift", "noise", "mix")
 SHIFT, NOISE = 0.125, 0.05  # of the width of a map, and of the spread of its values
 
 
@@ -18,6 +24,11 @@ class Augmentation:
 
     changes: tuple[str, ...] = ()
     shift: float = SHIFT
+
+    @property
+    def mixes(self) -> bool:
+        """Whether samples are mixtures, which no label fits."""
+        return "mix" in self.changes
 
 
 def changed(array: Array, how: Augmentation, rng: np.random.Generator) -> Array:
@@ -32,6 +43,14 @@ def changed(array: Array, how: Augmentation, rng: np.random.Generator) -> Array:
     if "noise" in how.changes:
         made = made + (NOISE * made.std() * rng.standard_normal(made.shape)).astype(made.dtype)
     return np.ascontiguousarray(made)
+
+
+def mixed(arrays: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Each sample of all inputs [samples, ...] mixed with another one of the batch, by a share that is drawn from 0 to 1."""
+    count = len(next(iter(arrays.values())))
+    order, share = rng.permutation(count), rng.random(count)
+    shares = {name: share.reshape(-1, *[1] * (a.ndim - 1)).astype(a.dtype) for name, a in arrays.items()}
+    return {name: shares[name] * a + (1 - shares[name]) * a[order] for name, a in arrays.items()}
 
 
 def spatial_axes(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array, Graph
-from edgeopt.training.augmentation import Augmentation, changed
+from edgeopt.training.augmentation import Augmentation, changed, mixed
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 2000
 SMALLEST, FEWEST_STEPS = 16, 8  # samples of a batch that is made smaller, for so many steps an epoch
@@ -44,7 +44,13 @@ class Batches:
         if not self.augmentation.changes:
             return dict(part)
         rng = np.random.default_rng([self.seed, 1 + step, 7])
-        return {name: changed(array, self.augmentation, rng) for name, array in part.items()}
+        made = {name: changed(array, self.augmentation, rng) for name, array in part.items()}
+        return mixed(made, rng) if self.augmentation.mixes else made
+
+    def labels(self, step: int) -> Array | None:
+        """Those of the batch of a step; None where there are none, or the samples are mixtures."""
+        labels = self.training.labels
+        return None if labels is None or self.augmentation.mixes else labels[self.indices(step)]
 
 
 @lru_cache(maxsize=2)

@@ -95,16 +95,20 @@ class Loop:
         if self.done == 0:
             self._look()
         batches, graph = self._task.batches, self._layers.graph
-        index, feed = batches.indices(number), calls(batches.arrays(number), graph)
-        labels = batches.training.labels
-        rows = None if labels is None else jnp.asarray(labels[index], jnp.int32)
-        wanted = self._teacher(feed) if self._task.teacher is None else self._task.teacher[index]
+        feed, labels = calls(batches.arrays(number), graph), batches.labels(number)
+        rows = None if labels is None else jnp.asarray(labels, jnp.int32)
+        wanted = self._wanted(number, feed) if self._task.loss.follows(labels) else None
         rate, state = np.float32(self._rate()), self.state
         trained, self._adam, loss = self._stepped(state.trained, state.bound, self._adam, feed, wanted, rows, rate)
         last, self.done = self.done / self.steps, self.done + 1
         self.state = self._phase.adapted(State(trained, state.bound), self._moments, last, self.done / self.steps)
         self._look()
         return loss
+
+    def _wanted(self, number: int, feed: Mapping[str, Any]) -> Traced:
+        """What the original network says of the batch."""
+        known = self._task.teacher
+        return self._teacher(feed) if known is None else known[self._task.batches.indices(number)]
 
     def finite(self, loss: Traced) -> float:
         """The ``loss`` of the last step as a number. Raises EdgeoptError when it is none."""

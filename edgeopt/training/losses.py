@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import judged
-from edgeopt.ir import Graph
+from edgeopt.ir import Array, Graph
 from edgeopt.training.operators.definition import Traced
 
 TEMPERATURE = 4.0
@@ -31,14 +31,23 @@ class Loss:
         """The mean over a batch: ``made`` by the network in training, ``wanted`` by the original one, both [batch, ...]."""
         if not self.classes:
             return jnp.mean(jnp.square(made - wanted)) / (jnp.mean(jnp.square(wanted)) + 1e-12)
-        made, wanted = (a.reshape(len(a), -1) for a in (made, wanted))
+        made = made.reshape(len(made), -1)
+        if labels is not None and not self.teacher:
+            return self._wrong(made, labels)
+        wanted = wanted.reshape(len(wanted), -1)
         soft = jax.nn.softmax(wanted / TEMPERATURE)
         distance = jnp.sum(soft * (jax.nn.log_softmax(wanted / TEMPERATURE) - jax.nn.log_softmax(made / TEMPERATURE)), 1)
         total = self.teacher * TEMPERATURE**2 * jnp.mean(distance)
-        if labels is None:
-            return total
-        right = jnp.take_along_axis(jax.nn.log_softmax(made), labels[:, None], 1)
-        return total - (1 - self.teacher) * jnp.mean(right)
+        return total if labels is None else total + (1 - self.teacher) * self._wrong(made, labels)
+
+    def follows(self, labels: Array | None) -> bool:
+        """Whether it asks for what the original network says."""
+        return not self.classes or labels is None or self.teacher > 0
+
+    @staticmethod
+    def _wrong(made: Traced, labels: Traced) -> Traced:
+        """The mean of -log of the share that the right class has."""
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(made), labels[:, None], 1))
 
 
 def loss_of(graph: Graph, data: DataSet, teacher: float = TEACHER) -> Loss:

@@ -108,8 +108,14 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
 
 
 def _augmentation(where: str, content: Mapping[str, Any]) -> Augmentation:
-    changes = values.words(where, content, "augmentation", CHANGES)
-    return Augmentation(changes, min(1.0, values.number(where, content, "shift", SHIFT)))
+    made = Augmentation(
+        values.words(where, content, "augmentation", CHANGES), min(1.0, values.number(where, content, "shift", SHIFT))
+    )
+    if made.mixes and content.get("teacher") == 0:
+        raise EdgeoptError(
+            f"{where}: no label fits samples that are mixed; give the original outputs a weight (teacher), or no 'mix'"
+        )
+    return made
 
 
 def _require_forms(where: str, made: TrainingRecipe) -> None:

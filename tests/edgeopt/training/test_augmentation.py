@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeopt.ir import Array
-from edgeopt.training.augmentation import Augmentation, changed, spatial_axes
+from edgeopt.training.augmentation import Augmentation, changed, mixed, spatial_axes
 
 
 def maps(channels_last: bool) -> Array:
@@ -48,3 +48,12 @@ def moved(sample: Array, down: int, right: int) -> Array:
 
 def test_sound_is_shifted_along_time() -> None:
     assert spatial_axes((5, 49, 10, 1)) == (1, 2) and spatial_axes((5, 1, 16000)) == (2,)
+
+
+def test_samples_are_mixed_alike_in_all_inputs() -> None:
+    values = np.eye(6, dtype=np.float32)
+    made = mixed({"x": values, "y": np.repeat(values[:, None], 3, axis=1)}, np.random.default_rng(0))
+    assert made["x"].dtype == np.float32
+    assert np.allclose(made["x"].sum(1), 1) and (made["x"] >= 0).all()
+    assert ((made["x"] > 0).sum(1) <= 2).all() and ((made["x"] > 0).sum(1) == 2).any()
+    assert np.allclose(made["y"], made["x"][:, None])

@@ -31,6 +31,7 @@ ODD = {
     'batch = 2.5\n[[phase]]\nkind = "finetune"\n': "batch = 2.5 is no whole number",
     'epochs = nan\n[[phase]]\nkind = "finetune"\n': "epochs = nan is no number",
     'patience = inf\n[[phase]]\nkind = "finetune"\n': "patience = inf is no number",
+    'teacher = 0\naugmentation = ["mix"]\n[[phase]]\nkind = "finetune"\n': "no label fits samples that are mixed",
     'augmentation = "flip"\n[[phase]]\nkind = "finetune"\n': "augmentation = 'flip' is no list",
     'forms = "w4a8"\n[[phase]]\nkind = "quantize"\n': "forms = 'w4a8' is no table",
     '[[phase]]\nkind = "finetune"\nshare = 0\n': "no phase has a share",

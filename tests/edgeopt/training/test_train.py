@@ -97,6 +97,14 @@ def test_shared_weights_take_few_values_and_zeros_stay_zero(tmp_path: Path) -> N
     made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), level=1)
     large = [w for w in weights(made) if w.size > 500]
     assert large and all(len(np.unique(w)) <= 4 and (w == 0).any() for w in large)
+    told = made.manifest["compression"]  # of what was trained, not of the network that was trained from
+    assert told["bytes"] < told["model"] and told["bytes"] >= sum(layer["bytes"] for layer in told["layers"]), told
+
+
+def test_mixtures_of_samples_teach_what_the_original_network_says(learned: CompiledModel, tmp_path: Path) -> None:
+    text = 'epochs = 8\nbatch = 32\naugmentation = ["mix"]\n[[phase]]\nkind = "finetune"\nrate = 0.01\n'
+    made = edgeopt.tune(network(3), TRAIN, recipe(tmp_path, text), data=TEST, level=1, teacher=learned.onnx())
+    assert accuracy(made) > accuracy(edgeopt.compile(network(3))) + 10
 
 
 def test_many_biases_take_few_values_too(tmp_path: Path) -> None:
