@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeopt.cli.console import Count, counting, note
@@ -20,6 +21,21 @@ def shown() -> Iterator[Listener]:
     """A listener that shows the phase, the loss and the time left on stderr."""
     with counting() as count:
         yield _lines() if count is None else _bar(count)
+
+
+@contextmanager
+def told_how_to_go_on(checkpoints: Path | None) -> Iterator[None]:
+    """Says what is left of a training that is interrupted, and how to go on with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoints is None:
+            note("stopped: nothing is kept; with --checkpoints DIR the same command would go on")
+        elif any(checkpoints.glob("*.npz")):
+            note(f"stopped: the same command goes on from the checkpoint in {checkpoints}")
+        else:
+            note(f"stopped before the first checkpoint in {checkpoints}, which is written some seconds into the training")
+        raise
 
 
 def _bar(count: Count) -> Listener:

@@ -59,13 +59,13 @@ def tune(
     as_json: bool,
 ) -> None:
     """Train MODEL.onnx on FILE.npz, pruned, shared or quantized on the way, and compile it."""
-    from edgeopt.cli.training import shown
+    from edgeopt.cli.training import shown, told_how_to_go_on
     from edgeopt.runtime.folder import refuse_foreign
     from edgeopt.tuning import tune as tune_model
 
     directory = output or Path(f"{model.stem}.edgeopt")
     refuse_foreign(directory)  # before the work, not after it
-    with shown() as listener:
+    with told_how_to_go_on(checkpoints), shown() as listener:
         made = tune_model(
             model,
             train,

@@ -52,6 +52,8 @@ def class_indices(found: Array, where: str) -> tuple[Array, int]:
     if found.dtype.kind == "f" and not np.array_equal(found, np.rint(found)):
         raise EdgeoptError(f"{about} and hold fractions: {WANTED}")
     indices, columns = _flat(found, about)
+    if indices.size and indices.max() > np.iinfo(np.int32).max:  # beyond that they would turn negative below
+        raise EdgeoptError(f"{about} and reach {int(indices.max())}: {WANTED}")
     if indices.size and indices.min() < 0:
         raise EdgeoptError(f"{about} and hold {int(indices.min())}: {WANTED}; drop samples without a class")
     return indices.astype(np.int64), columns

@@ -42,16 +42,17 @@ def feeds(data: DataSet, graph: Graph, most: int | None = None) -> Iterator[dict
         yield calls(data.take(slice(start, start + AT_ONCE)).arrays, graph)
 
 
-def as_it_is(graph: Graph, name: str) -> Callable[[Feed], Traced]:
-    """The value ``name`` of the graph as it is, of all calls in a feed."""
-    made: Callable[[Feed], Traced] = jax.jit(jax.vmap(lambda feed: run(graph, feed, [name], Hooks({}))[0]))
+def as_it_is(graph: Graph, names: Sequence[str]) -> Callable[[Feed], list[Traced]]:
+    """The values ``names`` of the graph as it is, of all calls in a feed."""
+    made: Callable[[Feed], list[Traced]] = jax.jit(jax.vmap(lambda feed: run(graph, feed, names, Hooks({}))))
     return made
 
 
-def values(graph: Graph, name: str, data: DataSet) -> Array:
-    """The value ``name`` of the graph as it is, on all calls."""
-    made = as_it_is(graph, name)
-    return np.concatenate([np.asarray(made(feed)) for feed in feeds(data, graph)])
+def values(graph: Graph, names: Sequence[str], data: DataSet) -> list[Array]:
+    """The values ``names`` of the graph as it is, on all calls."""
+    made = as_it_is(graph, names)
+    parts = [[np.asarray(a) for a in made(feed)] for feed in feeds(data, graph)]
+    return [np.concatenate(some) for some in zip(*parts, strict=True)]
 
 
 def mean_statistics(

@@ -21,12 +21,14 @@ FEWEST, MOST = 16, 512  # samples: of fewer the loss says little, of more it tak
 class HeldOut:
     """``parts`` of one size: inputs, what the original network says, labels. None where there are too few samples."""
 
-    def __init__(self, loss: Callable[..., Traced], teacher: Callable[[Feed], Traced], batches: Batches, graph: Graph) -> None:
+    def __init__(
+        self, loss: Callable[..., Traced], teacher: Callable[[Feed], list[Traced]], batches: Batches, graph: Graph
+    ) -> None:
         self._loss = jax.jit(loss)
         data = batches.held_out.subset(MOST, batches.seed)
         size = min(AT_ONCE, len(data))
         starts = range(0, len(data) - size + 1, size) if len(data) >= FEWEST else ()
-        self.parts: list[tuple[Any, Traced, Traced | None]] = []
+        self.parts: list[tuple[Any, list[Traced], Traced | None]] = []
         for some in (data.take(slice(start, start + size)) for start in starts):
             feed = calls(some.arrays, graph)
             labels = None if some.labels is None else jnp.asarray(some.labels, jnp.int32)

@@ -42,16 +42,16 @@ USUAL_WEIGHT, SLOWEST = 0.1, 1e-3  # root mean square of weights that move at th
 
 @dataclass(frozen=True)
 class Task:
-    """What all phases of a training share. ``wanted`` names the value of the ``original`` network that is followed; ``teacher``
+    """What all phases of a training share. ``wanted`` names the values of the ``original`` network that are followed; ``teacher``
 
-    holds it for all training samples, None where inputs are changed at random, so that the network has to run with them.
+    holds them for all training samples, None where inputs are changed at random, so that the network has to run with them.
     """
 
     original: Graph
-    wanted: str
+    wanted: Sequence[str]
     batches: Batches
     loss: Loss
-    teacher: Array | None
+    teacher: Sequence[Array] | None
     patience: int = 0
 
 
@@ -97,7 +97,7 @@ class Loop:
         batches, graph = self._task.batches, self._layers.graph
         feed, labels = calls(batches.arrays(number), graph), batches.labels(number)
         rows = None if labels is None else jnp.asarray(labels, jnp.int32)
-        wanted = self._wanted(number, feed) if self._task.loss.follows(labels) else None
+        wanted = self._wanted(number, feed) if self._task.loss.follows(labels) else [None]
         rate, state = np.float32(self._rate()), self.state
         trained, self._adam, loss = self._stepped(state.trained, state.bound, self._adam, feed, wanted, rows, rate)
         last, self.done = self.done / self.steps, self.done + 1
@@ -105,10 +105,10 @@ class Loop:
         self._look()
         return loss
 
-    def _wanted(self, number: int, feed: Mapping[str, Any]) -> Traced:
+    def _wanted(self, number: int, feed: Mapping[str, Any]) -> Sequence[Traced]:
         """What the original network says of the batch."""
-        known = self._task.teacher
-        return self._teacher(feed) if known is None else known[self._task.batches.indices(number)]
+        known, index = self._task.teacher, self._task.batches.indices(number)
+        return self._teacher(feed) if known is None else [array[index] for array in known]
 
     def finite(self, loss: Traced) -> float:
         """The ``loss`` of the last step as a number. Raises EdgeoptError when it is none."""
@@ -142,9 +142,10 @@ class Loop:
 
     def _loss(self, trained: Any, bound: Any, feed: Any, wanted: Any, labels: Any) -> Traced:
         state, loss = State(trained, bound), self._task.loss
-        (made, *inside), _ = forward(self._layers.graph, [loss.value, *self._phase.reads], self._phase, state, feed)
-        beside = self._phase.beside(state, inside, lambda said: loss.of(said, wanted, labels))
-        return loss.of(made, wanted, labels) + self._phase.penalty(state) + beside
+        names, count = loss.names, len(loss.names)
+        made, _ = forward(self._layers.graph, [*names, *self._phase.reads], self._phase, state, feed)
+        beside = self._phase.beside(state, made[count:], lambda said: loss.of(said, wanted[0], labels))
+        return loss.whole(made[:count], wanted, labels) + self._phase.penalty(state) + beside
 
     def finish(self) -> None:
         """Leave in the layers what was trained; batch normalisation is folded by statistics of the training samples."""

@@ -122,8 +122,8 @@ def _read(source: Data, graph: Graph) -> DataSet:
 def _task(graph: Graph, original: Graph, batches: Batches, recipe: TrainingRecipe) -> Task:
     """The original network's values are computed once, where inputs do not change."""
     loss, followed = (loss_of(g, batches.training, recipe.teacher) for g in (graph, original))
-    teacher = None if batches.augmentation.changes else values(original, followed.value, batches.training)
-    return Task(original, followed.value, batches, loss, teacher, recipe.patience)
+    teacher = None if batches.augmentation.changes else values(original, followed.names, batches.training)
+    return Task(original, followed.names, batches, loss, teacher, recipe.patience)
 
 
 def _store(asked: Asked, layers: Layers, original: Graph, batches: Batches) -> Store | None:

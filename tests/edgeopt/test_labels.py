@@ -51,6 +51,7 @@ REFUSED = {
     "from 1": (right() + 1, "run from 1 to 5, the model has 5 classes in 'y': they count from 1; subtract 1"),
     "out of range": (right() * 3, "reach 12, the model has 5 classes in 'y', numbered from 0"),
     "negative": (right() - 1, "hold -1: expected are class numbers from 0"),
+    "beyond int64": (right().astype(np.uint64) + np.uint64(2**63), "reach 9223372036854775812: expected are class numbers"),
     "strings": (np.array(list("abcde"))[right()], r"<U1\[60\]: expected are class numbers"),
     "complex": (right() * 1j, "complex128"),
     "NaN": (np.where(right() == 2, np.nan, right()), "NaN or infinity"),

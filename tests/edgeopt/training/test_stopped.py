@@ -1,0 +1,24 @@
+"""Who interrupts a training is told what is left of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeopt.cli.training import told_how_to_go_on
+
+
+def interrupted(checkpoints: Path | None) -> None:
+    with pytest.raises(KeyboardInterrupt), told_how_to_go_on(checkpoints):
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    interrupted(None)
+    assert "with --checkpoints DIR" in capsys.readouterr().err
+    interrupted(tmp_path)
+    assert "before the first checkpoint" in capsys.readouterr().err
+    (tmp_path / "phase-0.npz").touch()
+    interrupted(tmp_path)
+    assert "goes on from the checkpoint" in capsys.readouterr().err
