@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edgeopt.forms.form import EXACT, Choice
 from edgeopt.search.allocate import Picked, Problem, cost
-from edgeopt.search.space import Space
 from edgeopt.search.table import Table
 from edgeopt.search.trials import Trials
 
@@ -29,12 +28,17 @@ def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked
     return next((picked for picked in near if trials.bounded(forms_of(table, picked), whenever=nothing) <= most), found)
 
 
-def look_first(space: Space, trials: Trials, table: Table) -> None:
-    """Try all layers in each form of values before anything else: the margin of what is looked at first is the smallest."""
-    values = {session.technique.name for session in space.sessions if session.technique.axis == "values"}
-    for choice in table.takes:
-        if len(choice) == 1 and {form.technique for form in choice} <= values:
-            trials.bounded(forms_of(table, alike(table, choice)))
+def look_first(problem: Problem, trials: Trials, table: Table) -> None:
+    """Try all layers in each form of values, or in the mildest form where none changes values, before anything else.
+
+    The margin of what is looked at first is the smallest.
+    """
+    values = {session.technique.name for session in trials.space.sessions if session.technique.axis == "values"}
+    known = [choice for choice in table.takes if len(choice) == 1]
+    first = [choice for choice in known if {form.technique for form in choice} <= values]
+    mildest = sorted(known, key=lambda choice: problem.error(alike(table, choice)))[:1]
+    for choice in first or mildest:
+        trials.bounded(forms_of(table, alike(table, choice)))
 
 
 def alike(table: Table, choice: Choice) -> Picked:

@@ -34,7 +34,7 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     limits = space.goal.limits or Limits()
     problem = table.problem(limits, space.goal.objective)
     problem = loosened(problem) if space.goal.target.bare else problem
-    look_first(space, trials, table)
+    look_first(problem, trials, table)
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
     if found is not None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from edgeopt.forms.form import EXACT, Choice, Form
-from edgeopt.search.alike import at_least_alike
+from edgeopt.search.alike import at_least_alike, look_first
 from edgeopt.search.allocate import Option, Picked, Problem
 from edgeopt.search.limits import Limits
 
@@ -56,4 +56,13 @@ def test_the_cheapest_that_keeps_bounds_and_budget(
 ) -> None:
     trials = Trials(late)
     assert at_least_alike(problem(most), cast(Any, trials), table(), found) == wanted
+    assert trials.tried == tried
+
+
+@pytest.mark.parametrize(("axis", "tried"), [("values", [[SMALL, SMALL], [MIDDLE, MIDDLE]]), ("storage", [[MIDDLE, MIDDLE]])])
+def test_what_has_the_smallest_margin(axis: str, tried: list[list[Choice]]) -> None:
+    """All forms of values; of what only changes how weights are stored, which has many forms, the mildest."""
+    trials = Trials()
+    trials.space.sessions = [SimpleNamespace(technique=SimpleNamespace(name="quantize", axis=axis))]
+    look_first(problem(), cast(Any, trials), table())
     assert trials.tried == tried

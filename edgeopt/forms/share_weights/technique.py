@@ -19,7 +19,7 @@ from edgeopt.passes import share_weights
 from edgeopt.rewrite import Pass
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
-SCALED_BITS = (4, 5, 6, 7)  # codes of a table that each channel scales by a step of its own
+SCALED_BITS = (4, 5, 6, 7, 8)  # codes of a table that each channel scales by a step of its own
 GROUPED_BITS = (2, 3, 4, 5)
 OUTPUTS = 16  # that have a table together in grouped forms
 STARTS = ("linear", "density", "random")
