@@ -66,11 +66,13 @@ def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:
 
 
 def _sizes(manifest: Manifest, directory: Path) -> str:
-    """Bytes of the model before and after, and in memory."""
+    """Bytes of the model before and after, and in memory; of a C library all its files, of which a board takes few."""
+    library = (directory / LIBRARY).is_file()
     disk, source = sum(path.stat().st_size for path in directory.iterdir()) / 1000, (manifest["source_bytes"] or 0) / 1000
-    of = f" ({disk / source:.2f} of the model's {source:,.1f} kB)" if source else ""
+    ratio = f" ({disk / source:.2f} of the model's {source:,.1f} kB)" if source else ""
+    of = " of files, sources and archives among them" if library else ratio
     weights = f"in memory weights {manifest['weights_bytes'] / 1000:,.1f} kB"
-    return f"{disk:,.1f} kB{of}; {weights}, {_arena(manifest, (directory / LIBRARY).is_file())}"
+    return f"{disk:,.1f} kB{of}; {weights}, {_arena(manifest, library)}"
 
 
 def _arena(manifest: Manifest, library: bool) -> str:

@@ -43,14 +43,17 @@ def _bar(count: Count) -> Listener:
 
 
 def _lines() -> Listener:
-    started, said = time.monotonic(), time.monotonic()
+    """Lines whose time left goes by the steps since the first one that was told: that one compiles, or follows a checkpoint."""
+    said, begun = time.monotonic(), (0.0, 0)
 
     def listen(made: Progress) -> None:
-        nonlocal said
+        nonlocal said, begun
         now = time.monotonic()
+        begun = begun if begun[1] else (now, made.step)
         if now - said < SECONDS and made.step < made.steps:
             return
-        said, left = now, (now - started) / made.step * (made.steps - made.step)
-        note(f"{made.phase}: step {made.step} of {made.steps}, loss {made.loss:.4f}, about {left:.0f} s left")
+        said, steps = now, made.step - begun[1]
+        left = f", about {(now - begun[0]) / steps * (made.steps - made.step):.0f} s left" if steps else ""
+        note(f"{made.phase}: step {made.step} of {made.steps}, loss {made.loss:.4f}{left}")
 
     return listen

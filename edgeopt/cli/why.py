@@ -15,11 +15,13 @@ from edgeopt.cli.unused_options import refuse_unused
 from edgeopt.report.times import microseconds
 
 if TYPE_CHECKING:
+    from edgeopt.examine.explained import LayerStory
     from edgeopt.search.why import LayerBlame
 
 CURVE = "Print how sensitive each layer is to these forms (names as --forms takes them), each by itself; nothing else."
 CURVE_COLUMNS = ("layer", "form", "bytes", "error", "step")
-STORY = ("layer", "form", "made by", "error", "float µs", "µs", "bytes", "stored", "")
+STORY = ("layer", "form", "made by", "error", "because")
+SAVED = ("layer", "float µs", "µs", "bytes", "stored bytes")
 ERRORS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp")
 COSTS = ("layer", "MACs", "bytes", "changed", "µs", "changed µs")
 FORMS = "Techniques or single forms to look into in place of a scheme, as in prune,w8a8: all layers that can take them do."
@@ -104,23 +106,21 @@ def _tell_story(directory: Path) -> None:
     found = explain(directory)
     answer(asdict(found))
     print_table(("pass", "rewrites"), [(name, str(count)) for name, count in found.passes.items()], numbers=(1,))
-    cells = [
-        (
-            row.layer,
-            row.form,
-            ", ".join(row.passes),
-            "-" if row.error is None else f"{100 * row.error:.2f} %",
-            microseconds(row.seconds_before),
-            microseconds(row.seconds),
-            "-" if row.bytes_before is None else f"{row.bytes_before:,}",
-            "-" if row.bytes is None else f"{row.bytes:,}",
-            row.reason,
-        )
-        for row in found.layers
-    ]
-    print_table(STORY, cells, numbers=range(3, 8))
+    reasons = any(row.reason for row in found.layers)
+    print_table(STORY if reasons else STORY[:-1], [_became(row, reasons) for row in found.layers], numbers=(3,))
+    print_table(SAVED, [_saved(row) for row in found.layers], numbers=range(1, 5))
     for line in found.suggestions:
         say(line)
+
+
+def _became(row: LayerStory, reasons: bool) -> tuple[str, ...]:
+    error = "-" if row.error is None else f"{100 * row.error:.2f} %"
+    return row.layer, row.form, ", ".join(row.passes), error, *([row.reason] if reasons else [])
+
+
+def _saved(row: LayerStory) -> tuple[str, ...]:
+    sizes = ["-" if size is None else f"{size:,}" for size in (row.bytes_before, row.bytes)]
+    return row.layer, microseconds(row.seconds_before), microseconds(row.seconds), *sizes
 
 
 def _show_curves(model: Path, forms: str, data: Path | None, shapes: dict[str, tuple[int, ...]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from edgeopt.forms.form import FLOAT
 from edgeopt.forms.registry import techniques
 from edgeopt.report.stored import stored_by_layer
 from edgeopt.runtime.artifact import load
+from edgeopt.search.goal import Objective
+from edgeopt.search.limits import UNITS, amount
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,20 @@ def explain(directory: str | Path) -> Story:
     record = manifest.get("quantization")
     sizes = {row["layer"]: row for row in (manifest.get("compression") or {}).get("layers", [])}
     stored = stored_by_layer(manifest)
-    rows = [] if record is None else [_story(layer, sizes.get(layer["layer"]), stored) for layer in record["layers"]]
+    layers = [] if record is None else record["layers"]
+    rows = [_story(layer, sizes.get(layer["layer"]), stored, manifest["passes"]) for layer in layers]
     ordered = tuple(sorted(rows, key=lambda row: -row.seconds))
     return Story(manifest["passes"], ordered, tuple(_suggestions(ordered, record, manifest.get("limits"))))
 
 
-def _story(layer: Mapping[str, Any], size: Mapping[str, Any] | None, stored: Mapping[str, int]) -> LayerStory:
+def _story(
+    layer: Mapping[str, Any], size: Mapping[str, Any] | None, stored: Mapping[str, int], fired: Collection[str]
+) -> LayerStory:
+    passes = passes_of(layer["form"])
     return LayerStory(
         layer["layer"],
         layer["form"],
-        passes_of(layer["form"]),
+        tuple(name for name in passes if name in fired) or passes,
         layer["error"],
         layer["float_seconds"],
         layer["seconds"],
@@ -116,8 +122,15 @@ def _room(record: Mapping[str, Any], limits: Mapping[str, Any] | None) -> list[s
     """How much of the budget is left."""
     made = []
     if record["before"] is not None and record["max_drop"] is not None:
-        made.append(f"the budget: {record['before'] - record['after']:.2f} of {record['max_drop']:g} points are used")
+        lost, budget = record["before"] - record["after"], f"{record['max_drop']:g} points"
+        used = f"{lost:.2f} of {budget} are used" if lost >= 0 else f"none of {budget}, {-lost:.2f} gained"
+        made.append(f"the budget: {used}")
     given = {} if limits is None else limits["given"]
     figures = {} if limits is None else limits["figures"]
-    made += [f"the bound of {name}: {100 * figures[name] / bound:.0f} % are used" for name, bound in given.items()]
-    return made
+    return made + [f"the bound {_used(name, figures[name], bound)}" for name, bound in given.items()]
+
+
+def _used(name: Objective, figure: float, bound: float) -> str:
+    """What a network takes of a bound."""
+    of, _, unit = amount(name, bound).partition(" ")
+    return f"{UNITS[name][2]}: {amount(name, figure).split()[0]} of {of} {unit}, {100 * figure / bound:.0f} %"

@@ -23,4 +23,5 @@ def test_the_arena_that_has_to_be_provided_is_named(tmp_path: Path, library: boo
     manifest: Any = {"source_bytes": 0, "weights_bytes": 1000, "arena_bytes": 677_376, "scratch_bytes": scratch}
     if library:
         (tmp_path / LIBRARY).touch()
-    assert _sizes(manifest, tmp_path).endswith(f"in memory weights 1.0 kB, {words}")
+    said = _sizes(manifest, tmp_path)
+    assert said.endswith(f"in memory weights 1.0 kB, {words}") and ("sources and archives" in said) == library

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import edgeopt
-from edgeopt.examine.explained import explain, passes_of
+from edgeopt.examine.explained import _room, explain, passes_of
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.test_exchange import classifier
 
@@ -27,9 +29,25 @@ def test_the_story_of_a_compiled_model(tmp_path: Path) -> None:
     worst = max(found.layers, key=lambda row: row.error or 0.0)
     text = "\n".join(found.suggestions)
     assert f"--keep-float {worst.layer}" in text and "for bytes:" in text
-    assert f"the budget: {record['before'] - record['after']:.2f} of 1 points are used" in text
+    lost = record["before"] - record["after"]
+    assert (f"the budget: {lost:.2f} of 1 points are used" if lost >= 0 else "the budget: none of 1 points") in text
+    fired = set(made.manifest["passes"])
+    assert all(set(row.passes) <= fired for row in found.layers)
     told = command("why", str(tmp_path / "small"))
     assert told.exit_code == 0 and f"--keep-float {worst.layer}" in told.stdout
+    tables = told.stdout.partition("for accuracy:")[0]
+    assert max(map(len, tables.splitlines())) <= 80 and "stored" in tables
+
+
+@pytest.mark.parametrize("lost, said", [(0.25, "0.25 of 1 points are used"), (-0.75, "none of 1 points, 0.75 gained")])
+def test_what_is_left_of_bounds_is_told_as_they_were_given(lost: float, said: str) -> None:
+    limits = {"given": {"size": 65536, "memory": 24576}, "figures": {"size": 42120, "memory": 11908}}
+    told = _room({"before": 90.25, "after": 90.25 - lost, "max_drop": 1.0}, limits)
+    assert told[0] == f"the budget: {said}"
+    assert told[1:] == [
+        "the bound max_size: 42.12 of 65.536 kB stored, 64 %",
+        "the bound max_ram: 11.908 of 24.576 kB of RAM, 48 %",
+    ]
 
 
 def test_a_model_that_was_not_approximated_says_so(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from math import prod
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
-from edgeopt.forms.form import Axis, Evidence, Form, Session
+from edgeopt.forms.form import Axis, Evidence, Form, Session, titled
 from edgeopt.forms.quantize.combine import combined
 from edgeopt.forms.quantize.data_free import covers, fitted_inputs, matched
 from edgeopt.forms.quantize.export_grids import completed, float_nodes
@@ -240,9 +240,9 @@ class QuantizeSession:
         return {name: sum(-(-prod(w.codes.shape) * w.grid.bits // 8) for w in weights) for name, weights in stored.items()}
 
     def title(self, taken: Collection[str]) -> str:
-        """The first scheme."""
-        first = self.schemes[0]
-        return f"quantised to {first.name}" + ("" if first.activations or first.dynamic else ", weights only")
+        """The first scheme that layers took, and whether there are others."""
+        rounds = any(s.activations or s.dynamic for s in self.schemes if not taken or s.name in taken)
+        return titled("quantised", [s.name for s in self.schemes], taken) + ("" if rounds else ", weights only")
 
 
 def _able(evidence: Evidence) -> list[str]:
