@@ -69,7 +69,7 @@ def _sizes(manifest: Manifest, directory: Path) -> str:
     """Bytes of the model before and after, and in memory; of a C library all its files, of which a board takes few."""
     library = (directory / LIBRARY).is_file()
     disk, source = sum(path.stat().st_size for path in directory.iterdir()) / 1000, (manifest["source_bytes"] or 0) / 1000
-    ratio = f" ({disk / source:.2f} of the model's {source:,.1f} kB)" if source else ""
+    ratio = f" ({disk / source:.2f} times the model's {source:,.1f} kB)" if source else ""
     of = " of files, sources and archives among them" if library else ratio
     weights = f"in memory weights {manifest['weights_bytes'] / 1000:,.1f} kB"
     return f"{disk:,.1f} kB{of}; {weights}, {_arena(manifest, library)}"

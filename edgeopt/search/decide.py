@@ -135,8 +135,8 @@ def decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...
 
 def _costs(graphs: Mapping[str, Graph], goal: Goal) -> dict[str, Profile]:
     """The Profile of each graph; energy is estimated besides, where there is a limit to it."""
-    estimated = goal.objective == "energy"
-    found = stored_profiles(graphs, goal.target, goal.level, estimated)
+    estimated, coded = goal.objective == "energy", goal.objective == "size" and not goal.target.bare
+    found = stored_profiles(graphs, goal.target, goal.level, estimated, coded)
     if estimated or goal.limits is None or goal.limits.energy is None:
         return found
     joule = stored_profiles(graphs, goal.target, goal.level, energy=True)

@@ -15,7 +15,7 @@ from edgeopt.rewrite import Context
 from edgeopt.search.goal import Objective
 from edgeopt.search.price import price
 from edgeopt.search.stored import constants_of
-from edgeopt.search.timing import Profile, layer_name, profiles
+from edgeopt.search.timing import LayerCost, Profile, layer_name, profiles
 from edgeopt.target import Target
 
 GAIN = 0.95  # of the dense time, below which a sparse layer is believed to be faster; chosen by hand
@@ -50,8 +50,13 @@ def sparsify(graph: Graph, target: Target, context: Context, objective: Objectiv
     store(graph, {name: block for name, block in best.items() if name not in kept}, reasons, context)
 
 
-def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int, energy: bool = False) -> dict[str, Profile]:
-    """The Profile of each graph as ``profiles`` makes it, with each layer that has zeros stored as is fastest."""
+def stored_profiles(
+    graphs: Mapping[str, Graph], target: Target, level: int, energy: bool = False, coded: bool = False
+) -> dict[str, Profile]:
+    """The Profile of each graph as ``profiles`` makes it, with each layer that has zeros stored as is fastest.
+
+    With ``coded``, as takes fewest bytes in a file that is: as ``sparsify`` has it where size counts.
+    """
     every: dict[str, list[str]] = {}
     flat: dict[str, Graph] = {}
     for name, graph in graphs.items():
@@ -60,13 +65,19 @@ def stored_profiles(graphs: Mapping[str, Graph], target: Target, level: int, ene
         flat |= {f"{name} {variant}": g for variant, g in made.items()}
         every[name] = [f"{name} {variant}" for variant in made]
     costs = profiles(flat, target, level, energy)
-    return {name: _fastest([costs[key] for key in keys]) for name, keys in every.items()}
+    sizes = {key: _coded(g, set(costs[key].layers)) for key, g in flat.items()} if coded else None
+    return {name: _best([(key, costs[key]) for key in keys], sizes) for name, keys in every.items()}
 
 
-def _fastest(options: list[Profile]) -> Profile:
-    """The first of the profiles with each layer as in the one where it takes least time."""
-    first = options[0]
-    layers = {name: min((p.layer(name) for p in options), key=lambda cost: cost.seconds) for name in first.layers}
+def _best(options: list[tuple[str, Profile]], sizes: Prices | None) -> Profile:
+    """The first of the profiles with each layer as in the one where it takes least time, or has the least of the ``sizes``."""
+    first = options[0][1]
+
+    def least(name: str) -> LayerCost:
+        known = [(p.layer(name).seconds if sizes is None else sizes[key].get(name, 0.0), p.layer(name)) for key, p in options]
+        return min(known, key=lambda pair: pair[0])[1]
+
+    layers = {name: least(name) for name in first.layers}
     saved = sum(cost.seconds - layers[name].seconds for name, cost in first.layers.items())
     smaller = sum(cost.stored - layers[name].stored for name, cost in first.layers.items())
     return replace(first, seconds=first.seconds - saved, weights=first.weights - smaller, layers=layers)

@@ -162,7 +162,10 @@ def test_a_search_counts_a_layer_as_it_will_be_stored(monkeypatch: pytest.Monkey
         return {name: Profile(30.0, 400, 0, True, layers[name]) for name in graphs}
 
     monkeypatch.setattr(sparsity, "profiles", costs)
-    graph = load(model())
+    graph = dense = load(model())
     optimize(graph)
     (found,) = sparsity.stored_profiles({"pruned": graph}, host(), 2).values()
     assert found.seconds == 30 - 2 * 4 and [found.layers[w].seconds for w in WEIGHTS] == [2, 2, 6, 6]
+    monkeypatch.setattr(sparsity, "_coded", lambda graph, layers: dict.fromkeys(layers, 1.0 if graph is dense else 2.0))
+    (found,) = sparsity.stored_profiles({"pruned": graph}, host(), 2, coded=True).values()
+    assert found.seconds == 30 and [found.layers[w].seconds for w in WEIGHTS] == [6, 6, 6, 6]  # by bytes in the file
