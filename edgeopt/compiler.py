@@ -127,7 +127,7 @@ def _compiled(
     options: Options,
 ) -> CompiledModel:
     """``compile`` with arguments that are right."""
-    digest, source, recipe = _source_digest(model), source_bytes_of(model), budget.recipe
+    digest, source, recipe = source_digest_of(model), source_bytes_of(model), budget.recipe
     stage("reading and optimising")
     graph = _graph(model, shapes, options)
     preparation = _preparation(graph, options)
@@ -297,7 +297,7 @@ def source_bytes_of(model: str | Path | ModelProto | Graph) -> int | None:
     return file_bytes(Path(model))
 
 
-def _source_digest(model: str | Path | ModelProto | Graph) -> str | None:
+def source_digest_of(model: str | Path | ModelProto | Graph) -> str | None:
     """What the file is known by; None for a model that is none."""
     return file_digest(Path(model)) if isinstance(model, (str, Path)) else None
 

@@ -11,7 +11,7 @@ from onnx import ModelProto
 
 from edgeopt import arguments
 from edgeopt.codegen.backends import find_backend
-from edgeopt.compiler import finished, source_bytes_of, symbol_of
+from edgeopt.compiler import finished, source_bytes_of, source_digest_of, symbol_of
 from edgeopt.evaluate.data import DataSet
 from edgeopt.files import refuse_place
 from edgeopt.frontend import load
@@ -95,7 +95,8 @@ def tune(
         result, found = with_exits(result, done, asked)
     made = finished(result, found, facts, level, context, options, symbol_of(model))
     made.manifest["training"] = _about(wanted, done, seed)
-    made.manifest["source_bytes"] = source_bytes_of(model)
+    digest = source_digest_of(model) if teacher is None else None  # of what the loss counts from, for ``verify``
+    made.manifest |= {"source_bytes": source_bytes_of(model), "source_digest": digest}
     made.manifest["compression"] = stored_record(found.stored, result, found.scheme, size)
     return made
 
