@@ -60,10 +60,10 @@ class Compared:
 
 def explored(model: Path, given: argparse.Namespace, seen: DataSet, calibration: Path) -> Front:
     """The front that is named, or that is found in the time given, which is written to front.json."""
-    if given.front is not None:
-        return read_front(given.front)
     data = given.output / "seen.npz"
     np.savez(data, **seen.arrays, labels=seen.labels)
+    if given.front is not None:
+        return read_front(given.front)
     begun = time.monotonic()
     limits = {"trials": 100_000, "seconds": 60 * given.minutes, "workers": given.workers, "seed": given.seed}
     found = edgeopt.explore(model, data, calibration, journal=given.output / "front.journal", **limits)

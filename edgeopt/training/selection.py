@@ -32,22 +32,16 @@ def selected(nodes: Sequence[Node], worth: Mapping[str, Array], units: Units, sh
 
 
 def _by_blocks(matrices: Mapping[str, Array], units: Units, share: float) -> dict[str, Array]:
-    """Of all layers together; of each at least one block stays, or nothing would flow.
-
-    Of blocks that are worth the same, as all are of a layer without gradients, those that come first stay.
-    """
+    """Of all layers together; of each at least one block stays, or nothing would flow."""
     means = {name: _block_means(matrix, units) for name, matrix in matrices.items()}
     counts = np.concatenate([np.full(m.size, matrices[name].size / m.size) for name, m in means.items()])
     every = np.concatenate([m.reshape(-1) for m in means.values()])
     order = np.argsort(-every, kind="stable")
     last = int(np.searchsorted(np.cumsum(counts[order]), share * counts.sum()))
-    stays = np.zeros(len(every), bool)
-    stays[order[: last + 1]] = True
-    parts = np.split(stays, np.cumsum([m.size for m in means.values()])[:-1])
+    bound = every[order[min(last, len(order) - 1)]]
     masks = {}
-    for (name, mean), part in zip(means.items(), parts, strict=True):
-        part[mean.argmax()] = True
-        keep = part.reshape(mean.shape)
+    for name, mean in means.items():
+        keep = mean >= min(bound, mean.max())
         rows, columns = matrices[name].shape[1:]
         masks[name] = keep.repeat(units.rows, 1)[:, :rows].repeat(units.columns, 2)[:, :, :columns]
     return masks
