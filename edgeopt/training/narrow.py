@@ -17,7 +17,7 @@ from edgeopt.ops.grids import QuantizedWeight
 BASE = "w8a8"
 NARROW = {"w2a8": (-3, 3), "ternary": (-1, 1), "binary": (-1, 1)}  # form -> codes, on the grid that BASE has
 ODD = ("w2a8", "binary")  # of whose codes only the odd ones are taken: as many above zero as below
-WIDEST = 3  # code of these
+WIDEST = max(high for _, high in NARROW.values())  # code of these
 SHARES = np.linspace(0.1, 1.0, 37)  # of the step whose highest code is the largest weight of a channel; tried
 
 
