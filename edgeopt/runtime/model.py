@@ -27,6 +27,7 @@ from edgeopt.ops import evaluate
 from edgeopt.ops.contracts import require_arrays_fit
 from edgeopt.runtime.addresses import address_of, readable
 from edgeopt.runtime.claims import require_declared, require_planned
+from edgeopt.runtime.express import Express, suits
 from edgeopt.runtime.foreign import foreign
 from edgeopt.runtime.forks import renewed_after_fork
 from edgeopt.runtime.manifest import Manifest
@@ -63,6 +64,7 @@ class CompiledModel:
         self._weights: memoryview | None = None
         self._native: NativeModule | None = None
         self._pool: WorkerPool | None = None
+        self._express: Express | None = None
         self._choice = ThreadChoice()
         self._lock = threading.Lock()
         self.inputs, self.outputs = ports(manifest["inputs"]), ports(manifest["outputs"])
@@ -130,6 +132,11 @@ class CompiledModel:
             arguments.whole("threads", threads, 1)
         if type(inputs) is not dict:
             arguments.instance("inputs", inputs, (Mapping,))
+        if self._express is not None and threads == 1:
+            with self._lock:
+                made = self._express(inputs)
+            if made is not None:
+                return made
         arrays, count = fitting(inputs, self.inputs), 1
         if arrays is None:
             arrays = checked(inputs, self.inputs)
@@ -185,6 +192,9 @@ class CompiledModel:
         self._output_addresses = (ctypes.c_void_p * max(1, len(self.outputs)))()
         tables = (ctypes.addressof(self._input_addresses), ctypes.addressof(self._output_addresses))
         self._context = (ctypes.c_void_p * 5)(*tables, self._arena[1], self._constants[1], self._scratch[1])
+        if self._only_native and suits(self.inputs, self.outputs):
+            memory = self._arena[1], self._constants[1], self._scratch[1]
+            self._express = Express(native, self.inputs, self.outputs, self._last, memory)
         self._native = native  # last, so that a failure or an interruption leaves a model that can be prepared again
         for fallback in self.manifest["fallbacks"]:
             warnings.warn(f"{fallback['op']} '{fallback['node']}' runs on the host: {fallback['reason']}", stacklevel=3)

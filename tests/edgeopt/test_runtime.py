@@ -6,11 +6,13 @@ import threading
 
 import numpy as np
 import pytest
+from onnx import helper
 
 import edgeopt
 from edgeopt.errors import EdgeoptError
 from edgeopt.interpret import interpret
 from edgeopt.ir import Array
+from edgeopt.runtime.express import MOST_BYTES
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.target import host
 from tests.edgeopt import small_models
@@ -82,6 +84,29 @@ def test_wrong_inputs(compiled: CompiledModel, inputs: dict[str, Array], message
 def test_too_many_threads(compiled: CompiledModel) -> None:
     with pytest.raises(EdgeoptError, match="compiled for at most"):
         compiled.run({"x": X[:1]}, threads=host().cores + 1)
+
+
+def test_a_short_call_gives_the_same_as_a_long_one(expected: Array) -> None:
+    """Arrays that may not be written to, or hold more samples, are looked at one by one; results are the caller's own."""
+    model, read_only = edgeopt.compile(small_models.convolution("N")), X[:1].copy()
+    read_only.flags.writeable = False
+    long = model.run({"x": read_only})["y"]
+    assert model._express is not None and model._express({"x": read_only}) is None
+    first, second = (model.run({"x": x[None].copy()})["y"] for x in X[:2])
+    np.testing.assert_array_equal(first, long)
+    np.testing.assert_array_equal(model.run({"x": X[:2]})["y"], np.concatenate([first, second]))
+    assert first.flags.owndata and not np.shares_memory(first, second)
+    for wrong in ({"x": X[:1].astype(np.float64)}, {"x": X[:1, :, ::-1]}, {"y": X[:1]}, {"x": X[:1], "y": X[:1]}):
+        assert model._express(wrong) is None
+
+
+def test_outputs_of_many_bytes_are_not_copied() -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    shape = (1, 1 + MOST_BYTES // 4)
+    model = edgeopt.compile(small_models.model([node], [small_models.info("x", shape)], [small_models.info("y", shape)]))
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    np.testing.assert_array_equal(model.run({"x": x})["y"], np.maximum(x, 0))
+    assert model._express is None
 
 
 def test_another_target_does_not_run_here() -> None:
