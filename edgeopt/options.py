@@ -71,10 +71,11 @@ class Options:
     ``layer_forms`` forms that single layers get where the budget allows it, as in ``{"conv_0": "w8a16"}``; below level 3 and
     without other forms they alone change. Names are those that ``why`` shows. ``inputs`` makes raw pixels the inputs, as in
     ``{"image": "uint8,nhwc,mean=128,scale=0.0078"}`` (``frontend.preparation``). ``progress(stage, share)`` is called as the
-    work goes on, with a share from 0 to 1; the logger "edgeopt" tells more. ``max_ram`` and ``max_flash`` are the bytes a
-    microcontroller has, in place of those its target says. ``interface`` lists how the C library of a microcontroller takes
-    inputs and gives outputs: ``codes``, where the network converts them at once or at last (a quantised one also rounds what it
-    computes in float at last, by its range on the data), and in the ``arena``, which is overwritten; floats in the caller's
+    work goes on, with a share from 0 to 1 (``stage: news`` within one); the logger "edgeopt" tells more. ``max_ram`` and
+    ``max_flash`` are the bytes a microcontroller has, in place of those its target says. ``interface`` lists how the C library
+    of a microcontroller takes inputs and gives outputs: ``codes``, where the network converts them at once or at last (a
+    quantised one also rounds what it computes in float at last, by its range on the data), and in the ``arena``, which is
+    overwritten; floats in the caller's
     memory otherwise. ``stream_input``: it takes the input by rows, as codes, and computes the first layers as they come in.
     ``self_test`` adds a C file with one sample, of the data where there are some, and the outputs that it has to give.
     ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra ``edgeopt[tvm]``); what is tried on the way is

@@ -70,6 +70,13 @@ def stage(name: str) -> None:
         work.enter(before / total, (before + STAGES[name]) / total)
 
 
+def news(text: str) -> None:
+    """Something of the stage that goes on: nothing is further by it, but whoever waits sees that the work goes on."""
+    work = _LISTENED.get()
+    if work is not None:
+        work.listener(f"{work.stage}: {text}", work.told)
+
+
 def each(items: Sequence[Item]) -> Iterator[Item]:
     """The ``items``, each of which takes an equal share of what is worked on now."""
     work = _LISTENED.get()

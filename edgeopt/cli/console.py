@@ -22,7 +22,7 @@ from edgeopt.cli.mode import mode
 from edgeopt.errors import EdgeoptError
 from edgeopt.progress import listening
 
-PATIENCE = 5.0  # seconds of work of which nothing is said where there is no terminal
+PATIENCE, NEWS = 5.0, 20.0  # seconds of work, and of a stage, of which nothing is said where there is no terminal
 WIDTH, NAME = 80, 30  # columns of a table that no terminal shows, and of a name in it
 LEAST = 9  # columns; words up to that are not folded
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
@@ -107,17 +107,20 @@ def progressing(text: str) -> Iterator[None]:
 
 
 class _Lines:
-    """Tells of each new stage in a line, once the work has taken some seconds from its first stage on."""
+    """Tells of each new stage in a line, once the work has taken some seconds from its first stage on, and now and then of it."""
 
     def __init__(self, text: str) -> None:
         self.text, self.told = text, ""
         self.begun: float | None = None
+        self.last = 0.0
 
     def __call__(self, stage: str, share: float) -> None:
         """A listener."""
-        self.begun = monotonic() if self.begun is None else self.begun
-        if stage != self.told and monotonic() - self.begun >= PATIENCE:
-            self.told = stage
+        now = monotonic()
+        self.begun = now if self.begun is None else self.begun
+        known = stage.partition(":")[0] == self.told.partition(":")[0]
+        if stage != self.told and now - self.begun >= PATIENCE and (not known or now - self.last >= NEWS):
+            self.told, self.last = stage, now
             complain(f"{self.text}: {stage} ({share:.0%})")
 
 

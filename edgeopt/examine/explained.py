@@ -105,7 +105,8 @@ def _time(rows: Sequence[LayerStory], record: Mapping[str, Any]) -> str:
     slow = rows[0]
     share = f"'{slow.layer}' takes most, {100 * slow.seconds / total:.0f} % of {1e3 * total:.3g} ms"
     what = f"it stays in float: {slow.reason}" if slow.form == FLOAT and slow.reason else f"as {slow.form}"
-    return f"for time: {share}, {what}; a larger --max-drop or --forms prune,quantize would let it change further"
+    more = "a larger --max-drop or " if record["max_drop"] else ""
+    return f"for time: {share}, {what}; {more}--forms prune,quantize would let it change further"
 
 
 def _bytes(rows: Sequence[LayerStory]) -> str:

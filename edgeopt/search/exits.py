@@ -113,6 +113,7 @@ def _tried(graph: Graph, found: Decision | None, session: Session, reference: Ar
     decision = _joined(found or _exact(graph, rest, asked), (session, solution), left, asked.form.key)
     agreement = metrics.agreement(results, known)
     decision = replace(decision, before=before, after=after, agreement=agreement, samples=len(known), reference=reference)
+    decision = replace(decision, max_drop=asked.max_drop)
     decision = _timed(decision, graph, made, left, rest, asked)
     _note(made, decision, left)
     return made, decision

@@ -43,9 +43,9 @@ class Decision:
     ``agreement`` is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs``
     holds the Profile of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not
     cheaper by the ``objective``. ``errors`` are those at the outputs of the layers, ``stored`` what they take where size was
-    asked for. ``source`` are the bytes of the constants of the network that all began with, ``weights`` those of its
-    layers. ``reference`` are the results that the drop is counted from. ``uncorrected`` is the metric without error correction,
-    where that was asked for.
+    asked for. ``max_drop`` is the budget, if there was one. ``source`` are the bytes of the constants of the network that all
+    began with, ``weights`` those of its layers. ``reference`` are the results that the drop is counted from. ``uncorrected`` is
+    the metric without error correction, where that was asked for.
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
     no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
     measured on samples that were kept apart from the search. ``tried`` are the metric and the figures, summed over layers, of the
@@ -66,7 +66,7 @@ class Decision:
     costs: dict[str, Profile] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     errors: Mapping[str, float] = field(default_factory=dict)
-    max_drop: float = 0.0
+    max_drop: float | None = None
     stored: Sequence[LayerBytes] = ()
     source: int = 0
     weights: Mapping[str, int] = field(default_factory=dict)
@@ -112,10 +112,11 @@ class Decision:
     def caution(self) -> str:
         """What to say where one sample weighs more than the budget, or than a point; "" where the samples are enough."""
         weight = 100 / self.samples if self.samples else 0.0
-        if self.reach is None or not self.changed or weight <= max(self.max_drop, 1.0):
+        if self.reach is None or not self.changed or weight <= max(self.max_drop or 0.0, 1.0):
             return ""
+        judged = f"the budget of {self.max_drop or 0.0:g} points is judged on {self.samples} samples"
         return (
-            f"the budget of {self.max_drop:g} points is judged on {self.samples} samples, each of which is {weight:.2g} points: "
+            f"{judged}, each of which is {weight:.2g} points: "
             f"up to {self.reach:.1f} points may be lost (interval of 95 %); give more samples in --data"
         )
 
@@ -125,7 +126,8 @@ class Decision:
             what = "has another form" if self.scheme == FLOAT else f"fits {self.scheme}"
             return f"left in float: no layer {what}: {next(iter(self.refused.values()), 'there is none')}"
         kept = f"the {self.metric} of {self.before:.2f} % on {self.samples} samples"
-        return f"left in float: {self.scheme} keeps {kept} within --max-drop {self.max_drop:g} in no layer that could be found"
+        budget = f"--max-drop {self.max_drop or 0.0:g}"
+        return f"left in float: {self.scheme} keeps {kept} within {budget} in no layer that could be found"
 
 
 def record(found: Decision) -> dict[str, Any]:

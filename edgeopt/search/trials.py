@@ -18,6 +18,7 @@ from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
+from edgeopt.progress import news
 from edgeopt.search.remembered import Remembered, packed, spelled_forms
 from edgeopt.search.space import Space, merged, names_of
 from edgeopt.target import Target, host
@@ -54,6 +55,7 @@ class Trials:
 
     def _measured(self, forms: Forms) -> tuple[float, float, list[int]]:
         goal = self.space.goal
+        news(f"network {len(self._known) + 1}")
         changed = self.space.carried_out(self.space.solve(forms))
         made = compiled_outputs(changed, self.data, goal.target, goal.level)
         found = self._metric(made), metrics.agreement(made, self.reference), packed(metrics.decisions(made))

@@ -35,6 +35,7 @@ from edgeopt.training.seen_before import seen_before
 from edgeopt.training.selection import fits
 from edgeopt.training.train import train
 
+FEW = 1000  # samples to train on, below which that is said
 CALIBRATION = 128  # samples, on which grids start and structures are fitted; training makes up for the rest
 SAVE_SECONDS = 20.0
 
@@ -56,6 +57,7 @@ def trained(graph: Graph, asked: Asked) -> Trained:
     steps = _trained(layers, original, batches, asked)
     found = outcome.solved(layers, planner)
     _note_known(graph, evaluation, samples)
+    _note_few(graph, batches)
     measured, level = evaluation or batches.held_out, asked.context.level
     decision = outcome.decided(layers, original, found, measured, asked.target, level, recipe.name)
     return Trained(graph, decision, original, batches, evaluation, steps)
@@ -88,6 +90,13 @@ def _note_known(graph: Graph, evaluation: DataSet | None, samples: DataSet) -> N
     if evaluation is not None and (count := seen_before(evaluation, samples)):
         shown = f"{count} of {len(evaluation)} samples to measure on are among those trained on"
         add_note(graph, f"{shown}: the result says too much")
+
+
+def _note_few(graph: Graph, batches: Batches) -> None:
+    """Say so where there is little to learn from, or to decide by."""
+    if (count := len(batches.training)) < FEW:
+        held = f"the {len(batches.held_out)} held out decide little"
+        add_note(graph, f"{count} samples are few to train on: a network gets used to them, and {held}; --data F.npz tells more")
 
 
 def _teacher(graph: Graph, asked: Asked) -> Graph:

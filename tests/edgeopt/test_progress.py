@@ -14,7 +14,7 @@ from rich.console import Console
 import edgeopt
 from edgeopt.cli import console
 from edgeopt.evaluate.data import DataSet
-from edgeopt.progress import STAGES, each, listening, stage
+from edgeopt.progress import STAGES, each, listening, news, stage
 from tests.edgeopt import small_models
 
 
@@ -48,7 +48,8 @@ def test_level_three_tells_all_its_stages() -> None:
     x = np.random.default_rng(0).standard_normal((32, 3, 8, 8)).astype(np.float32)
     with listening(lambda name, share: told.append((name, share))):
         edgeopt.compile(small_models.convolution(), level=3, data=DataSet({"x": x}))
-    assert list(dict.fromkeys(name for name, _ in told)) == [name for name in STAGES if name != "fitting early exits"]
+    stages = dict.fromkeys(name.partition(":")[0] for name, _ in told)
+    assert list(stages) == [name for name in STAGES if name != "fitting early exits"]
     assert [share for _, share in told] == sorted(share for _, share in told) and len({share for _, share in told}) > 8
 
 
@@ -64,6 +65,21 @@ def test_lines_are_written_where_there_is_no_terminal(
         list(each([1, 2, 3]))
         stage("generating code")
     assert capsys.readouterr().err.splitlines() == ["compiling net: timing layers (70%)", "compiling net: generating code (95%)"]
+
+
+def test_what_is_new_in_a_stage_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    monkeypatch.setattr(console, "monotonic", lambda: now)
+    news("nobody listens")
+    with console.progressing("compiling net"):
+        stage("timing layers")
+        now += console.PATIENCE
+        for number in range(1, 8):
+            news(f"network {number}")
+            now += console.NEWS / 4
+        stage("generating code")
+    lines = [*(f"timing layers: network {number} (70%)" for number in (1, 5)), "generating code (95%)"]
+    assert capsys.readouterr().err.splitlines() == [f"compiling net: {line}" for line in lines]
 
 
 def test_the_bar_is_drawn_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,9 @@ def test_a_network_is_trained_and_written(files: Path) -> None:
     manifest = json.loads((files / "made" / "manifest.json").read_text())
     expected = {"recipe": "qat-w8a8", "seed": 0, "steps": 8, "batch": 32, "trained_on": 270, "held_out": 30}
     assert manifest["training"] == expected
+    assert "270 samples are few to train on" in result.stderr
+    told = edgeopt("why", files / "made")
+    assert told.exit_code == 0 and "--max-drop" not in told.stdout and "the budget" not in told.stdout
     assert edgeopt("eval", files / "made", "--data", files / "train.npz").exit_code == 0
     verified = edgeopt("verify", files / "stripes.onnx", files / "made", "--max-drop", "100")
     assert verified.exit_code == 0 and "when compiled" in verified.stderr, verified.stderr
