@@ -9,6 +9,8 @@ from html import escape
 from edgeopt.report.key import captioned, sign
 from edgeopt.report.lines import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Scale, frame
 
+CLOSE = 16.0  # units of the drawing, within which labels of two marks would overlap
+
 
 @dataclass(frozen=True)
 class Dot:
@@ -35,7 +37,7 @@ def scatter(dots: Sequence[Dot], x: Axis, y: Axis, kinds: Sequence[str]) -> str:
     along = Scale(y, [d.y for d in dots], HEIGHT - BOTTOM, TOP, zero=False)
     parts = [*frame(across, along, x, y), _steps(dots, across, along)]
     parts += [_mark(across.place(d.x), along.place(d.y), d.kind, d.title) for d in dots]
-    parts += [_label(across.place(d.x), along.place(d.y), d.label) for d in dots if d.label]
+    parts += [_label(*place, ", ".join(labels)) for place, labels in _named(dots, across, along).items()]
     picture = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>'
     return captioned(picture, [(sign(_mark(0, 0, kind, name)), name) for kind, name in enumerate(kinds)])
 
@@ -58,6 +60,17 @@ def _mark(x: float, y: float, kind: int, title: str) -> str:
     numbers = [float(c) for c in corners.split()]
     points = " ".join(f"{x + a:.1f},{y + b:.1f}" for a, b in zip(numbers[::2], numbers[1::2], strict=True))
     return f'<polygon points="{points}" fill="{colour}">{label}</polygon>'
+
+
+def _named(dots: Sequence[Dot], across: Scale, along: Scale) -> dict[tuple[float, float], list[str]]:
+    """The labels by the place of the mark that they stand beside: one of several marks that lie close together."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for dot in dots:
+        if dot.label:
+            x, y = across.place(dot.x), along.place(dot.y)
+            near = next((place for place in found if abs(place[0] - x) < CLOSE and abs(place[1] - y) < CLOSE), (x, y))
+            found.setdefault(near, []).append(dot.label)
+    return found
 
 
 def _label(x: float, y: float, text: str) -> str:

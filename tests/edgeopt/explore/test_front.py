@@ -119,3 +119,10 @@ def test_the_page_draws_every_figure_and_refers_to_nothing() -> None:
     page = front_page(record, [{"name": "int8 by another", "accuracy": 94.0, "latency": 4e-3, "size": 2.5e4}])
     assert page.count('<svg class="plot"') == 4 and page.count("<circle") == 4 * (len(POINTS) + 1)  # and one in each key
     assert "int8 by another" in page and "&lt;m&gt;.onnx" in page and "http" not in page
+
+
+def test_marks_that_lie_close_together_have_one_label() -> None:
+    record = json.loads(Front("m", "host", 12, POINTS[2], POINTS).text())
+    made = [("one", 94.0, 4e-3), ("same", 94.0, 4.01e-3), ("far", 91.0, 7e-3)]
+    page = front_page(record, [{"name": name, "accuracy": right, "latency": time} for name, right, time in made])
+    assert ">a, b</text>" in page and ">c</text>" in page and ">a</text>" not in page
