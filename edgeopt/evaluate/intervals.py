@@ -42,9 +42,11 @@ def drop_bound(before: Array, after: Array, looks: int = 1) -> float:
     """Percentage points that are lost of as many other samples, by a one-sided bound of 90 %; 0 where nothing changes.
 
     An approximation does not make a network better: more right decisions than before are chance. Of several networks that were
-    looked at on the same samples, so many ``looks``, the one that is best there by chance is chosen: the bound of the last one
-    is that of 1 - 0.1 / looks (Bonferroni). Half a sample is for counts being whole.
+    looked at on the same samples, so many ``looks``, the one that is best there by chance is chosen: the bound of the n-th one is
+    that of 1 - 0.1 / (n (n - 1)), so that all but the first are wrong together as seldom as that one (Bonferroni, with shares
+    that add up). Half a sample is for counts being whole.
     """
     lost, won = float(np.sum(before & ~after)), float(np.sum(after & ~before))
     spread = sqrt(max(0.0, lost + won - (lost - won) ** 2 / len(before)))
-    return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - UNLIKELY / looks) * spread - 0.5)) / len(before)
+    sigmas = NormalDist().inv_cdf(1 - UNLIKELY / max(1, looks * (looks - 1)))
+    return 100 * (max(0.0, lost - won) + max(0.0, sigmas * spread - 0.5)) / len(before)
