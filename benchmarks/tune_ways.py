@@ -81,7 +81,7 @@ WAYS = (
     deep(LENET300, 0.019, LAST, 110),
     deep(LENET300, 0.03, LAST, 110, teacher=LENET5),
     deep(LENET300, 0.018, LAST, 110, teacher=LENET5),
-    deep(LENET5, 0.02, CODES, 12),
+    deep(LENET5, 0.0215, CODES, 12),
     deep(LENET5, 0.01, CODES, 12),
     left_early(LENET5, "exits, frozen", 0, 0.5, 128),
     left_early(LENET5, "exits, joint", 2, 0.5, 128, places=1, weight=1.0),

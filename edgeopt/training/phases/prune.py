@@ -57,10 +57,15 @@ class Prune(Phase):
         """A new choice of what stays, every now and then."""
         if not chooses(last, progress, CHOICES):
             return state
-        known = moments()
+        known = self._told(moments())
         worth = {n.name: self._worth(n.name, state, known) for n in self._nodes}
         masks = selected(self._nodes, worth, PATTERNS[self.pattern], self._staying(progress))
         return replace(state, bound={("mask", name): mask.astype(np.float32) for name, mask in masks.items()})
+
+    def _told(self, moments: Mapping[Key, Array]) -> Mapping[Key, Array]:
+        """``moments``, or ones where no layer has any yet: a network that follows itself loses nothing until weights go."""
+        keys = [("weight", n.name) for n in self._nodes]
+        return moments if any(np.any(moments[key]) for key in keys) else {key: np.ones_like(moments[key]) for key in keys}
 
     def _staying(self, progress: float) -> float:
         left = 1.0 - min(1.0, progress / FALLS)

@@ -68,3 +68,16 @@ def test_a_second_output_stays_what_it_was(tmp_path: Path) -> None:
         np.concatenate([m.run({"x": x[None]})["z"] for x in test.arrays["x"]]) for m in (edgeopt.compile(proto), made)
     )
     assert np.mean(np.square(after - before)) < 0.03 * np.mean(np.square(before))
+
+
+def test_a_network_that_only_follows_itself_is_pruned_by_magnitude_at_first(tmp_path: Path) -> None:
+    """It loses nothing until weights go, so no gradient tells what they are worth."""
+    text = "(float[1,8] x) => (float[1,4] y) { h = MatMul(x, w) r = Relu(h) y = MatMul(r, v) }"
+    model = parser.parse_model(HEAD + text)
+    rng = np.random.default_rng(0)
+    for name, shape in (("w", (8, 16)), ("v", (16, 4))):
+        model.graph.initializer.append(numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), name))
+    (tmp_path / "few.toml").write_text('epochs = 2\nbatch = 16\n[[phase]]\nkind = "prune"\nkeep = 0.25\n')
+    data = DataSet({"x": rng.standard_normal((64, 8)).astype(np.float32)})
+    made = edgeopt.tune(model, data, tmp_path / "few.toml")
+    assert sum(layer["kept"] for layer in made.manifest["compression"]["layers"]) <= 0.3 * 192
