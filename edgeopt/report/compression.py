@@ -40,7 +40,8 @@ def _sum(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def summary(record: Mapping[str, Any]) -> str:
     """One line: all constants of the network, biases and tables included, against the model it came from."""
     model, made = record["model"], record["bytes"]
-    return f"all constants, coded: {made:,} bytes, {model / max(1, made):.1f} times less than the model's {model:,}"
+    ratio = f"{model / max(1, made):.1f} times less than" if made <= model else f"{made / max(1, model):.1f} times"
+    return f"all constants, coded: {made:,} bytes, {ratio} the model's {model:,}"
 
 
 def corrected(record: Mapping[str, Any]) -> tuple[str, ...] | None:

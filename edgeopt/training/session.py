@@ -12,6 +12,7 @@ from edgeopt.forms.registry import wanted
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
+from edgeopt.ir.match import shape_of
 from edgeopt.search.goal import Goal
 from edgeopt.search.samples import Data
 from edgeopt.search.sketch import exact_graph, opened
@@ -57,7 +58,7 @@ def trained(graph: Graph, asked: Asked) -> Trained:
     steps = _trained(layers, original, batches, asked)
     found = outcome.solved(layers, planner)
     _note_known(graph, evaluation, samples)
-    _note_few(graph, batches)
+    _note_few(graph, batches, evaluation is None)
     measured, level = evaluation or batches.held_out, asked.context.level
     decision = outcome.decided(layers, original, found, measured, asked.target, level, recipe.name)
     return Trained(graph, decision, original, batches, evaluation, steps)
@@ -92,11 +93,11 @@ def _note_known(graph: Graph, evaluation: DataSet | None, samples: DataSet) -> N
         add_note(graph, f"{shown}: the result says too much")
 
 
-def _note_few(graph: Graph, batches: Batches) -> None:
-    """Say so where there is little to learn from, or to decide by."""
+def _note_few(graph: Graph, batches: Batches, alone: bool) -> None:
+    """Say so where there is little to learn from, or to decide by; ``alone``, nothing else is measured on."""
     if (count := len(batches.training)) < FEW:
-        held = f"the {len(batches.held_out)} held out decide little"
-        add_note(graph, f"{count} samples are few to train on: a network gets used to them, and {held}; --data F.npz tells more")
+        held = f"the {len(batches.held_out)} held out decide little" + ("; --data F.npz tells more" if alone else "")
+        add_note(graph, f"{count} samples are few to train on: a network gets used to them, and {held}")
 
 
 def _teacher(graph: Graph, asked: Asked) -> Graph:
@@ -119,9 +120,19 @@ def _restructured(graph: Graph, asked: Asked, calibration: DataSet) -> Graph:
     keys = {name: [key] for name, key in wanted(asked.recipe.structure).items()}
     sessions = opened(Evidence(graph, calibration), keys)
     if not sessions:
-        raise EdgeoptError(f"graph '{graph.name}' has no layer for the structure '{asked.recipe.structure}'")
+        what = f"graph '{graph.name}' has no layer for the structure '{asked.recipe.structure}'"
+        raise EdgeoptError(f"{what}; name another structure, or a recipe without one")
     space = Space(graph, Goal(asked.target, asked.context.level), sessions)
-    return space.carried_out(space.solve(space.first()))
+    made = space.carried_out(space.solve(space.first()))
+    if _shape_of(made) == _shape_of(graph):
+        what = f"no layer of graph '{graph.name}' is large enough for the structure '{asked.recipe.structure}' to replace it"
+        raise EdgeoptError(f"{what}; name another structure, or a recipe without one")
+    return made
+
+
+def _shape_of(graph: Graph) -> list[tuple[str, list[tuple[int, ...] | None]]]:
+    """Operators with the shapes of their constants."""
+    return [(node.op, [shape_of(v) for v in node.inputs if v is not None and v.is_constant]) for node in graph.nodes]
 
 
 def _read(source: Data, graph: Graph) -> DataSet:

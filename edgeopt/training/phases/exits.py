@@ -42,7 +42,7 @@ class Exits(Phase):
         """Weights, biases and heads. Raises EdgeoptError for a network that cannot be left early."""
         found = places(layers.graph)[: int(self.places) or None]
         if not found:
-            raise EdgeoptError(f"graph '{layers.graph.name}' has no place to leave it early, for which a phase trains")
+            raise EdgeoptError(f"graph '{layers.graph.name}' has no place to leave it early: leave out the phase 'exits'")
         trained, classes = weights(layers), prod(shape_of(layers.graph.outputs[0]) or ())
         for point in found:
             shape = shape_of(point.value) or ()

@@ -81,3 +81,14 @@ def test_a_network_that_only_follows_itself_is_pruned_by_magnitude_at_first(tmp_
     data = DataSet({"x": rng.standard_normal((64, 8)).astype(np.float32)})
     made = edgeopt.tune(model, data, tmp_path / "few.toml")
     assert sum(layer["kept"] for layer in made.manifest["compression"]["layers"]) <= 0.3 * 192
+
+
+def test_a_structure_that_replaces_nothing_is_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "low.toml"
+    recipe.write_text('epochs = 1\nbatch = 16\nstructure = "low_rank"\n[[phase]]\nkind = "finetune"\n')
+    text = "(float[1,4] x) => (float[1,3] y) { y = MatMul(x, w) }"
+    model = parser.parse_model(HEAD + text)
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((4, 3), np.float32), "w"))
+    data = DataSet({"x": np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)})
+    with pytest.raises(EdgeoptError, match="structure 'low_rank'.*; name another structure, or a recipe without one"):
+        edgeopt.tune(model, data, recipe)
