@@ -100,6 +100,24 @@ def test_a_short_call_gives_the_same_as_a_long_one(expected: Array) -> None:
         assert model._express(wrong) is None
 
 
+def test_several_threads_of_the_caller_get_their_own_results() -> None:
+    model, wrong = edgeopt.compile(small_models.convolution("N")), list[int]()
+    wanted = [model.run({"x": x[None].copy()})["y"] for x in X]
+
+    def call(first: int) -> None:
+        for which in range(first, first + 300):
+            x = X[which % len(X)][None].copy()
+            if not np.array_equal(model.run({"x": x})["y"], wanted[which % len(X)]):
+                wrong.append(which)
+
+    callers = [threading.Thread(target=call, args=(first,)) for first in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not wrong
+
+
 def test_outputs_of_many_bytes_are_not_copied() -> None:
     node = helper.make_node("Relu", ["x"], ["y"])
     shape = (1, 1 + MOST_BYTES // 4)
