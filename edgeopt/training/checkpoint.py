@@ -62,7 +62,8 @@ def read(path: Path, wanted: str) -> Checkpoint | None:
             arrays = [found[f"a{i}"] for i in range(len(found.files) - 2)]
             made = Checkpoint(str(found["identity"]), int(found["step"]), arrays)
     except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
-        raise EdgeoptError(f"checkpoint '{path}' cannot be read, it is cut short or damaged; remove it to start anew") from error
+        reason = error if isinstance(error, OSError) else "it is cut short or damaged"
+        raise EdgeoptError(f"checkpoint '{path}' cannot be read: {reason}; remove it to start anew") from error
     if made.identity != wanted:
         raise EdgeoptError(f"checkpoint '{path}' is of another model, data or recipe; remove it to start anew")
     return made
