@@ -38,15 +38,21 @@ def drop_interval(before: Array, after: Array) -> tuple[float, float]:
     return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
 
 
-def drop_bound(before: Array, after: Array, looks: int = 1) -> float:
-    """Percentage points that are lost of as many other samples, by a one-sided bound of 90 %; 0 where nothing changes.
+def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY) -> float:
+    """Percentage points that are lost of as many other samples, more than which is as ``unlikely``; 0 where nothing changes.
 
-    An approximation does not make a network better: more right decisions than before are chance. Of several networks that were
-    looked at on the same samples, so many ``looks``, the one that is best there by chance is chosen: the bound of the n-th one is
-    that of 1 - 0.1 / (n (n - 1)), so that all but the first are wrong together as seldom as that one (Bonferroni, with shares
-    that add up). Half a sample is for counts being whole.
+    An approximation does not make a network better: more right decisions than before are chance. Half a sample is for counts
+    being whole.
     """
     lost, won = float(np.sum(before & ~after)), float(np.sum(after & ~before))
     spread = sqrt(max(0.0, lost + won - (lost - won) ** 2 / len(before)))
-    sigmas = NormalDist().inv_cdf(1 - UNLIKELY / max(1, looks * (looks - 1)))
-    return 100 * (max(0.0, lost - won) + max(0.0, sigmas * spread - 0.5)) / len(before)
+    return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
+
+
+def unlikely_after(looks: int, picked: bool) -> float:
+    """What a bound of the last of so many ``looks`` leaves above it: who looks at many networks finds one that is good by chance.
+
+    That is 0.1 / n for networks in an order that errors of layers give. Those that are ``picked`` one by one for keeping the
+    budget on these samples share 0.1 altogether: 0.1 / (n (n - 1)), which adds up to that (Bonferroni).
+    """
+    return UNLIKELY / (max(1, looks * (looks - 1)) if picked else looks)

@@ -109,7 +109,7 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
 
     def measure(forms: Mapping[str, Choice]) -> float:
         picked = {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
-        return inf if problem.limits.exceeded(problem.takes(picked)) else trials.bounded(forms)
+        return inf if problem.limits.exceeded(problem.takes(picked)) else trials.bounded(forms, picked=True)
 
     forms = forms_of(table, found)
     start = budget.Choice(forms, (), 0.0)

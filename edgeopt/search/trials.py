@@ -13,7 +13,7 @@ import numpy as np
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, fitted
-from edgeopt.evaluate.intervals import drop_bound, drop_interval
+from edgeopt.evaluate.intervals import drop_bound, drop_interval, unlikely_after
 from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
@@ -74,10 +74,10 @@ class Trials:
         """Whether the time for the search is over."""
         return self.space.goal.end is not None and time.monotonic() > self.space.goal.end
 
-    def bounded(self, forms: Forms, whenever: bool = False) -> float:
+    def bounded(self, forms: Forms, whenever: bool = False, picked: bool = False) -> float:
         """Percentage points that are lost of as many samples that were not seen, by a one-sided bound of 90 %.
 
-        It grows with the networks that were within the budget by what is seen: one may be so by chance.
+        It grows with the networks that were within the budget by what is seen, more so where this one is ``picked`` for that.
         Infinite for forms that are not known when the time is over, unless they may be tried ``whenever``; nothing where all
         layers are exact.
         """
@@ -88,8 +88,22 @@ class Trials:
         drop = self.before - self.result(forms)[0]
         if isnan(drop) or drop > self.space.goal.max_drop:
             return inf if isnan(drop) else drop
-        looks = self._looks.setdefault(names_of(forms), len(self._looks) + 1)
-        return drop if self.reference[0].size == 1 else drop_bound(*self._right(forms), looks)
+        if self.reference[0].size == 1:
+            return drop
+        return drop_bound(*self._right(forms), unlikely_after(self._look(forms), picked))
+
+    def _look(self, forms: Forms) -> int:
+        """The how many-th it was of those within the budget when it was first looked at, if by a search with other bounds.
+
+        So what that one said of bounds that can be kept holds for a search that is asked to keep these.
+        """
+        key, about = names_of(forms), ("look", spelled_forms(forms))
+        if key not in self._looks:
+            known = None if self._remembered is None else self._remembered.recall(*about)
+            self._looks[key] = int(known or len(self._looks) + 1)
+            if self._remembered is not None and known is None:
+                self._remembered.keep(self._looks[key], *about)
+        return self._looks[key]
 
     def _right(self, forms: Forms) -> tuple[Array, Array]:
         """Which decisions are right of the exact network, and with these forms."""

@@ -13,7 +13,7 @@ from onnx import ModelProto, helper
 import edgeopt
 from edgeopt.codegen.elf import Elf
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_bound
+from edgeopt.evaluate.intervals import drop_bound, unlikely_after
 from edgeopt.forms.form import Forms
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.search import decide_jointly, trials
@@ -177,7 +177,10 @@ def test_a_margin_for_samples_that_are_not_seen() -> None:
     after[:4] = False
     spread = np.sqrt(4 - 16 / 400)
     assert drop_bound(before, after) == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 400, rel=1e-4)
-    assert drop_bound(before, after, looks=10) == pytest.approx(100 * (4 + 3.0588 * spread - 0.5) / 400, rel=1e-4)
+    for picked, sigmas in ((False, 2.3263), (True, 3.0588)):
+        bound = drop_bound(before, after, unlikely_after(10, picked))
+        assert bound == pytest.approx(100 * (4 + sigmas * spread - 0.5) / 400, rel=1e-4)
+    assert unlikely_after(1, True) == unlikely_after(1, False) == 0.1
     assert drop_bound(after, before) == pytest.approx(100 * (1.2816 * spread - 0.5) / 400, rel=1e-4)  # better is chance
 
 
