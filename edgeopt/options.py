@@ -75,8 +75,8 @@ class Options:
     ``max_flash`` are the bytes a microcontroller has, in place of those its target says. ``interface`` lists how the C library
     of a microcontroller takes inputs and gives outputs: ``codes``, where the network converts them at once or at last (a
     quantised one also rounds what it computes in float at last, by its range on the data), and in the ``arena``, which is
-    overwritten; floats in the caller's
-    memory otherwise. ``stream_input``: it takes the input by rows, as codes, and computes the first layers as they come in.
+    overwritten; floats in the caller's memory otherwise. ``stream_input``: it takes the input by rows, as codes, and computes
+    the first layers as they come in.
     ``self_test`` adds a C file with one sample, of the data where there are some, and the outputs that it has to give.
     ``backend`` makes the code of the result: ``numba``, or ``tvm`` (extra ``edgeopt[tvm]``); what is tried on the way is
     numba's. ``max_latency`` (seconds), ``max_size`` (bytes of code and weights as

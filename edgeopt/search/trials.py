@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
 from math import inf, isnan
 from typing import Any
 
@@ -45,7 +44,7 @@ class Trials:
         """(metric, percentage of decisions equal to the exact ones) with these ``forms``."""
         key = names_of(forms)
         if key not in self._known:
-            found = self._recalled(forms) or self._measured(forms)
+            found = self._recalled("trial", forms) or self._measured(forms)
             self._known[key], self._decided[key] = (found[0], found[1]), np.array(found[2], np.int64)
         return self._known[key]
 
@@ -59,15 +58,16 @@ class Trials:
         changed = self.space.carried_out(self.space.solve(forms))
         made = compiled_outputs(changed, self.data, goal.target, goal.level)
         found = self._metric(made), metrics.agreement(made, self.reference), packed(metrics.decisions(made))
-        if self._remembered is not None:
-            self._remembered.keep(found, "trial", spelled_forms(forms))
+        self._keep(found, "trial", forms)
         return found
 
-    def _recalled(self, forms: Forms) -> Sequence[Any] | None:
-        found: Sequence[Any] | None = None
+    def _recalled(self, what: str, forms: Forms) -> Any:
+        """What searches before this one kept of these ``forms``; None where that is nothing."""
+        return None if self._remembered is None else self._remembered.recall(what, spelled_forms(forms))
+
+    def _keep(self, value: object, what: str, forms: Forms) -> None:
         if self._remembered is not None:
-            found = self._remembered.recall("trial", spelled_forms(forms))
-        return found
+            self._remembered.keep(value, what, spelled_forms(forms))
 
     @property
     def late(self) -> bool:
@@ -83,7 +83,7 @@ class Trials:
         """
         if not any(forms.values()):
             return 0.0
-        if self.late and not whenever and names_of(forms) not in self._known and self._recalled(forms) is None:
+        if self.late and not whenever and names_of(forms) not in self._known and self._recalled("trial", forms) is None:
             return inf
         drop = self.before - self.result(forms)[0]
         if isnan(drop) or drop > self.space.goal.max_drop:
@@ -97,12 +97,10 @@ class Trials:
 
         So what that one said of bounds that can be kept holds for a search that is asked to keep these.
         """
-        key, about = names_of(forms), ("look", spelled_forms(forms))
+        key = names_of(forms)
         if key not in self._looks:
-            known = None if self._remembered is None else self._remembered.recall(*about)
-            self._looks[key] = int(known or len(self._looks) + 1)
-            if self._remembered is not None and known is None:
-                self._remembered.keep(self._looks[key], *about)
+            self._looks[key] = self._recalled("look", forms) or len(self._looks) + 1
+            self._keep(self._looks[key], "look", forms)
         return self._looks[key]
 
     def _right(self, forms: Forms) -> tuple[Array, Array]:
