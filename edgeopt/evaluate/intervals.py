@@ -49,10 +49,9 @@ def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY) -> float
     return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
 
 
-def unlikely_after(looks: int, picked: bool) -> float:
+def unlikely_after(looks: int) -> float:
     """What a bound of the last of so many ``looks`` leaves above it: who looks at many networks finds one that is good by chance.
 
-    That is 0.1 / n for networks in an order that errors of layers give. Those that are ``picked`` one by one for keeping the
-    budget on these samples share 0.1 altogether: 0.1 / (n (n - 1)), which adds up to that (Bonferroni).
+    That is 0.1 for the first; all later ones share as much, 0.1 / (n (n - 1)), which adds up to that (Bonferroni).
     """
-    return UNLIKELY / (max(1, looks * (looks - 1)) if picked else looks)
+    return UNLIKELY / max(1, looks * (looks - 1))

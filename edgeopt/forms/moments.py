@@ -41,6 +41,7 @@ class Moments:
 
 
 Part = tuple[int, list[Array]]  # rows, and the sums over them
+Response = tuple[Array, Array]  # the sum over rows y, and y itself or what the weight of the layer makes of it
 
 
 class MomentSum:
@@ -64,16 +65,18 @@ class MomentSum:
     def _flush(self) -> None:
         x, y = (np.concatenate(parts, axis=1) for parts in zip(*self._waiting, strict=True))
         self._waiting = []
-        self.take(self.part(x, y))
+        self.take(self.part(x, self.response(y)))
 
     @np.errstate(over="ignore", invalid="ignore")  # ``result`` sees to that
-    def part(self, x: Array, y: Array) -> Part:
+    def response(self, y: Array) -> Response:
+        """What ``part`` needs of rows of the float network."""
+        return _sum(y), y if self._weight is None else np.matmul(y, self._weight.transpose(0, 2, 1))
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def part(self, x: Array, response: Response) -> Part:
         """The sums over some rows, which several threads may find at a time."""
-        ones = np.ones((1, x.shape[1]), np.float32)  # as a product: numpy takes its time over sums of short rows
-        sums = [_products(x, x), *(np.matmul(ones, rows)[:, 0] for rows in (x, y))]
-        if self._weight is not None:
-            y = np.matmul(y, self._weight.transpose(0, 2, 1))
-        return x.shape[1], [*sums, _products(y, x)] if self._cross else sums
+        sums = [_products(x, x), _sum(x), response[0]]
+        return x.shape[1], [*sums, _products(response[1], x)] if self._cross else sums
 
     def take(self, part: Part) -> None:
         """Take in such sums."""
@@ -90,6 +93,11 @@ class MomentSum:
         own, mean, reference_mean, *last = (t / self._count for t in self._totals)
         cross, pull = (last[0] if last and asked else None for asked in (self._weight is None, self._weight is not None))
         return Moments(own, mean, reference_mean, cross, self._count, pull)
+
+
+def _sum(rows: Array) -> Array:
+    """The sum over rows of each group, as a product: numpy takes its time over sums of short rows."""
+    return np.asarray(np.matmul(np.ones((1, rows.shape[1]), np.float32), rows)[:, 0])
 
 
 def _products(a: Array, b: Array) -> Array:

@@ -16,6 +16,7 @@ from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.errors import output_errors
 from edgeopt.forms.form import Evidence, Form, Session, Technique, titled
+from edgeopt.forms.responses import Responses
 from edgeopt.forms.seen import Changed, Seen, array_of, corrected_bias, without_moments
 from edgeopt.forms.walk import SAMPLES, Step, override, prepare, walk
 from edgeopt.ir import Array, Graph, Node
@@ -83,6 +84,7 @@ class Sequential:
         self._inputs: DataSet | None = None
         self.prepared: dict[str, tuple[Seen, Any]] = {}
         self.steps: dict[object, Step] = {}  # of walks that this session comes first in
+        self.responses = Responses()  # likewise
         self._rough: dict[object, Changed] = {}
         self._alive: list[object] = []  # what keys name by identity
 

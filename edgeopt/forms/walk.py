@@ -14,9 +14,10 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
 from edgeopt.forms.form import Form
-from edgeopt.forms.moments import Moments, MomentSum, Part, columns, grouped, sampled_rows
+from edgeopt.forms.moments import Moments, MomentSum, Part, Response, columns, grouped, sampled_rows
+from edgeopt.forms.responses import Responses
 from edgeopt.forms.seen import Changed, Seen, with_moments, without_moments
-from edgeopt.ir import Array, Graph, Node
+from edgeopt.ir import Array, Node
 from edgeopt.ops.grids import linear_nodes
 
 if TYPE_CHECKING:
@@ -39,15 +40,16 @@ def walk(asked: Sequence[Asked], under: Overlay) -> list[dict[str, Changed]]:
     data, run = evidence.calibration.subset(SAMPLES), copied(under)
     nodes = [n for n in linear_nodes(evidence.graph) if any(n.name in forms for _, forms in asked)]
     prepare(sessions, nodes, data)
-    known = sessions[0].steps
+    known, responses = sessions[0].steps, sessions[0].responses
     history: tuple[object, ...] = (sessions[0].name_of(under),)
     made: list[dict[str, Changed]] = [{} for _ in sessions]
-    with Lockstep(evidence.graph, data, [Overlay(), run]) as runs:
+    exact = [] if all(responses.of(n.name) for n in nodes if columns(n) <= MOST_COLUMNS) else [Overlay()]
+    with Lockstep(evidence.graph, data, [*exact, run]) as runs:
         for node in nodes:
             forms = [forms.get(node.name) for _, forms in asked]
             history = (*history, node.name, *forms)
             if history not in known:
-                known[history] = _step(sessions, forms, _seen(node, runs, len(data), under))
+                known[history] = _step(sessions, forms, _seen(node, runs, responses, len(data), under))
             for found, changed in zip(made, known[history], strict=True):
                 if changed is not None:
                     found[node.name] = changed
@@ -57,19 +59,19 @@ def walk(asked: Sequence[Asked], under: Overlay) -> list[dict[str, Changed]]:
 
 def prepare(sessions: Sequence[Sequential], nodes: Sequence[Node], data: DataSet) -> None:
     """One run of the exact network for the layers of which a session knows nothing yet."""
-    graph: Graph = sessions[0].evidence.graph
+    graph, responses = sessions[0].evidence.graph, sessions[0].responses
     wanted = [n for n in nodes if columns(n) <= MOST_COLUMNS and any(n.name not in s.prepared for s in sessions)]
     with Lockstep(graph, data, [Overlay()]) as runs:
         for node in wanted:
-            seen = with_moments(node, _moments(node, runs, len(data), cross=False), Overlay())
+            seen = with_moments(node, _moments(node, runs, responses, len(data), cross=False), Overlay())
             for session in sessions:
                 session.prepare(seen)
 
 
-def _seen(node: Node, runs: Lockstep, samples: int, under: Overlay) -> Seen:
+def _seen(node: Node, runs: Lockstep, responses: Responses, samples: int, under: Overlay) -> Seen:
     if columns(node) > MOST_COLUMNS:
         return without_moments(node, under)
-    return with_moments(node, _moments(node, runs, samples, cross=True), under)
+    return with_moments(node, _moments(node, runs, responses, samples, cross=True), under)
 
 
 def _step(sessions: Sequence[Sequential], forms: Sequence[Form | None], seen: Seen) -> Step:
@@ -85,18 +87,21 @@ def _step(sessions: Sequence[Sequential], forms: Sequence[Form | None], seen: Se
     return tuple(made)
 
 
-def _moments(node: Node, runs: Lockstep, samples: int, cross: bool) -> Moments:
-    """Those of what the last run gives to ``node``; those of the first are the reference."""
+def _moments(node: Node, runs: Lockstep, responses: Responses, samples: int, cross: bool) -> Moments:
+    """Those of what the last run gives to ``node``; the reference is what is known of the exact network, or the first run."""
     weight = node.constant(1)
     assert weight is not None
-    total = MomentSum(cross, grouped(node, weight))
+    total, known = MomentSum(cross, grouped(node, weight)), responses.of(node.name)
 
-    def part(batch: int, arrays: list[Array]) -> Part:
-        rows = sampled_rows(node, arrays, samples, batch)
-        return total.part(rows[-1], rows[0])
+    def part(batch: int, arrays: list[Array]) -> tuple[Part, Response]:
+        rows = sampled_rows(node, arrays if known is None else arrays[-1:], samples, batch)
+        response = total.response(rows[0]) if known is None else known[batch]
+        return total.part(rows[-1], response), response
 
-    for taken in runs.reach(node, part):
+    for taken, response in runs.reach(node, part):
         total.take(taken)
+        responses.add(node.name, response)
+    responses.complete(node.name)
     return total.result()
 
 

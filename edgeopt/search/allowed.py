@@ -27,7 +27,8 @@ class Budget:
     guessing does not stop the work. A ``recipe`` says all that there is to try, in place of ``forms``. ``pins``
     say what is asked of single layers. With ``limits``, which may be empty, the forms of all layers are chosen jointly under
     all of them at once, what the objective counts as small as it gets; no trial begins after the time ``end``. ``seed`` draws the
-    samples that calibrate, those that choose, and those that only judge.
+    samples that calibrate, those that choose, and those that only judge. ``known`` is what the network of another search takes of
+    the objective.
     """
 
     data: Data | None = None
@@ -43,6 +44,7 @@ class Budget:
     limits: Limits | None = None
     end: float | None = None
     seed: int = 0
+    known: float | None = None
     names: dict[str, str] = field(init=False)
     general: frozenset[str] = field(init=False)  # techniques that are not there for single layers alone
 
@@ -69,4 +71,4 @@ class Budget:
         """What the search is for: what was asked for by name is taken everywhere, unless all is chosen jointly."""
         named = (self.forms is not None or self.recipe is not None) and not restructuring(self.names)[0]
         objective: Objective = "size" if named and self.limits is None else self.objective
-        return Goal(target, level, self.max_drop, objective, self.accept_chance, self.limits, self.end)
+        return Goal(target, level, self.max_drop, objective, self.accept_chance, self.limits, self.end, self.known)

@@ -23,7 +23,8 @@ class Goal:
     ``energy``, which is estimated on every target. Where ``size`` is to be small, all layers start. With ``accept_chance``
     a float model that is right no more often than guessing does not stop the work. With ``limits``, which may be empty, layers
     are chosen jointly, over all techniques, under all of these bounds at once, and judged with a margin for what samples that
-    were not seen would lose; ``end`` is the time by ``time.monotonic`` after which no further trial begins.
+    were not seen would lose; ``end`` is the time by ``time.monotonic`` after which no further trial begins. ``known`` is what a
+    network of another search takes of the objective: one that takes more is not improved form by form.
     """
 
     target: Target
@@ -33,3 +34,4 @@ class Goal:
     accept_chance: bool = False
     limits: Limits | None = None
     end: float | None = None
+    known: float | None = None

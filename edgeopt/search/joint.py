@@ -23,6 +23,7 @@ from edgeopt.search.trials import Trials
 
 HALVINGS = 7  # of the interval in which the sum of errors is looked for, on a logarithmic scale; chosen by hand
 SMALLEST = 1e-5  # of the largest sum, where the interval begins
+EXCHANGED = 0.9  # of what a network takes, which forms tried in turn hardly get below; chosen by hand
 Solve = Callable[[float], Picked | None]  # the options for a sum of errors
 
 
@@ -38,7 +39,9 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
     if found is not None:
-        made = _exchanged(problem, trials, table, at_least_alike(problem, trials, table, found))
+        found = at_least_alike(problem, trials, table, found)
+        hopeless = _beaten(problem, trials, found, EXCHANGED)
+        made = forms_of(table, found) if hopeless else _exchanged(problem, trials, table, found)
     elif limits.stretched:
         made = forms_of(table, _nearest(problem, trials, table))
     else:
@@ -81,9 +84,17 @@ def _largest(problem: Problem, trials: Trials, table: Table, solve: Solve, gentl
         tried = solve(middle)
         if tried is not None and trials.bounded(forms_of(table, tried)) <= most:
             low, found = middle, tried
+        elif tried is not None and _beaten(problem, trials, tried):
+            break  # those of less error take more
         else:
             high = middle
     return found
+
+
+def _beaten(problem: Problem, trials: Trials, picked: Picked, part: float = 1.0) -> bool:
+    """Whether ``part`` of what these options take is more than what the network of another search takes."""
+    goal = trials.space.goal
+    return goal.known is not None and part * problem.takes(picked)[goal.objective] > goal.known
 
 
 def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
@@ -109,7 +120,7 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
 
     def measure(forms: Mapping[str, Choice]) -> float:
         picked = {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
-        return inf if problem.limits.exceeded(problem.takes(picked)) else trials.bounded(forms, picked=True)
+        return inf if problem.limits.exceeded(problem.takes(picked)) else trials.bounded(forms)
 
     forms = forms_of(table, found)
     start = budget.Choice(forms, (), 0.0)

@@ -81,9 +81,10 @@ def _either(
     original = clone(graph) if others else graph
     found = _layers(graph, budget, context, target, output, print_after)
     for other in others:
-        if found[1] is not None and promising(original, found[0], other, target, level):
+        takes = None if found[1] is None else promising(original, found[0], other, target, level)
+        if takes is not None:
             try:
-                second = _layers(clone(original), other, context, target, output, print_after)
+                second = _layers(clone(original), replace(other, known=takes), context, target, output, print_after)
             except Infeasible:
                 continue
             found = cheaper(found, second, other, target, level)

@@ -76,24 +76,25 @@ def opened(evidence: Evidence, keys: Keys, allowed: Allowance | None = None) -> 
     return [technique.open(replace(evidence, exact=exact[technique.name]), keys[technique.name]) for technique in able]
 
 
-def promising(original: Graph, made: Graph, budget: Budget, target: Target, level: int) -> bool:
-    """Whether ``original`` with all layers in the first forms of the recipe of ``budget`` would take much less than ``made``.
+def promising(original: Graph, made: Graph, budget: Budget, target: Target, level: int) -> float | None:
+    """What ``made`` takes, if ``original`` with all layers in the first forms of the recipe of ``budget`` would take much less.
 
-    Not when the time for the search is over.
+    Else None, also when the time for the search is over.
     """
     assert budget.recipe is not None
     if budget.end is not None and time.monotonic() > budget.end:
-        return False
+        return None
     keys = {name: forms[:1] for name, forms in budget.recipe.keys.items()}
     graph, statistics = exact_graph(clone(original), keys, Context(level=level))
     if any(techniques()[name].obstacle(graph) for name in keys):
-        return False
+        return None
     calibration, _ = samples(graph, budget.data, budget.calibration, budget.seed)
     evidence = Evidence(graph, calibration, statistics, method=budget.method, timed=True, **facts_of(target))
     space = Space(graph, Goal(target, level), opened(evidence, keys))
     rough, objective = space.carried_out(space.rough(space.first())), budget.objective
     found = profiles({"made": made, "rough": rough}, target, level, objective == "energy")
-    return price(found["rough"], objective) < MUCH * price(found["made"], objective)
+    takes = price(found["made"], objective)
+    return takes if price(found["rough"], objective) < MUCH * takes else None
 
 
 def cheaper(

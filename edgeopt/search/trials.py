@@ -74,12 +74,11 @@ class Trials:
         """Whether the time for the search is over."""
         return self.space.goal.end is not None and time.monotonic() > self.space.goal.end
 
-    def bounded(self, forms: Forms, whenever: bool = False, picked: bool = False) -> float:
+    def bounded(self, forms: Forms, whenever: bool = False) -> float:
         """Percentage points that are lost of as many samples that were not seen, by a one-sided bound of 90 %.
 
-        It grows with the networks that were within the budget by what is seen, more so where this one is ``picked`` for that.
-        Infinite for forms that are not known when the time is over, unless they may be tried ``whenever``; nothing where all
-        layers are exact.
+        It grows with the networks that were within the budget by what is seen. Infinite for forms that are not known when the
+        time is over, unless they may be tried ``whenever``; nothing where all layers are exact.
         """
         if not any(forms.values()):
             return 0.0
@@ -90,7 +89,7 @@ class Trials:
             return inf if isnan(drop) else drop
         if self.reference[0].size == 1:
             return drop
-        return drop_bound(*self._right(forms), unlikely_after(self._look(forms), picked))
+        return drop_bound(*self._right(forms), unlikely_after(self._look(forms)))
 
     def _look(self, forms: Forms) -> int:
         """The how many-th it was of those within the budget when it was first looked at, if by a search with other bounds.

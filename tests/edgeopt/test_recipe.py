@@ -138,7 +138,7 @@ def test_what_a_weight_makes_of_the_inputs_is_summed_by_itself() -> None:
     whole, narrow = MomentSum(cross=True), MomentSum(True, weight)
     whole.add(x, y)
     for part in (slice(0, 100), slice(100, 300)):
-        narrow.take(narrow.part(x[:, part], y[:, part]))
+        narrow.take(narrow.part(x[:, part], narrow.response(y[:, part])))
     expected, found = whole.result(), narrow.result()
     assert expected.cross is not None and found.pull is not None and found.cross is None and expected.pull is None
     np.testing.assert_allclose(found.pull, weight @ expected.cross, rtol=0, atol=1e-5)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
+from edgeopt.forms import responses
+from edgeopt.forms import walk as walk_module
 from edgeopt.forms.form import Evidence, Form, Session
 from edgeopt.forms.registry import techniques
 from edgeopt.forms.sequential import Sequential
 from edgeopt.forms.walk import walk
-from edgeopt.ir import Array
+from edgeopt.ir import Array, Graph
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 
@@ -94,3 +99,23 @@ def test_grouped_tables_are_those_of_sixteen_outputs() -> None:
         weight = solved[node.name].weight
         assert all(len(np.unique(part)) <= 8 for part in (np.split(weight, [16, 32]) if key == "grouped-3" else [weight]))
     assert errors["grouped-3"] < errors["codebook-3"]
+
+
+def test_the_exact_network_runs_once_for_all_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for what it gives it runs beside each, and every layer becomes the same."""
+    runs = list[int]()
+
+    def counted(graph: Graph, data: DataSet, overlays: Sequence[Overlay]) -> Lockstep:
+        runs.append(len(overlays))
+        return Lockstep(graph, data, overlays)
+
+    monkeypatch.setattr(walk_module, "Lockstep", counted)
+    found = []
+    for room in (responses.MOST, 0, 64 * 13 * 4):  # for both layers, none, and the first
+        monkeypatch.setattr(responses, "MOST", room)
+        session = opened("prune", PRUNED.key)
+        first, second = session.offers()
+        found += [walked([(session, forms)])[0] for forms in ({first: PRUNED}, {first: PRUNED, second: PRUNED})]
+    assert runs == [1, 1, 1, 1] + [1, 2, 1, 2] + [1, 1, 1, 2]  # runs beside one another, in a walk and ahead of it
+    for kept, other in zip(found[:2] * 2, found[2:], strict=True):
+        assert kept.keys() == other.keys() and all(np.array_equal(kept[place], other[place]) for place in kept)

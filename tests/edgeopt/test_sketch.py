@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import edgeopt
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
-from edgeopt.search import run, sketch
+from edgeopt.search import joint, run, sketch
 from edgeopt.search.allowed import Budget
+from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import CODEWORDS, read_recipe
@@ -39,9 +41,9 @@ def test_a_sketch_of_all_layers_in_codewords_decides(seconds: float, much: bool,
 
     monkeypatch.setattr(sketch, "profiles", timed)
     graph, (other,) = load(classifier()[0]), JOINT.others()
-    assert sketch.promising(graph, graph, other, host(), 3) is much
+    assert sketch.promising(graph, graph, other, host(), 3) == (1.0 if much else None)
     assert [node.op for node in drawn[0].nodes].count("LookupGemm") == 2
-    assert not sketch.promising(graph, graph, replace(other, end=0.0), host(), 3)
+    assert sketch.promising(graph, graph, replace(other, end=0.0), host(), 3) is None
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
@@ -55,11 +57,22 @@ def test_the_cheaper_network_is_taken_and_both_are_named(seconds: float, monkeyp
     assert taken[0].metadata["edgeopt.notes"].endswith(said)
 
 
-def test_a_search_for_codewords_follows_that_for_integers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "promising", lambda *given: True)
+@pytest.mark.parametrize(("seconds", "searches"), [(1.0, 2), (1e-12, 1)])
+def test_a_search_for_codewords_follows_that_for_integers_and_is_thorough_where_it_may_find_something(
+    seconds: float, searches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thorough = list[object]()
+
+    def counted(*given: Any) -> object:
+        thorough.append(given)
+        return exchange(*given)
+
+    monkeypatch.setattr(run, "promising", lambda *given: seconds)
+    monkeypatch.setattr(joint, "exchange", counted)
     model, data = classifier()
     asked = edgeopt.Options(prefer="speed", onnx=False, search_time=1.0)
     made = edgeopt.compile(model, 3, data=data.take(slice(0, 200)), options=asked)
     record = made.manifest["quantization"]
     assert "recipe 'joint-codewords': " in "".join(made.manifest["notes"])
     assert record["before"] - record["after"] <= 1.0
+    assert len(thorough) == searches
