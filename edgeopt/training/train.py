@@ -71,7 +71,7 @@ def _run(loop: Loop, first: int, steps: int, store: Store | None, place: Path | 
     while not loop.over:
         loss = loop.step(first + loop.done)
         due = loop.over or (store is not None and time.monotonic() - written > store.seconds)
-        if due or loop.done % LOOKED_AT == 1:
+        if due or not shown or loop.done % LOOKED_AT == 1:  # the first one, too, of a training that goes on
             last = loop.finite(loss)
             shown = shown + SMOOTH * (last - shown) if shown else last
         if listener is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgeopt.forms.form import FLOAT
 from edgeopt.forms.quantize.plan import bias_in_range
@@ -18,7 +18,7 @@ def combined(graph: Graph, plans: Mapping[str, QuantizationPlan], forms: Mapping
     made.dynamic = frozenset(n.name for n in nodes if n.name in plans[forms[n.name]].dynamic)
     rounding = [n for n in nodes if plans[forms[n.name]].activations]
     for group in grid_groups(graph, rounding):
-        names = {v.name for v in group}
+        names = [v.name for v in group]  # in order: checkpoints of trainings know a grid by the first of its values
         readers = [n for n in rounding if _reads(n, names)] or rounding
         grids = [plans[forms[n.name]].activations[group[0].name] for n in readers]
         finest = max(grids, key=lambda g: LIMITS[g.dtype][1] - LIMITS[g.dtype][0])
@@ -29,7 +29,7 @@ def combined(graph: Graph, plans: Mapping[str, QuantizationPlan], forms: Mapping
     return made
 
 
-def _reads(node: Node, names: set[str]) -> bool:
+def _reads(node: Node, names: Sequence[str]) -> bool:
     return any(v is not None and v.name in names for v in (node.input(0), node.input(3)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,21 @@ def test_a_training_that_was_stopped_ends_in_the_same_numbers(tmp_path: Path, mo
             edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c", listener=listen)
     again = edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
     assert all(np.array_equal(a, b) for a, b in zip(weights(whole), weights(again), strict=True))
+
+
+def test_the_first_step_behind_a_checkpoint_tells_its_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+
+    def listen(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == 5:
+            raise KeyboardInterrupt
+
+    for seconds in (0.0, 60.0):
+        monkeypatch.setattr("edgeopt.training.session.SAVE_SECONDS", seconds)
+        with suppress(KeyboardInterrupt):
+            edgeopt.tune(network(), TRAIN, recipe(tmp_path, FINETUNE), level=1, checkpoints=tmp_path / "c", listener=listen)
+    assert told[5].step > 1 and all(progress.loss > 0 for progress in told)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
