@@ -28,6 +28,8 @@ def read_content(name: str | Path, known: Mapping[str, Path]) -> dict[str, Any]:
         raise EdgeoptError(f"unknown recipe '{name}'; there are {', '.join(known)}, or give a FILE.toml")
     try:
         return tomllib.loads(bytes(read_regular(path, LIMIT)).decode())
+    except RecursionError as error:
+        raise EdgeoptError(f"recipe '{name}' has tables or lists that lie too deep inside each other") from error
     except ValueError as error:
         raise EdgeoptError(f"recipe '{name}' is no TOML: {error}") from error
 

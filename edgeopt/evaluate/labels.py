@@ -50,7 +50,7 @@ def class_indices(found: Array, where: str) -> tuple[Array, int]:
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise EdgeoptError(f"{about} and hold NaN or infinity: {WANTED}")
     if found.dtype.kind == "f" and not np.array_equal(found, np.rint(found)):
-        raise EdgeoptError(f"{about} and hold fractions: {WANTED}")
+        raise EdgeoptError(f"{about} and hold fractions: {WANTED}; leave out what tells no classes")
     indices, columns = _flat(found, about)
     if indices.size and indices.max() > np.iinfo(np.int32).max:  # beyond that they would turn negative below
         raise EdgeoptError(f"{about} and reach {int(indices.max())}: {WANTED}")

@@ -19,8 +19,11 @@ def layer_names(graph: Graph) -> list[str]:
 
 
 def fits(pattern: str, layer: str) -> bool:
-    """Whether a pattern is for a layer, by its name as it is shown or in the graph."""
-    return fnmatchcase(layer, pattern) or fnmatchcase(layer_name(layer), pattern)
+    """Whether a pattern is for a layer, by its name as it is shown, or in the graph where the pattern has a ~ as names there.
+
+    The number behind it is nobody's: "*1*" would be for a layer 'fc2~13', too.
+    """
+    return fnmatchcase(layer_name(layer), pattern) or ("~" in pattern and fnmatchcase(layer, pattern))
 
 
 def require_layer(name: str, known: Sequence[str], where: str = "") -> None:

@@ -38,10 +38,13 @@ class Store:
 
 
 def identity(parts: Sequence[Any]) -> str:
-    """A hash of arrays and of all else by its text."""
+    """A hash of arrays, of bytes, and of all else by its text."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+        about = (part.shape, part.dtype) if isinstance(part, np.ndarray) else len(part) if isinstance(part, bytes) else part
+        digest.update(repr(about).encode() + b";")
+        if isinstance(part, (np.ndarray, bytes)):
+            digest.update(part.tobytes() if isinstance(part, np.ndarray) else part)
     return digest.hexdigest()
 
 

@@ -113,6 +113,11 @@ class Loop:
     def finite(self, loss: Traced) -> float:
         """The ``loss`` of the last step as a number. Raises EdgeoptError when it is none."""
         found = float(loss)
+        if not isfinite(found) and self.done == 1:  # the loss is that before the step
+            raise EdgeoptError(
+                f"the loss is {found} before anything is trained in '{self.kind}': the network computes no finite numbers "
+                "for the training data; check its preprocessing and the model"
+            )
         if not isfinite(found):
             raise EdgeoptError(f"the loss is {found} in step {self.done} of '{self.kind}'; give a smaller rate in the recipe")
         return found

@@ -48,9 +48,14 @@ def starting(graph: Graph) -> dict[Place, np.ndarray]:
 
 
 def require_trainable(graph: Graph) -> None:
-    """Raises EdgeoptError for a graph without layers, with subgraphs, or whose shapes depend on the data."""
+    """Raises EdgeoptError for a graph without layers, with weights that are no numbers, subgraphs, or shapes that data decide."""
     if not linear_nodes(graph):
         raise EdgeoptError(f"graph '{graph.name}' cannot be trained: {_without_layers(graph)}")
+    for (name, _), array in starting(graph).items():
+        if not np.isfinite(array).all():
+            raise EdgeoptError(
+                f"layer '{name.split('~')[0]}' cannot be trained: a weight holds NaN or infinity; repair the model"
+            )
     for node in graph.nodes:
         if node.subgraphs:
             raise EdgeoptError(f"{node!r} cannot be trained through: it has subgraphs")

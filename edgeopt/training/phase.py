@@ -108,4 +108,4 @@ def masks(layers: Layers) -> dict[Key, Traced]:
 def masked(state: State) -> dict[Place, Any]:
     """Weights and biases; weights that went are zero."""
     made = as_constants(state.trained)
-    return {**made, **{(name, 1): made[name, 1] * mask for (kind, name), mask in state.bound.items() if kind == "mask"}}
+    return {**made, **{(key[-1], 1): made[key[-1], 1] * mask for key, mask in state.bound.items() if key[0] == "mask"}}

@@ -7,8 +7,10 @@ for patterns of names of layers, the first that fits holds; layers that none fit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,10 @@ PHASES: tuple[type[Any], ...] = (Finetune, Prune, Quantize, Share, Lookup, Exits
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in PHASES}
 STEPS = ("about", "epochs", "steps", "batch", "augmentation", "teacher", "patience", "phase")
 KEYS = (*STEPS, "shift", "structure", "forms", "ends", "exits", "max_drop")
+CODED = {
+    "share": ("share",),
+    **dict.fromkeys(("quantize", "lookup"), ("quantize", "lookup")),
+}  # what may follow a kind with codes
 FORMS = (*SCHEMES, *NARROW, *RATES, INT8)
 
 
@@ -104,6 +110,7 @@ def _recipe(name: str, content: dict[str, Any]) -> TrainingRecipe:
         values.whole(where, content, "steps", 0),
     )
     _require_forms(where, made)
+    _require_order(where, phases)
     return made
 
 
@@ -121,12 +128,24 @@ def _augmentation(where: str, content: Mapping[str, Any]) -> Augmentation:
 def _require_forms(where: str, made: TrainingRecipe) -> None:
     """Raises EdgeoptError for a phase that needs other forms than there are."""
     kinds, words = {phase.kind for phase in made.phases}, [form for _, form in made.forms]
-    if made.phases and not sum(phase.share for phase in made.phases):
-        raise EdgeoptError(f"{where}: no phase has a share of the steps")
+    total = sum(phase.share for phase in made.phases)
+    if made.phases and not 0 < total < inf:
+        raise EdgeoptError(f"{where}: " + ("no phase has a share of the steps" if not total else f"shares add up to {total}"))
+    if (words or made.ends) and not kinds & {"quantize", "lookup"}:
+        raise EdgeoptError(f"{where}: it has [forms] or ends, but no phase 'quantize' or 'lookup' that makes them")
     if kinds & {"quantize", "lookup"} and not words:
         raise EdgeoptError(f"{where}: a phase quantizes, but no table [forms] says to what")
     if ("lookup" in kinds) != any(word in RATES for word in words):
         raise EdgeoptError(f"{where}: a phase 'lookup' goes with codewords among [forms], {', '.join(RATES)}; one is there alone")
+
+
+def _require_order(where: str, phases: Sequence[Phase]) -> None:
+    """Raises EdgeoptError where weights that have their codes would be trained on without them: one of both would be lost."""
+    for index, (first, then) in enumerate(pairwise(phases), 2):
+        if first.kind in CODED and then.kind not in CODED[first.kind]:
+            raise EdgeoptError(
+                f"{where}: phase {index} '{then.kind}' would undo '{first.kind}' before it; put '{first.kind}' last"
+            )
 
 
 def _structure(where: str, text: str) -> str:

@@ -9,11 +9,13 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.data import DataSet, admit, read
 from edgeopt.forms.form import Evidence
 from edgeopt.forms.registry import wanted
+from edgeopt.frontend import export
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.ir.match import shape_of
 from edgeopt.search.goal import Goal
+from edgeopt.search.layer_names import fits as fits_name
 from edgeopt.search.samples import Data
 from edgeopt.search.sketch import exact_graph, opened
 from edgeopt.search.space import Space
@@ -28,8 +30,9 @@ from edgeopt.training.layers import Layers, layers_of
 from edgeopt.training.loop import Task
 from edgeopt.training.losses import loss_of
 from edgeopt.training.memory import fitting
-from edgeopt.training.network import require_trainable, starting
+from edgeopt.training.network import require_trainable
 from edgeopt.training.phases.prune import PATTERNS, Prune
+from edgeopt.training.phases.share import Share
 from edgeopt.training.planned import ANY_OPSET, Planner, keys_of
 from edgeopt.training.recipe import TrainingRecipe
 from edgeopt.training.seen_before import seen_before
@@ -39,6 +42,7 @@ from edgeopt.training.train import train
 FEW = 1000  # samples to train on, below which that is said
 CALIBRATION = 128  # samples, on which grids start and structures are fitted; training makes up for the rest
 SAVE_SECONDS = 20.0
+MOST_STEPS = 1 << 31  # never ends; --minutes may ask for any number of epochs
 
 
 def trained(graph: Graph, asked: Asked) -> Trained:
@@ -69,7 +73,7 @@ def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) ->
     if not asked.recipe.phases:
         return 0
     _require_layers(asked.recipe, layers)
-    steps = max(1, asked.recipe.steps, round(asked.recipe.epochs * batches.steps_an_epoch))
+    steps = max(1, asked.recipe.steps, round(min(asked.recipe.epochs * batches.steps_an_epoch, MOST_STEPS)))
     task, store = _task(layers.graph, original, batches, asked.recipe), _store(asked, layers, original, batches)
     with freed_memory_kept():
         return train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)
@@ -81,6 +85,8 @@ def _require_layers(recipe: TrainingRecipe, layers: Layers) -> None:
     if recipe.forms and not any(recipe.form(name) for name in names):
         raise EdgeoptError(f"recipe '{recipe.name}': [forms] fits no layer; there are {', '.join(names)}")
     for phase in recipe.phases:
+        if isinstance(phase, Share) and not any(fits_name(pattern, name) for pattern, _ in phase.bits for name in names):
+            raise EdgeoptError(f"recipe '{recipe.name}': bits fit no layer; there are {', '.join(names)}")
         if isinstance(phase, Prune) and not any(fits(node, PATTERNS[phase.pattern]) for node in layers.nodes):
             text = f"graph '{layers.graph.name}' has no layer large enough for the pattern '{phase.pattern}'"
             raise EdgeoptError(f"{text} of recipe '{recipe.name}'; prune its weights one by one")
@@ -150,6 +156,7 @@ def _store(asked: Asked, layers: Layers, original: Graph, batches: Batches) -> S
     if asked.checkpoints is None:
         return None
     recipe = replace(asked.recipe, batch=batches.batch)
-    arrays = [*layers.constants.values(), *starting(original).values(), *batches.training.arrays.values()]
-    name = identity([recipe, asked.seed, *arrays, *batches.held_out.arrays.values(), batches.training.labels])
+    networks = [export(graph).SerializeToString(deterministic=True) for graph in (layers.graph, original)]
+    samples = [*batches.training.arrays.values(), *batches.held_out.arrays.values(), batches.training.labels]
+    name = identity([recipe, asked.seed, *networks, *samples])
     return Store(asked.checkpoints, name, SAVE_SECONDS)

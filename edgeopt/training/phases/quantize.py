@@ -27,6 +27,8 @@ from edgeopt.training.operators.definition import Traced
 from edgeopt.training.operators.layout import elementwise
 from edgeopt.training.phase import Key, Phase, State, as_constants, masked, masks, weights
 
+NOTHING, STEP_OF_ZEROS = 1e-15, 1e-9  # of which the product of two, squared, is a float32
+
 
 @dataclass
 class Quantize(Phase):
@@ -49,7 +51,7 @@ class Quantize(Phase):
         assert layers.planner is not None
         self._plan, trained = layers.planner(layers), weights(layers)
         for name, made in self._plan.weights.items():
-            trained["step", name] = np.log(made.grid.scale).astype(np.float32)
+            trained["step", name] = _logarithm(made.grid.scale)
             if made.grid.high > WIDEST:  # of fewer values the plan holds those that are nearest, which repairs know nothing of
                 trained["weight", name] = made.array
             if made.bias is not None:
@@ -58,7 +60,7 @@ class Quantize(Phase):
         for value, grid in self._plan.activations.items():
             key = keys.setdefault(id(grid), ("grid", value))
             self._shared[value] = key
-            trained.setdefault(key, np.log(grid.scale).astype(np.float32))
+            trained.setdefault(key, _logarithm(grid.scale))
         reads = {n.name: n.inputs[0].name for n in layers.nodes if n.inputs[0] is not None}
         self._reads = {name: reads[name] for name in self._plan.weights if reads.get(name) in self._shared}
         return State(trained, masks(layers))
@@ -117,6 +119,11 @@ def _weight(old: QuantizedWeight, layers: Layers, name: str, scale: Array) -> Qu
     weight = layers.constants[name, 1] * layers.kept(name)
     codes = odd_codes(grid, weight) if is_odd(old) else grid.quantize(weight)
     return QuantizedWeight(codes, grid, layers.constants.get((name, 2)))
+
+
+def _logarithm(scale: Array) -> Array:
+    """Of steps. Those of what is always zero are next to nothing, by whose square gradients cannot be divided."""
+    return np.log(np.where(scale < NOTHING, STEP_OF_ZEROS, scale)).astype(np.float32)
 
 
 def _shaped(vector: Traced, grid: Quantizer, rank: int) -> Traced:

@@ -21,7 +21,7 @@ from edgeopt.search.layer_names import fits
 from edgeopt.training.layers import NONE, Layers
 from edgeopt.training.network import Parameters, Place
 from edgeopt.training.operators.definition import Traced
-from edgeopt.training.phase import Key, Phase, State, as_constants, chooses, key_of, place_of
+from edgeopt.training.phase import Key, Phase, State, chooses, key_of, masked, place_of
 
 TABLE, CODES = "table", "codes"
 CHOICES = 256  # of codes, until they are fixed
@@ -46,6 +46,7 @@ class Share(Phase):
             kept, what = layers.kept(name) if index == 1 else np.ones(array.shape, bool), key_of((name, index))[0]
             count = 2 ** self._bits(name, index) - (0 if kept.all() else 1)
             if kept.sum() <= 2 * count:
+                bound.update({("mask", name): kept.astype(np.float32)} if index == 1 and not kept.all() else {})
                 continue
             book = shared(array.reshape(1, 1, -1).astype(np.float64), None, kept.reshape(1, 1, -1), count)
             if what == "bias":
@@ -61,8 +62,8 @@ class Share(Phase):
 
     def constants(self, state: State) -> Parameters:
         """Numbers are looked up in their tables, at whose end there is a zero."""
-        made: dict[Place, Traced] = as_constants(state.trained)
-        for (_, what, name), codes in state.bound.items():
+        made: dict[Place, Traced] = masked(state)
+        for (_, what, name), codes in _coded(state).items():
             table = jnp.append(state.trained[TABLE, what, name], 0.0)
             taken = table[jnp.where(codes == NONE, len(table) - 1, codes)]
             if what == "weight":
@@ -75,16 +76,21 @@ class Share(Phase):
         """A new choice of the values that weights take, every now and then."""
         if not chooses(last, progress, CHOICES):
             return state
-        chosen = {key: _nearest(state, key) if key[1] == "weight" else codes for key, codes in state.bound.items()}
-        return replace(state, bound=chosen)
+        chosen = {key: _nearest(state, key) for key in _coded(state) if key[1] == "weight"}
+        return replace(state, bound={**state.bound, **chosen})
 
     def end(self, state: State, layers: Layers) -> None:
         """Weights of few values."""
         super().end(state, layers)
-        for (_, what, name), codes in state.bound.items():
+        for (_, what, name), codes in _coded(state).items():
             if what == "weight":
                 layers.codes[name] = np.asarray(codes)
                 layers.forms[name].append(f"{len(state.trained[TABLE, what, name])} values")
+
+
+def _coded(state: State) -> dict[Key, Traced]:
+    """Codes, without the masks of layers that have too few weights for a table, whose zeros stay zero as well."""
+    return {key: codes for key, codes in state.bound.items() if key[0] == CODES}
 
 
 def _nearest(state: State, key: Key) -> Array:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, numpy_helper
 
 import edgeopt
 from edgeopt.errors import EdgeoptError
@@ -129,3 +129,16 @@ def test_data_without_labels_is_followed_alone(learned: ModelProto, tmp_path: Pa
     text = 'epochs = 2\nbatch = 32\n[forms]\n"*" = "w4a4"\n[[phase]]\nkind = "quantize"\n'
     made = edgeopt.tune(learned, DataSet(TRAIN.arrays), recipe(tmp_path, text), level=1, data=DataSet(TEST.arrays))
     assert made.manifest["quantization"]["agreement"] >= 85
+
+
+@pytest.mark.parametrize("form", ["w2a8", "binary"])
+def test_channels_of_zeros_have_steps(form: str, tmp_path: Path) -> None:
+    """They were next to nothing, which XLA takes for nothing: the loss was NaN from the start."""
+    model = network()
+    weight = next(each for each in model.graph.initializer if each.name == "w1")
+    array = numpy_helper.to_array(weight).copy()
+    array[3] = 0
+    weight.CopyFrom(numpy_helper.from_array(array, "w1"))
+    text = f'epochs = 1\nbatch = 32\n[forms]\n"*" = "{form}"\n[[phase]]\nkind = "quantize"\n'
+    made = edgeopt.tune(model, TRAIN, recipe(tmp_path, text), level=1)
+    assert np.isfinite(made.run({"x": TRAIN.arrays["x"][:1]})["y"]).all()

@@ -92,3 +92,26 @@ def test_a_structure_that_replaces_nothing_is_refused(tmp_path: Path) -> None:
     data = DataSet({"x": np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)})
     with pytest.raises(EdgeoptError, match="structure 'low_rank'.*; name another structure, or a recipe without one"):
         edgeopt.tune(model, data, recipe)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_weights_that_hold_no_numbers_are_named(odd: float) -> None:
+    """The loss was NaN in some step, and a smaller rate advised."""
+    model = parser.parse_model(HEAD + "(float[1,4] x) => (float[1,3] y) { y = MatMul(x, w) }")
+    weight = np.ones((4, 3), np.float32)
+    weight[1, 1] = odd
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+    graph = load(model)
+    optimize(graph)
+    with pytest.raises(EdgeoptError, match="a weight holds NaN or infinity; repair the model"):
+        require_trainable(graph)
+
+
+def test_a_network_whose_outputs_are_no_numbers_is_not_told_of_the_rate() -> None:
+    text = "(float[1,4] x) => (float[1,3] y) { h = MatMul(x, w) l = Log(h) y = MatMul(l, v) }"
+    model = parser.parse_model(HEAD + text)
+    for name, shape in (("w", (4, 4)), ("v", (4, 3))):
+        model.graph.initializer.append(numpy_helper.from_array(-np.ones(shape, np.float32), name))
+    data = DataSet({"x": np.random.default_rng(0).random((64, 4)).astype(np.float32)})
+    with pytest.raises(EdgeoptError, match="before anything is trained in 'finetune': the network computes no finite numbers"):
+        edgeopt.tune(model, data, batch=16, epochs=1)

@@ -10,6 +10,7 @@ import pytest
 
 import edgeopt
 from edgeopt.errors import EdgeoptError
+from edgeopt.search.layer_names import fits
 from tests.edgeopt.training.stripes import network, samples
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
@@ -40,6 +41,14 @@ ODD = {
     '[[phase]]\nkind = "prune"\nkeep = 0.1\npattern = "N:4"\n': "leaves none of 4 neighbours; 0.25 leaves one",
     '[[phase]]\nkind = "share"\nbits = 40\n': "bits = 40 is no whole number from 1 to 8",
     '[[phase]]\nkind = "share"\nbits = {"*" = "few"}\n': "bits = 'few' is no number",
+    '[forms]\n"*" = "w8a8"\n[[phase]]\nkind = "finetune"\n': "no phase 'quantize' or 'lookup' that makes them",
+    'ends = "w8a8"\n[[phase]]\nkind = "finetune"\n': "no phase 'quantize' or 'lookup' that makes them",
+    '[forms]\n"*" = "w8a8"\n[[phase]]\nkind = "quantize"\n[[phase]]\nkind = "prune"\nkeep = 0.3\n': (
+        "phase 2 'prune' would undo 'quantize' before it; put 'quantize' last"
+    ),
+    '[[phase]]\nkind = "share"\n[[phase]]\nkind = "finetune"\n': "phase 2 'finetune' would undo 'share'",
+    '[[phase]]\nkind = "finetune"\nshare = 1e308\n[[phase]]\nkind = "finetune"\nshare = 1e308\n': "shares add up to inf",
+    "a = " + "[" * 3000: "lie too deep",
 }
 
 
@@ -62,6 +71,11 @@ def test_a_layer_is_known_by_its_name_as_it_is_shown(tmp_path: Path) -> None:
     path.write_text('[forms]\n"conv0" = "w8a8"\n[[phase]]\nkind = "quantize"\n')
     made = read_recipe(path)
     assert [made.form(name) for name in ("conv0~14", "conv0", "conv01~3")] == ["w8a8", "w8a8", None]
+
+
+def test_a_number_that_a_rewrite_gave_fits_no_pattern() -> None:
+    """The 1 of 'gemm~13' made "*1*" mean this layer, too."""
+    assert [fits(pattern, "gemm~13") for pattern in ("*1*", "gemm", "gemm~13", "gemm~*")] == [False, True, True, True]
 
 
 def test_a_name_that_is_no_recipe_is_refused() -> None:
@@ -93,6 +107,13 @@ def test_forms_that_fit_no_layer_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text('batch = 16\n[forms]\n"zzz*" = "w8a8"\n[[phase]]\nkind = "quantize"\n')
     with pytest.raises(EdgeoptError, match=r"\[forms\] fits no layer; there are conv0, conv1, gemm"):
+        edgeopt.tune(network(), samples(60), path)
+
+
+def test_bits_that_fit_no_layer_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('batch = 16\n[[phase]]\nkind = "share"\nbits = {"zzz*" = 2}\n')
+    with pytest.raises(EdgeoptError, match="bits fit no layer; there are conv0, conv1, gemm"):
         edgeopt.tune(network(), samples(60), path)
 
 

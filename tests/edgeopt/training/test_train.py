@@ -102,6 +102,13 @@ def test_shared_weights_take_few_values_and_zeros_stay_zero(tmp_path: Path) -> N
     assert told["bytes"] < told["model"] and told["bytes"] >= sum(layer["bytes"] for layer in told["layers"]), told
 
 
+def test_zeros_of_a_layer_with_too_few_weights_to_share_stay_zero(tmp_path: Path) -> None:
+    """Half of what was pruned grew again: only layers with tables kept their zeros."""
+    text = 'epochs = 2\nbatch = 32\n[[phase]]\nkind = "prune"\nkeep = 0.05\n[[phase]]\nkind = "share"\nbits = 5\n'
+    made = edgeopt.tune(network(), TRAIN, recipe(tmp_path, text), level=1)
+    assert sum(layer["kept"] for layer in made.manifest["compression"]["layers"]) <= 0.06 * (72 + 576 + 24)
+
+
 def test_mixtures_of_samples_teach_what_the_original_network_says(learned: CompiledModel, tmp_path: Path) -> None:
     text = 'epochs = 8\nbatch = 32\naugmentation = ["mix"]\n[[phase]]\nkind = "finetune"\nrate = 0.01\n'
     made = edgeopt.tune(network(3), TRAIN, recipe(tmp_path, text), data=TEST, level=1, teacher=learned.onnx())
@@ -209,6 +216,15 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c" / "phase-0.npz").write_bytes(b"PK broken")
     with pytest.raises(EdgeoptError, match="cannot be read"):
         edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+
+
+def test_a_checkpoint_of_a_network_with_the_same_weights_is_refused(tmp_path: Path) -> None:
+    """Another operator between the layers is another network; it took the weights of the first one, and said nothing."""
+    path, other = recipe(tmp_path, 'epochs = 1\nbatch = 32\n[[phase]]\nkind = "finetune"\n'), network()
+    next(node for node in other.graph.node if node.name == "relu1").op_type = "Tanh"
+    edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+    with pytest.raises(EdgeoptError, match="of another model"):
+        edgeopt.tune(other, TRAIN, path, level=1, checkpoints=tmp_path / "c")
 
 
 def test_data_that_cannot_be_trained_on_is_refused() -> None:
