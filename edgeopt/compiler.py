@@ -186,7 +186,8 @@ def _bounded(facts: Target, options: Options, level: int) -> Target:
     if asked and not facts.bare:
         name = asked[0]
         raise EdgeoptError(f"{name} is for microcontrollers; '{facts.name}' runs an operating system")
-    return replace(facts, ram=ram or facts.ram, flash=flash or facts.flash) if facts.bare else facts
+    bounds = (flash or facts.flash, options.max_size)
+    return replace(facts, ram=ram or facts.ram, flash=min(filter(None, bounds), default=0)) if facts.bare else facts
 
 
 def _rewritten(

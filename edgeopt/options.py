@@ -169,12 +169,12 @@ class Options:
 
     def limits(self, target: Target) -> Limits | None:
         """The bounds of a joint search, those of a microcontroller's memory among them; None where none was asked for."""
-        size = self.max_size if self.max_size is not None else self.max_flash
-        asked = (self.prefer, self.max_latency, self.max_energy, size, self.max_ram)
+        asked = (self.prefer, self.max_latency, self.max_energy, self.max_size, self.max_flash, self.max_ram)
         if all(one is None for one in asked):
             return None
         flash, ram = (target.flash, target.ram) if target.bare else (0, 0)
-        return Limits(self.max_latency, size or flash or None, self.max_ram or ram or None, self.max_energy)
+        size = min(filter(None, (self.max_size, self.max_flash, flash)), default=None)
+        return Limits(self.max_latency, size, self.max_ram or ram or None, self.max_energy)
 
     @property
     def wanted(self) -> str | None:

@@ -113,7 +113,8 @@ def compile_(as_json: bool, **given: Any) -> None:
 def _name_of_result(asked: Request) -> str | None:
     """What names the artifact among those of the cache; None for a request that also asks for what is not in it."""
     looks = asked.passes or asked.stop_after is not None or asked.print_after or asked.explain or asked.time_passes
-    if looks or asked.tune or asked.emit is not None or asked.target != "host":
+    cut_short = asked.search_time is not None  # the same command goes on from there
+    if looks or cut_short or asked.tune or asked.emit is not None or asked.target != "host":
         return None
     samples = (asked.data, asked.calibration, asked.train)
     data, calibration, train = (None if path is None else Path() for path in samples)

@@ -59,6 +59,8 @@ def explore(
     from edgeopt.report.front import COLUMNS, front_page, row
 
     refuse_place(output)
+    if output.suffix == ".html":
+        raise click.UsageError(f"'{output}' is where the page of the front goes; name the front itself, as in front.json")
     named = {
         "target": target,
         "shapes": shapes,

@@ -75,7 +75,8 @@ def choose(points: Sequence[Point], conditions: Sequence[Condition], prefer: str
     values = [float(getattr(p, hardest.figure)) for p in points]
     best = max(values) if hardest.sign.startswith(">") else min(values)
     count = sum(hardest.met(p) for p in points)
-    near = f"the nearest of all points has {shown(hardest.figure, best)}" if not count else f"only {count} points meet it"
+    few = f"only {count} point{'s meet' if count > 1 else ' meets'} it"
+    near = few if count else f"the nearest of all points has {shown(hardest.figure, best)}"
     raise EdgeoptError(f"no point meets {' and '.join(c.text for c in conditions)}: of '{hardest.text}', {near}")
 
 
@@ -123,4 +124,4 @@ def _step(technique: str, key: str, names: Sequence[str]) -> str:
 def _quoted(text: str) -> str:
     """A basic string of TOML."""
     plain = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in plain) + '"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +13,12 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.explore.point import FIGURES, Point, front, point_of
 from edgeopt.explore.trial import RANGES, Subject
 from edgeopt.explore.workers import Workers
+from edgeopt.files import read_regular
 
 DIRECTIONS = ["maximize", *["minimize"] * (len(FIGURES) - 1)]
 STUDY = "edgeopt"
+BEGINS = b'{"op_code":'  # each line of a journal
+MOST = 1 << 30  # bytes of one
 Told = Callable[[int, Point], None]  # how many trials are done, and the last
 
 
@@ -27,7 +32,9 @@ class Study:
     def __init__(self, journal: Path, subject: Subject, seed: int) -> None:
         self._optuna = _imported()
         optuna = self._optuna
-        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+        place = journal.resolve()  # of a name that is not whole optuna makes a lock that, left behind, is waited for for ever
+        _mend(place)
+        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(place)))
         sampler = optuna.samplers.NSGAIISampler(seed=seed, population_size=20)
         asked: dict[str, Any] = {"study_name": STUDY, "directions": DIRECTIONS, "sampler": sampler, "load_if_exists": True}
         self._study, self._subject = optuna.create_study(storage=storage, **asked), subject
@@ -68,6 +75,30 @@ class Study:
                 self._study.tell(trial, [point.accuracy, *point.figures()[1:]])
                 done += 1
                 told(done, point)
+
+
+def _mend(journal: Path) -> None:
+    """Cut off a line that was not written to its end, as when the machine went down or the disk was full.
+
+    Raises EdgeoptError for what is no journal.
+    """
+    if not journal.exists():
+        return
+    *lines, cut = read_regular(journal, MOST).split(b"\n")
+    wrong = next((number for number, line in enumerate(lines, 1) if not _is_entry(line)), None)
+    if wrong is not None or not (lines or cut.startswith(BEGINS) or BEGINS.startswith(cut)):
+        where = "" if wrong is None else f", or damaged in line {wrong}"
+        raise EdgeoptError(f"'{journal}' is no journal of an exploration{where}; name another file with -o")
+    if cut:
+        os.truncate(journal, sum(len(line) + 1 for line in lines))
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "op_code" in found
 
 
 def _imported() -> Any:

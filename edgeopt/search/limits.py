@@ -66,8 +66,15 @@ def amount(name: Objective, value: float) -> str:
     factor, unit, _ = UNITS[name]
     if name in ("size", "memory"):
         return f"{factor * ceil(value):.12g} {unit}"
-    step = 10.0 ** (floor(log10(factor * value)) - 3) if value > 0 else 1.0
-    return f"{ceil(factor * value / step - 1e-6) * step:.4g} {unit}"
+    return f"{_rounded_up(factor * value)} {unit}"
+
+
+def _rounded_up(value: float) -> str:
+    """Four digits without an exponent, none of them beyond the ninth after the point: as the options read a number."""
+    if value <= 0:
+        return "0"
+    step = 10.0 ** max(floor(log10(value)) - 3, -9)
+    return f"{max(1, ceil(value / step - 1e-6)) * step:.9f}".rstrip("0").rstrip(".")
 
 
 def shown(figures: Figures) -> str:

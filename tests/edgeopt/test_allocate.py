@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import inf
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeopt.compiler import _facts
 from edgeopt.errors import EdgeoptError
+from edgeopt.options import Options
 from edgeopt.runtime.budget import MemoryBudget, TooLarge
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.search.allocate import Option, Problem, cheapest, cost, mildest, nearest
@@ -154,3 +157,17 @@ def test_bounds_of_sums_are_drawn_in_by_what_these_do_not_hold() -> None:
 def test_figures_can_be_asked_for() -> None:
     assert amount("size", 12345.0) == "12.345 kB stored" and amount("memory", 100.2) == "0.101 kB of RAM"
     assert amount("latency", 1.23401e-3) == "1.235 ms" and amount("latency", 2e-3) == "2 ms" and amount("energy", 0.0) == "0 mJ"
+
+
+@pytest.mark.parametrize("value", [3.2e-8, 1.2345e-10, 1e-15, 9.9996e-5, 0.5, 12.3456, 99.9996, 123456.7])
+def test_figures_of_any_magnitude_can_be_asked_for(value: float) -> None:
+    assert value * (1 - 1e-6) <= parse_energy(amount("energy", value)) <= 1.001 * value + 1e-12
+    assert value * (1 - 1e-6) <= parse_time(amount("latency", value)) <= 1.001 * value + 1e-12
+
+
+def test_of_two_bounds_of_bytes_the_smaller_one_counts() -> None:
+    board, small = target("cortex-m4"), Options(max_size=300_000, max_flash=20_000)
+    assert small.limits(_facts("cortex-m4", small, 3)) == Limits(size=20_000)
+    assert Options(max_size=300_000).limits(replace(board, flash=20_000)) == Limits(size=20_000)
+    assert _facts(replace(board, flash=20_000), Options(max_size=300_000), 3).flash == 20_000
+    assert _facts("cortex-m4", Options(max_size=5000), 1).flash == 5000  # which the linker holds, on any level

@@ -82,7 +82,7 @@ def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
 
 def test_a_bound_of_energy_holds_where_nothing_is_searched() -> None:
     with pytest.raises(
-        Infeasible, match="max_energy 1e-09 mJ cannot be kept: the nearest network found takes .* mJ; raise"
+        Infeasible, match="max_energy 0.000000001 mJ cannot be kept: the nearest network found takes .* mJ; raise"
     ) as refused:
         edgeopt.compile(relu(), 3, options=edgeopt.Options(max_energy=1e-12))
     energy = refused.value.nearest["energy"]

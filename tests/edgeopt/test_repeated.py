@@ -55,6 +55,12 @@ def test_what_differs_is_compiled(tmp_path: Path) -> None:
     assert BEFORE not in said(model(path, "another"), *out)
 
 
+def test_a_search_that_may_have_been_cut_short_goes_on(tmp_path: Path) -> None:
+    path, short = model(tmp_path / "a.onnx"), ("-O3", "--prefer", "size", "--search-time", "1s", "-o", tmp_path / "out")
+    said(path, *short)
+    assert BEFORE not in said(path, *short)
+
+
 def test_what_is_damaged_is_compiled(tmp_path: Path, folder: Path) -> None:
     path, out = model(tmp_path / "a.onnx"), tmp_path / "out"
     said(path, "-o", out)

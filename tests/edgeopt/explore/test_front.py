@@ -100,6 +100,19 @@ def test_the_recipe_of_a_point_gives_each_layer_its_forms(tmp_path: Path) -> Non
     assert made.forms("prune", "gemm") == () and made.forms("quantize", "other") == ()
 
 
+@pytest.mark.parametrize("layer", ['a"\\\\ü<script>', "tab\tline\n*[x]?", "\U000e0001tag", "x" * 3000])
+def test_layers_of_any_name_are_found_again(tmp_path: Path, layer: str) -> None:
+    path = tmp_path / "point.toml"
+    path.write_text(recipe_text(replace(POINTS[0], forms={layer: {"quantize": "w8a8"}}), "about"))
+    assert read_recipe(path).forms("quantize", layer) == ("w8a8",)
+
+
+def test_the_page_does_not_take_the_place_of_the_front(tmp_path: Path) -> None:
+    one = ("explore", "examples/digits.onnx", "--data", "examples/digits.eval.npz", "-o", str(tmp_path / "front.html"))
+    made = edgeopt(*one)
+    assert made.exit_code == 2 and "is where the page goes" in made.stderr
+
+
 def test_the_command_chooses_and_writes(tmp_path: Path) -> None:
     path, recipe = tmp_path / "front.json", tmp_path / "point.toml"
     path.write_text(Front("m.onnx", "host", 12, POINTS[2], POINTS).text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,39 @@ def test_trials_that_ran_when_it_ended_run_again(tmp_path: Path) -> None:
     value = lost.suggest_float("error", -5.0, 0.0)
     again, _ = run(tmp_path / "a", 2)
     assert again.asked[0]["error"] == value
+
+
+def test_a_journal_goes_on_whose_last_line_was_cut(tmp_path: Path) -> None:
+    run(tmp_path / "a", 4)
+    journal = tmp_path / "a"
+    journal.write_bytes(journal.read_bytes()[:-9])
+    again, _ = run(journal, 6)
+    assert len(again.asked) in (2, 3)
+    assert len(Study(journal, SUBJECT, 0).points()) == 6
+
+
+@pytest.mark.parametrize("content", [b"text", b"text\n", b"[1]\n", b'{"a": 1}\n', b"\xff\x00\n"])
+def test_what_is_no_journal_is_refused_and_stays(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("optuna")
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(EdgeoptError, match="is no journal of an exploration"):
+        Study(tmp_path / "a", SUBJECT, 0)
+    assert (tmp_path / "a").read_bytes() == content
+
+
+def test_the_lock_of_a_journal_leads_to_it_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optuna looks at a lock that was left behind through its link; of one that leads nowhere it waits for the end for ever."""
+    links, made = list[str](), os.symlink
+
+    def linked(source: str, link: str) -> None:
+        links.append(source)
+        made(source, link)
+
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "symlink", linked)
+    run(Path("sub/a"), 1)
+    assert set(links) == {str(tmp_path.resolve() / "sub/a")}
 
 
 def test_a_journal_of_another_subject_is_refused(tmp_path: Path) -> None:
