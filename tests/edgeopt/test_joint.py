@@ -17,6 +17,7 @@ from edgeopt.evaluate.intervals import drop_bound, unlikely_after
 from edgeopt.forms.form import Forms
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.search import decide_jointly, trials
+from edgeopt.search import joint as joint_module
 from edgeopt.search.decide_jointly import ENOUGH, apart
 from edgeopt.search.joint import joint
 from edgeopt.search.limits import Infeasible, Limits, amount
@@ -78,6 +79,16 @@ def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
         compiled(max_size=100)
     assert amount("size", bytes_ := refused.value.nearest["size"]) in str(refused.value)
     assert compiled(max_size=int(bytes_)).manifest["limits"]["figures"]["size"] <= bytes_  # code and weights, as compiled
+
+
+def test_the_nearest_point_is_there_where_another_search_does_not_find_it(cached: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Infeasible) as refused:
+        compiled(max_size=100)
+    monkeypatch.setattr(joint_module, "_largest", lambda *given: None)
+    bound = int(refused.value.nearest["size"])
+    assert compiled(max_size=bound).manifest["limits"]["figures"]["size"] <= bound
+    with pytest.raises(Infeasible):
+        compiled(max_size=int(0.9 * bound))
 
 
 def test_a_bound_of_energy_holds_where_nothing_is_searched() -> None:
