@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ LIMIT = 8 << 30
 
 @dataclass
 class Checkpoint:
-    """``arrays`` of the state at ``step`` of a training whose ``identity`` says what is trained, how, and on what."""
+    """``arrays`` of the state by name, at ``step`` of a training whose ``identity`` says what is trained, how, and on what."""
 
     identity: str
     step: int
-    arrays: list[Array] = field(default_factory=list)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,11 @@ def identity(parts: Sequence[Any]) -> str:
 
 def write(path: Path, made: Checkpoint) -> None:
     """Replace the checkpoint at ``path``. Raises EdgeoptError when it cannot be written."""
-    arrays = {f"a{i}": array for i, array in enumerate(made.arrays)}
+    arrays = {f"a{i}": array for i, array in enumerate(made.arrays.values())}
+    about = {"identity": np.array(made.identity), "step": np.array(made.step), "names": np.array(list(made.arrays), str)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as stream:
-        np.savez(stream, identity=np.array(made.identity), step=np.array(made.step), **arrays)  # type: ignore[arg-type]
+        np.savez(stream, **about, **arrays)  # type: ignore[arg-type]
 
 
 def read(path: Path, wanted: str) -> Checkpoint | None:
@@ -62,7 +63,7 @@ def read(path: Path, wanted: str) -> Checkpoint | None:
         return None
     try:
         with np.load(io.BytesIO(bytes(read_regular(path, LIMIT))), allow_pickle=False) as found:
-            arrays = [found[f"a{i}"] for i in range(len(found.files) - 2)]
+            arrays = {str(name): found[f"a{i}"] for i, name in enumerate(found["names"])}
             made = Checkpoint(str(found["identity"]), int(found["step"]), arrays)
     except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         reason = error if isinstance(error, OSError) else "it is cut short or damaged"
@@ -70,3 +71,11 @@ def read(path: Path, wanted: str) -> Checkpoint | None:
     if made.identity != wanted:
         raise EdgeoptError(f"checkpoint '{path}' is of another model, data or recipe; remove it to start anew")
     return made
+
+
+def require_like(path: Path, found: Checkpoint, wanted: Mapping[str, Array]) -> None:
+    """Raise EdgeoptError unless the checkpoint at ``path`` holds arrays of the names and shapes of those that are ``wanted``."""
+    there, here = ({name: array.shape for name, array in arrays.items()} for arrays in (found.arrays, wanted))
+    odd = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
+    if odd:
+        raise EdgeoptError(f"checkpoint '{path}' does not fit this training, as in {odd[0]}; remove it to start anew")

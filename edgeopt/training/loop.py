@@ -82,8 +82,8 @@ class Loop:
         self._paces = {key: pace(key, array) for key, array in state.trained.items()}
         self._stepped = jax.jit(self._step)
         self._teacher = as_it_is(task.original, task.wanted)
-        self._watch = Watch(task.patience, phase.settled, self.state)
         self._held_out = HeldOut(self._loss, self._teacher, task.batches, layers.graph)
+        self._watch = Watch(task.patience, phase.settled, self.state, len(self._held_out.parts))
 
     @property
     def over(self) -> bool:
@@ -189,16 +189,15 @@ class Loop:
         parts = list(feeds(self._task.batches.training, self._layers.graph, STATISTIC_PARTS))
         return parts[:-1] if len(parts) > 1 and len(parts) < STATISTIC_PARTS else parts
 
-    def saved(self) -> list[Array]:
-        """All that has changed since the start."""
-        return [np.asarray(leaf) for leaf in jax.tree.leaves(self._changing())]
+    def saved(self) -> dict[str, Array]:
+        """All that has changed since the start, by what it is and of which layer or value."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self._changing())
+        return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
-    def restore(self, arrays: Sequence[Array], done: int) -> None:
+    def restore(self, arrays: Mapping[str, Array], done: int) -> None:
         """Go on behind step ``done`` with what was ``saved`` there."""
         structure = jax.tree.structure(self._changing())
-        if structure.num_leaves != len(arrays):
-            raise EdgeoptError("the checkpoint holds another number of arrays than this training has; remove it to start anew")
-        *changed, watched = jax.tree.unflatten(structure, list(arrays))
+        *changed, watched = jax.tree.unflatten(structure, [arrays[name] for name in self.saved()])
         trained, bound, self._adam = jax.tree.map(jnp.asarray, tuple(changed))
         self.state, self.done = State(trained, bound), done
         self._watch.restore(watched)

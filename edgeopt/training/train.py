@@ -53,6 +53,7 @@ def train(
             loop.steps = counts(phases, steps)[index]
         place = None if store is None else store.folder / f"phase-{index}.npz"
         if store is not None and place is not None and (saved := checkpoint.read(place, store.identity)) is not None:
+            checkpoint.require_like(place, saved, loop.saved())
             loop.restore(saved.arrays, saved.step)
         _run(loop, first, steps, store, place, listener)
         loop.finish()

@@ -22,12 +22,12 @@ FEWEST = 4  # parts, of fewer of which nothing is known but their mean
 class Watch:
     """Looks at states from the share ``settled`` of a phase on; ``patience`` checks in a row that are worse end it, 0 never do.
 
-    Until the first check the state that is kept is the one at hand.
+    Until the first check the state that is kept is the one at hand. Held-out samples come in so many ``parts``.
     """
 
-    def __init__(self, patience: int, settled: float, state: State) -> None:
+    def __init__(self, patience: int, settled: float, state: State, parts: int = 1) -> None:
         self._patience, self._settled = patience, settled
-        self._kept, self._least, self._since = state, np.full(1, np.inf), 0
+        self._kept, self._least, self._since = state, np.full(max(1, parts), np.inf), 0
 
     def due(self, done: int, steps: int) -> bool:
         """Whether to look after ``done`` of ``steps`` steps: some times in a phase, and at its end."""

@@ -19,6 +19,7 @@ from tests.edgeopt.training.stripes import network, samples
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
 
+from edgeopt.training.checkpoint import Checkpoint, read, require_like, write
 from edgeopt.training.train import Progress
 
 TRAIN, TEST = samples(600), samples(200, seed=1)
@@ -207,12 +208,34 @@ def test_the_first_step_behind_a_checkpoint_tells_its_loss(tmp_path: Path, monke
     assert told[5].step > 1 and all(progress.loss > 0 for progress in told)
 
 
+def renamed(path: Path) -> None:
+    """The checkpoint holds an array of a layer that there is not, as where values come in another order in another process."""
+    with np.load(path) as found:
+        arrays = dict(found)
+    arrays["names"][0] = arrays["names"][0].replace("conv", "conw")
+    np.savez(path, **arrays)
+
+
+def test_a_checkpoint_of_other_arrays_does_not_fit(tmp_path: Path) -> None:
+    arrays: dict[str, Array] = {"weight of a": np.ones((2, 3)), "step of b": np.zeros(4)}
+    write(tmp_path / "c.npz", Checkpoint("this", 3, arrays))
+    found = read(tmp_path / "c.npz", "this")
+    assert found is not None and found.step == 3 and np.array_equal(found.arrays["weight of a"], np.ones((2, 3)))
+    require_like(tmp_path / "c.npz", found, dict(reversed(arrays.items())))
+    for change in ({"weight of a": np.ones((3, 2))}, {"step of c": np.zeros(4)}):
+        with pytest.raises(EdgeoptError, match="does not fit this training, as in .* of .; remove it"):
+            require_like(tmp_path / "c.npz", found, arrays | change)
+
+
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     text = 'epochs = 1\nbatch = 64\n[[phase]]\nkind = "finetune"\n'
     path = recipe(tmp_path, text)
     edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
     with pytest.raises(EdgeoptError, match="of another model, data or recipe"):
         edgeopt.tune(network(1), TRAIN, path, level=1, checkpoints=tmp_path / "c")
+    renamed(tmp_path / "c" / "phase-0.npz")
+    with pytest.raises(EdgeoptError, match="does not fit this training, as in .*conv0.*; remove it to start anew"):
+        edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
     (tmp_path / "c" / "phase-0.npz").write_bytes(b"PK broken")
     with pytest.raises(EdgeoptError, match="cannot be read"):
         edgeopt.tune(network(), TRAIN, path, level=1, checkpoints=tmp_path / "c")
