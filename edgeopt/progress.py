@@ -74,7 +74,7 @@ def news(text: str) -> None:
     """Something of the stage that goes on: nothing is further by it, but whoever waits sees that the work goes on."""
     work = _LISTENED.get()
     if work is not None:
-        work.listener(f"{work.stage}: {text}", work.told)
+        work.listener(f"{work.stage}: {text}" if work.stage else text, work.told)
 
 
 def each(items: Sequence[Item]) -> Iterator[Item]:

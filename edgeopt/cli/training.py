@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeopt.cli.console import Count, counting, note
+from edgeopt.progress import STAGES, listening
 
 if TYPE_CHECKING:
     from edgeopt.training.train import Listener, Progress
@@ -18,8 +19,8 @@ SECONDS = 10.0  # between two lines
 
 @contextmanager
 def shown() -> Iterator[Listener]:
-    """A listener that shows the phase, the loss and the time left on stderr."""
-    with counting() as count:
+    """A listener that shows the phase, the loss and the time left on stderr, where news are told, too."""
+    with counting() as count, listening(_news):
         yield _lines() if count is None else _bar(count)
 
 
@@ -36,6 +37,12 @@ def told_how_to_go_on(checkpoints: Path | None) -> Iterator[None]:
         else:
             note(f"stopped before the first checkpoint in {checkpoints}, which is written some seconds into the training")
         raise
+
+
+def _news(text: str, share: float) -> None:
+    """What is said between the steps, as that a training goes on from a checkpoint; stages of a compilation are none."""
+    if text and text not in STAGES:
+        note(text)
 
 
 def _bar(count: Count) -> Listener:

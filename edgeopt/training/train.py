@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeopt.progress import news
 from edgeopt.training import checkpoint
 from edgeopt.training.checkpoint import Checkpoint, Store
 from edgeopt.training.layers import Layers
@@ -51,14 +52,20 @@ def train(
         if index == 0 and minutes is not None:
             steps = paced(loop, steps, minutes, store)
             loop.steps = counts(phases, steps)[index]
-        place = None if store is None else store.folder / f"phase-{index}.npz"
+        place = None if store is None else _place(store, index)
         if store is not None and place is not None and (saved := checkpoint.read(place, store.identity)) is not None:
             checkpoint.require_like(place, saved, loop.saved())
             loop.restore(saved.arrays, saved.step)
+            if not _place(store, index + 1).exists():
+                news(f"goes on from step {first + saved.step} of {steps}")
         _run(loop, first, steps, store, place, listener)
         loop.finish()
         first += loop.steps
     return steps
+
+
+def _place(store: Store, index: int) -> Path:
+    return store.folder / f"phase-{index}.npz"
 
 
 def counts(phases: Sequence[Phase], steps: int) -> list[int]:

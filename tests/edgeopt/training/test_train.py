@@ -14,6 +14,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array
+from edgeopt.progress import listening
 from edgeopt.runtime.model import CompiledModel
 from tests.edgeopt.training.stripes import network, samples
 
@@ -194,7 +195,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_numbers(tmp_path: Path, mo
 
 
 def test_the_first_step_behind_a_checkpoint_tells_its_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Progress] = []
+    told, said = list[Progress](), list[str]()
 
     def listen(progress: Progress) -> None:
         told.append(progress)
@@ -203,9 +204,11 @@ def test_the_first_step_behind_a_checkpoint_tells_its_loss(tmp_path: Path, monke
 
     for seconds in (0.0, 60.0):
         monkeypatch.setattr("edgeopt.training.session.SAVE_SECONDS", seconds)
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), listening(lambda text, share: said.append(text)):
             edgeopt.tune(network(), TRAIN, recipe(tmp_path, FINETUNE), level=1, checkpoints=tmp_path / "c", listener=listen)
     assert told[5].step > 1 and all(progress.loss > 0 for progress in told)
+    gone_on = [text for text in said if "goes on" in text]
+    assert gone_on == [f"goes on from step {told[5].step - 1} of {told[5].steps}"]
 
 
 def renamed(path: Path) -> None:
