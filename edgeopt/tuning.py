@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,4 +117,5 @@ def _about(recipe: TrainingRecipe, done: Trained, seed: int) -> dict[str, Any]:
     """How the network was trained, for whoever wants the same one again."""
     batches = done.batches
     counts = {"trained_on": len(batches.training), "held_out": len(batches.held_out)}
-    return {"recipe": recipe.name, "seed": seed, "steps": done.steps, "batch": batches.batch, **counts}
+    phases = {"steps": sum(phase.steps for phase in done.phases), "phases": [asdict(phase) for phase in done.phases]}
+    return {"recipe": recipe.name, "seed": seed, **phases, "batch": batches.batch, **counts}

@@ -13,7 +13,7 @@ from edgeopt.search.samples import Data
 from edgeopt.target import Target
 from edgeopt.training.batches import Batches
 from edgeopt.training.recipe import TrainingRecipe
-from edgeopt.training.train import Listener
+from edgeopt.training.train import Ended, Listener
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The exact ``graph`` that was trained from, what was ``found`` for its layers in so many ``steps``, and on which samples.
+    """The exact ``graph`` that was trained from, what was ``found`` for its layers in which ``phases``, and on which samples.
 
     ``original`` is the network that was followed, ``evaluation`` what is only measured on, if that was given.
     """
@@ -44,4 +44,4 @@ class Trained:
     original: Graph
     batches: Batches
     evaluation: DataSet | None
-    steps: int
+    phases: tuple[Ended, ...]

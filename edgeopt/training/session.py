@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from edgeopt.training.planned import ANY_OPSET, Planner, keys_of
 from edgeopt.training.recipe import TrainingRecipe
 from edgeopt.training.seen_before import seen_before
 from edgeopt.training.selection import fits
-from edgeopt.training.train import train
+from edgeopt.training.train import Ended, train
 
 FEW = 1000  # samples to train on, below which that is said
 CALIBRATION = 128  # samples, on which grids start and structures are fitted; training makes up for the rest
@@ -59,24 +60,26 @@ def trained(graph: Graph, asked: Asked) -> Trained:
     evidence = Evidence(graph, calibration, statistics, asked.target.signed_bytes)
     layers = layers_of(graph)
     planner = layers.planner = Planner(recipe, evidence) if recipe.forms else None
-    steps = _trained(layers, original, batches, asked)
+    phases = _trained(layers, original, batches, asked)
     found = outcome.solved(layers, planner)
     _note_known(graph, evaluation, samples)
     _note_few(graph, batches, evaluation is None)
     measured, level = evaluation or batches.held_out, asked.context.level
     decision = outcome.decided(layers, original, found, measured, asked.target, level, recipe.name)
-    return Trained(graph, decision, original, batches, evaluation, steps)
+    return Trained(graph, decision, original, batches, evaluation, phases)
 
 
-def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) -> int:
+def _trained(layers: Layers, original: Graph, batches: Batches, asked: Asked) -> tuple[Ended, ...]:
     """Train the layers; in how many steps."""
     if not asked.recipe.phases:
-        return 0
+        return ()
     _require_layers(asked.recipe, layers)
     steps = max(1, asked.recipe.steps, round(min(asked.recipe.epochs * batches.steps_an_epoch, MOST_STEPS)))
     task, store = _task(layers.graph, original, batches, asked.recipe), _store(asked, layers, original, batches)
     with freed_memory_kept():
-        return train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)
+        ended = train(asked.recipe.phases, layers, task, steps, store, asked.listener, asked.minutes)
+    _note_ended(layers.graph, ended, asked.recipe.patience)
+    return ended
 
 
 def _require_layers(recipe: TrainingRecipe, layers: Layers) -> None:
@@ -90,6 +93,14 @@ def _require_layers(recipe: TrainingRecipe, layers: Layers) -> None:
         if isinstance(phase, Prune) and not any(fits(node, PATTERNS[phase.pattern]) for node in layers.nodes):
             text = f"graph '{layers.graph.name}' has no layer large enough for the pattern '{phase.pattern}'"
             raise EdgeoptError(f"{text} of recipe '{recipe.name}'; prune its weights one by one")
+
+
+def _note_ended(graph: Graph, ended: Sequence[Ended], patience: int) -> None:
+    """Say so where a phase had no use for all of its steps."""
+    for one in ended:
+        if one.done < one.steps:
+            seen = f"{patience} looks at held-out samples in a row saw nothing better (patience in a recipe)"
+            add_note(graph, f"phase '{one.phase}' ended at step {one.done} of {one.steps}: {seen}")
 
 
 def _note_known(graph: Graph, evaluation: DataSet | None, samples: DataSet) -> None:

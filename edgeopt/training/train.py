@@ -32,6 +32,15 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A phase of this kind that was trained for ``done`` of its ``steps``."""
+
+    phase: str
+    steps: int
+    done: int
+
+
 def train(
     phases: Sequence[Phase],
     layers: Layers,
@@ -40,13 +49,13 @@ def train(
     store: Store | None = None,
     listener: Listener | None = None,
     minutes: float | None = None,
-) -> int:
-    """Train ``layers`` in ``phases`` that share ``steps``, each from where the last one ended; how many steps that were.
+) -> tuple[Ended, ...]:
+    """Train ``layers`` in ``phases`` that share ``steps``, each from where the last one ended; how many steps each of them took.
 
-    They are fewer where so many do not fit into ``minutes``. Each phase has a checkpoint of its own, from which it goes on, or is
-    finished again: a run that was killed gives the same numbers as one that was not.
+    There are fewer where so many do not fit into ``minutes``. Each phase has a checkpoint of its own, from which it goes on, or
+    is finished again: a run that was killed gives the same numbers as one that was not.
     """
-    first = 0
+    first, ended = 0, list[Ended]()
     for index, phase in enumerate(phases):
         loop = Loop(phase, layers, task, counts(phases, steps)[index])
         if index == 0 and minutes is not None:
@@ -61,7 +70,8 @@ def train(
         _run(loop, first, steps, store, place, listener)
         loop.finish()
         first += loop.steps
-    return steps
+        ended.append(Ended(loop.kind, loop.steps, loop.done))
+    return tuple(ended)
 
 
 def _place(store: Store, index: int) -> Path:

@@ -32,7 +32,7 @@ def test_a_network_is_trained_and_written(files: Path) -> None:
     assert "quantize: step 8 of 8, loss" in result.stderr and "s left" in result.stderr
     manifest = json.loads((files / "made" / "manifest.json").read_text())
     expected = {"recipe": "qat-w8a8", "seed": 0, "steps": 8, "batch": 32, "trained_on": 270, "held_out": 30}
-    assert manifest["training"] == expected
+    assert manifest["training"] == {**expected, "phases": [{"phase": "quantize", "steps": 8, "done": 8}]}
     assert "270 samples are few to train on" in result.stderr
     told = edgeopt("why", files / "made")
     assert told.exit_code == 0 and "--max-drop" not in told.stdout and "the budget" not in told.stdout

@@ -69,6 +69,10 @@ def test_a_training_that_only_harms_leaves_the_network_as_it_is(tmp_path: Path) 
     before = edgeopt.compile(network(), 1)
     assert all(np.array_equal(a, b) for a, b in zip(weights(made), weights(before), strict=True))
     assert seen[-1].step < seen[-1].steps / 2
+    (phase,) = made.manifest["training"]["phases"]
+    assert phase == {"phase": "finetune", "steps": seen[-1].steps, "done": seen[-1].step}
+    told = f"'finetune' ended at step {phase['done']} of {phase['steps']}: 2 looks at held-out samples in a row"
+    assert any(told in line for line in made.manifest["notes"])
 
 
 def test_minutes_bound_the_steps_and_checkpoints_remember_how_many(tmp_path: Path) -> None:
