@@ -152,13 +152,13 @@ class Trials:
         return metrics.agreement(actual, self.reference)
 
 
-def compiled_outputs(graph: Graph, data: DataSet, target: Target, level: int) -> Array:
-    """The judged output of ``graph`` on all calls of ``data``, one behind the other, by the kernels of ``level``.
+def compiled_outputs(graph: Graph, data: DataSet, target: Target, level: int, output: str = "") -> Array:
+    """The judged output of ``graph``, or the one called ``output``, on all calls of ``data``, by the kernels of ``level``.
 
     The code is that for ``target`` where it runs here, else that for this machine: integer results are the same bits on every
     target, so what is measured here holds on the board.
     """
-    model, name = assemble(graph, target if target.runs_here else host(), level), judged(graph, data)
+    model, name = assemble(graph, target if target.runs_here else host(), level), output or judged(graph, data)
     data = fitted(data, graph)
     parts = [data] if _by_batches(graph) else [data.take(slice(i, i + 1)) for i in range(len(data))]
     with warnings.catch_warnings():

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from edgeopt.evaluate import metrics
+from edgeopt.evaluate.data import DataSet
 from edgeopt.forms.form import Form
+from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.search.exits import Stage, leave_early
 from edgeopt.search.result import Decision
@@ -13,6 +17,7 @@ from edgeopt.search.trials import compiled_outputs
 from edgeopt.training.asked import Asked, Trained
 
 HEADS = 20000  # samples that heads are fitted to
+HELD_OUT = "these figures with exits are of samples that were held out of the training file"
 
 
 def with_exits(graph: Graph, made: Trained, asked: Asked) -> tuple[Graph, Decision]:
@@ -28,11 +33,29 @@ def with_exits(graph: Graph, made: Trained, asked: Asked) -> tuple[Graph, Decisi
     heads = made.batches.training.subset(HEADS, asked.seed)
     graph, found = leave_early(graph, replace(made.found, reference=reference), heads, made.batches.held_out, stage)
     assert found is not None
-    if made.evaluation is None or found.leaving is None:
+    if found.leaving is None:
         return graph, found
-    data = made.evaluation
-    before, after = (compiled_outputs(g, data, asked.target, level) for g in (made.original, graph))
+    if made.evaluation is None:
+        add_note(graph, f"{HELD_OUT}; --data F.npz tells of others")
+        return graph, found
+    return graph, _measured(graph, found, made.original, made.evaluation, asked)
+
+
+def _measured(graph: Graph, found: Decision, original: Graph, data: DataSet, asked: Asked) -> Decision:
+    """``found`` with the figures on ``data``, which are noted beside those that chose the threshold."""
+    level = asked.context.level
+    before, after = (compiled_outputs(g, data, asked.target, level) for g in (original, graph))
     agreement = metrics.agreement(after, before)
     right = 100.0 if data.labels is None else metrics.accuracy(before, data.labels)
     kept = agreement if data.labels is None else metrics.accuracy(after, data.labels)
-    return graph, replace(found, before=right, after=kept, agreement=agreement, samples=data.samples)
+    left = 100 * _share_that_leaves(graph, found, data, asked)
+    shown = f"{found.metric} {right:.2f} % -> {kept:.2f} % on the {data.samples} samples of --data"
+    add_note(graph, f"{HELD_OUT}; {shown}, of which {left:.1f} % leave early")
+    return replace(found, before=right, after=kept, agreement=agreement, samples=data.samples)
+
+
+def _share_that_leaves(graph: Graph, found: Decision, data: DataSet, asked: Asked) -> float:
+    """Of ``data``, at any exit: the second output of the graph is the number of the exit, or a larger one at the end."""
+    assert found.leaving is not None
+    where = compiled_outputs(graph, data, asked.target, asked.context.level, graph.outputs[1].name)
+    return float(np.mean(np.ravel(where) < len(found.leaving.record["exits"])))

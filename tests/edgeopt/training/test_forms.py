@@ -85,6 +85,9 @@ def test_exits_are_trained_with_the_network(learned: ModelProto, tmp_path: Path)
     where = [int(made.run({"x": x[None]})[name].ravel()[0]) for x in TEST.arrays["x"]]
     assert np.mean(np.array(where) == 0) > 0.3
     assert made.manifest["quantization"]["after"] == pytest.approx(accuracy(made), abs=1e-9)
+    leave = 100 * np.mean(np.array(where) < len(made.manifest["exits"]["exits"]))
+    told = f"-> {accuracy(made):.2f} % on the 200 samples of --data, of which {leave:.1f} % leave early"
+    assert any("held out of the training file" in line and told in line for line in made.manifest["notes"])
 
 
 def test_a_search_trains_where_its_form_loses_too_much(learned: ModelProto) -> None:
