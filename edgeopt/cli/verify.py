@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +13,11 @@ from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
 from edgeopt.examine.tolerance import TOLERANCE
 
+if TYPE_CHECKING:
+    from edgeopt.examine.verification import Verification
+
 TOLERATED = f"Largest error, as a share of the range.  [default: {TOLERANCE:g}; of approximate layers the budget counts]"
-MAX_DROP = "Percentage points that approximate layers may lose.  [default: what the model was compiled for]"
+MAX_DROP = "Percentage points that approximate layers may lose.  [default: what the model was compiled for, or 1]"
 ENGINE = "What runs the original.  [default: onnxruntime where installed, else the slow onnx.reference]"
 ROUNDED = (
     "in quantised layers another engine may round a value between two codes to the other one: the tolerance is twice the most "
@@ -57,10 +61,11 @@ def verify(
     from edgeopt.examine.verification import verify as examine
     from edgeopt.runtime.artifact import load
 
+    model = load(directory, key)
     with working(f"comparing with {original.name}"):
         found = examine(
             original,
-            load(directory, key),
+            model,
             data=source,
             samples=samples,
             seed=seed,
@@ -73,8 +78,8 @@ def verify(
     cells = [(r.output, f"{r.error:.2e}", "-" if r.decisions is None else f"{100 * r.decisions:.2f} %") for r in found.outputs]
     print_table(("output", "error / range", "same decision"), cells, numbers=(1, 2))
     if found.drop is not None:
-        when = "as measured" if source else "when compiled"
-        note(f"{found.drop:.2f} percentage points lost of {found.max_drop:g} allowed, {when}")
+        known = (model.manifest.get("quantization") or {}).get("max_drop") if max_drop is None else max_drop
+        note(_lost(found, known is not None, "as measured" if source else "when compiled"))
     held = "" if found.tolerance is None else f"tolerance {found.tolerance:g}, "
     against = "the model" if found.against == "original" else "the approximate model inside"
     note(f"{'agrees' if found.passed else 'DIFFERS'}: {held}{against} by {found.engine}")
@@ -82,3 +87,11 @@ def verify(
         note(ROUNDED)
     if not found.passed:
         raise click.exceptions.Exit(1)
+
+
+def _lost(found: Verification, budgeted: bool, when: str) -> str:
+    """What is lost of a budget, or of what stands for one, as where a network was trained."""
+    if budgeted:
+        return f"{found.drop:.2f} percentage points lost of {found.max_drop:g} allowed, {when}"
+    allowed = f"for which there was no budget; {found.max_drop:g} may be, or --max-drop"
+    return f"{found.drop:.2f} percentage points lost {when}, {allowed}"

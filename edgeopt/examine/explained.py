@@ -14,6 +14,8 @@ from edgeopt.runtime.artifact import load
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import UNITS, amount
 
+FURTHER = "--forms prune,quantize would let it change further"
+CHEAPER = "a recipe with a structure (prune_channels, low_rank, separate_depthwise) has fewer products in it"
 
 @dataclass(frozen=True)
 class LayerStory:
@@ -51,7 +53,7 @@ def explain(directory: str | Path) -> Story:
     layers = [] if record is None else record["layers"]
     rows = [_story(layer, sizes.get(layer["layer"]), stored, manifest["passes"]) for layer in layers]
     ordered = tuple(sorted(rows, key=lambda row: -row.seconds))
-    return Story(manifest["passes"], ordered, tuple(_suggestions(ordered, record, manifest.get("limits"))))
+    return Story(manifest["passes"], ordered, tuple(_suggestions(ordered, manifest)))
 
 
 def _story(
@@ -78,12 +80,24 @@ def passes_of(form: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for technique in mine for name in technique.passes))
 
 
-def _suggestions(rows: Sequence[LayerStory], record: Mapping[str, Any] | None, limits: Mapping[str, Any] | None) -> list[str]:
+def _suggestions(rows: Sequence[LayerStory], manifest: Mapping[str, Any]) -> list[str]:
     """What to change for accuracy, for time, for bytes."""
+    record = manifest.get("quantization")
     if record is None:
         return ["nothing was approximated: -O3 with --data does that within --max-drop"]
-    made = [line for line in (_accuracy(rows), _time(rows, record), _bytes(rows)) if line]
-    return [*made, *_room(record, limits)]
+    if "training" in manifest:
+        return [line for line in (_learned(record, manifest["training"]), _time(rows, record, CHEAPER), _bytes(rows)) if line]
+    more = f"a larger --max-drop or {FURTHER}" if record["max_drop"] else FURTHER
+    made = [line for line in (_accuracy(rows), _time(rows, record, more), _bytes(rows)) if line]
+    return [*made, *_room(record, manifest.get("limits"))]
+
+
+def _learned(record: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """What gives back what a network lost that was trained in its forms."""
+    if record["before"] is None or record["before"] <= record["after"]:
+        return ""
+    took = f"{record['before'] - record['after']:.2f} points were lost in {training['steps']:,} steps"
+    return f"for accuracy: {took}; more of them (--epochs), more samples, or a recipe with gentler forms give some back"
 
 
 def _accuracy(rows: Sequence[LayerStory]) -> str:
@@ -98,15 +112,14 @@ def _accuracy(rows: Sequence[LayerStory]) -> str:
     return f"for accuracy: {where}; --keep-float {worst.layer} costs {cost}"
 
 
-def _time(rows: Sequence[LayerStory], record: Mapping[str, Any]) -> str:
+def _time(rows: Sequence[LayerStory], record: Mapping[str, Any], more: str) -> str:
     total = record["totals"]["result"]["seconds"]
     if not rows or not total:
         return ""
     slow = rows[0]
     share = f"'{slow.layer}' takes most, {100 * slow.seconds / total:.0f} % of {1e3 * total:.3g} ms"
     what = f"it stays in float: {slow.reason}" if slow.form == FLOAT and slow.reason else f"as {slow.form}"
-    more = "a larger --max-drop or " if record["max_drop"] else ""
-    return f"for time: {share}, {what}; {more}--forms prune,quantize would let it change further"
+    return f"for time: {share}, {what}; {more}"
 
 
 def _bytes(rows: Sequence[LayerStory]) -> str:

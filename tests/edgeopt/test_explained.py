@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 import edgeopt
@@ -37,6 +39,21 @@ def test_the_story_of_a_compiled_model(tmp_path: Path) -> None:
     assert told.exit_code == 0 and f"--keep-float {worst.layer}" in told.stdout
     tables = told.stdout.partition("for accuracy:")[0]
     assert max(map(len, tables.splitlines())) <= 80 and "stored" in tables
+
+
+def test_a_trained_model_is_told_of_recipes_and_of_no_budget(tmp_path: Path) -> None:
+    model, data = classifier()
+    onnx.save(model, tmp_path / "model.onnx")
+    np.savez(tmp_path / "eval.npz", labels=data.labels, **data.arrays)  # type: ignore[arg-type]
+    made = edgeopt.compile(model, data=data, max_drop=50.0, options=edgeopt.Options(quantize="w8a8"))
+    made.manifest["quantization"] |= {"before": 99.1, "after": 98.6, "max_drop": None}
+    made.manifest["training"] = {"recipe": "qat", "seed": 0, "steps": 420, "batch": 32, "trained_on": 540, "held_out": 60}
+    made.save(tmp_path / "trained")
+    text = "\n".join(explain(tmp_path / "trained").suggestions)
+    assert "0.50 points were lost in 420 steps" in text and "a recipe with a structure" in text
+    assert not any(option in text for option in ("--max-drop", "--keep-float", "--forms")), text
+    told = command("verify", tmp_path / "model.onnx", tmp_path / "trained", "--input", tmp_path / "eval.npz")
+    assert "for which there was no budget; 1 may be, or --max-drop" in told.stderr, told.stderr
 
 
 @pytest.mark.parametrize("lost, said", [(0.25, "0.25 of 1 points are used"), (-0.75, "none of 1 points, 0.75 gained")])

@@ -35,7 +35,8 @@ def test_a_network_is_trained_and_written(files: Path) -> None:
     assert manifest["training"] == {**expected, "phases": [{"phase": "quantize", "steps": 8, "done": 8}]}
     assert "270 samples are few to train on" in result.stderr
     told = edgeopt("why", files / "made")
-    assert told.exit_code == 0 and "--max-drop" not in told.stdout and "the budget" not in told.stdout
+    assert told.exit_code == 0 and "the budget" not in told.stdout and "a recipe with a structure" in told.stdout
+    assert not any(option in told.stdout for option in ("--max-drop", "--keep-float", "--forms")), told.stdout
     assert edgeopt("eval", files / "made", "--data", files / "train.npz").exit_code == 0
     verified = edgeopt("verify", files / "stripes.onnx", files / "made", "--max-drop", "100")
     assert verified.exit_code == 0 and "when compiled" in verified.stderr, verified.stderr
