@@ -15,6 +15,7 @@ from edgeopt.compiler import finished, source_bytes_of, source_digest_of, symbol
 from edgeopt.evaluate.data import DataSet
 from edgeopt.files import refuse_place
 from edgeopt.frontend import load
+from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.options import Options
 from edgeopt.rewrite import Context
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from edgeopt.training.train import Listener
 
 DEFAULT = "finetune"
+FEW, STEPS = 1000, 600  # samples below which a recipe should say how many steps there are at least; as many as shipped ones do
 
 
 @arguments.known_keywords()
@@ -57,11 +59,12 @@ def tune(
     """Train ``model`` on ``train`` as ``recipe`` says, and compile what comes out for ``target``.
 
     ``recipe`` names one that is shipped, or a TOML file. Labels in ``train`` are followed beside the outputs of the model;
-    without any, these alone are. A tenth of the samples is held out. ``data`` is for measuring alone. ``epochs`` and ``batch``
-    stand in for those of the recipe, which then has no least number of steps; ``minutes`` lets there be fewer epochs, as many as
-    fit at the pace of the first steps. In ``checkpoints`` a training that was stopped is gone on with, to the same numbers.
-    ``listener`` is told of steps. ``teacher`` is a network that is followed in place of the model itself, with the same inputs
-    and outputs, as where the model is a smaller student. ``backend`` makes the code of the result, as in ``edgeopt.Options``.
+    without any, these alone are. A tenth of the samples is held out. ``data`` is for measuring alone. ``epochs`` and
+    ``batch`` stand in for those of the recipe, which then has no least number of steps; ``minutes`` lets there be fewer
+    epochs, as many as fit at the pace of the first steps, and bounds the steps alone. In ``checkpoints`` a training that was
+    stopped is gone on with, to the same numbers. ``listener`` is told of steps. ``teacher`` is a network that is followed in
+    place of the model itself, with the same inputs and outputs, as where the model is a smaller student. ``backend`` makes
+    the code of the result, as in ``edgeopt.Options``.
     Raises EdgeoptError for data that does not fit, a graph that cannot be trained, and without the extra ``edgeopt[tune]``.
     """
     options = Options(backend=backend)
@@ -89,6 +92,8 @@ def tune(
     folder = None if checkpoints is None else Path(checkpoints)
     asked = Asked(wanted, train, data, facts, context, seed, folder, listener, followed, minutes)
     done = trained(graph, asked)
+    if epochs is None and batch is None:
+        _note_steps(wanted, done)
     graph, found = done.graph, done.found
     result = carried_out(graph, found, context)
     if wanted.exits:
@@ -111,6 +116,14 @@ def _check(epochs: object, batch: object, minutes: object, checkpoints: object) 
     arguments.instance("checkpoints", checkpoints, (Path, str, type(None)))
     if isinstance(checkpoints, (Path, str)):
         refuse_place(Path(checkpoints), folder=True)
+
+
+def _note_steps(recipe: TrainingRecipe, done: Trained) -> None:
+    """Say so where few samples make few steps, since the recipe has no least number of them."""
+    steps, samples = sum(phase.steps for phase in done.phases), len(done.batches.training)
+    if not recipe.steps and 0 < steps < STEPS and samples < FEW:
+        more = f"steps = {STEPS} in the recipe makes more of them, of smaller batches"
+        add_note(done.graph, f"{recipe.epochs:g} epochs of {samples} samples are {steps} steps; {more}")
 
 
 def _about(recipe: TrainingRecipe, done: Trained, seed: int) -> dict[str, Any]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 RECIPE = "How it is trained: the name of a recipe that is shipped, or a TOML file of one's own."
 TRAIN = "Samples to train on (npz): arrays named like the inputs, and labels when there are any."
 CHECKPOINTS = "Folder of checkpoints, from which a training that was stopped goes on."
-MINUTES = "So many epochs of the recipe as fit into this time at the pace of the first steps."
+MINUTES = "So many epochs of the recipe as fit into this time at the pace of the first steps. It bounds the steps alone: half a "
+MINUTES += "minute and more goes by before and after them."
 TEACHER = "A network to follow in place of MODEL itself, which is then a smaller student with the same inputs and outputs."
 
 

@@ -99,3 +99,5 @@ def test_few_samples_are_held_out_without_deciding(tmp_path: Path) -> None:
     text = 'epochs = 1\nbatch = 16\n[[phase]]\nkind = "finetune"\n'
     made = edgeopt.tune(network(), few, recipe(tmp_path, text), level=1)
     assert made.manifest["training"]["held_out"] == 6
+    told = "1 epochs of 54 samples are 3 steps; steps = 600 in the recipe makes more of them, of smaller batches"
+    assert told in made.manifest["notes"]
