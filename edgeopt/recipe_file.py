@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from edgeopt.errors import EdgeoptError
+from edgeopt.errors import EdgeoptError, UnknownName
 from edgeopt.files import read_regular
 
 LIMIT = 1 << 20
@@ -21,11 +22,13 @@ def in_folder(folder: Path) -> dict[str, Path]:
 def read_content(name: str | Path, known: Mapping[str, Path]) -> dict[str, Any]:
     """What the recipe called ``name`` among the ``known`` ones, or that of a file, says.
 
-    Raises EdgeoptError for one that is not there or no TOML.
+    Raises UnknownName for one that is not there, EdgeoptError for one that is no TOML.
     """
     path = known.get(str(name), Path(name))
     if path.suffix != ".toml":
-        raise EdgeoptError(f"unknown recipe '{name}'; there are {', '.join(known)}, or give a FILE.toml")
+        near = get_close_matches(str(name), known, 3)
+        meant = f"did you mean {' or '.join(near)}? There" if near else "there"
+        raise UnknownName(f"unknown recipe '{name}'; {meant} are {', '.join(known)}, or give a FILE.toml")
     try:
         return tomllib.loads(bytes(read_regular(path, LIMIT)).decode())
     except RecursionError as error:

@@ -42,7 +42,7 @@ from edgeopt.cli.targets import targets
 from edgeopt.cli.tune import tune
 from edgeopt.cli.verify import verify
 from edgeopt.cli.why import why
-from edgeopt.errors import EdgeoptError
+from edgeopt.errors import EdgeoptError, UnknownName
 
 EXIT_CODES = {"eval": 3, "verify": 3}  # of commands that could not do their work, where 1 is an answer
 
@@ -97,8 +97,10 @@ def _failure(error: Exception, ctx: click.Context) -> click.ClickException:
     known = isinstance(error, EdgeoptError)
     text = str(error) if known else f"internal error, {type(error).__name__}: {error} ('edgeopt --debug ...' shows the traceback)"
     made = click.ClickException(visible(text))
-    vars(made)["exit_code"] = EXIT_CODES.get(ctx.invoked_subcommand or "", 1)  # declared as one of the class
-    finish(made.exit_code, FAILURE if known else INTERNAL, made.message)
+    odd = isinstance(error, UnknownName)
+    code = click.UsageError.exit_code if odd else EXIT_CODES.get(ctx.invoked_subcommand or "", 1)
+    vars(made)["exit_code"] = code  # declared as one of the class
+    finish(made.exit_code, USAGE if odd else FAILURE if known else INTERNAL, made.message)
     return made
 
 

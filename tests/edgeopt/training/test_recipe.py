@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import edgeopt
 from edgeopt.errors import EdgeoptError
 from edgeopt.search.layer_names import fits
+from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.training.stripes import network, samples
 
 pytest.importorskip("jax", reason="the extra 'tune' is not installed")
@@ -81,6 +83,16 @@ def test_a_number_that_a_rewrite_gave_fits_no_pattern() -> None:
 def test_a_name_that_is_no_recipe_is_refused() -> None:
     with pytest.raises(EdgeoptError, match="unknown recipe 'magic'; there are deep-compression"):
         read_recipe("magic")
+    with pytest.raises(EdgeoptError, match="unknown recipe 'qat-w8a9'; did you mean qat-w8a8 .*There are deep-compression"):
+        read_recipe("qat-w8a9")
+
+
+def test_a_name_that_is_no_recipe_is_wrong_usage(tmp_path: Path) -> None:
+    onnx.save(network(), tmp_path / "stripes.onnx")
+    np.savez(tmp_path / "train.npz", **samples(60).arrays)  # type: ignore[arg-type]
+    given = ("--train", tmp_path / "train.npz", "--recipe", "qat-w8a9", "-o", tmp_path / "made")
+    result = command("tune", tmp_path / "stripes.onnx", *given)
+    assert result.exit_code == 2 and "did you mean qat-w8a8" in result.stderr
 
 
 @pytest.mark.parametrize(
