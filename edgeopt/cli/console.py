@@ -24,6 +24,7 @@ from edgeopt.progress import listening
 
 PATIENCE, NEWS = 5.0, 20.0  # seconds of work, and of a stage, of which nothing is said where there is no terminal
 WIDTH, NAME = 80, 30  # columns of a table that no terminal shows, and of a name in it
+GAP = 2  # between columns of a table
 LEAST = 9  # columns; words up to that are not folded
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control and format characters, halves of surrogates, line and paragraph separators
 
@@ -148,7 +149,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     """Print a table on stdout, not with --json; ``numbers`` are the columns to align right.
 
     It is as wide as the terminal, or as ``WIDTH`` where there is none. Text is folded, never cut; numbers, and names in the first
-    column that are no longer than ``NAME``, keep to one line.
+    column that are no longer than ``NAME``, keep to one line where there is room for them.
     """
     if mode().json:
         return
@@ -159,8 +160,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=WIDTH)
     cells = [[visible(str(cell), kept="") for cell in row] for row in rows]
-    named = bool(cells) and max(len(row[0]) for row in cells) <= NAME
+    named = bool(cells) and max(len(row[0]) for row in cells) <= NAME and _narrowest(columns, cells, numbers) <= console.width
     for index, column in enumerate(columns):
         whole, right = named and index == 0, index in numbers
         head = _folded(visible(column), [row[index] for row in cells]) if right else visible(column)
@@ -169,9 +172,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         table.add_column(Text(head), justify=justify, overflow="fold", no_wrap=whole or right, min_width=least)
     for row in cells:
         table.add_row(*map(Text, row))
-    terminal = Console()
     with _standard_output():
-        (terminal if terminal.is_terminal else Console(width=WIDTH)).print(table)
+        console.print(table)
+
+
+def _narrowest(columns: Sequence[str], cells: Sequence[Sequence[str]], numbers: Sequence[int]) -> int:
+    """The columns of a terminal that a table takes whose names and numbers keep to one line."""
+    total = GAP * len(columns) - 1
+    for index, column in enumerate(columns):
+        of = [row[index] for row in cells]
+        lines = _folded(visible(column), of).splitlines() if index in numbers else [column] if index == 0 else []
+        whole = [*lines, *of] if index == 0 or index in numbers else ["-" * _least(of)]
+        total += max(map(len, whole), default=0)
+    return total
 
 
 def _least(cells: Iterable[str]) -> int:

@@ -17,6 +17,7 @@ from edgeopt.search.limits import UNITS, amount
 FURTHER = "--forms prune,quantize would let it change further"
 CHEAPER = "a recipe with a structure (prune_channels, low_rank, separate_depthwise) has fewer products in it"
 
+
 @dataclass(frozen=True)
 class LayerStory:
     """One layer: its ``form``, the ``passes`` that made it, relative ``error`` at its output, seconds before and after, bytes of

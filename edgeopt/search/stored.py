@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,6 +64,12 @@ def _whole_bytes(array: Array) -> Array:
 def layer_bytes(graph: Graph, layers: Sequence[str], made: Overlay) -> list[LayerBytes]:
     """Every one of ``layers``, in the order of the exact ``graph``, as ``made`` changes it."""
     return [_layer(node, made) for node in graph.nodes if node.name in set(layers)]
+
+
+def named_bytes(graph: Graph, names: Collection[str]) -> list[LayerBytes]:
+    """What the layers of a finished graph take, and of the graphs in it, that go by one of these ``names``."""
+    nodes = [node for inner in graph.walk() for node in inner.nodes if layer_name(node) in names]
+    return [_layer(node, Overlay()) for node in nodes if (weight := node.constant(1)) is not None and weight.ndim > 1]
 
 
 def _layer(node: Node, made: Overlay) -> LayerBytes:

@@ -13,6 +13,7 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.search.exits import Stage, leave_early
 from edgeopt.search.result import Decision
+from edgeopt.search.stored import named_bytes
 from edgeopt.search.trials import compiled_outputs
 from edgeopt.training.asked import Asked, Trained
 
@@ -35,6 +36,7 @@ def with_exits(graph: Graph, made: Trained, asked: Asked) -> tuple[Graph, Decisi
     assert found is not None
     if found.leaving is None:
         return graph, found
+    found = replace(found, stored=[*found.stored, *named_bytes(graph, found.leaving.heads)])
     if made.evaluation is None:
         add_note(graph, f"{HELD_OUT}; --data F.npz tells of others")
         return graph, found

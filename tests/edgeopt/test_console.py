@@ -14,6 +14,7 @@ from onnx import helper, save
 
 import edgeopt as package
 from edgeopt.cli.console import print_table, visible
+from edgeopt.report.compression import COLUMNS, NUMBERS
 from tests.edgeopt.command_line import DIGITS, edgeopt
 from tests.edgeopt.small_models import info, model
 
@@ -95,3 +96,11 @@ def test_a_full_disk_under_stdout_is_one_message() -> None:
     os.close(full)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == ["Error: cannot write to the standard output: No space left on device"]
+
+
+def test_heads_of_columns_are_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "b" * 30
+    print_table(COLUMNS, [(name, "1,000,000", "100.0", "12.34", "12.34", "9,999,999", "10.0x")], numbers=NUMBERS)
+    shown = capsys.readouterr().out
+    assert "compression" in shown and max(map(len, shown.splitlines())) <= 80
+    assert shown.split("─")[-1].count("b") == len(name)

@@ -87,6 +87,8 @@ def test_exits_are_trained_with_the_network(learned: ModelProto, tmp_path: Path)
     assert made.manifest["quantization"]["after"] == pytest.approx(accuracy(made), abs=1e-9)
     leave = 100 * np.mean(np.array(where) < len(made.manifest["exits"]["exits"]))
     told = f"-> {accuracy(made):.2f} % on the 200 samples of --data, of which {leave:.1f} % leave early"
+    heads = [layer for layer in made.manifest["compression"]["layers"] if layer["layer"].startswith("exit")]
+    assert heads and all(head["bytes"] > 0 for head in heads)
     assert any("held out of the training file" in line and told in line for line in made.manifest["notes"])
 
 
