@@ -103,8 +103,9 @@ def external_path(location: str, folder: Path, where: str) -> Path:
     if not location or not path.is_relative_to(inside):
         raise EdgeoptError(f"{where} names the data file '{location}', outside the model's folder; that is refused for safety")
     if not present and (inside / "manifest.json").is_file():
-        own = "give the .onnx file that it was compiled from, or make one that stands alone by 'edgeopt compile --emit onnx'"
-        raise EdgeoptError(f"{where} lies coded in the compiled model '{folder}': {own}")
+        own = "give the .onnx file that it was compiled from, or name --target where it is trained; one that stands alone is"
+        made = f"what 'edgeopt compile --emit onnx' writes, and in Python edgeopt.load('{folder}').onnx()"
+        raise EdgeoptError(f"{where} lies coded in the compiled model '{folder}': {own} {made}")
     if not present:
         raise EdgeoptError(f"{where} lies in the data file '{location}', which is missing; put it next to the model")
     return path

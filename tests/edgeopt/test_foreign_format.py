@@ -10,6 +10,7 @@ from onnx import save
 
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
+from edgeopt.runtime.artifact import load as load_compiled
 from tests.edgeopt import small_models
 from tests.edgeopt.command_line import DIGITS, compiled, edgeopt
 
@@ -67,5 +68,8 @@ def test_an_onnx_model_may_be_called_anything(tmp_path: Path) -> None:
 
 
 def test_the_model_inside_of_an_artifact_says_what_stands_alone(tmp_path: Path) -> None:
-    with pytest.raises(EdgeoptError, match="lies coded in the compiled model '.*': give the .onnx file.*--emit onnx"):
-        load(compiled(tmp_path) / "model.onnx")
+    directory = compiled(tmp_path)
+    said = "lies coded in the compiled model '.*': give the .onnx file.*--target where it is trained.*--emit onnx"
+    with pytest.raises(EdgeoptError, match=f"{said}.*edgeopt.load.*onnx"):
+        load(directory / "model.onnx")
+    assert load(load_compiled(directory).onnx()).nodes
