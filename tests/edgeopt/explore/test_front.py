@@ -110,7 +110,7 @@ def test_layers_of_any_name_are_found_again(tmp_path: Path, layer: str) -> None:
 def test_the_page_does_not_take_the_place_of_the_front(tmp_path: Path) -> None:
     one = ("explore", "examples/digits.onnx", "--data", "examples/digits.eval.npz", "-o", str(tmp_path / "front.html"))
     made = edgeopt(*one)
-    assert made.exit_code == 2 and "is where the page goes" in made.stderr
+    assert made.exit_code == 2 and "is where the page of the front goes" in made.stderr
 
 
 def test_the_command_chooses_and_writes(tmp_path: Path) -> None:
