@@ -39,7 +39,7 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     look_first(problem, trials, table)
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
-    found = _nearest_before(problem, trials, table) if found is None else found
+    found = _found_before(problem, trials, table) if found is None else found
     if found is not None:
         found = at_least_alike(problem, trials, table, found)
         hopeless = _beaten(problem, trials, found, EXCHANGED)
@@ -48,6 +48,7 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
         made = forms_of(table, _nearest(problem, trials, table))
     else:
         raise _refused(problem, trials, table)
+    trials.keep_found(made)
     exact = tuple(layer for layer, choice in made.items() if choice == EXACT)
     lossy = tuple(
         n
@@ -102,18 +103,16 @@ def _beaten(problem: Problem, trials: Trials, picked: Picked, part: float = 1.0)
 def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
     """The options within the budget of accuracy that come nearest to the bounds; at worst all layers stay exact."""
     exact = {layer: found.index(EXACT) for layer, found in table.choices.items()}
-    found = _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
-    trials.keep_nearest(forms_of(table, found))
-    return found
+    return _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
 
 
-def _nearest_before(problem: Problem, trials: Trials, table: Table) -> Picked | None:
-    """The options that take least of those that searches called nearest to other bounds, and that keep the ones of now.
+def _found_before(problem: Problem, trials: Trials, table: Table) -> Picked | None:
+    """The options that take least of those that searches with other bounds ended with, and that keep the ones of now.
 
     Whoever asks for what the nearest network takes is given it, also where this search went another way and found nothing.
     """
     places = {layer: {spelled(choice): k for k, choice in enumerate(found)} for layer, found in table.choices.items()}
-    spelt = [dict(forms) for forms in trials.nearest_before()]
+    spelt = [dict(forms) for forms in trials.found_before()]
     whole = [forms for forms in spelt if all(forms.get(layer) in found for layer, found in places.items())]
     known = [{layer: found[forms[layer]] for layer, found in places.items()} for forms in whole]
     able = [picked for picked in known if not problem.limits.exceeded(problem.takes(picked))]

@@ -69,15 +69,15 @@ class Trials:
         if self._remembered is not None:
             self._remembered.keep(value, what, spelled_forms(forms))
 
-    def keep_nearest(self, forms: Forms) -> None:
-        """Remember a network that is the nearest to bounds which cannot be kept, for searches that are asked to keep its own."""
-        known = self.nearest_before()
+    def keep_found(self, forms: Forms) -> None:
+        """Remember a network that a search ends with: it may be named as the nearest one, and asked for then."""
+        known = self.found_before()
         if self._remembered is not None and spelled_forms(forms) not in known:
-            self._remembered.keep([*known, spelled_forms(forms)], "nearest")
+            self._remembered.keep([*known, spelled_forms(forms)], "found")
 
-    def nearest_before(self) -> list[list[tuple[str, str]]]:
-        """The networks that were kept so, spelled, by searches with any bounds."""
-        found = None if self._remembered is None else self._remembered.recall("nearest")
+    def found_before(self) -> list[list[tuple[str, str]]]:
+        """The networks that searches with any bounds ended with, spelled."""
+        found = None if self._remembered is None else self._remembered.recall("found")
         return [[(layer, choice) for layer, choice in forms] for forms in found or []]
 
     @property
