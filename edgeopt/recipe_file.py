@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from edgeopt.errors import EdgeoptError, UnknownName
+from edgeopt.errors import EdgeoptError, UnknownName, meant
 from edgeopt.files import read_regular
 
 LIMIT = 1 << 20
@@ -26,9 +25,9 @@ def read_content(name: str | Path, known: Mapping[str, Path]) -> dict[str, Any]:
     """
     path = known.get(str(name), Path(name))
     if path.suffix != ".toml":
-        near = get_close_matches(str(name), known, 3)
-        meant = f"did you mean {' or '.join(near)}? There" if near else "there"
-        raise UnknownName(f"unknown recipe '{name}'; {meant} are {', '.join(known)}, or give a FILE.toml")
+        asked = meant(str(name), known)
+        there = f"{'There' if asked else 'there'} are {', '.join(known)}, or give a FILE.toml"
+        raise UnknownName(f"unknown recipe '{name}'; {asked}{there}")
     try:
         return tomllib.loads(bytes(read_regular(path, LIMIT)).decode())
     except RecursionError as error:

@@ -6,14 +6,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 import llvmlite.binding as llvm
 
-from edgeopt.errors import EdgeoptError
+from edgeopt.errors import EdgeoptError, meant
 from edgeopt.features import architecture, lacking, normalised
 from edgeopt.files import read_regular
 from edgeopt.target_check import check
@@ -130,10 +129,8 @@ def target(name: str) -> Target:
         return _from_file(Path(name))
     known = {**builtin(), **boards()}
     if name not in known:
-        near = get_close_matches(name, known, 3)
-        meant = f"did you mean {' or '.join(near)}? " if near else ""
         rest = f"known are host, {', '.join(known)}, or a TOML file that describes one"
-        raise EdgeoptError(f"unknown target '{name}'; {meant}{rest}")
+        raise EdgeoptError(f"unknown target '{name}'; {meant(name, known)}{rest}")
     return known[name]
 
 

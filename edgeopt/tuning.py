@@ -15,7 +15,6 @@ from edgeopt.compiler import finished, source_bytes_of, source_digest_of, symbol
 from edgeopt.evaluate.data import DataSet
 from edgeopt.files import refuse_place
 from edgeopt.frontend import load
-from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 from edgeopt.options import Options
 from edgeopt.rewrite import Context
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from edgeopt.training.train import Listener
 
 DEFAULT = "finetune"
-FEW, STEPS = 1000, 600  # samples below which a recipe should say how many steps there are at least; as many as shipped ones do
 
 
 @arguments.known_keywords()
@@ -73,7 +71,7 @@ def tune(
     from edgeopt.training.asked import Asked
     from edgeopt.training.leaving import with_exits
     from edgeopt.training.recipe import read_recipe
-    from edgeopt.training.session import trained
+    from edgeopt.training.session import note_few_steps, trained
 
     arguments.whole("level", level, 1, 3)
     arguments.whole("seed", seed, 0)
@@ -93,7 +91,7 @@ def tune(
     asked = Asked(wanted, train, data, facts, context, seed, folder, listener, followed, minutes)
     done = trained(graph, asked)
     if epochs is None and batch is None:
-        _note_steps(wanted, done)
+        note_few_steps(wanted, done)
     graph, found = done.graph, done.found
     result = carried_out(graph, found, context)
     if wanted.exits:
@@ -118,17 +116,9 @@ def _check(epochs: object, batch: object, minutes: object, checkpoints: object) 
         refuse_place(Path(checkpoints), folder=True)
 
 
-def _note_steps(recipe: TrainingRecipe, done: Trained) -> None:
-    """Say so where few samples make few steps, since the recipe has no least number of them."""
-    steps, samples = sum(phase.steps for phase in done.phases), len(done.batches.training)
-    if not recipe.steps and 0 < steps < STEPS and samples < FEW:
-        more = f"steps = {STEPS} in the recipe makes more of them, of smaller batches"
-        add_note(done.graph, f"{recipe.epochs:g} epochs of {samples} samples are {steps} steps; {more}")
-
-
 def _about(recipe: TrainingRecipe, done: Trained, seed: int) -> dict[str, Any]:
     """How the network was trained, for whoever wants the same one again."""
     batches = done.batches
     counts = {"trained_on": len(batches.training), "held_out": len(batches.held_out)}
-    phases = {"steps": sum(phase.steps for phase in done.phases), "phases": [asdict(phase) for phase in done.phases]}
-    return {"recipe": recipe.name, "seed": seed, **phases, "batch": batches.batch, **counts}
+    phases = [asdict(phase) for phase in done.phases]
+    return {"recipe": recipe.name, "seed": seed, "steps": done.steps, "phases": phases, "batch": batches.batch, **counts}

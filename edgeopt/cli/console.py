@@ -163,10 +163,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=WIDTH)
     cells = [[visible(str(cell), kept="") for cell in row] for row in rows]
-    named = bool(cells) and max(len(row[0]) for row in cells) <= NAME and _narrowest(columns, cells, numbers) <= console.width
-    for index, column in enumerate(columns):
+    heads = [visible(column) for column in columns]
+    heads = [_folded(head, [row[k] for row in cells]) if k in numbers else head for k, head in enumerate(heads)]
+    named = bool(cells) and max(len(row[0]) for row in cells) <= NAME and _narrowest(heads, cells, numbers) <= console.width
+    for index, head in enumerate(heads):
         whole, right = named and index == 0, index in numbers
-        head = _folded(visible(column), [row[index] for row in cells]) if right else visible(column)
         least = None if right else _least(row[index] for row in cells)
         justify: Literal["left", "right"] = "right" if right else "left"
         table.add_column(Text(head), justify=justify, overflow="fold", no_wrap=whole or right, min_width=least)
@@ -176,14 +177,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         console.print(table)
 
 
-def _narrowest(columns: Sequence[str], cells: Sequence[Sequence[str]], numbers: Sequence[int]) -> int:
+def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]], numbers: Sequence[int]) -> int:
     """The columns of a terminal that a table takes whose names and numbers keep to one line."""
-    total = GAP * len(columns) - 1
-    for index, column in enumerate(columns):
+    total = GAP * len(heads) - 1
+    for index, head in enumerate(heads):
         of = [row[index] for row in cells]
-        lines = _folded(visible(column), of).splitlines() if index in numbers else [column] if index == 0 else []
-        whole = [*lines, *of] if index == 0 or index in numbers else ["-" * _least(of)]
-        total += max(map(len, whole), default=0)
+        whole = index == 0 or index in numbers
+        total += max(map(len, [*head.splitlines(), *of]), default=0) if whole else _least(of)
     return total
 
 

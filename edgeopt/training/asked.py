@@ -45,3 +45,8 @@ class Trained:
     batches: Batches
     evaluation: DataSet | None
     phases: tuple[Ended, ...]
+
+    @property
+    def steps(self) -> int:
+        """Those of all phases."""
+        return sum(phase.steps for phase in self.phases)

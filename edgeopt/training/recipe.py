@@ -40,10 +40,7 @@ PHASES: tuple[type[Any], ...] = (Finetune, Prune, Quantize, Share, Lookup, Exits
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in PHASES}
 STEPS = ("about", "epochs", "steps", "batch", "augmentation", "teacher", "patience", "phase")
 KEYS = (*STEPS, "shift", "structure", "forms", "ends", "exits", "max_drop")
-CODED = {
-    "share": ("share",),
-    **dict.fromkeys(("quantize", "lookup"), ("quantize", "lookup")),
-}  # what may follow a kind with codes
+CODED = ({"share"}, {"quantize", "lookup"})  # kinds whose weights have codes, which only those of the same set go on with
 FORMS = (*SCHEMES, *NARROW, *RATES, INT8)
 
 
@@ -142,7 +139,7 @@ def _require_forms(where: str, made: TrainingRecipe) -> None:
 def _require_order(where: str, phases: Sequence[Phase]) -> None:
     """Raises EdgeoptError where weights that have their codes would be trained on without them: one of both would be lost."""
     for index, (first, then) in enumerate(pairwise(phases), 2):
-        if first.kind in CODED and then.kind not in CODED[first.kind]:
+        if any(first.kind in kinds and then.kind not in kinds for kinds in CODED):
             raise EdgeoptError(
                 f"{where}: phase {index} '{then.kind}' would undo '{first.kind}' before it; put '{first.kind}' last"
             )

@@ -41,6 +41,7 @@ from edgeopt.training.selection import fits
 from edgeopt.training.train import Ended, train
 
 FEW = 1000  # samples to train on, below which that is said
+STEPS = 600  # that shipped recipes have at least where there are few samples
 CALIBRATION = 128  # samples, on which grids start and structures are fitted; training makes up for the rest
 SAVE_SECONDS = 20.0
 MOST_STEPS = 1 << 31  # never ends; --minutes may ask for any number of epochs
@@ -115,6 +116,14 @@ def _note_few(graph: Graph, batches: Batches, alone: bool) -> None:
     if (count := len(batches.training)) < FEW:
         held = f"the {len(batches.held_out)} held out decide little" + ("; --data F.npz tells more" if alone else "")
         add_note(graph, f"{count} samples are few to train on: a network gets used to them, and {held}")
+
+
+def note_few_steps(recipe: TrainingRecipe, done: Trained) -> None:
+    """Say so where few samples make few steps, since the recipe has no least number of them."""
+    samples = len(done.batches.training)
+    if not recipe.steps and 0 < done.steps < STEPS and samples < FEW:
+        more = f"steps = {STEPS} in the recipe makes more of them, of smaller batches"
+        add_note(done.graph, f"{recipe.epochs:g} epochs of {samples} samples are {done.steps} steps; {more}")
 
 
 def _teacher(graph: Graph, asked: Asked) -> Graph:
