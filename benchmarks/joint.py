@@ -35,6 +35,7 @@ from edgeopt.examine.engines import onnxruntime
 from edgeopt.frontend import load
 from edgeopt.ir import Array
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import stored_code
 from edgeopt.search.stored import constants_bytes, constants_size
 
 ROUNDS = 60  # turns of each engine
@@ -133,7 +134,7 @@ def searched(path: Path, given: Namespace, way: str, seed: int, options: dict[st
         100 * float(np.mean(pairs[0])),
         *timed(path, made, unseen),
         path.stat().st_size,
-        len(made.files["weights.bin"]) + code_bytes(made),
+        len(made.files["weights.bin"]) + stored_code(made.files),
         constants_size(graph),
         constants_bytes(made.graph),
         took,
@@ -144,13 +145,6 @@ def searched(path: Path, given: Namespace, way: str, seed: int, options: dict[st
 def decided(model: CompiledModel, data: DataSet) -> Array:
     """The class of each sample."""
     return metrics.decisions(next(iter(model.run(data.arrays).values())))
-
-
-def code_bytes(model: CompiledModel) -> int:
-    """Bytes of code."""
-    from edgeopt.codegen.elf import Elf
-
-    return Elf(bytes(model.files["model.o"])).loaded_bytes
 
 
 def timed(path: Path, made: CompiledModel, data: DataSet) -> tuple[float, float]:

@@ -35,7 +35,8 @@ for port in model.manifest["inputs"]:
     feeds[port["name"]] = drawn.astype(kind)
 outputs = model.run(feeds)
 digests = {name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12] for name, array in outputs.items()}
-sizes = {"code": len(model.files.get("model.o", b"")), "weights": len(model.files["weights.bin"])}
+code = sum(len(model.files.get(name, b"")) for name in ("model.o", "model.o.xz"))
+sizes = {"code": code, "weights": len(model.files["weights.bin"])}
 print(json.dumps({"outputs": digests, **sizes}))
 """
 

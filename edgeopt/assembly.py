@@ -20,7 +20,8 @@ from edgeopt.report.islands import islands
 from edgeopt.rewrite import Context
 from edgeopt.runtime.budget import budget, require_memory
 from edgeopt.runtime.manifest import Manifest, describe
-from edgeopt.runtime.model import CODE, CompiledModel
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import CODE, with_packed_code
 from edgeopt.runtime.parted import PartedModel, Wire
 from edgeopt.runtime.reading import WEIGHTS, Files
 from edgeopt.runtime.writing import SMALLEST, FileForm, store_files
@@ -81,7 +82,7 @@ def assemble(
     manifest["islands"] = [asdict(island) for island in islands(graph, context.declined if context is not None else [])]
     weights = partial(getattr, program, "weights")  # which take memory only once they are run
     if library:
-        return CompiledModel({**manifest, **storage}, files, graph, weights)
+        return CompiledModel({**manifest, **storage}, with_packed_code(files) if form.coded else files, graph, weights)
     return CompiledModel(manifest, files, graph, weights, stored)
 
 

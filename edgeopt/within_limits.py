@@ -9,7 +9,8 @@ from typing import Any
 from edgeopt.codegen.elf import Elf, archived
 from edgeopt.progress import stage
 from edgeopt.runtime.budget import TooLarge
-from edgeopt.runtime.model import CODE, CompiledModel
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import stored_code
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import Figures, Infeasible, Limits, infeasible
@@ -124,6 +125,5 @@ def _costs(record: Mapping[str, Any] | None) -> dict[Objective, float]:
 
 
 def _code(made: CompiledModel) -> int:
-    """Bytes of code and of the constants in it."""
-    code = archived(made.files[LIBRARY]) if LIBRARY in made.files else made.files[CODE]
-    return Elf(bytes(code)).loaded_bytes
+    """Bytes of code and of the constants in it: for this process as they are stored, of a C library those that are loaded."""
+    return Elf(archived(made.files[LIBRARY])).loaded_bytes if LIBRARY in made.files else stored_code(made.files)

@@ -9,11 +9,12 @@ from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.runtime.artifact import load
 from edgeopt.runtime.marks import MANIFEST, REPORT, REPORT_RECORD, SIGNATURE
-from edgeopt.runtime.model import CODE
+from edgeopt.runtime.object_code import CODE, PACKED_CODE
 from edgeopt.runtime.reading import MODEL, WEIGHTS
 
 _WHAT = {
     CODE: "code for this process",
+    PACKED_CODE: "code for this process, packed",
     "libmodel.a": "code of the C library",
     "libmodel.so": "code of the C library, shared",
     MODEL: "the optimized model",

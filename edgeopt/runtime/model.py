@@ -31,11 +31,11 @@ from edgeopt.runtime.express import Express, suits
 from edgeopt.runtime.foreign import foreign
 from edgeopt.runtime.forks import renewed_after_fork
 from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.object_code import code_of, with_packed_code
 from edgeopt.runtime.ports import checked, contiguous, empty, fitting, ports, sample_count
 from edgeopt.runtime.reading import MODEL, RAW, WEIGHTS, Files, decoded, whole
 from edgeopt.target import Target
 
-CODE = "model.o"
 _Named = TypeVar("_Named", Node, Value)
 
 
@@ -84,6 +84,8 @@ class CompiledModel:
         if self._store is not None:
             self._files.update(self._store(self.manifest))
             self._store = None
+            if self.manifest["storage"]["coding"] != RAW:
+                self._files = with_packed_code(self._files)
         return self._files
 
     @property
@@ -183,9 +185,10 @@ class CompiledModel:
         if self._native is not None:
             return
         target = Target(**self.manifest["target"])
-        if CODE not in self._files or not target.runs_here:
+        code = code_of(self._files) if target.runs_here else None
+        if code is None:
             raise EdgeoptError(foreign(target, self.manifest))
-        native = NativeModule(bytes(self._files[CODE]), self.manifest["name"], target, layout_digest(self.manifest))
+        native = NativeModule(code, self.manifest["name"], target, layout_digest(self.manifest))
         self._constants = self.weights, address(self.weights)
         self._arena, self._scratch = self._memory("arena_bytes", 1), self._memory("scratch_bytes", max(1, target.cores))
         self._input_addresses = (ctypes.c_void_p * max(1, len(self.inputs)))()

@@ -12,6 +12,7 @@ import pytest
 
 import edgeopt
 from edgeopt.errors import EdgeoptError
+from edgeopt.runtime.object_code import code_of, stored_code
 from tests.edgeopt import small_models
 
 X = np.random.default_rng(3).normal(size=(1, 3, 8, 8)).astype(np.float32)
@@ -41,7 +42,7 @@ def test_a_model_with_a_host_step_runs_after_loading(tmp_path: Path) -> None:
             np.testing.assert_array_equal(array, compiled.run({"x": x})[name])
 
 
-@pytest.mark.parametrize("name", ["model.o", "weights.bin", "model.onnx"])
+@pytest.mark.parametrize("name", ["model.o.xz", "weights.bin", "model.onnx"])
 def test_damage_is_found(saved: Path, name: str) -> None:
     data = bytearray((saved / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -50,7 +51,7 @@ def test_damage_is_found(saved: Path, name: str) -> None:
         edgeopt.load(saved)
 
 
-@pytest.mark.parametrize("name", ["model.o", "weights.bin", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.o.xz", "weights.bin", "manifest.json"])
 def test_a_missing_file_is_named(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(EdgeoptError, match=name):
@@ -91,3 +92,22 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(EdgeoptError, match="cannot write"):
         compiled.save(blocked / "net.edgeopt")
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_code_is_packed_where_weights_are_coded(saved: Path, tmp_path: Path) -> None:
+    """Raw weights lie as kernels read them, and so does code."""
+    packed = edgeopt.load(saved)
+    code = code_of(packed.files)
+    assert code is not None and "model.o" not in packed.files and stored_code(packed.files) < len(code) / 2
+    raw = edgeopt.compile(small_models.convolution(), options=edgeopt.Options(weights="raw"))
+    raw.save(tmp_path / "raw")
+    loaded = edgeopt.load(tmp_path / "raw")
+    assert "model.o.xz" not in loaded.files and stored_code(loaded.files) == len(loaded.files["model.o"])
+    np.testing.assert_array_equal(loaded.run({"x": X})["y"], raw.run({"x": X})["y"])
+
+
+def test_a_model_runs_before_and_after_its_files_are_asked_for() -> None:
+    source = small_models.convolution()
+    before, fresh = edgeopt.compile(source).run({"x": X})["y"], edgeopt.compile(source)
+    assert "model.o.xz" in fresh.files
+    np.testing.assert_array_equal(fresh.run({"x": X})["y"], before)

@@ -13,7 +13,7 @@ from edgeopt.codegen.backends import NUMBA, find_backend
 from edgeopt.errors import EdgeoptError
 from edgeopt.frontend import load
 from edgeopt.lower.program import Program
-from edgeopt.runtime.model import CODE
+from edgeopt.runtime.object_code import code_of
 from edgeopt.target import Target, target
 from tests.edgeopt.small_models import convolution, feed
 
@@ -39,7 +39,7 @@ def test_assembly_asks_the_back_end_it_was_given_for_all_code() -> None:
     assert watched.asked == [("host", True), ("host", False)]
     assert made.manifest["backend"] == {"name": "watched", "steps": len(made.manifest["kernels"])}
     usual = assemble(load(convolution()), target("host"))
-    assert made.files[CODE] == usual.files[CODE]
+    assert code_of(made.files) == code_of(usual.files)
     assert usual.manifest["backend"]["name"] == "numba"
 
 

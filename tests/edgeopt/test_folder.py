@@ -69,9 +69,9 @@ def test_a_listed_name_that_became_a_folder_or_a_link_stays(model: CompiledModel
     place, precious = tmp_path / "net", tmp_path / "precious"
     model.save(place)
     precious.write_text("years of work")
-    (place / "model.o").unlink()
-    (place / "model.o").symlink_to(precious)
-    with pytest.raises(EdgeoptError, match=r"also holds 'model\.o'"):
+    (place / "model.o.xz").unlink()
+    (place / "model.o.xz").symlink_to(precious)
+    with pytest.raises(EdgeoptError, match=r"also holds 'model\.o\.xz'"):
         model.save(place)
     assert precious.read_text() == "years of work"
 

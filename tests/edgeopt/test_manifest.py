@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -180,9 +181,10 @@ def test_host_steps_stay_inside_their_memory(artifacts: dict[str, Path], tmp_pat
     "code", [b"", b"\x7fELF", b"MZ" * 50, b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x01\x00\xb7\x00" + b"\0" * 900]
 )
 def test_code_that_is_none_is_refused(native: Path, code: bytes) -> None:
-    swapped(native, "model.o", code)
-    with pytest.raises(EdgeoptError, match="code of the model"):
-        edgeopt.load(native).run({"x": X})
+    for content in (code, lzma.compress(code), lzma.compress(code)[:-8], lzma.compress(code) + b"more"):
+        swapped(native, "model.o.xz", content)
+        with pytest.raises(EdgeoptError, match="code of the model"):
+            edgeopt.load(native).run({"x": X})
 
 
 def test_weights_of_another_size_are_refused(native: Path) -> None:

@@ -14,6 +14,7 @@ import edgeopt
 from edgeopt import children
 from edgeopt.codegen import build, kernel_text, processes
 from edgeopt.codegen.processes import shared
+from edgeopt.runtime.object_code import code_of
 from tests.edgeopt import small_models
 
 PARENT = os.getpid()
@@ -97,6 +98,6 @@ def test_the_object_does_not_depend_on_the_number_of_cores(monkeypatch: pytest.M
         monkeypatch.setattr(processes, "cores", lambda cores=cores: cores)
         monkeypatch.setattr(kernel_text, "_CAPTURED", {})
         model = edgeopt.compile(small_models.convolution(), level=2)
-        objects.append(model.files["model.o"])
+        objects.append(code_of(model.files))
     assert objects[0] == objects[1]
     assert np.isfinite(model.run({"x": np.ones((1, 3, 8, 8), np.float32)})["y"]).all()

@@ -20,7 +20,8 @@ from edgeopt.ir import Graph
 from edgeopt.ops.grid import scheme
 from edgeopt.pipeline import optimize
 from edgeopt.rewrite import Context
-from edgeopt.runtime.model import CODE, CompiledModel
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import code_of
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search import trials
 from edgeopt.search.allowed import Budget
@@ -72,8 +73,8 @@ def test_networks_are_judged_by_the_code_that_is_shipped(level: int, where: str,
         pytest.skip(f"this machine does not run {where}")
     options = edgeopt.Options(quantize="w8a8")
     made = edgeopt.compile(MODEL, level=level, target=where, data=DATA, calibration=CALIBRATION, options=options)
-    assert len(tried) >= 2 and made.files[CODE] != tried[0].files[CODE]
-    assert any((made.files[CODE], made.files[WEIGHTS]) == (one.files[CODE], one.files[WEIGHTS]) for one in tried)
+    assert len(tried) >= 2 and code_of(made.files) != code_of(tried[0].files)
+    assert any((code_of(made.files), made.files[WEIGHTS]) == (code_of(one.files), one.files[WEIGHTS]) for one in tried)
 
 
 def test_everything_between_input_and_output_is_integer() -> None:

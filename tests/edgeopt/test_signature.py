@@ -61,7 +61,7 @@ def test_what_changed_since_is_refused(net: Path, tmp_path: Path) -> None:
     with pytest.raises(EdgeoptError, match="is not signed"):
         edgeopt.load(net, key=public)
     sign(net, private)
-    swapped(net, "model.o", (net / "model.o").read_bytes() + b"\0")
+    swapped(net, "model.o.xz", (net / "model.o.xz").read_bytes() + b"\0")
     with pytest.raises(EdgeoptError, match="changed since"):
         edgeopt.load(net, key=public)
     sign(net, private)

@@ -191,7 +191,7 @@ def test_the_command_says_where_bytes_go(saved: Path) -> None:
     found = answered(command("inspect", saved, "--bytes", "--json"))
     assert found["total"] == sum(path.stat().st_size for path in saved.iterdir())
     shown = command("inspect", saved, "--bytes").stdout
-    assert "w3" in shown and "model.o" in shown and f"{found['total']:,} bytes" in shown
+    assert "w3" in shown and "model.o.xz" in shown and f"{found['total']:,} bytes" in shown
 
 
 LAYERS: dict[str, tuple[str, tuple[int, ...], dict[str, tuple[int, ...]], dict[str, Any]]] = {

@@ -23,7 +23,8 @@ from edgeopt.kernels.call import Declined, Input, Kernel, KernelCall, Output, Pa
 from edgeopt.lower.lowering import lower
 from edgeopt.lower.table import kernels_for
 from edgeopt.runtime.manifest import describe
-from edgeopt.runtime.model import CODE, CompiledModel
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import CODE
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.target import host, target
 

@@ -31,7 +31,7 @@ from edgeopt.lower.lowering import lower
 from edgeopt.lower.program import Program
 from edgeopt.lower.table import kernels_for
 from edgeopt.pipeline import optimize
-from edgeopt.runtime.model import CODE
+from edgeopt.runtime.object_code import code_of
 from edgeopt.target import Target, target
 from tests.edgeopt.bright_quarters import blobs, network
 from tests.edgeopt.command_line import edgeopt as command
@@ -157,7 +157,7 @@ def test_both_back_ends_compute_the_same(tvm: Backend, made: Callable[[], ModelP
     record = other.manifest["backend"]
     assert record["name"] == "tvm" and record["own"] == record["steps"] and not record["rest"]
     assert record["translated"] < record["own"]  # forms that are stated are written, not translated
-    assert other.files[CODE] != usual.files[CODE]
+    assert code_of(other.files) != code_of(usual.files)
     for name, value in usual.run(feed(proto)).items():
         np.testing.assert_allclose(other.run(feed(proto))[name], value, rtol=1e-4, atol=1e-4 * np.abs(value).max())
 

@@ -13,7 +13,8 @@ from edgeopt.kernels.call import Kernel
 from edgeopt.lower.lowering import lower
 from edgeopt.ops import evaluate, infer_types
 from edgeopt.runtime.manifest import describe
-from edgeopt.runtime.model import CODE, CompiledModel
+from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import CODE
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.target import target
 from tests.kernels.back_end import build
