@@ -1,14 +1,15 @@
 """The joint search on real networks: does the budget hold on samples it never saw, how fast and how small is what it finds?
 
     python -m benchmarks.joint --models DIR --data DIR [--only NAME,...] [--prefer speed,size] [--seeds 0,1] [--max-drop PP]
-        [--search-time SECONDS] [--single] [--train DIR] [--blind] [--json FILE]
+        [--search-time SECONDS] [--single] [--train DIR] [--blind] [--alone] [--json FILE]
 
 Folders are those of ``benchmarks.networks``. Half of NAME.eval.npz, drawn by the seed, is what the search may look at; the other
 half judges. Times are interleaved minima against onnxruntime in float on one thread. Sizes are those of the files of weights and
 code against the ONNX file, and those of all constants as they are coded against those of the model. ``--single`` adds int8
 everywhere (``--quantize w8a8``), and pruning and few values (``--objective size``). ``--train`` adds the smallest network that
 training on DIR/NAME.train.npz makes (``--prefer ''`` for it alone). With ``--blind`` no search sees any data, and all of
-NAME.eval.npz judges. Rows that FILE has already are not made again: a run that was stopped goes on.
+NAME.eval.npz judges; with ``--alone`` the half that a search sees is all that it has, without NAME.cal.npz. Rows that FILE has
+already are not made again: a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def searched(path: Path, given: Namespace, way: str, seed: int, options: dict[st
     train = given.train / f"{path.stem}.train.npz" if way == TRAINED else None
     asked = edgeopt.Options(seed=seed, onnx=False, search_time=given.search_time, train=train, **options)
     begun, used = time.monotonic(), time.process_time()
-    calibrating = None if given.blind else calibration
+    calibrating = None if given.blind or given.alone else calibration
     made = edgeopt.compile(path, 3, data=seen, calibration=calibrating, max_drop=given.max_drop, options=asked)
     took, processor = time.monotonic() - begun, time.process_time() - used
     exact = edgeopt.compile(path, 2)
@@ -191,6 +192,7 @@ if __name__ == "__main__":
     parser.add_argument("--single", action="store_true")
     parser.add_argument("--train", type=Path)
     parser.add_argument("--blind", action="store_true")
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     reported(rows(arguments), partial(markdown, most=arguments.max_drop), arguments.json)

@@ -242,7 +242,8 @@ def data(command: Command) -> Command:
 
 def calibration(command: Command) -> Command:
     """``--calibration FILE.npz``."""
-    text = "Calibration data of the same form.  [default: a seeded half of --data, at most 512 samples]"
+    part = "a seeded quarter of --data, half where exits or codes of a link are fitted; 64 to 512 samples"
+    text = f"Calibration data of the same form.  [default: {part}]"
     return click.option("--calibration", type=EXISTING_FILE, metavar="FILE.npz", help=text)(command)
 
 

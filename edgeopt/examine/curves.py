@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import DataSet, admit, generated, read
+from edgeopt.evaluate.data import HEADS, DataSet, admit, generated, read
 from edgeopt.forms.form import Evidence, named
 from edgeopt.forms.registry import leaving, techniques, wanted
 from edgeopt.frontend import load
@@ -67,7 +67,7 @@ def _heads(graph: Graph, data: DataSet, last: Mapping[str, str], others: bool) -
     ((name, key),) = last.items()
     if others:
         raise EdgeoptError(f"{name} says where a network is left, not what layers become; ask for it without other forms")
-    calibrating, judging = data.split()
+    calibrating, judging = data.split(part=HEADS)
     session = techniques()[name].open(Evidence(graph, calibrating, data=judging), [key])
     solution = session.alone({place: forms[0] for place, forms in session.offers().items()})
     errors, sizes = session.errors(solution), session.sizes(solution)

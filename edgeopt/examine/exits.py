@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeopt.assembly import assemble
 from edgeopt.codegen.backends import NUMBA, find_backend
 from edgeopt.evaluate.chance import check_reference
-from edgeopt.evaluate.data import DataSet, read_pair
+from edgeopt.evaluate.data import HEADS, DataSet, read_pair
 from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.exit.carried_out import insert
 from edgeopt.forms.exit.fitted import MARGIN, Exits, fit_exits
@@ -50,7 +50,7 @@ def with_exits(
     graph = model if isinstance(model, Graph) else load(model, shapes)
     context = Context(level=level)
     optimize(graph, level, context)
-    first, second = read_pair(data, calibration, graph)
+    first, second = read_pair(data, calibration, graph, HEADS)
     check_reference(outputs(graph, second), second.labels, accept_chance)
     found = fit_exits(graph, first, second, goal, confidence=confidence)
     if found is None:

@@ -13,7 +13,7 @@ from onnx import ModelProto
 from edgeopt import arguments
 from edgeopt.errors import EdgeoptError
 from edgeopt.evaluate.chance import check_reference
-from edgeopt.evaluate.data import DataSet, read_pair
+from edgeopt.evaluate.data import HEADS, DataSet, read_pair
 from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.exit.fitted import Candidates
 from edgeopt.frontend import load
@@ -98,6 +98,6 @@ def subject(
     optimize(graph)
     if data is None:
         return Subject(graph, folder)
-    samples = read_pair(data, calibration, graph)
+    samples = read_pair(data, calibration, graph, HEADS)
     check_reference(outputs(graph, samples[1]), samples[1].labels, accept_chance)
     return Subject(graph, folder, samples)

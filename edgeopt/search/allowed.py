@@ -17,7 +17,7 @@ from edgeopt.target import Target
 
 @dataclass(frozen=True)
 class Budget:
-    """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded half of it calibrates.
+    """What the user allows. ``data`` is for evaluation; when ``calibration`` is not given, a seeded part of it calibrates.
 
     ``forms`` names techniques or single forms that are wanted in any case. Without, it is what -O3 tries on its own, where the
     target does not get slower by it (or take more RAM or energy, as the ``objective`` says); or everywhere, and with data what

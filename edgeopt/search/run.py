@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from edgeopt.evaluate import metrics
-from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.data import HEADS, DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.forms.applied import applied, make_readable, readable
 from edgeopt.forms.form import Evidence, Form, Reading
@@ -70,7 +70,7 @@ def approximate(
     ((name, key),) = last.items()
     said = (output == "standard", budget.accept_chance, print_after)
     asked = Stage(Form(name, key), budget.recipe, budget.max_drop, target, context, *said)
-    return leave_early(graph, found, *samples(graph, budget.data, budget.calibration, budget.seed), asked)
+    return leave_early(graph, found, *samples(graph, budget.data, budget.calibration, budget.seed, HEADS), asked)
 
 
 def _either(

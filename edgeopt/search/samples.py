@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgeopt.evaluate.data import DataSet, admit, read
+from edgeopt.evaluate.data import RANGES, DataSet, admit, read
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
 
 Data = DataSet | str | Path
 
 
-def samples(graph: Graph, data: Data | None, calibration: Data | None, seed: int = 0) -> tuple[DataSet | None, DataSet | None]:
-    """(what calibrates, what evaluates), of files or as they are; half of ``data`` calibrates where nothing else does."""
+def samples(
+    graph: Graph, data: Data | None, calibration: Data | None, seed: int = 0, part: float = RANGES
+) -> tuple[DataSet | None, DataSet | None]:
+    """(what calibrates, what evaluates), of files or as they are; ``part`` of ``data`` calibrates where nothing else does."""
     evaluating, calibrating = _read(data, graph), _read(calibration, graph)
     if evaluating is not None and calibrating is None:
-        return evaluating.split(seed)
+        return evaluating.split(seed, part)
     if evaluating is not None and calibrating is not None:
         calibrating = replace(calibrating, output=evaluating.output)
     return calibrating, evaluating
