@@ -12,6 +12,7 @@ from edgeopt.runtime.budget import TooLarge
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.object_code import stored_code
 from edgeopt.runtime.reading import WEIGHTS
+from edgeopt.search.attempts import keeping, remember
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import Figures, Infeasible, Limits, infeasible
 from edgeopt.search.timing import profiles
@@ -25,14 +26,15 @@ Make = Callable[[Limits], CompiledModel]
 
 @dataclass(frozen=True)
 class Attempt:
-    """A network that was compiled: what it takes, what the sums over its layers say, the points that it loses where that is
+    """A network that was compiled: what it takes, and the model; None where the target has too little memory for it.
 
-    known, and the model; None where the target has too little memory for it.
+    Of the search that chose it: what the sums over layers say, the points that are lost where that is known, and its digest.
     """
 
     figures: Figures
     sums: Figures | None
     drop: float | None
+    search: str
     model: CompiledModel | None
 
 
@@ -54,7 +56,10 @@ def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequenc
 
 
 def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:
-    """Networks for bounds that are drawn in by what the one before took more than its layers, and at last the nearest one."""
+    """Networks for bounds that are drawn in by what the one before took more than its layers, the nearest, and at last
+
+    those that compilations with other bounds ended with, and measured to keep these.
+    """
     drawn = limits
     for _ in range(ROUNDS):
         try:
@@ -67,7 +72,10 @@ def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:
         before, drawn = drawn, _drawn(limits, drawn, found.figures, found.sums)
         if drawn == before:
             break
-    yield _attempt(replace(drawn, stretched=True), target, make)
+    last = _attempt(replace(drawn, stretched=True), target, make)
+    yield last
+    for bounds in keeping(last.search, limits):
+        yield _attempt(bounds, target, make)
 
 
 def _drawn(limits: Limits, drawn: Limits, figures: Figures, sums: Figures) -> Limits:
@@ -84,16 +92,20 @@ def _attempt(drawn: Limits, target: Target, make: Make) -> Attempt:
         made = make(drawn)
     except TooLarge as error:  # a microcontroller's linker script would not have it
         took: dict[Objective, float] = {"size": float(error.found.flash), "memory": float(error.found.ram)}
-        return Attempt(_costs(error.record) | took, *_searched(error.record), None)
-    return Attempt(figures_of(made, target, drawn.energy is not None), *_searched(made.manifest.get("quantization")), made)
+        found = Attempt(_costs(error.record) | took, *_searched(error.record), None)
+    else:
+        figures = figures_of(made, target, drawn.energy is not None)
+        found = Attempt(figures, *_searched(made.manifest.get("quantization")), made)
+    remember(found.search, drawn, found.figures)
+    return found
 
 
-def _searched(record: Mapping[str, Any] | None) -> tuple[Figures | None, float | None]:
-    """What a search knows of the network that it chose: sums over layers, and the percentage points that are lost."""
+def _searched(record: Mapping[str, Any] | None) -> tuple[Figures | None, float | None, str]:
+    """What a search knows of the network that it chose: sums over layers, the points that are lost, and its own digest."""
     if record is None:
-        return None, None
+        return None, None, ""
     drop = None if record["before"] is None else record["before"] - record["after"]
-    return (record["tried"][-1] if record["tried"] else None), drop
+    return (record["tried"][-1] if record["tried"] else None), drop, record.get("search") or ""
 
 
 def figures_of(made: CompiledModel, target: Target, energy: bool = False) -> dict[Objective, float]:

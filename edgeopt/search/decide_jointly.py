@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 
@@ -48,9 +49,16 @@ def decide_jointly(
     """
     chosen, held = apart(evaluation, seed)
     space, reference, trials, table = opened_search(graph, evidence, chosen, goal, sessions, allowed)
+    search = _search(trials, goal, seed)
     stage("verifying on the samples")
     found = replace(_found(space, trials, table), reference=reference)
-    return found if held is None else _held_to(space, trials, table, found, held)
+    found = found if held is None else _held_to(space, trials, table, found, held)
+    return replace(found, search=search)
+
+
+def _search(trials: Trials, goal: Goal, seed: int) -> str:
+    """What a search is known by, whatever its bounds: with the same ones it finds the same."""
+    return hashlib.sha256(repr((trials.about, goal.objective, goal.max_drop, seed)).encode()).hexdigest()
 
 
 def _held_to(space: Space, trials: Trials, table: Table, found: Decision, held: DataSet) -> Decision:

@@ -17,7 +17,6 @@ from edgeopt.search.alike import at_least_alike, forms_of, look_first
 from edgeopt.search.allocate import Picked, Problem, cheapest, cost, mildest, nearest
 from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits, infeasible
-from edgeopt.search.remembered import spelled
 from edgeopt.search.space import Space
 from edgeopt.search.table import Table
 from edgeopt.search.trials import Trials
@@ -39,7 +38,6 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     look_first(problem, trials, table)
     gentle = mildest(problem)
     found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
-    found = _found_before(problem, trials, table) if found is None else found
     if found is not None:
         found = at_least_alike(problem, trials, table, found)
         hopeless = _beaten(problem, trials, found, EXCHANGED)
@@ -48,7 +46,6 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
         made = forms_of(table, _nearest(problem, trials, table))
     else:
         raise _refused(problem, trials, table)
-    trials.keep_found(made)
     exact = tuple(layer for layer, choice in made.items() if choice == EXACT)
     lossy = tuple(
         n
@@ -104,21 +101,6 @@ def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
     """The options within the budget of accuracy that come nearest to the bounds; at worst all layers stay exact."""
     exact = {layer: found.index(EXACT) for layer, found in table.choices.items()}
     return _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
-
-
-def _found_before(problem: Problem, trials: Trials, table: Table) -> Picked | None:
-    """The options that take least of those that searches with other bounds ended with, and that keep the ones of now.
-
-    Whoever asks for what the nearest network takes is given it, also where this search went another way and found nothing.
-    """
-    places = {layer: {spelled(choice): k for k, choice in enumerate(found)} for layer, found in table.choices.items()}
-    spelt = [dict(forms) for forms in trials.found_before()]
-    whole = [forms for forms in spelt if all(forms.get(layer) in found for layer, found in places.items())]
-    known = [{layer: found[forms[layer]] for layer, found in places.items()} for forms in whole]
-    able = [picked for picked in known if not problem.limits.exceeded(problem.takes(picked))]
-    most = trials.space.goal.max_drop
-    kept = (picked for picked in able if trials.bounded(forms_of(table, picked), whenever=True) <= most)
-    return min(kept, key=lambda picked: cost(problem, picked), default=None)
 
 
 def _refused(problem: Problem, trials: Trials, table: Table) -> Exception:

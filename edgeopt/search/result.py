@@ -49,7 +49,7 @@ class Decision:
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
     no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
     measured on samples that were kept apart from the search. ``tried`` are the metric and the figures, summed over layers, of the
-    networks that a joint search measured.
+    networks that a joint search measured; ``search`` is a digest of all that this search depends on but its bounds.
     """
 
     solved: Solved
@@ -77,6 +77,7 @@ class Decision:
     reach: float | None = None
     held: Held | None = None
     tried: Sequence[Mapping[str, float]] = ()
+    search: str = ""
 
     @property
     def changed(self) -> list[str]:
@@ -146,6 +147,7 @@ def record(found: Decision) -> dict[str, Any]:
         "max_drop": found.max_drop if measured else None,
         "reach": found.reach if measured else None,
         "tried": [dict(point) for point in found.tried],
+        "search": found.search or None,
         "held": None if found.held is None else asdict(found.held),
         "source_weights": found.source,
         "totals": {name: _totals(profile) for name, profile in found.costs.items()},

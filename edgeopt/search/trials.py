@@ -40,6 +40,11 @@ class Trials:
         self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
         self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were within the budget so far
 
+    @property
+    def about(self) -> str:
+        """A digest of what all results depend on; "" where nothing is remembered."""
+        return "" if self._remembered is None else self._remembered.about
+
     def result(self, forms: Forms) -> tuple[float, float]:
         """(metric, percentage of decisions equal to the exact ones) with these ``forms``."""
         key = names_of(forms)
@@ -68,17 +73,6 @@ class Trials:
     def _keep(self, value: object, what: str, forms: Forms) -> None:
         if self._remembered is not None:
             self._remembered.keep(value, what, spelled_forms(forms))
-
-    def keep_found(self, forms: Forms) -> None:
-        """Remember a network that a search ends with: it may be named as the nearest one, and asked for then."""
-        known = self.found_before()
-        if self._remembered is not None and spelled_forms(forms) not in known:
-            self._remembered.keep([*known, spelled_forms(forms)], "found")
-
-    def found_before(self) -> list[list[tuple[str, str]]]:
-        """The networks that searches with any bounds ended with, spelled."""
-        found = None if self._remembered is None else self._remembered.recall("found")
-        return [[(layer, choice) for layer, choice in forms] for forms in found or []]
 
     @property
     def late(self) -> bool:
