@@ -16,7 +16,7 @@ class Point:
     """``accuracy`` is in percent on the samples that chose; ``forms`` are those of the layers that changed: technique -> key.
 
     ``unseen`` is the accuracy on samples that chose nothing; ``measured`` says that the latency is that of the whole network,
-    where it is otherwise the sum of its layers.
+    where it is otherwise the sum of its layers; ``memory`` is always that of the whole network.
     """
 
     accuracy: float

@@ -55,8 +55,8 @@ def evaluate(subject: Subject, numbers: Mapping[str, float]) -> Point:
     assert largest is not None
     picked = cheapest(problem, problem.error(largest) * 10 ** numbers["error"]) or largest
     forms = forms_of(table, picked)
-    takes = problem.takes(picked)
-    return _point(search.trials.result(forms)[0], takes, forms)
+    accuracy = search.trials.result(forms)[0]
+    return _point(accuracy, {**problem.takes(picked), "memory": float(search.trials.arena(forms))}, forms)
 
 
 def exact(subject: Subject) -> Point:

@@ -57,4 +57,5 @@ def open_model(
     chosen, held = apart(evaluating, seed)
     goal = replace(budget.goal(target, LEVEL), objective="latency")
     space, _, trials, table = opened_search(graph, evidence, chosen, goal, lambda: opened(evidence, keys, allowed), allowed)
+    trials.arenas = True
     return Search(space, trials, table, held)

@@ -20,6 +20,7 @@ from edgeopt.ir.match import shape_of
 from edgeopt.progress import news
 from edgeopt.search.remembered import Remembered, packed, spelled_forms
 from edgeopt.search.space import Space, merged, names_of
+from edgeopt.search.timing import profiles
 from edgeopt.target import Target, host
 
 SIMULATED = 64  # samples
@@ -28,8 +29,11 @@ SIMULATED = 64  # samples
 class Trials:
     """What is lost with some forms, against the ``reference`` results of the exact network.
 
-    What is measured is kept among what the search has ``remembered``, if anything.
+    What is measured is kept among what the search has ``remembered``, if anything. With ``arenas`` each network's RAM is found
+    while it is there.
     """
+
+    arenas = False
 
     def __init__(self, space: Space, data: DataSet, reference: Array, remembered: Remembered | None = None) -> None:
         self.space, self.data, self.reference, self._remembered = space, data, reference, remembered
@@ -38,6 +42,7 @@ class Trials:
         self.before = self._metric(self.reference)
         self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
         self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
+        self._planned: dict[frozenset[tuple[str, Choice]], int] = {}
         self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were within the budget so far
 
     @property
@@ -64,7 +69,24 @@ class Trials:
         made = compiled_outputs(changed, self.data, goal.target, goal.level)
         found = self._metric(made), metrics.agreement(made, self.reference), packed(metrics.decisions(made))
         self._keep(found, "trial", forms)
+        if self.arenas:
+            self._plan(changed, forms)
         return found
+
+    def arena(self, forms: Forms) -> int:
+        """Bytes of the activations of the whole network, as the target lays them out; largest layers would be less."""
+        key = names_of(forms)
+        if key not in self._planned:
+            known = self._recalled("arena", forms)
+            self._planned[key] = self._plan(self.space.carried_out(self.space.solve(forms)), forms) if known is None else known
+        return self._planned[key]
+
+    def _plan(self, graph: Graph, forms: Forms) -> int:
+        goal = self.space.goal
+        found = profiles({"": graph}, goal.target, goal.level, energy=True)[""]  # an estimate compiles nothing
+        self._planned[names_of(forms)] = found.ram
+        self._keep(found.ram, "arena", forms)
+        return found.ram
 
     def _recalled(self, what: str, forms: Forms) -> Any:
         """What searches before this one kept of these ``forms``; None where that is nothing."""

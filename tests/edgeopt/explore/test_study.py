@@ -14,7 +14,7 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.explore.exploration import explore
 from edgeopt.explore.point import FIGURES, Point
 from edgeopt.explore.study import Study
-from edgeopt.explore.trial import Subject
+from edgeopt.explore.trial import Subject, evaluate, measured
 from edgeopt.explore.workers import Numbers, Result
 from tests.edgeopt.test_exchange import classifier
 
@@ -131,3 +131,14 @@ def test_a_small_network_has_a_front(tmp_path: Path) -> None:
     assert min(p.size for p in found.points) < found.exact.size / 3
     assert all(p.measured and p.latency > 0 for p in found.points)
     assert {name for name in FIGURES if getattr(found.exact, name) <= 0} == set()
+
+
+def test_points_have_the_ram_of_the_whole_network_before_they_are_measured(tmp_path: Path) -> None:
+    model, data = classifier()
+    path, labels = tmp_path / "m.onnx", data.labels
+    path.write_bytes(model.SerializeToString())
+    assert labels is not None
+    np.savez(tmp_path / "d.npz", labels=labels, x=data.arrays["x"])
+    subject = Subject(str(path), str(tmp_path / "d.npz"), None, "cortex-m4")
+    point = evaluate(subject, {"error": 0.0, "latency": 0.0, "size": 0.0, "energy": 0.0, "memory": 0.0})
+    assert not point.measured and point.memory == measured(subject, point).memory
