@@ -24,9 +24,10 @@ def share_interval(right: int, samples: int) -> tuple[float, float]:
     return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
 
 
-def drop_interval(before: Array, after: Array) -> tuple[float, float]:
+def drop_interval(before: Array, after: Array, networks: int = 1) -> tuple[float, float]:
     """Of the percentage points by which ``after`` is right less often than ``before``, truth values of the same samples.
 
+    Where ``after`` is of the best of several ``networks``, the intervals of all hold together (Bonferroni).
     Samples are paired: those that both get right or wrong say little (Agresti, Min, Simple improved confidence intervals for
     comparing matched proportions, 2005).
     """
@@ -34,7 +35,8 @@ def drop_interval(before: Array, after: Array) -> tuple[float, float]:
     won = float(np.sum(after & ~before)) + 0.5
     samples = len(before) + 2
     middle = (lost - won) / samples
-    half = Z * sqrt(max(0.0, lost + won - (lost - won) ** 2 / samples)) / samples
+    errors = Z if networks == 1 else NormalDist().inv_cdf(1 - 0.025 / networks)
+    half = errors * sqrt(max(0.0, lost + won - (lost - won) ** 2 / samples)) / samples
     return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
 
 

@@ -136,11 +136,15 @@ class Trials:
         return exact == right, decided == right
 
     def reach(self, forms: Forms) -> float | None:
-        """Percentage points that may be lost with these ``forms``: the end of the interval of 95 %; None without decisions."""
+        """Percentage points that may be lost with these ``forms``, by the interval of 95 %; None without decisions.
+
+        It holds for all networks together that were found within the budget, of which these are one that was picked.
+        """
         if self.reference[0].size == 1:
             return None
         self.result(forms)
-        return drop_interval(*self._right(forms))[1]
+        within = sum(self.before - found[0] <= self.space.goal.max_drop for found in self._known.values())
+        return drop_interval(*self._right(forms), max(1, within))[1]
 
     def drop(self, forms: Forms) -> float:
         """Percentage points lost; on few samples, where the code takes longer to compile than a run in float, as ``screened``."""

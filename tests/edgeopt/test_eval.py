@@ -30,6 +30,8 @@ def test_intervals() -> None:
     low, high = drop_interval(before, after)
     assert 0 < low < 1 < high < 2
     assert drop_interval(after, before) == pytest.approx((-high, -low))
+    many = drop_interval(before, after, 20)
+    assert (many[1] - many[0]) / (high - low) == pytest.approx(3.0233 / 1.96, abs=1e-3)
     with pytest.raises(ValueError, match="no samples"):
         share_interval(0, 0)
 

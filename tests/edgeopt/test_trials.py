@@ -1,0 +1,48 @@
+"""What a search says of samples that it did not see."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from edgeopt.evaluate.data import DataSet
+from edgeopt.evaluate.intervals import drop_interval
+from edgeopt.forms.form import EXACT, Form
+from edgeopt.search.trials import Trials
+
+LAYER = {"a": frozenset([Form("quantize", "w8a8")])}
+
+
+class Remembered:
+    """Four wrong of 200 in every network."""
+
+    about = "these samples"
+
+    def recall(self, what: str, *_: object) -> Any:
+        return [98.0, 98.0, [1] * 4 + [0] * 196] if what == "trial" else None
+
+    def keep(self, *_: object) -> None:
+        """Nothing is kept."""
+
+
+def trials(max_drop: float) -> Trials:
+    reference = np.tile(np.float32([1, 0]), (200, 1))
+    data = DataSet({"x": np.zeros((200, 1), np.float32)}, labels=np.zeros(200, np.int64))
+    space = SimpleNamespace(goal=SimpleNamespace(max_drop=max_drop))
+    return Trials(cast(Any, space), data, reference, cast(Any, Remembered()))
+
+
+def test_what_may_be_lost_counts_the_networks_that_could_be_picked() -> None:
+    made, right = trials(3.0), np.ones(200, bool)
+    wrong = np.arange(200) >= 4
+    assert made.reach(LAYER) == drop_interval(right, wrong)[1]
+    for other in "bcd":
+        made.result({other: LAYER["a"]})
+    assert made.reach(LAYER) == drop_interval(right, wrong, 4)[1] > drop_interval(right, wrong)[1]
+
+
+def test_networks_beyond_the_budget_could_not_be_picked() -> None:
+    made = trials(1.0)
+    made.result({"b": LAYER["a"]})
+    assert made.reach(LAYER) == drop_interval(np.ones(200, bool), np.arange(200) >= 4)[1]
+    assert made.reach({"a": EXACT}) is not None
