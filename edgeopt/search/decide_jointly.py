@@ -67,7 +67,7 @@ def _held_to(space: Space, trials: Trials, table: Table, found: Decision, held: 
     for looks, part in enumerate((*PARTS, 0.0), 1):
         known = judged(space.graph, space.carried_out(found.solved), held, goal.target, goal.level)
         found = replace(found, held=replace(known, looks=looks), max_drop=goal.max_drop, reference=reference)
-        if not part or trials.late or known.bound is None or known.bound <= goal.max_drop:
+        if not part or known.bound is None or known.bound <= goal.max_drop:
             break
         space.goal = replace(goal, max_drop=part * goal.max_drop)
         try:

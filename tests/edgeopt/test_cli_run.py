@@ -54,7 +54,7 @@ def test_a_file_that_is_no_archive_is_refused(directory: Path, tmp_path: Path) -
 
 def test_damaged_code_is_not_run(tmp_path: Path) -> None:
     directory = compiled(tmp_path)
-    code = next(p for p in directory.iterdir() if p.suffix == ".o")
+    code = directory / "model.o.xz"
     code.write_bytes(code.read_bytes()[:-1] + b"\x01")
     result = edgeopt("run", directory, "--input", EVALUATION, "--output", tmp_path / "y.npz")
     assert result.exit_code == 1 and "damaged" in result.stderr
