@@ -44,6 +44,6 @@ def read_front(path: Path) -> Front:
         if found["schema"] != SCHEMA or not points:
             raise ValueError(f"schema {found['schema']} with {len(points)} points")
         return Front(str(found["model"]), str(found["target"]), int(found["trials"]), point_of(found["exact"]), points)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         why = f"there is no {error} in it" if isinstance(error, KeyError) else error
         raise EdgeoptError(f"'{path}' is no front that `edgeopt explore` wrote: {why}") from error

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from edgeopt.runtime.artifact import load
 from edgeopt.runtime.model import CompiledModel
 
 LEAST, MOST = 20, 1 << 20  # samples to learn from, bytes of a file
+FEATURES = 7  # of an input
 Opened = Callable[[str], CompiledModel]
 STRANGE = 8.0  # standard deviations from the mean, beyond which an input is like none that was seen
 
@@ -94,9 +96,20 @@ def read_selector(path: str | Path) -> Selector:
     """The selector in a file. Raises EdgeoptError for what is none."""
     try:
         found = json.loads(read_regular(Path(path), MOST))
-        return Selector([Variant(**variant) for variant in found["variants"]], float(found["share"]))
-    except (KeyError, TypeError, ValueError) as error:
+        variants = [_variant_of(record) for record in found["variants"]]
+        if not variants:
+            raise ValueError("it has no variants")
+        return Selector(variants, float(found["share"]))
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise EdgeoptError(f"'{path}' is no selector: {error}") from error
+
+
+def _variant_of(record: Mapping[str, Any]) -> Variant:
+    """A variant from its JSON. Raises KeyError, TypeError, ValueError and OverflowError for what is none."""
+    weights, means, scales = ([float(value) for value in record[name]] for name in ("weights", "means", "scales"))
+    if not len(weights) == 2 * len(means) == 2 * len(scales) == 2 * FEATURES:
+        raise ValueError(f"a variant has {len(weights)} weights, {len(means)} means and {len(scales)} scales")
+    return Variant(str(record["folder"]), float(record["seconds"]), weights, float(record["bias"]), means, scales)
 
 
 def fitted(folders: Sequence[str | Path], inputs: Mapping[str, Array], seconds: Sequence[float], share: float = 0.99) -> Selector:

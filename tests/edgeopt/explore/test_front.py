@@ -73,7 +73,9 @@ def test_files_are_read_back_and_others_refused(tmp_path: Path) -> None:
     path.write_text(made.text())
     assert read_front(path) == made and point_of(json.loads(made.text())["exact"]) == POINTS[2]
     assert not list(Draft202012Validator(json.loads(FILES["front"].read_text())).iter_errors(json.loads(made.text())))
-    for text in ("{", "[]", '{"schema": 1, "points": []}', made.text().replace('"schema": 1', '"schema": 0')):
+    large = [made.text().replace('"trials": 12', f'"trials": {number}') for number in ("Infinity", "1e999")]
+    large.append(made.text().replace('"size": ', '"size": 1' + 400 * "0"))
+    for text in ("{", "[]", '{"schema": 1, "points": []}', made.text().replace('"schema": 1', '"schema": 0'), 9**5 * "[", *large):
         path.write_text(text)
         with pytest.raises(EdgeoptError, match="is no front"):
             read_front(path)

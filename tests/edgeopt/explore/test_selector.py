@@ -45,9 +45,11 @@ def test_easy_inputs_go_to_the_small_variant(tmp_path: Path) -> None:
 def test_few_samples_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeoptError, match="at least 20 samples; there are 3"):
         fitted([], {"x": np.zeros((3, 8), np.float32)}, [])
-    (tmp_path / "s.json").write_text('{"variants": [{}], "share": 1}')
-    with pytest.raises(EdgeoptError, match="is no selector"):
-        read_selector(tmp_path / "s.json")
+    short = '{"folder": "a", "seconds": 1, "weights": [1], "bias": 0, "means": [0], "scales": [1]}'
+    for variants in ("[{}]", "[]", f"[{short}]", 9**5 * "["):
+        (tmp_path / "s.json").write_text(f'{{"share": 1, "variants": {variants}}}')
+        with pytest.raises(EdgeoptError, match="is no selector"):
+            read_selector(tmp_path / "s.json")
 
 
 def test_features_are_finite_for_inputs_of_any_rank() -> None:
