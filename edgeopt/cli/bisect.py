@@ -13,6 +13,7 @@ import click
 from edgeopt.cli import options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, say, working
+from edgeopt.cli.unused_options import refuse_unused
 from edgeopt.examine.tolerance import TOLERANCE
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edgeopt.rewrite import Context
 
 
+REWRITES = ("level", "passes", "source", "seed", "tolerance")  # what a search for a rewrite takes, and one for a layer does not
 MAX_DROP = "Look for the layer whose change in --forms takes more than this many percentage points, on --data."
 
 
@@ -60,8 +62,10 @@ def bisect(
     if max_drop is not None:
         if data is None:
             raise click.UsageError("--max-drop is judged on --data")
+        refuse_unused(REWRITES, "--max-drop looks for a layer, not for a rewrite")
         _bisect_budget(model, forms, data, calibration, max_drop, shapes)
         return
+    refuse_unused(("data", "calibration", "forms"), "it is for --max-drop")
     search = Search(model, level, shapes, passes, source, seed, tolerance)
     with working(f"bisecting {model.name}"):
         culprit = search.first_wrong()

@@ -24,6 +24,8 @@ STORY = ("layer", "form", "made by", "error", "because")
 SAVED = ("layer", "float µs", "µs", "bytes", "stored bytes")
 ERRORS = ("layer", "own dB", "alone dB", "alone pp", "others dB", "others pp")
 COSTS = ("layer", "MACs", "bytes", "changed", "µs", "changed µs")
+CURVED = ("target", "quantize", "forms", "samples", "accept_chance")  # what --curve does not look into
+EXAMINED = ("data", "calibration", "shapes", "curve", *CURVED)  # what says how to examine a file
 FORMS = "Techniques or single forms to look into in place of a scheme, as in prune,w8a8: all layers that can take them do."
 
 
@@ -63,11 +65,13 @@ def why(
     if forms is not None:
         refuse_unused(("quantize",), "--forms names what is looked into")
     if model.is_dir():
+        refuse_unused(EXAMINED, f"'{model}' is compiled, and tells what became of it")
         _tell_story(model)
         return
     from edgeopt.examine.losses import why as examine
 
     if curve is not None:
+        refuse_unused(CURVED, "--curve prints bytes and errors of its own forms, and nothing else")
         _show_curves(model, curve, calibration or data, shapes)
         return
 

@@ -54,3 +54,17 @@ def test_halving_finds_the_first(first: int, last: int) -> None:
 
     assert first_true(test, last) == first
     assert len(asked) <= last.bit_length()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--forms", "w4a8"), "--forms has no effect here: it is for --max-drop"),
+        (("--data", DIGITS), "--data has no effect here: it is for --max-drop"),
+        (("--max-drop", "1", "--data", DIGITS, "-O", "2"), "-O has no effect here: --max-drop looks for a layer"),
+        (("--max-drop", "1", "--data", DIGITS, "--input", DIGITS), "--input has no effect here: --max-drop looks for a layer"),
+    ],
+)
+def test_what_is_for_the_other_search_is_refused(given: tuple[str, ...], said: str) -> None:
+    result = edgeopt("bisect", DIGITS, *given)
+    assert result.exit_code == 2 and said in result.stderr

@@ -28,6 +28,8 @@ def test_sparser_layers_are_smaller_and_err_more_and_steps_go_the_other_way() ->
 
 
 def test_the_command_prints_them() -> None:
+    unused = edgeopt("why", DIGITS, "--curve", "unstructured-30", "--samples", "8")
+    assert unused.exit_code == 2 and "--samples has no effect here" in unused.stderr
     result = edgeopt("why", DIGITS, "--data", EVALUATION, "--curve", "unstructured-30")
     assert result.exit_code == 0 and "unstructured-30" in result.stdout and "float32" in result.stdout
 

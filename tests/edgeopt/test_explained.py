@@ -36,6 +36,8 @@ def test_the_story_of_a_compiled_model(tmp_path: Path) -> None:
     fired = set(made.manifest["passes"])
     assert all(set(row.passes) <= fired for row in found.layers)
     told = command("why", str(tmp_path / "small"))
+    unused = command("why", str(tmp_path / "small"), "--forms", "w8a8")
+    assert unused.exit_code == 2 and "--forms has no effect here" in unused.stderr
     assert told.exit_code == 0 and f"--keep-float {worst.layer}" in told.stdout
     tables = told.stdout.partition("for accuracy:")[0]
     assert max(map(len, tables.splitlines())) <= 80 and "stored" in tables
