@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,26 @@ def compiled(function: Callable[..., Any]) -> Any:
     """``function`` compiled at its first call with each kind of arguments; it releases the interpreter while it runs."""
     dispatcher = njit(nogil=True)(function)
     dispatcher._cache = _Kept(function)
+    dispatcher._compile_for_args = _held_back()(dispatcher._compile_for_args)
     return dispatcher
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """An interrupt meanwhile is one at the end: LLVM calls Python, where what is raised gets lost and half a function is left."""
+    here = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if here else None
+    if before is None:  # another thread hears of signals, or nothing of Python does
+        yield
+        return
+    caught: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            signal.raise_signal(signal.SIGINT)
 
 
 class _Kept:
