@@ -56,7 +56,9 @@ def _loaded(data: bytes, target: Target) -> llvm.ExecutionEngine:
     ctypes.CDLL(None, mode=ctypes.RTLD_GLOBAL)
     llvm.load_library_permanently("libm.so.6")
     try:
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(target))
+        # one block for code and data: apart, they may come to lie further from each other than an instruction reaches where
+        # the process has mapped much (as JAX and Ray do), and LLVM ends the process then
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(target), use_lmm=True)
         engine.add_object_file(llvm.ObjectFileRef.from_data(data))
         engine.finalize_object()
     except RuntimeError as error:
