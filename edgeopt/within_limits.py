@@ -56,10 +56,11 @@ def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequenc
 
 
 def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:
-    """Networks for bounds that are drawn in by what the one before took more than its layers, the nearest, and at last
+    """Networks for bounds that are drawn in by what the one before took more than its layers, then the nearest, and at last
 
     those that compilations with other bounds ended with, and measured to keep these.
     """
+    made: list[tuple[Limits, Attempt]] = []
     drawn = limits
     for _ in range(ROUNDS):
         try:
@@ -69,12 +70,17 @@ def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:
         yield found
         if found.sums is None:  # nothing was looked for
             return
+        made.append((drawn, found))
         before, drawn = drawn, _drawn(limits, drawn, found.figures, found.sums)
         if drawn == before:
             break
-    last = _attempt(replace(drawn, stretched=True), target, make)
-    yield last
-    for bounds in keeping(last.search, limits):
+    drawn = replace(drawn, stretched=True)
+    made.append((drawn, _attempt(drawn, target, make)))
+    yield made[-1][1]
+    searches = [attempt.search for _, attempt in made]  # some of other forms than the first, where these took less
+    known = keeping(searches, limits)
+    remember(searches, {bounds: attempt.figures for bounds, attempt in made})
+    for bounds in known:
         yield _attempt(bounds, target, make)
 
 
@@ -92,12 +98,8 @@ def _attempt(drawn: Limits, target: Target, make: Make) -> Attempt:
         made = make(drawn)
     except TooLarge as error:  # a microcontroller's linker script would not have it
         took: dict[Objective, float] = {"size": float(error.found.flash), "memory": float(error.found.ram)}
-        found = Attempt(_costs(error.record) | took, *_searched(error.record), None)
-    else:
-        figures = figures_of(made, target, drawn.energy is not None)
-        found = Attempt(figures, *_searched(made.manifest.get("quantization")), made)
-    remember(found.search, drawn, found.figures)
-    return found
+        return Attempt(_costs(error.record) | took, *_searched(error.record), None)
+    return Attempt(figures_of(made, target, drawn.energy is not None), *_searched(made.manifest.get("quantization")), made)
 
 
 def _searched(record: Mapping[str, Any] | None) -> tuple[Figures | None, float | None, str]:

@@ -1,4 +1,4 @@
-"""Which bounds a search was given before, and what the network that came of them was measured to take.
+"""Which bounds searches were given before, and what the networks that came of them were measured to take.
 
 What layers do not hold, such as code, draws the bounds of a search in, by as much as the networks on its way have of it. So a
 search that is asked for just what the nearest network takes may go past that network: it is then given the bounds that led there.
@@ -6,6 +6,7 @@ search that is asked for just what the nearest network takes may go past that ne
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from edgeopt.search.limits import Figures, Limits
@@ -14,17 +15,19 @@ from edgeopt.search.remembered import Remembered
 WHAT = "attempts"
 
 
-def remember(search: str, drawn: Limits, figures: Figures) -> None:
-    """Keep that ``search``, a digest of all but its bounds, made a network that takes ``figures`` of the bounds ``drawn``."""
-    if not search:
-        return
-    made = [asdict(drawn), {str(name): figure for name, figure in figures.items()}]
-    known = Remembered(search).recall(WHAT) or []
-    if made not in known:
-        Remembered(search).keep([*known, made], WHAT)
+def remember(searches: Iterable[str], made: Mapping[Limits, Figures]) -> None:
+    """Keep what the networks take that ``searches``, digests of all but bounds, ``made`` for some bounds."""
+    found = {bounds: {str(name): figure for name, figure in figures.items()} for bounds, figures in made.items()}
+    for search in filter(None, dict.fromkeys(searches)):
+        every = _known(search) | found
+        Remembered(search).keep([[asdict(bounds), figures] for bounds, figures in every.items()], WHAT)
 
 
-def keeping(search: str, limits: Limits) -> list[Limits]:
-    """Bounds that led the ``search`` to networks that keep ``limits``."""
-    known = Remembered(search).recall(WHAT) or [] if search else []
-    return [Limits(**drawn) for drawn, figures in known if not limits.exceeded(figures)]
+def keeping(searches: Iterable[str], limits: Limits) -> list[Limits]:
+    """Bounds that led one of the ``searches`` to a network that keeps ``limits``."""
+    known = {bounds: figures for search in filter(None, searches) for bounds, figures in _known(search).items()}
+    return [bounds for bounds, figures in known.items() if not limits.exceeded(figures)]
+
+
+def _known(search: str) -> dict[Limits, Figures]:
+    return {Limits(**bounds): figures for bounds, figures in Remembered(search).recall(WHAT) or []}

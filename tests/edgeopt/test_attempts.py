@@ -1,6 +1,5 @@
 """What a search that finds nothing is given: the bounds that led another to a network that keeps those of now."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,7 +24,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def compiled(layers: float, whole: float, search: str = "one") -> CompiledModel:
     """A network of so many bytes, those of its ``layers`` alone beside, that a ``search`` chose."""
     tried, totals = [{"size": layers, "memory": 40.0}], {"result": {"seconds": 1e-3, "joule": 0.0}}
-    record: Mapping[str, Any] = {"totals": totals, "before": 90.0, "after": 89.5, "tried": tried, "search": search}
+    record: dict[str, Any] = {"totals": totals, "before": 90.0, "after": 89.5, "tried": tried, "search": search}
     manifest = {"quantization": record, "level": 3, "memory": {"flash": whole, "ram": 40.0}}
     return cast(CompiledModel, SimpleNamespace(manifest=manifest, graph=None))
 
@@ -54,7 +53,22 @@ def test_without_what_was_made_before_a_search_may_go_past_it(tmp_path: Path, mo
 
 def test_only_what_the_same_search_made_and_keeps_all_bounds_is_tried() -> None:
     tight, loose = Limits(size=2000, stretched=True), Limits(size=3000)
-    remember("one", tight, {"size": 4500.0, "memory": 50.0})
-    remember("one", loose, {"size": 4400.0, "memory": 90.0})
-    assert keeping("one", Limits(size=4500)) == [tight, loose] and keeping("one", Limits(size=4500, memory=60)) == [tight]
-    assert keeping("another", Limits(size=4500)) == [] and keeping("", Limits(size=4500)) == []
+    remember(["one", "two"], {tight: {"size": 4500.0, "memory": 50.0}})
+    remember(["one", ""], {loose: {"size": 4400.0, "memory": 90.0}})
+    assert keeping(["one"], Limits(size=4500)) == [tight, loose] and keeping(["one"], Limits(size=4500, memory=60)) == [tight]
+    assert keeping(["two", "another"], Limits(size=4500)) == [tight]
+    assert keeping(["another"], Limits(size=4500)) == [] and keeping([""], Limits(size=4500)) == []
+
+
+def test_the_network_of_a_search_in_other_forms_is_found() -> None:
+    """The nearest one came of a second search, for codewords say; asked again, that one has nothing to say at first."""
+
+    def other(limits: Limits) -> CompiledModel:
+        made = answer(limits)
+        if limits.stretched:
+            made.manifest["quantization"]["search"] = f"other {made.manifest['memory']['flash']}"
+        return made
+
+    with pytest.raises(Infeasible):
+        within_limits(Limits(size=4000), 1.0, BOARD, [other])
+    assert within_limits(Limits(size=4500), 1.0, BOARD, [other]).manifest["limits"]["figures"]["size"] == 4500

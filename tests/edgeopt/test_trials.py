@@ -26,7 +26,7 @@ class Remembered:
 
 
 def trials(max_drop: float) -> Trials:
-    reference = np.tile(np.float32([1, 0]), (200, 1))
+    reference = np.tile(np.array([1, 0], np.float32), (200, 1))
     data = DataSet({"x": np.zeros((200, 1), np.float32)}, labels=np.zeros(200, np.int64))
     space = SimpleNamespace(goal=SimpleNamespace(max_drop=max_drop))
     return Trials(cast(Any, space), data, reference, cast(Any, Remembered()))
