@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgeopt.errors import EdgeoptError
+from edgeopt.errors import UnknownName
 from edgeopt.ir import Graph
 from edgeopt.ir.clone import clone
 from edgeopt.passes import (
@@ -200,14 +200,14 @@ def optimize(
     """Rewrite ``graph`` in place with the passes until none fires, and return what happened; level 0 runs none.
 
     ``only`` restricts the passes by name; their order stays that of the pipeline. ``print_after(name, graph)`` is called after
-    each run of a pass that changed the graph. Raises EdgeoptError for an unknown name in ``only``, PassError when the passes do
+    each run of a pass that changed the graph. Raises UnknownName for an unknown name in ``only``, PassError when the passes do
     not come to rest together.
     """
     context = context or Context(level=level)
     stages = [s for s in PIPELINE if level >= 1 and (only is None or s.pass_.name in only)]
     unknown = sorted(set(only or ()) - names())
     if unknown:
-        raise EdgeoptError(f"unknown passes: {', '.join(unknown)}; `edgeopt passes` lists those there are")
+        raise UnknownName(f"unknown passes: {', '.join(unknown)}; `edgeopt passes` lists those there are")
     for _ in range(MAX_ROUNDS):
         if not sum([_run(graph, stage.pass_, context, print_after) for stage in stages]):
             return context

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
-from edgeopt.errors import EdgeoptError, meant
+from edgeopt.errors import EdgeoptError, UnknownName, meant
 from edgeopt.features import architecture, lacking, normalised
 from edgeopt.files import read_regular
 from edgeopt.target_check import check
@@ -122,7 +122,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float":
 
 
 def target(name: str) -> Target:
-    """The target called ``name``, or described by the TOML file ``name``. Raises EdgeoptError for unknown names."""
+    """The target called ``name``, or described by the TOML file ``name``. Raises UnknownName for unknown names."""
     if name == "host":
         return host()
     if name.endswith(".toml"):
@@ -130,7 +130,7 @@ def target(name: str) -> Target:
     known = {**builtin(), **boards()}
     if name not in known:
         rest = f"known are host, {', '.join(known)}, or a TOML file that describes one"
-        raise EdgeoptError(f"unknown target '{name}'; {meant(name, known)}{rest}")
+        raise UnknownName(f"unknown target '{name}'; {meant(name, known)}{rest}")
     return known[name]
 
 

@@ -192,13 +192,13 @@ def _options(asked: Request, debug: Debug) -> Options:
 
 def _printer(name: str | None) -> PrintAfter | None:
     """Prints the graph on stderr after the pass ``name``, or after every pass for ``all``."""
-    from edgeopt.errors import EdgeoptError
+    from edgeopt.errors import UnknownName
     from edgeopt.pipeline import names
 
     if name is None:
         return None
     if name != "all" and name not in names():
-        raise EdgeoptError(f"--print-after: unknown pass '{name}'; `edgeopt passes` lists those there are")
+        raise UnknownName(f"--print-after: unknown pass '{name}'; `edgeopt passes` lists those there are")
 
     def show(pass_: str, graph: Graph) -> None:
         if name in ("all", pass_):

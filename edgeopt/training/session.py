@@ -100,7 +100,8 @@ def _note_ended(graph: Graph, ended: Sequence[Ended], patience: int) -> None:
     """Say so where a phase had no use for all of its steps."""
     for one in ended:
         if one.done < one.steps:
-            seen = f"{patience} looks at held-out samples in a row saw nothing better (patience in a recipe)"
+            looks = "one look at held-out samples" if patience == 1 else f"{patience} looks at held-out samples in a row"
+            seen = f"{looks} saw nothing better (patience in a recipe)"
             add_note(graph, f"phase '{one.phase}' ended at step {one.done} of {one.steps}: {seen}")
 
 

@@ -76,8 +76,8 @@ def test_print_after_shows_the_graph(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["--passes", "no_such_pass"], 1, "no_such_pass"),
-        (["--print-after", "no_such_pass"], 1, "no_such_pass"),
-        (["--target", "no_such_target"], 1, "no_such_target"),
+        (["--print-after", "no_such_pass"], 2, "no_such_pass"),
+        (["--target", "no_such_target"], 2, "no_such_target"),
         (["--shape", "picture=1,1,8,8"], 1, "picture"),
         (["--shape", "image=1,1,eight"], 2, "NAME=1,3,224,224"),
         (["-O4"], 2, "-O"),
