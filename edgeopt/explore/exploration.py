@@ -47,6 +47,7 @@ def explore(
     second = None if calibration is None else str(Path(calibration).resolve())
     subject = Subject(str(Path(model).resolve()), str(Path(data).resolve()), second, target, named, seed)
     study = Study(Path(journal), subject, seed)
+    study.begin(subject.contents())
     end = None if seconds is None else time.monotonic() + seconds
     whole = exact(subject)  # before the workers: they find its prices in the cache
     found = _tried(lambda: Processes(workers) if ray is None else Ray(ray), study, workers, trials, end, told)

@@ -30,7 +30,7 @@ class Study:
     """
 
     def __init__(self, journal: Path, subject: Subject, seed: int) -> None:
-        self._optuna = _imported()
+        self._optuna, self._journal = _imported(), journal
         optuna = self._optuna
         place = journal.resolve()  # of a name that is not whole optuna makes a lock that, left behind, is waited for for ever
         _mend(place)
@@ -51,6 +51,13 @@ class Study:
             self._study.tell(trial.number, state=state.FAIL)
             if trial.params:
                 self._study.enqueue_trial(trial.params)
+
+    def begin(self, contents: str) -> None:
+        """Raises EdgeoptError where the journal is of a network or samples with other ``contents``, by the same names."""
+        if self._study.user_attrs.get("contents", contents) != contents:
+            other = "of another network, or of other samples, that had the same names"
+            raise EdgeoptError(f"'{self._journal}' is the journal {other}; remove it, or name another file with -o")
+        self._study.set_user_attr("contents", contents)
 
     def points(self) -> list[Point]:
         """All that was found so far."""

@@ -13,6 +13,7 @@ from edgeopt.search.alike import forms_of
 from edgeopt.search.allocate import Problem, cheapest
 from edgeopt.search.limits import Figures, Limits
 from edgeopt.search.opened import Search, open_model
+from edgeopt.search.remembered import contents
 from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import target as find_target
@@ -34,6 +35,12 @@ class Subject:
     def opened(self) -> Search:
         """The search, once in a process; what one of them measures, the others find in the cache."""
         return _opened(self)
+
+    def contents(self) -> str:
+        """A digest of what its files hold now: the exact network, whose weights may lie in others, and all samples."""
+        _opened.cache_clear()
+        search = self.opened()
+        return contents(search.space.graph, (search.calibrating, search.trials.data, search.held))
 
 
 @lru_cache(maxsize=1)

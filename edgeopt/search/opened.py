@@ -29,11 +29,12 @@ EVERYTHING = Limits(energy=inf)  # so that energy is estimated, too
 
 @dataclass(frozen=True)
 class Search:
-    """What layers may become, trials on the samples that choose, prices, and the samples that only judge."""
+    """What layers may become, trials on the samples that choose, prices, samples that calibrate, and those that only judge."""
 
     space: Space
     trials: Trials
     table: Table
+    calibrating: DataSet
     held: DataSet | None
 
 
@@ -58,4 +59,4 @@ def open_model(
     goal = replace(budget.goal(target, LEVEL), objective="latency")
     space, _, trials, table = opened_search(graph, evidence, chosen, goal, lambda: opened(evidence, keys, allowed), allowed)
     trials.arenas = True
-    return Search(space, trials, table, held)
+    return Search(space, trials, table, calibrating, held)

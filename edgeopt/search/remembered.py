@@ -38,16 +38,20 @@ class Remembered:
         return f"trials/{name[:2]}/{name}.json"
 
 
-def digest(graph: Graph, samples: Iterable[DataSet | None], more: object) -> str:
-    """A digest of the exact graph, the samples, edgeopt itself, this machine, and whatever else decides what is measured."""
+def contents(graph: Graph, samples: Iterable[DataSet | None]) -> str:
+    """A digest of the exact graph and of the samples."""
     made = hashlib.sha256(export(graph).SerializeToString(deterministic=True))
     for data in samples:
         for array in () if data is None else (*data.arrays.values(), *([] if data.labels is None else [data.labels])):
             made.update(repr((array.shape, array.dtype)).encode())
             made.update(np.ascontiguousarray(array).tobytes())
         made.update(b";")
-    made.update(repr((more, sources(), machine())).encode())
     return made.hexdigest()
+
+
+def digest(graph: Graph, samples: Iterable[DataSet | None], more: object) -> str:
+    """A digest of both, of edgeopt itself, this machine, and whatever else decides what is measured."""
+    return hashlib.sha256(repr((contents(graph, samples), more, sources(), machine())).encode()).hexdigest()
 
 
 def spelled(choice: Choice) -> str:

@@ -131,6 +131,10 @@ def test_a_small_network_has_a_front(tmp_path: Path) -> None:
     assert min(p.size for p in found.points) < found.exact.size / 3
     assert all(p.measured and p.latency > 0 for p in found.points)
     assert {name for name in FIGURES if getattr(found.exact, name) <= 0} == set()
+    assert explore(path, tmp_path / "d.npz", trials=6, journal=tmp_path / "j", seed=1).trials == 6
+    np.savez(tmp_path / "d.npz", labels=data.labels, x=data.arrays["x"] + np.float32(1e-3))
+    with pytest.raises(EdgeoptError, match="j' is the journal of another network, or of other samples, that had the same names"):
+        explore(path, tmp_path / "d.npz", trials=8, journal=tmp_path / "j", seed=1)
 
 
 def test_points_have_the_ram_of_the_whole_network_before_they_are_measured(tmp_path: Path) -> None:
