@@ -11,6 +11,7 @@ from edgeopt.forms.form import FLOAT
 from edgeopt.forms.registry import techniques
 from edgeopt.report.stored import stored_by_layer
 from edgeopt.runtime.artifact import load
+from edgeopt.runtime.reading import CODED
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import UNITS, amount
 
@@ -49,7 +50,8 @@ def explain(directory: str | Path) -> Story:
     """The story of the compiled model in a directory. Raises EdgeoptError for what is none."""
     manifest = load(directory).manifest
     record = manifest.get("quantization")
-    sizes = {row["layer"]: row for row in (manifest.get("compression") or {}).get("layers", [])}
+    coded = manifest["storage"]["coding"] == CODED
+    sizes = {row["layer"]: row for row in (manifest.get("compression") or {}).get("layers", [])} if coded else {}
     stored = stored_by_layer(manifest)
     layers = [] if record is None else record["layers"]
     rows = [_story(layer, sizes.get(layer["layer"]), stored, manifest["passes"]) for layer in layers]
@@ -86,10 +88,12 @@ def _suggestions(rows: Sequence[LayerStory], manifest: Mapping[str, Any]) -> lis
     record = manifest.get("quantization")
     if record is None:
         return ["nothing was approximated: -O3 with --data does that within --max-drop"]
+    stored = sum(tensor["stored"] for tensor in manifest["storage"]["tensors"])
     if "training" in manifest:
-        return [line for line in (_learned(record, manifest["training"]), _time(rows, record, CHEAPER), _bytes(rows)) if line]
+        trained = _learned(record, manifest["training"]), _time(rows, record, CHEAPER), _bytes(rows, stored)
+        return [line for line in trained if line]
     more = f"a larger --max-drop or {FURTHER}" if record["max_drop"] else FURTHER
-    made = [line for line in (_accuracy(rows), _time(rows, record, more), _bytes(rows)) if line]
+    made = [line for line in (_accuracy(rows), _time(rows, record, more), _bytes(rows, stored)) if line]
     return [*made, *_room(record, manifest.get("limits"))]
 
 
@@ -118,19 +122,19 @@ def _time(rows: Sequence[LayerStory], record: Mapping[str, Any], more: str) -> s
     if not rows or not total:
         return ""
     slow = rows[0]
-    share = f"'{slow.layer}' takes most, {100 * slow.seconds / total:.0f} % of {1e3 * total:.3g} ms"
+    share = f"of these layers '{slow.layer}' takes most, {100 * slow.seconds / total:.0f} % of {1e3 * total:.3g} ms"
     what = f"it stays in float: {slow.reason}" if slow.form == FLOAT and slow.reason else f"as {slow.form}"
     return f"for time: {share}, {what}; {more}"
 
 
-def _bytes(rows: Sequence[LayerStory]) -> str:
+def _bytes(rows: Sequence[LayerStory], stored: int) -> str:
+    """Which layer to look at for bytes, with its share of all that is ``stored``, other layers included."""
     known = [row for row in rows if row.bytes]
     if not known:
         return ""
     largest = max(known, key=lambda row: row.bytes or 0)
-    total = sum(row.bytes or 0 for row in known)
-    share = f"{100 * (largest.bytes or 0) / total:.0f} % of the weights as stored"
-    return f"for bytes: '{largest.layer}' takes most, {largest.bytes:,} B, {share}, as {largest.form}"
+    share = f"{100 * (largest.bytes or 0) / stored:.0f} % of the weights as stored"
+    return f"for bytes: of these layers '{largest.layer}' takes most, {largest.bytes:,} B, {share}, as {largest.form}"
 
 
 def _room(record: Mapping[str, Any], limits: Mapping[str, Any] | None) -> list[str]:

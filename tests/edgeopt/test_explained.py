@@ -72,3 +72,23 @@ def test_what_is_left_of_bounds_is_told_as_they_were_given(lost: float, said: st
 def test_a_model_that_was_not_approximated_says_so(tmp_path: Path) -> None:
     edgeopt.compile(classifier()[0]).save(tmp_path / "exact")
     assert explain(tmp_path / "exact").suggestions == ("nothing was approximated: -O3 with --data does that within --max-drop",)
+
+
+def test_bytes_are_those_of_the_file_where_nothing_is_coded(tmp_path: Path) -> None:
+    model, data = classifier()
+    asked = edgeopt.Options(prefer="size")
+    made = edgeopt.compile(model, level=3, data=data, max_drop=50.0, target="cortex-m4", options=asked)
+    made.save(tmp_path / "board")
+    found, whole = explain(tmp_path / "board"), len(made.files["weights.bin"])
+    sizes = [row.bytes for row in found.layers if row.bytes is not None]
+    assert len(sizes) == len(found.layers) == 3 and 0.9 * whole < sum(sizes) <= whole
+
+
+def test_shares_are_of_all_that_is_stored(tmp_path: Path) -> None:
+    model, data = classifier()
+    edgeopt.compress(model, data=data, max_drop=1.0).save(tmp_path / "small")
+    found, most = explain(tmp_path / "small"), "takes most, "
+    stored = sum(tensor["stored"] for tensor in edgeopt.load(tmp_path / "small").manifest["storage"]["tensors"])
+    said = next(line for line in found.suggestions if line.startswith("for bytes: of these layers "))
+    size = int(said.partition(most)[2].partition(" B")[0].replace(",", ""))
+    assert f"{100 * size / stored:.0f} % of the weights as stored" in said
