@@ -105,7 +105,7 @@ def remove(path: Path) -> None:
 def _write(place: Path, name: str, entry: bytes) -> None:
     """Aside, to the disk, then in place: whoever reads meanwhile, or after a crash, finds the whole entry or none."""
     path = place / name
-    if path.parent != place and not path.parent.is_dir():
+    if path.parent != place and os.path.lexists(path.parent) and not path.parent.is_dir():  # one that another makes now stays
         remove(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)

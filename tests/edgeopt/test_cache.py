@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,13 @@ def test_fifty_damages_are_healed(folder: Path) -> None:
         assert cache.read(name) is None and not os.path.lexists(folder / name), DAMAGES[count % len(DAMAGES)].__name__
         cache.keep(name, content)
         assert cache.read(name) == content
+
+
+def test_folders_that_several_make_at_once_keep_the_entries_of_all(folder: Path, substitute: list[Path]) -> None:
+    names = [f"trials/{number}/{one}" for number in range(100) for one in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(cache.keep, names, [b"kept"] * len(names)))
+    assert not substitute and all(cache.read(name) == b"kept" for name in names)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: str(damage.__name__))
