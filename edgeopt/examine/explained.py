@@ -87,7 +87,8 @@ def _suggestions(rows: Sequence[LayerStory], manifest: Mapping[str, Any]) -> lis
     """What to change for accuracy, for time, for bytes."""
     record = manifest.get("quantization")
     if record is None:
-        return ["nothing was approximated: -O3 with --data does that within --max-drop"]
+        said = [note for note in manifest["notes"] if note.startswith("nothing was ")]  # of what was looked for
+        return said or ["nothing was approximated: -O3 with --data does that within --max-drop"]
     stored = sum(tensor["stored"] for tensor in manifest["storage"]["tensors"])
     if "training" in manifest:
         trained = _learned(record, manifest["training"]), _time(rows, record, CHEAPER), _bytes(rows, stored)

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 import edgeopt
 from edgeopt.examine.explained import _room, explain, passes_of
+from tests.edgeopt import small_models
 from tests.edgeopt.command_line import edgeopt as command
 from tests.edgeopt.test_exchange import classifier
 
@@ -72,6 +74,10 @@ def test_what_is_left_of_bounds_is_told_as_they_were_given(lost: float, said: st
 def test_a_model_that_was_not_approximated_says_so(tmp_path: Path) -> None:
     edgeopt.compile(classifier()[0]).save(tmp_path / "exact")
     assert explain(tmp_path / "exact").suggestions == ("nothing was approximated: -O3 with --data does that within --max-drop",)
+    x, y = (small_models.info(name, (1, 8)) for name in "xy")
+    plain = small_models.model([helper.make_node("Relu", ["x"], ["y"])], [x], [y])
+    edgeopt.compile(plain, level=3, options=edgeopt.Options(prefer="size")).save(tmp_path / "plain")
+    assert [line.partition(":")[0] for line in explain(tmp_path / "plain").suggestions] == ["nothing was quantised"]
 
 
 def test_bytes_are_those_of_the_file_where_nothing_is_coded(tmp_path: Path) -> None:
