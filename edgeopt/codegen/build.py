@@ -30,7 +30,7 @@ from edgeopt.target import Target
 LIBRARY = ("run", "init", "arena_bytes", "weights_bytes")
 STREAMED = ("stream_begin", "stream_rows", "stream_end")
 SOURCES = ("kernels", "codegen", "coding", "ir")
-PROCESS = ("run", "steps", "samples", "parallel", "worker", "layout")
+PROCESS = ("run", "steps", "samples", "parallel", "worker", "layout", "room")
 
 
 def build(program: Program, target: Target, library: bool = False) -> bytes:

@@ -37,7 +37,8 @@ def entry_ir(program: Program, target: Target, library: bool) -> str:
 def _layout(program: Program) -> str:
     digest = layout_digest(layout(program))
     text = "".join(f"\\{byte:02X}" for byte in digest)
-    return f'@{program.name}_layout = constant [{len(digest)} x i8] c"{text}"'
+    room = f"@{program.name}_room = global i64 1"  # data that are written: see ``edgeopt.codegen.native``
+    return f'@{program.name}_layout = constant [{len(digest)} x i8] c"{text}"\n{room}'
 
 
 def _needed(ports: Sequence[Binding]) -> str:

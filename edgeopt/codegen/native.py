@@ -34,7 +34,7 @@ class NativeModule:
     def __init__(self, data: bytes, name: str, target: Target, layout: bytes = b"") -> None:
         _require(data[:6] == _ELF and data[16:20] == _relocatable(), "is for another processor or damaged")
         with _LOADING:
-            self._engine = _loaded(data, target)
+            self._engine = _loaded(data, target, f"{name}_room".encode() in data)
         found = ctypes.string_at(self._address(f"{name}_layout"), len(layout)) if layout else b""
         _require(found == layout, "was compiled for other inputs, outputs or memory than its manifest says")
         self.steps = self._function(f"{name}_steps", _POINTERS, _INT, _INT)
@@ -52,13 +52,17 @@ class NativeModule:
         return address
 
 
-def _loaded(data: bytes, target: Target) -> llvm.ExecutionEngine:
+def _loaded(data: bytes, target: Target, together: bool) -> llvm.ExecutionEngine:
+    """The code in memory; code and constants ``together`` in one block.
+
+    Apart, they may come to lie further from each other than an instruction reaches where the process has mapped much (as JAX and
+    Ray do), and LLVM ends the process then. What has data that are written has a page for these in the block, in which LLVM
+    finds room for the addresses of functions outside, too; without, it would end the process for want of that.
+    """
     ctypes.CDLL(None, mode=ctypes.RTLD_GLOBAL)
     llvm.load_library_permanently("libm.so.6")
     try:
-        # one block for code and data: apart, they may come to lie further from each other than an instruction reaches where
-        # the process has mapped much (as JAX and Ray do), and LLVM ends the process then
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(target), use_lmm=True)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(target), use_lmm=together or None)
         engine.add_object_file(llvm.ObjectFileRef.from_data(data))
         engine.finalize_object()
     except RuntimeError as error:

@@ -56,7 +56,7 @@ def _engine(text: str) -> llvm.ExecutionEngine:
     llvm.load_library_permanently("libm.so.6")
     machine = target_machine(host())
     head = f'target datalayout = "{machine.target_data}"\ntarget triple = "{machine.triple}"\n'
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(head + text), machine, use_lmm=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(head + text), machine)
     engine.finalize_object()
     return engine
 
