@@ -14,7 +14,7 @@ from edgeopt.runtime.object_code import stored_code
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search.attempts import keeping, remember
 from edgeopt.search.goal import Objective
-from edgeopt.search.limits import Figures, Infeasible, Limits, infeasible
+from edgeopt.search.limits import BOARD, UNITS, Figures, Infeasible, Limits, infeasible
 from edgeopt.search.timing import profiles
 from edgeopt.target import Target
 
@@ -52,7 +52,7 @@ def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequenc
                 return attempt.model
             stage("reading and optimising")
     nearest = min(made, key=lambda attempt: limits.excess(attempt.figures))
-    raise infeasible(limits, nearest.figures, nearest.drop, max_drop)
+    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS)
 
 
 def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:

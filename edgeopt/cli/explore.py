@@ -35,6 +35,7 @@ RAY = "Address of a Ray cluster that runs the trials, or local to start one here
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=WORKERS)
 @click.option("--ray", metavar="ADDRESS|local", help=RAY)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of samples and proposals.")
+@options.accept_chance
 @options.as_json
 def explore(
     model: Path,
@@ -48,6 +49,7 @@ def explore(
     workers: int,
     ray: str | None,
     seed: int,
+    accept_chance: bool,
     as_json: bool,
 ) -> None:
     """Look for networks of which no other is as accurate, fast, small, saving and thrifty of RAM; needs edgeopt[explore].
@@ -69,6 +71,7 @@ def explore(
         "workers": workers,
         "ray": ray,
         "seed": seed,
+        "accept_chance": accept_chance,
     }
     with working(f"exploring {model.name}"):
         journal = output.with_name(f"{output.name}.journal")

@@ -57,9 +57,12 @@ def _value(figure: str, text: str) -> float:
     if figure != "accuracy":
         return float(parse_amount(text))
     try:
-        return float(text.rstrip("%"))
+        share = float(text.removesuffix("%"))
     except ValueError as error:
         raise EdgeoptError(f"'{text}' is no percentage") from error
+    if not 0 <= share <= 100:
+        raise EdgeoptError(f"'{text}' is no percentage: it lies between 0 and 100")
+    return share
 
 
 def choose(points: Sequence[Point], conditions: Sequence[Condition], prefer: str = "accuracy") -> Point:

@@ -28,6 +28,7 @@ def explore(
     workers: int = 1,
     ray: str | None = None,
     seed: int = 0,
+    accept_chance: bool = False,
     journal: str | Path = "front.journal",
     told: Told = lambda done, point: None,
 ) -> Front:
@@ -36,7 +37,8 @@ def explore(
     ``trials`` in all are kept in ``journal``, from which a later call goes on; none but the first begins after ``seconds``.
     ``workers`` run at once: processes here, or tasks on the cluster at the address ``ray`` ("local" starts one).
     ``told(done, point)`` is called after each. Points of the front are then measured as whole networks, on samples that were
-    kept apart. Raises EdgeoptError for wrong arguments, where an extra is missing, and as compilation does.
+    kept apart. With ``accept_chance`` a float model that is right no more often than guessing does not stop the work. Raises
+    EdgeoptError for wrong arguments, where an extra is missing, and as compilation does.
     """
     for name, value in (("trials", trials), ("workers", workers)):
         arguments.whole(name, value, 1)
@@ -45,7 +47,7 @@ def explore(
     arguments.shapes(shapes)
     named = tuple((name, tuple(sizes)) for name, sizes in (shapes or {}).items())
     second = None if calibration is None else str(Path(calibration).resolve())
-    subject = Subject(str(Path(model).resolve()), str(Path(data).resolve()), second, target, named, seed)
+    subject = Subject(str(Path(model).resolve()), str(Path(data).resolve()), second, target, named, seed, accept_chance)
     study = Study(Path(journal), subject, seed)
     study.begin(subject.contents())
     end = None if seconds is None else time.monotonic() + seconds

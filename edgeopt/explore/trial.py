@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from edgeopt.evaluate import metrics
@@ -31,6 +31,7 @@ class Subject:
     target: str
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     seed: int = 0
+    accept_chance: bool = field(default=False, repr=False)  # which changes nothing of what is found
 
     def opened(self) -> Search:
         """The search, once in a process; what one of them measures, the others find in the cache."""
@@ -46,7 +47,8 @@ class Subject:
 @lru_cache(maxsize=1)
 def _opened(subject: Subject) -> Search:
     shapes = dict(subject.shapes) or None
-    return open_model(subject.model, find_target(subject.target), subject.data, subject.calibration, shapes, subject.seed)
+    samples = subject.data, subject.calibration
+    return open_model(subject.model, find_target(subject.target), *samples, shapes, subject.seed, subject.accept_chance)
 
 
 def evaluate(subject: Subject, numbers: Mapping[str, float]) -> Point:

@@ -11,12 +11,14 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.search.goal import Objective
 
 Figures = Mapping[Objective, float]  # seconds, stored bytes, bytes of RAM, joule
+Units = Mapping[Objective, tuple[float, str, str]]  # factor, unit, the name of the bound
 UNITS: dict[Objective, tuple[float, str, str]] = {
     "latency": (1e3, "ms", "max_latency"),
     "size": (1e-3, "kB stored", "max_size"),
     "memory": (1e-3, "kB of RAM", "max_ram"),
     "energy": (1e3, "mJ", "max_energy"),
 }
+BOARD = UNITS | {"size": (1e-3, "kB of flash", "max_flash")}  # of a microcontroller, where code and libraries count
 _TIMES, _ENERGIES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}, {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
 
 
@@ -61,9 +63,9 @@ class Infeasible(EdgeoptError):
         self.nearest = nearest
 
 
-def amount(name: Objective, value: float) -> str:
+def amount(name: Objective, value: float, units: Units = UNITS) -> str:
     """A figure in words, never less than it is, so that it can be asked for: bytes all of them, four digits of others."""
-    factor, unit, _ = UNITS[name]
+    factor, unit, _ = units[name]
     if name in ("size", "memory"):
         return f"{factor * ceil(value):.12g} {unit}"
     return f"{_rounded_up(factor * value)} {unit}"
@@ -77,19 +79,20 @@ def _rounded_up(value: float) -> str:
     return f"{max(1, ceil(value / step - 1e-6)) * step:.9f}".rstrip("0").rstrip(".")
 
 
-def shown(figures: Figures) -> str:
+def shown(figures: Figures, units: Units = UNITS) -> str:
     """All figures in words; energy where it was estimated."""
-    return ", ".join(amount(name, figures[name]) for name in UNITS if name in figures and (figures[name] or name != "energy"))
+    there = [name for name in UNITS if name in figures and (figures[name] or name != "energy")]
+    return ", ".join(amount(name, figures[name], units) for name in there)
 
 
-def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: float) -> Infeasible:
+def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: float, units: Units = UNITS) -> Infeasible:
     """What to say of ``limits`` to which the ``nearest`` network comes, with a ``drop`` of percentage points if known."""
     over = limits.exceeded(nearest)
-    bounds = " and ".join(f"{UNITS[name][2]} {amount(name, limits.given[name])}" for name in over or limits.given)
+    bounds = " and ".join(f"{units[name][2]} {amount(name, limits.given[name], units)}" for name in over or limits.given)
     within = f" within max_drop {max_drop:g}" if drop is not None else ""
     lost = f" at a loss of {drop:.2f} points" if drop is not None else ""
     way = "raise the bound" + (" or max_drop" if drop is not None else "")
-    said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest)}{lost}; {way}"
+    said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest, units)}{lost}; {way}"
     return Infeasible(said, nearest)
 
 

@@ -45,10 +45,11 @@ def open_model(
     calibration: str | Path | DataSet | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     seed: int = 0,
+    accept_chance: bool = False,
 ) -> Search:
     """The search of the recipe ``joint``, or ``joint-board`` for microcontrollers. Raises EdgeoptError as compilation does."""
     recipe = read_recipe(joint_recipe(EVERYTHING, "latency", target))
-    budget = Budget(data, calibration, recipe=recipe, limits=EVERYTHING, seed=seed)
+    budget = Budget(data, calibration, recipe=recipe, limits=EVERYTHING, seed=seed, accept_chance=accept_chance)
     keys, _ = ladders(budget.names, budget.recipe, False)
     graph, statistics = exact_graph(load(model, shapes), keys, Context(level=LEVEL))
     calibrating, evaluating = samples(graph, data, calibration, seed)

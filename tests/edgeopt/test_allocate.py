@@ -138,7 +138,9 @@ def test_what_is_said_of_a_bound_is_what_compiled_networks_take() -> None:
     """The first network is too large for the board, no smaller one is within the budget, and the nearest is compiled."""
     refused = infeasible(Limits(size=4000), REST, 2.0, 1.0)
     said = attempted(too_large(5000, 90.0, 89.5), refused, too_large(4501, 90.0, 89.25))
-    assert said.startswith("max_size 4 kB stored cannot be kept within max_drop 1: the nearest network found takes 1 ms, 4.501")
+    assert said.startswith(
+        "max_flash 4 kB of flash cannot be kept within max_drop 1: the nearest network found takes 1 ms, 4.501"
+    )
     assert said.endswith("at a loss of 0.75 points; raise the bound or max_drop")
 
 

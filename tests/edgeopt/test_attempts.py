@@ -39,7 +39,7 @@ def answer(limits: Limits) -> CompiledModel:
 
 
 def test_the_nearest_network_is_there_for_who_asks_for_what_it_takes() -> None:
-    with pytest.raises(Infeasible, match=r"takes 1 ms, 4\.5 kB stored"):
+    with pytest.raises(Infeasible, match=r"takes 1 ms, 4\.5 kB of flash"):
         within_limits(Limits(size=4000), 1.0, BOARD, [answer])
     made = within_limits(Limits(size=4500), 1.0, BOARD, [answer])
     assert made.manifest["limits"]["figures"]["size"] == 4500
@@ -47,7 +47,7 @@ def test_the_nearest_network_is_there_for_who_asks_for_what_it_takes() -> None:
 
 def test_without_what_was_made_before_a_search_may_go_past_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path / "another"))
-    with pytest.raises(Infeasible, match=r"takes 1 ms, 5\.5 kB stored"):
+    with pytest.raises(Infeasible, match=r"takes 1 ms, 5\.5 kB of flash"):
         within_limits(Limits(size=4500), 1.0, BOARD, [answer])
 
 

@@ -243,7 +243,7 @@ def test_a_microcontroller_keeps_its_flash_or_the_nearest_network_is_said() -> N
     assert kept.manifest["memory"]["flash"] <= small["max_flash"] and kept.manifest["memory"]["ram"] <= small["max_ram"]
     flash, ram = executed(kept, data)
     assert flash <= small["max_flash"] + STARTING and ram <= small["max_ram"] + APART
-    with pytest.raises(Infeasible, match=f"max_size 0.5 kB stored cannot be kept within max_drop 1: {RAISED}") as refused:
+    with pytest.raises(Infeasible, match=f"max_flash 0.5 kB of flash cannot be kept within max_drop 1: {RAISED}") as refused:
         edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(max_flash=500))
     nearest: dict[str, Any] = {"max_flash": int(refused.value.nearest["size"]), "max_ram": int(refused.value.nearest["memory"])}
     again = edgeopt.compile(model, 3, "cortex-m4", data=data, options=edgeopt.Options(**nearest)).manifest["memory"]

@@ -54,7 +54,14 @@ def test_conditions_choose() -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("speed<5ms", "is no condition"), ("latency=5ms", "no condition"), ("size<5ms", "no amount"), ("accuracy>x", "no perc")],
+    [
+        ("speed<5ms", "is no condition"),
+        ("latency=5ms", "no condition"),
+        ("size<5ms", "no amount"),
+        ("accuracy>x", "no percentage"),
+        ("accuracy>=nan", "between 0 and 100"),
+        ("accuracy>90%%", "no percentage"),
+    ],
 )
 def test_what_is_no_condition(text: str, why: str) -> None:
     with pytest.raises(EdgeoptError, match=why):
