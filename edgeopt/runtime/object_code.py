@@ -16,8 +16,14 @@ LARGEST = 1 << 30  # bytes of an object file: a file of xz that holds more is ho
 
 def with_packed_code(files: Files) -> Files:
     """``files`` with their code packed, if there is any."""
-    packed = {PACKED_CODE: lzma.compress(files[CODE])} if CODE in files else {}
+    packed = {PACKED_CODE: _packed(files[CODE])} if CODE in files else {}
     return {**{name: content for name, content in files.items() if name != CODE}, **packed}
+
+
+def _packed(code: bytes | memoryview) -> bytes:
+    """With a dictionary no larger than the code: whoever unpacks it allocates that, which would be 8 MiB."""
+    dictionary = max(4096, 1 << (len(code) - 1).bit_length())
+    return lzma.compress(code, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": dictionary}])
 
 
 def code_of(files: Files) -> bytes | None:
