@@ -116,7 +116,8 @@ def fed(value: Value, array: Array, overlay: Overlay, calls: int) -> Array:
 def execute(node: Node, environment: dict[str, Array], overlay: Overlay, calls: int = 1) -> None:
     """Run one node on ``calls`` calls: its operands are in ``environment``, and its results are put there."""
     inputs = [operand(node, index, environment, overlay) for index in range(len(node.inputs))]
-    results = evaluate(node, inputs, environment) if node.subgraphs else apply(node, inputs, calls)
+    with np.errstate(all="ignore"):  # whoever looks at the results says what infinity and NaN mean
+        results = evaluate(node, inputs, environment) if node.subgraphs else apply(node, inputs, calls)
     for value, result in zip(node.outputs, results, strict=False):
         if value.name and result is not None:
             environment[value.name] = rounded(value.name, result, overlay)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,14 @@ def test_an_operator_whose_meaning_depends_on_ranks_runs_natively() -> None:
     found = run_natively(graph.nodes[0], list(data.values()), 1)
     assert found is not None and found[0] is not None
     np.testing.assert_allclose(found[0], next(iter(interpret(graph, data).values())), rtol=1e-5, atol=1e-6)
+
+
+def test_infinite_samples_are_nothing_to_warn_of() -> None:
+    """Who judges the results says how many there are, and of what."""
+    graph = load("examples/digits.onnx")
+    name = graph.inputs[0].name
+    infinite = DataSet({name: np.full((2, *graph.inputs[0].type.dims[1:]), np.inf, np.float32)})  # type: ignore[union-attr]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = observe(graph, [graph.outputs[0].name], infinite)
+    assert not np.isfinite(made[graph.outputs[0].name]).any()
