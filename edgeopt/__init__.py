@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgeopt.errors import EdgeoptError
     from edgeopt.evaluate.data import DataSet
     from edgeopt.examine.evaluation import eval
+    from edgeopt.examine.explained import explain
     from edgeopt.examine.gains import gains
     from edgeopt.examine.inspection import inspect
     from edgeopt.examine.losses import why
@@ -36,6 +37,7 @@ __all__ = [
     "compile",
     "compress",
     "eval",
+    "explain",
     "explore",
     "gains",
     "inspect",
@@ -58,6 +60,7 @@ _HOMES = {
     "Options": "edgeopt.options",
     "bench": "edgeopt.examine.speed",
     "eval": "edgeopt.examine.evaluation",
+    "explain": "edgeopt.examine.explained",
     "explore": "edgeopt.explore.exploration",
     "gains": "edgeopt.examine.gains",
     "inspect": "edgeopt.examine.inspection",

@@ -73,13 +73,22 @@ def complain(text: str) -> None:
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
-    """A spinner on stderr, when it is a terminal, for work that may take over a second."""
+    """A spinner on stderr with the stage, for work that may take over a second; lines of stages where it is no terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal or mode().quiet:
+    if mode().quiet:
         yield
         return
-    with console.status(Text(visible(text, kept=""))):
-        yield
+    if not console.is_terminal:
+        with listening(_Lines(text)):
+            yield
+        return
+    with console.status(Text(visible(text, kept=""))) as status:
+
+        def tell(stage: str, share: float) -> None:
+            status.update(Text(visible(f"{text}: {stage}" if stage else text, kept="")))
+
+        with listening(tell):
+            yield
 
 
 @contextmanager

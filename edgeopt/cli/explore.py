@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeopt.explore.point import Point
 
 TRIALS = "Trials in all, with those that the journal beside FRONT.json has already."
-TIME = "No trial begins later."
+TIME = "No trial but the first begins later after the start; to price all forms of all layers counts to that."
 WORKERS = "Trials at a time, each in a process of its own."
 RAY = "Address of a Ray cluster that runs the trials, or local to start one here; needs pip install 'edgeopt[ray]'."
 

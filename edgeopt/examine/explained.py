@@ -11,7 +11,6 @@ from edgeopt.forms.form import FLOAT
 from edgeopt.forms.registry import techniques
 from edgeopt.report.stored import stored_by_layer
 from edgeopt.runtime.artifact import load
-from edgeopt.runtime.reading import CODED
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import UNITS, amount
 
@@ -50,18 +49,15 @@ def explain(directory: str | Path) -> Story:
     """The story of the compiled model in a directory. Raises EdgeoptError for what is none."""
     manifest = load(directory).manifest
     record = manifest.get("quantization")
-    coded = manifest["storage"]["coding"] == CODED
-    sizes = {row["layer"]: row for row in (manifest.get("compression") or {}).get("layers", [])} if coded else {}
+    were = {row["layer"]: row["were"] for row in (manifest.get("compression") or {}).get("layers", [])}
     stored = stored_by_layer(manifest)
     layers = [] if record is None else record["layers"]
-    rows = [_story(layer, sizes.get(layer["layer"]), stored, manifest["passes"]) for layer in layers]
+    rows = [_story(layer, were.get(layer["layer"]), stored, manifest["passes"]) for layer in layers]
     ordered = tuple(sorted(rows, key=lambda row: -row.seconds))
     return Story(manifest["passes"], ordered, tuple(_suggestions(ordered, manifest)))
 
 
-def _story(
-    layer: Mapping[str, Any], size: Mapping[str, Any] | None, stored: Mapping[str, int], fired: Collection[str]
-) -> LayerStory:
+def _story(layer: Mapping[str, Any], were: int | None, stored: Mapping[str, int], fired: Collection[str]) -> LayerStory:
     passes = passes_of(layer["form"])
     return LayerStory(
         layer["layer"],
@@ -70,8 +66,8 @@ def _story(
         layer["error"],
         layer["float_seconds"],
         layer["seconds"],
-        layer.get("float_bytes") if size is None else size["were"],
-        stored.get(layer["layer"]) if size is None else size["bytes"],
+        layer.get("float_bytes") if were is None else were,
+        stored.get(layer["layer"]),
         layer["reason"],
     )
 

@@ -22,6 +22,7 @@ from edgeopt.ir import Graph
 from edgeopt.ops.finite import refuse_infinite
 from edgeopt.ops.grid import SCHEMES
 from edgeopt.ops.grids import linear_nodes
+from edgeopt.progress import stage
 from edgeopt.rewrite import Context
 from edgeopt.search.goal import Goal
 from edgeopt.search.samples import Data
@@ -81,10 +82,13 @@ def why(
     refuse_infinite(linear_nodes(graph))
     calibrating, evaluation = _data(graph, data, calibration)
     evaluation = evaluation.subset(samples)
+    stage("running the float network")
     reference = outputs(graph, evaluation)
     check_reference(reference, evaluation.labels, accept_chance)
+    stage("choosing how to approximate")
     evidence = Evidence(graph, calibrating, {} if forms is None else statistics, **facts_of(facts))
     solved = _quantised(evidence, quantize) if forms is None else _changed(evidence, keys, facts)
+    stage("verifying on the samples")
     whole, rows = blame(graph, solved, evaluation, facts, LEVEL)
     change = metric_change(outputs(graph, evaluation, merged(solved)), reference, evaluation)
     left = [line for name in keys for line in techniques()[name].left(graph)]

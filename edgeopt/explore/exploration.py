@@ -12,6 +12,7 @@ from edgeopt.explore.point import Point, front
 from edgeopt.explore.study import Study, Told
 from edgeopt.explore.trial import Subject, exact, measured
 from edgeopt.explore.workers import Processes, Ray, Workers
+from edgeopt.progress import news, stage
 
 MEASURED = 24  # points of the front, spread over it, that are measured as whole networks; chosen by hand
 
@@ -34,12 +35,14 @@ def explore(
 ) -> Front:
     """The networks that ``model`` can become of which no other is at least as accurate, fast, small, saving and thrifty of RAM.
 
-    ``trials`` in all are kept in ``journal``, from which a later call goes on; none but the first begins after ``seconds``.
+    ``trials`` in all are kept in ``journal``, from which a later call goes on; none but the first begins ``seconds`` after the
+    call, which pricing layers counts to.
     ``workers`` run at once: processes here, or tasks on the cluster at the address ``ray`` ("local" starts one).
     ``told(done, point)`` is called after each. Points of the front are then measured as whole networks, on samples that were
     kept apart. With ``accept_chance`` a float model that is right no more often than guessing does not stop the work. Raises
     EdgeoptError for wrong arguments, where an extra is missing, and as compilation does.
     """
+    end = None if seconds is None else time.monotonic() + seconds
     for name, value in (("trials", trials), ("workers", workers)):
         arguments.whole(name, value, 1)
     for name, path in (("model", model), ("data", data), ("calibration", calibration)):
@@ -50,9 +53,10 @@ def explore(
     subject = Subject(str(Path(model).resolve()), str(Path(data).resolve()), second, target, named, seed, accept_chance)
     study = Study(Path(journal), subject, seed)
     study.begin(subject.contents())
-    end = None if seconds is None else time.monotonic() + seconds
     whole = exact(subject)  # before the workers: they find its prices in the cache
     found = _tried(lambda: Processes(workers) if ray is None else Ray(ray), study, workers, trials, end, told)
+    stage("timing layers")
+    news(f"the front of {len(found)} points")
     points = [measured(subject, p) if k in _spread(len(found)) else p for k, p in enumerate(found)]
     return Front(str(model), target, len(study.points()), measured(subject, whole), front(points))
 

@@ -14,6 +14,7 @@ from edgeopt.explore.point import FIGURES, Point, front, point_of
 from edgeopt.explore.trial import RANGES, Subject
 from edgeopt.explore.workers import Workers
 from edgeopt.files import read_regular
+from edgeopt.progress import news
 
 DIRECTIONS = ["maximize", *["minimize"] * (len(FIGURES) - 1)]
 STUDY = "edgeopt"
@@ -76,6 +77,7 @@ class Study:
                 workers.submit(trial.number, self._subject, numbers)
             if not running:
                 return front(self.points())
+            news(f"{done} of {trials} trials are done")
             for number, point in workers.finished():
                 trial = running.pop(number)
                 trial.set_user_attr("point", point.record())

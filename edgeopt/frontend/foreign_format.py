@@ -74,7 +74,8 @@ def _folder(path: Path) -> str:
     if (path / "saved_model.pb").is_file():
         return _said(path, "a TensorFlow SavedModel", FROM_FOLDER)
     if (path / "manifest.json").is_file():
-        return f"'{path}' is a compiled model, not an ONNX file; 'edgeopt run', 'eval', 'bench' and 'inspect' take it"
+        readers = "'edgeopt run', 'eval', 'bench', 'inspect' and 'why' take it, in Python edgeopt.explain"
+        return f"'{path}' is a compiled model, not an ONNX file; {readers}"
     found = sorted(path.glob("*.onnx"))
     inside = f"; it holds {', '.join(f.name for f in found[:3])}: give one of these" if found else ", and holds no .onnx file"
     return f"'{path}' is a folder, not an ONNX file{inside}"

@@ -10,6 +10,12 @@ from edgeopt.report.times import faster, microseconds
 Row = tuple[str, ...]
 SMALLER, FEWER, FASTER = ("smaller", "larger"), ("fewer", "more"), ("faster", "slower")  # less, and more of something
 WORK = {"nodes": ("nodes", 1.0, "{:,.0f}"), "macs": ("multiply-accumulates, millions", 1e-6, "{:,.4g}")}
+BOUNDS = {
+    "latency": ("latency ms", 1e3),
+    "size": ("code and weights kB", 1e-3),
+    "memory": ("RAM kB", 1e-3),
+    "energy": ("energy mJ", 1e3),
+}
 SUMMARY = ("", "before", "after", "change")
 LAYERS = ("layer", "form", "float µs", "µs", "faster by", "error", "")
 
@@ -20,7 +26,17 @@ def summary_rows(summary: Mapping[str, Any]) -> list[Row]:
     rows = _judged(summary) if summary.get("samples") else []
     for key, (name, factor, form) in WORK.items():
         rows += [(name, *_pair(before[key], after[key], factor, form, FEWER))] if before[key] and after[key] else []
-    return [*rows, *_costs(summary)] if "scheme" in summary else rows
+    return [*rows, *_costs(summary), *_bounds(summary)] if "scheme" in summary else rows
+
+
+def _bounds(summary: Mapping[str, Any]) -> list[Row]:
+    """What is taken of each bound that was given."""
+    rows = list[Row]()
+    for name, found in summary.get("bounds", {}).items():
+        title, factor = BOUNDS[name]
+        share = f"{100 * found['takes'] / found['bound']:.0f} % of it"
+        rows.append((f"{title}, bound {factor * found['bound']:,.6g}", "", f"{factor * found['takes']:,.6g}", share))
+    return rows
 
 
 def _costs(summary: Mapping[str, Any]) -> list[Row]:

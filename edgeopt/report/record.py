@@ -53,6 +53,8 @@ def summary_of(manifest: Manifest) -> Record:
     sides["before"]["stored"], sides["after"]["stored"] = decided["source_weights"] or None, _stored(manifest) or None
     about = {key: decided[key] for key in ("scheme", "metric", "samples", "max_drop", "agreement")}
     about |= {"reach": decided.get("reach"), "held": decided.get("held"), "measured": decided["totals"][RESULT]["measured"]}
+    limits = manifest.get("limits") or {"given": {}}
+    about["bounds"] = {name: {"bound": bound, "takes": limits["figures"][name]} for name, bound in limits["given"].items()}
     return {**about, **sides}
 
 

@@ -90,7 +90,7 @@ def infeasible(limits: Limits, nearest: Figures, drop: float | None, max_drop: f
     over = limits.exceeded(nearest)
     bounds = " and ".join(f"{units[name][2]} {amount(name, limits.given[name], units)}" for name in over or limits.given)
     within = f" within max_drop {max_drop:g}" if drop is not None else ""
-    lost = f" at a loss of {drop:.2f} points" if drop is not None else ""
+    lost = "" if drop is None else f" at a loss of {drop:.2f} points" if drop >= 0 else f", which gains {-drop:.2f} points"
     way = "raise the bound" + (" or max_drop" if drop is not None else "")
     said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest, units)}{lost}; {way}"
     return Infeasible(said, nearest)

@@ -12,6 +12,7 @@ from edgeopt.evaluate.observe import Overlay, observe
 from edgeopt.forms.applied import Solved, applied
 from edgeopt.ir import Array, Graph, Node
 from edgeopt.ops.macs import macs
+from edgeopt.progress import each
 from edgeopt.report.times import measurable
 from edgeopt.rewrite import Context
 from edgeopt.search.space import merged
@@ -55,7 +56,8 @@ def blame(graph: Graph, solved: Solved, data: DataSet, target: Target, level: in
         sizes = {node.name: stored_bytes(node, changed) for node in graph.nodes if node.name in sizes}
     whole = outputs(graph, data, changed)
     costs = profiles({"before": graph, "after": applied(graph, solved, Context(level=level))}, target, level)
-    rows = [_row(graph, solved, data, node, reference, costs, sizes[node.name]) for node in graph.nodes if node.name in sizes]
+    nodes = [node for node in graph.nodes if node.name in sizes]
+    rows = [_row(graph, solved, data, node, reference, costs, sizes[node.name]) for node in each(nodes)]
     return metrics.signal_to_noise(reference, whole), sorted(rows, key=lambda r: -r.without_ratio)
 
 

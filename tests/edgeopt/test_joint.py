@@ -15,9 +15,10 @@ from edgeopt.codegen.elf import Elf
 from edgeopt.evaluate.data import HEADS, RANGES, DataSet
 from edgeopt.evaluate.intervals import drop_bound, unlikely_after
 from edgeopt.forms.form import Forms
+from edgeopt.report.quantization import summary_rows
+from edgeopt.report.record import summary_of
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.search import decide_jointly, trials
-from edgeopt.search import joint as joint_module
 from edgeopt.search.decide_jointly import ENOUGH, apart
 from edgeopt.search.joint import joint
 from edgeopt.search.limits import Infeasible, Limits, amount
@@ -71,10 +72,13 @@ def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it(few: dict[str, Any
     record, free = whole.manifest["quantization"], whole.manifest["limits"]["figures"]
     assert record["before"] - record["after"] <= 1.0
     assert len(whole.files["weights.bin"]) < len(single.files["weights.bin"])
+    assert 0.8 < record["tried"][-1]["size"] / len(whole.files["weights.bin"]) <= 1  # what sums over layers say of the file
     bound = int(1.1 * free["size"])
     kept = compiled(**{**few, "prefer": "speed"}, max_size=bound)
     assert kept.manifest["limits"]["figures"]["size"] <= bound
     assert kept.manifest["limits"]["given"] == {"size": bound}
+    (row,) = (row for row in summary_rows(summary_of(kept.manifest)) if "bound" in row[0])
+    assert row[0] == f"code and weights kB, bound {bound / 1e3:,.6g}" and row[3].endswith("% of it")
 
 
 def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
@@ -82,16 +86,6 @@ def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
         compiled(max_size=100)
     assert amount("size", bytes_ := refused.value.nearest["size"]) in str(refused.value)
     assert compiled(max_size=int(bytes_)).manifest["limits"]["figures"]["size"] <= bytes_  # code and weights, as compiled
-
-
-def test_the_nearest_point_is_there_where_another_search_does_not_find_it(cached: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Infeasible) as refused:
-        compiled(max_size=100)
-    monkeypatch.setattr(joint_module, "_largest", lambda *given: None)
-    bound = int(refused.value.nearest["size"])
-    assert compiled(max_size=bound).manifest["limits"]["figures"]["size"] <= bound
-    with pytest.raises(Infeasible):
-        compiled(max_size=int(0.9 * bound))
 
 
 def test_a_bound_of_energy_holds_where_nothing_is_searched() -> None:
