@@ -66,13 +66,18 @@ def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:
 
 
 def _sizes(manifest: Manifest, directory: Path) -> str:
-    """Bytes of the model before and after, and in memory; of a C library all its files, of which a board takes few."""
-    library = (directory / LIBRARY).is_file()
-    disk, source = sum(path.stat().st_size for path in directory.iterdir()) / 1000, (manifest["source_bytes"] or 0) / 1000
-    ratio = f" ({disk / source:.2f} times the model's {source:,.1f} kB)" if source else ""
-    of = " of files, sources and archives among them" if library else ratio
+    """Bytes of what runs and of the model, of all files, and in memory; of a C library all files, of which a board takes few."""
+    from edgeopt.runtime.object_code import CODE, PACKED_CODE
+    from edgeopt.runtime.reading import WEIGHTS
+
+    library, sizes = (directory / LIBRARY).is_file(), {path.name: path.stat().st_size / 1000 for path in directory.iterdir()}
+    disk, source = sum(sizes.values()), (manifest["source_bytes"] or 0) / 1000
+    runs = sum(sizes.get(name, 0.0) for name in (WEIGHTS, CODE, PACKED_CODE))
+    ratio = f" ({runs / source:.2f} times the model's {source:,.1f} kB)" if source else ""
+    files = f"{disk:,.1f} kB of files"
+    of = f"{files}, sources and archives among them" if library else f"{runs:,.1f} kB of code and weights{ratio}, {files} in all"
     weights = f"in memory weights {manifest['weights_bytes'] / 1000:,.1f} kB"
-    return f"{disk:,.1f} kB{of}; {weights}, {_arena(manifest, library)}"
+    return f"{of}; {weights}, {_arena(manifest, library)}"
 
 
 def _arena(manifest: Manifest, library: bool) -> str:
