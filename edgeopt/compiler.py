@@ -203,7 +203,8 @@ def _rewritten(
         optimize(graph, level, context, debug.only, debug.print_after)
     asked = options.limits(facts)
     hard = ("size", "memory") if facts.bare else ()  # those that the linker script holds
-    note_unused(graph, budget, level, () if asked is None else [name for name in asked.given if name not in hard])
+    bounds = () if asked is None else [name for name in asked.given if name not in hard]
+    note_unused(graph, budget, level, bounds, options.prefer is not None)
     return graph, None
 
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from edgeopt.search.allowed import Budget
 
 
-def note_unused(graph: Graph, budget: Budget, level: int, bounds: Iterable[Objective] = ()) -> None:
+def note_unused(graph: Graph, budget: Budget, level: int, bounds: Iterable[Objective] = (), prefer: bool = False) -> None:
     """Say of what was given for a ``graph`` that is optimised at ``level`` and not approximated that it changes nothing.
 
-    ``bounds`` are those that only a joint search keeps.
+    ``bounds`` are those that only a joint search keeps, which is what goes by what one may ``prefer``, too.
 
     Raises EdgeoptError for a layer to be kept in float that the graph does not have.
     """
@@ -27,7 +27,8 @@ def note_unused(graph: Graph, budget: Budget, level: int, bounds: Iterable[Objec
     chosen = {
         "keep_float": budget.pins.floats,
         "profile": budget.profile,
-        "objective": budget.objective != "latency" and not sparse,
+        "objective": budget.objective != "latency" and not sparse and not prefer,
+        "prefer": prefer,
     }
     kept = [name for name, other in chosen.items() if other] + [UNITS[name][2] for name in bounds]
     why = "below -O3 and without --quantize every number is kept"

@@ -211,6 +211,8 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     assert two.exit_code == 1 and "name two things to make small" in two.stderr
     unused = command("compile", "examples/digits.onnx", "-O1", "--max-latency", "20ms", "-o", str(tmp_path / "a"))
     assert unused.exit_code == 0 and "max_latency has no effect" in unused.stderr
+    unused = command("compile", "examples/digits.onnx", "--prefer", "size", "-o", str(tmp_path / "b"))
+    assert unused.exit_code == 0 and "prefer has no effect: below -O3" in unused.stderr
 
 
 def executed(model: edgeopt.CompiledModel, data: DataSet) -> tuple[int, int]:
