@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeopt.codegen.elf import Elf, archived
-from edgeopt.progress import stage
+from edgeopt.progress import news, stage
 from edgeopt.runtime.budget import TooLarge
 from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.object_code import stored_code
@@ -51,6 +51,7 @@ def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequenc
                 attempt.model.manifest["limits"] = {"given": dict(limits.given), "figures": dict(attempt.figures)}
                 return attempt.model
             stage("reading and optimising")
+            news("again, with bounds drawn in by what no sum of layers holds")
     nearest = min(made, key=lambda attempt: limits.excess(attempt.figures))
     raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeopt.cli import options
+from edgeopt.cli import loss, options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, say, working
 from edgeopt.cli.unused_options import refuse_unused
@@ -84,7 +84,7 @@ def _bisect_budget(
     from edgeopt.examine.broken_budget import first_over
 
     def told(count: int, lost: float) -> None:
-        note(f"{count} layers in {forms}: {lost:+.2f} points lost")
+        note(f"{count} layers in {forms}: {loss.told(lost)}")
 
     with working(f"bisecting {model.name}"):
         total, broken = first_over(model, forms, data, calibration, max_drop, shapes, told)

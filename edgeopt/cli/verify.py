@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeopt.cli import options
+from edgeopt.cli import loss, options
 from edgeopt.cli.answer import answer
 from edgeopt.cli.console import note, print_table, working
 from edgeopt.examine.tolerance import TOLERANCE
@@ -91,7 +91,9 @@ def verify(
 
 def _lost(found: Verification, budgeted: bool, when: str) -> str:
     """What is lost of a budget, or of what stands for one, as where a network was trained."""
+    assert found.drop is not None
+    lost = loss.told(found.drop, "percentage points")
     if budgeted:
-        return f"{found.drop:.2f} percentage points lost of {found.max_drop:g} allowed, {when}"
+        return f"{lost}, of {found.max_drop:g} that may be lost, {when}"
     allowed = f"for which there was no budget; {found.max_drop:g} may be, or --max-drop"
-    return f"{found.drop:.2f} percentage points lost {when}, {allowed}"
+    return f"{lost} {when}, {allowed}"

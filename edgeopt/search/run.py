@@ -17,6 +17,7 @@ from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.pipeline import PrintAfter, optimize
+from edgeopt.progress import news
 from edgeopt.rewrite import Context
 from edgeopt.search.allowed import Budget
 from edgeopt.search.corrected import without_correction
@@ -83,6 +84,7 @@ def _either(
     for other in others:
         takes = None if found[1] is None else promising(original, found[0], other, target, level)
         if takes is not None:
+            news("again, with the forms of another recipe")
             try:
                 second = _layers(clone(original), replace(other, known=takes), context, target, output, print_after)
             except Infeasible:
