@@ -15,6 +15,7 @@ from edgeopt.report.exits import EXITS, LATENCY, exit_rows, latency_rows, senten
 from edgeopt.report.key import STYLE as KEYS
 from edgeopt.report.lines import Axis, Curve, lines
 from edgeopt.report.quantization import LAYERS, SUMMARY, layer_rows, summary_rows
+from edgeopt.report.record import FLOAT
 from edgeopt.report.times import SHORTEST, measurable
 from edgeopt.report.tried import tried
 
@@ -87,6 +88,12 @@ def _summary(report: Mapping[str, Any]) -> list[str]:
     return [section("Before and after", table(SUMMARY, rows, {1, 2, 3}))] if rows else []
 
 
+def _form(layers: Sequence[Mapping[str, Any]]) -> str:
+    """What changed layers became."""
+    forms = {layer["form"] for layer in layers if layer["form"] != FLOAT}
+    return escape(forms.pop()) if len(forms) == 1 else "it was chosen"
+
+
 def _layers(report: Mapping[str, Any]) -> list[str]:
     """Times, errors, what was tried and a table, where layers have other forms."""
     summary, layers = report["summary"], report["layers"]
@@ -95,7 +102,7 @@ def _layers(report: Mapping[str, Any]) -> list[str]:
     how = "measured on this machine" if summary["measured"] else "estimated for the target"
     times = [(r["layer"], _drawn(r["float_seconds"]), _drawn(r["seconds"])) for r in layers]
     errors = [(r["layer"], 100 * r["error"]) for r in layers if r["error"] is not None]
-    legend = f"µs of one inference, {how}: grey in float, coloured as {escape(summary['scheme'])}, red where that is slower"
+    legend = f"µs of one inference, {how}: grey in float, coloured as {_form(layers)}, red where that is slower"
     parts = [section("Time of each layer", f'<p class="about">{legend}</p>{bars(times, nothing=TOO_SHORT)}')]
     if errors:
         text = (
