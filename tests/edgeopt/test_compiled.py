@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,15 @@ from numba.core.codegen import CPUCodeLibrary
 from edgeopt.compiled import compiled
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Interrupts raise: a shell lets what it starts in the background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_waits_for_the_end_of_a_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
     finalized = CPUCodeLibrary.finalize
     heard: list[int] = []
