@@ -6,7 +6,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from textwrap import wrap
 from time import monotonic
 from typing import Literal
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from edgeopt.cli.mode import mode
 from edgeopt.errors import EdgeoptError
-from edgeopt.progress import listening
+from edgeopt.progress import Listener, listening
 
 PATIENCE, NEWS = 5.0, 20.0  # seconds of work, and of a stage, of which nothing is said where there is no terminal
 WIDTH, NAME = 80, 30  # columns of a table that no terminal shows, and of a name in it
@@ -71,40 +71,41 @@ def complain(text: str) -> None:
         click.echo(visible(text), err=True)
 
 
-@contextmanager
-def working(text: str) -> Iterator[None]:
+def working(text: str) -> AbstractContextManager[None]:
     """A spinner on stderr with the stage, for work that may take over a second; lines of stages where it is no terminal."""
-    console = Console(stderr=True)
-    if mode().quiet:
-        yield
-        return
-    if not console.is_terminal:
-        with listening(_Lines(text)):
-            yield
-        return
-    with console.status(Text(visible(text, kept=""))) as status:
-
-        def tell(stage: str, share: float) -> None:
-            status.update(Text(visible(f"{text}: {stage}" if stage else text, kept="")))
-
-        with listening(tell):
-            yield
+    return _telling(text, _spinner)
 
 
-@contextmanager
-def progressing(text: str) -> Iterator[None]:
+def progressing(text: str) -> AbstractContextManager[None]:
     """A bar on stderr with the stage and the share of what is compiled meanwhile; lines where it is no terminal.
 
     It is drawn when there is news, by no thread of its own: the compiler forks, which a process with threads does not.
     """
+    return _telling(text, _bar)
+
+
+@contextmanager
+def _telling(text: str, drawn: Callable[[Console, str], AbstractContextManager[Listener]]) -> Iterator[None]:
+    """What is worked on meanwhile is ``drawn`` on a terminal, told in lines elsewhere, and not told with --quiet."""
     console = Console(stderr=True)
     if mode().quiet:
         yield
-        return
-    if not console.is_terminal:
+    elif not console.is_terminal:
         with listening(_Lines(text)):
             yield
-        return
+    else:
+        with drawn(console, text) as tell, listening(tell):
+            yield
+
+
+@contextmanager
+def _spinner(console: Console, text: str) -> Iterator[Listener]:
+    with console.status(Text(visible(text, kept=""))) as status:
+        yield lambda stage, share: status.update(Text(visible(f"{text}: {stage}" if stage else text, kept="")))
+
+
+@contextmanager
+def _bar(console: Console, text: str) -> Iterator[Listener]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
         task = bar.add_task(visible(text, kept=""), total=1.0)
@@ -112,8 +113,7 @@ def progressing(text: str) -> Iterator[None]:
         def tell(stage: str, share: float) -> None:
             bar.update(task, description=visible(f"{text}: {stage}", kept=""), completed=share, refresh=True)
 
-        with listening(tell):
-            yield
+        yield tell
 
 
 class _Lines:

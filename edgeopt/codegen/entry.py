@@ -25,7 +25,8 @@ def entry_ir(program: Program, target: Target, library: bool) -> str:
     """The public functions of ``program``, and for a library the decoder and the size constants."""
     size = f"i{8 * target.pointer_bytes}"
     if not library:
-        return "\n".join([_layout(program), _run(program, size)])
+        room = f"@{program.name}_room = global i64 1"  # data that are written: see ``edgeopt.codegen.native``
+        return "\n".join([_layout(program), room, _run(program, size)])
     constants = [
         f"@{program.name}_arena_bytes = constant {size} {arena_bytes(program)}",
         f"@{program.name}_weights_bytes = constant {size} {weights_bytes(program)}",
@@ -37,8 +38,7 @@ def entry_ir(program: Program, target: Target, library: bool) -> str:
 def _layout(program: Program) -> str:
     digest = layout_digest(layout(program))
     text = "".join(f"\\{byte:02X}" for byte in digest)
-    room = f"@{program.name}_room = global i64 1"  # data that are written: see ``edgeopt.codegen.native``
-    return f'@{program.name}_layout = constant [{len(digest)} x i8] c"{text}"\n{room}'
+    return f'@{program.name}_layout = constant [{len(digest)} x i8] c"{text}"'
 
 
 def _needed(ports: Sequence[Binding]) -> str:

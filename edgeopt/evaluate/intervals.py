@@ -35,8 +35,7 @@ def drop_interval(before: Array, after: Array, networks: int = 1) -> tuple[float
     won = float(np.sum(after & ~before)) + 0.5
     samples = len(before) + 2
     middle = (lost - won) / samples
-    errors = Z if networks == 1 else NormalDist().inv_cdf(1 - 0.025 / networks)
-    half = errors * sqrt(max(0.0, lost + won - (lost - won) ** 2 / samples)) / samples
+    half = NormalDist().inv_cdf(1 - 0.025 / networks) * sqrt(max(0.0, lost + won - (lost - won) ** 2 / samples)) / samples
     return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
 
 

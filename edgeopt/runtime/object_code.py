@@ -16,8 +16,9 @@ LARGEST = 1 << 30  # bytes of an object file: a file of xz that holds more is ho
 
 def with_packed_code(files: Files) -> Files:
     """``files`` with their code packed, if there is any."""
-    packed = {PACKED_CODE: _packed(files[CODE])} if CODE in files else {}
-    return {**{name: content for name, content in files.items() if name != CODE}, **packed}
+    if CODE not in files:
+        return files
+    return {**{name: content for name, content in files.items() if name != CODE}, PACKED_CODE: _packed(files[CODE])}
 
 
 def _packed(code: bytes | memoryview) -> bytes:

@@ -90,8 +90,8 @@ def constants_of(node: Node) -> int:
 
 def constants_bytes(graph: Graph) -> int:
     """The bytes of all constants of a graph that something reads: what a search tried and left lies beside them."""
-    read = {v for g in graph.walk() for values in ([n.inputs for n in g.nodes], [g.outputs]) for each in values for v in each}
-    return sum(coded_size(_whole_bytes(v.array)) for g in graph.walk() for v in g.constants if v in read)
+    read = (v for g in graph.walk() for v in g.constants if v.uses or g.is_output(v))
+    return sum(coded_size(_whole_bytes(v.array)) for v in read)
 
 
 def constants_size(graph: Graph) -> int:

@@ -78,15 +78,17 @@ class Trials:
         key = names_of(forms)
         if key not in self._planned:
             known = self._recalled("arena", forms)
-            self._planned[key] = self._plan(self.space.carried_out(self.space.solve(forms)), forms) if known is None else known
+            if known is None:
+                self._plan(self.space.carried_out(self.space.solve(forms)), forms)
+            else:
+                self._planned[key] = known
         return self._planned[key]
 
-    def _plan(self, graph: Graph, forms: Forms) -> int:
+    def _plan(self, graph: Graph, forms: Forms) -> None:
         goal = self.space.goal
         found = profiles({"": graph}, goal.target, goal.level, energy=True)[""]  # an estimate compiles nothing
         self._planned[names_of(forms)] = found.ram
         self._keep(found.ram, "arena", forms)
-        return found.ram
 
     def _recalled(self, what: str, forms: Forms) -> Any:
         """What searches before this one kept of these ``forms``; None where that is nothing."""
