@@ -39,6 +39,12 @@ def macs(node: Node) -> int | None:
     return rule(node) if rule is not None else 0
 
 
+def runs_within(graph: Graph, work: int, fewest: int, most: int) -> int:
+    """How many runs of ``graph`` take about ``work`` multiply-accumulates: at least the ``fewest``, no more than the ``most``."""
+    each = sum(macs(node) or 0 for node in graph.nodes)
+    return min(most, max(fewest, work // max(1, each)))
+
+
 def _of_subgraphs(node: Node) -> int | None:
     counts = [_of_graph(inner) for inner in node.subgraphs]
     known = [count for count in counts if count is not None]

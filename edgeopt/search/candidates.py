@@ -8,12 +8,15 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
 from edgeopt.evaluate.metrics import divergence
 from edgeopt.evaluate.onward import outputs_of_each
-from edgeopt.forms.form import Choice
+from edgeopt.forms.form import Choice, named
+from edgeopt.ops.macs import runs_within
+from edgeopt.progress import news
 from edgeopt.search.budget import Candidate
 from edgeopt.search.space import Space, merged
 from edgeopt.search.start import choice_costs
 
-SAMPLES = 48  # chosen by hand
+SAMPLES, FEWER_SAMPLES = 48, 12  # chosen by hand
+WORK = 1 << 34  # multiply-accumulates of a run on as many samples; each form takes half a run for each layer
 
 
 def candidates(space: Space) -> list[Candidate[Choice]]:
@@ -38,7 +41,8 @@ def choice_errors(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[
 
 def _errors(space: Space, choice: Choice) -> dict[str, float]:
     """For each layer that has it the divergence of the network's output when that layer alone has ``choice``."""
-    data: DataSet = space.inputs.subset(SAMPLES)
+    news(f"what {named(choice)} loses in each layer")
+    data: DataSet = space.inputs.subset(runs_within(space.graph, WORK, FEWER_SAMPLES, SAMPLES))
     reference, solved = outputs(space.graph, data), space.alone(space.all_in(choice))
     layers = [n for n in space.layers if choice in space.choices(n)]
     found = outputs_of_each(space.graph, data, [merged(solved, [n]) for n in layers])

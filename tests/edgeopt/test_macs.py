@@ -8,6 +8,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
 from edgeopt.frontend import load
 from edgeopt.ir import Array
+from edgeopt.ops.macs import runs_within
 from edgeopt.report.layers import layers, totals
 from tests.kernels.integer.test_quant_gemm import product
 from tests.kernels.quant_harness import Grid, conv_graphs
@@ -95,3 +96,8 @@ def test_integer_products_count_as_those_they_came_from() -> None:
     convolution, _ = conv_graphs(x, (1, 4, 6, 5), w, scale, zero, None, y, {"group": 2})
     assert totals(layers(convolution)).macs == 8 * 4 * 3 * 2 * 9
     assert totals(layers(product((5,), 7, 16, "uint8"))).macs == 5 * 7 * 16
+
+
+def test_fewer_runs_of_a_larger_network() -> None:
+    graph = load(model("(float[5,5] x) => (float[5,5] y)", "y = MatMul(x, w)", w=zeros(5, 5)))
+    assert [runs_within(graph, work, 2, 9) for work in (0, 125 * 4, 125 * 100)] == [2, 4, 9]

@@ -20,14 +20,14 @@ from edgeopt.ir import Graph, Node
 from edgeopt.ir.clone import clone
 from edgeopt.ops.grid import LIMITS, QuantizationScheme
 from edgeopt.ops.grids import quantizable_nodes
-from edgeopt.ops.macs import macs
+from edgeopt.ops.macs import runs_within
 from edgeopt.progress import each
 
 AUTO = "auto"
 TRIED = (PRODUCT, "mse")
 TRIAL_SAMPLES = 128  # to judge on, and as many to calibrate on
 FEWER_SAMPLES = 64
-TRIAL_WORK = 1 << 36  # multiply-accumulates of one run
+TRIAL_WORK = 1 << 36  # multiply-accumulates of one trial
 MIN_TRIAL_SAMPLES = 16
 MARGIN = 0.1  # of the error, by which a recipe must be better; chosen by hand, see `python -m benchmarks.quantization_table`
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def best_recipe(
     coarse, given = LIMITS.get(scheme.weights, (0, 1))[1] <= 7, PRODUCT if method == AUTO else method
     if scheme.weights == "float16" or len(data) < MIN_TRIAL_SAMPLES:
         return Recipe(given, coarse)
-    fit, judged = data.subset(2 * _trial_samples(graph)).split()
+    fit, judged = data.subset(2 * runs_within(graph, TRIAL_WORK, FEWER_SAMPLES, TRIAL_SAMPLES)).split()
     steps = each(("reference", "grids", "rule", "repairs", "equalised grids", "equalised repairs"))
     next(steps)
     judge = _judge(graph, judged)
@@ -127,8 +127,3 @@ def _judge(graph: Graph, data: DataSet) -> Judge:
     measure = metrics.divergence if data.labels is None else metrics.decision_divergence
     reference = outputs(graph, data)
     return lambda candidate, overlay: measure(reference, outputs(candidate, data, overlay))
-
-
-def _trial_samples(graph: Graph) -> int:
-    work = sum(macs(node) or 0 for node in graph.nodes)
-    return min(TRIAL_SAMPLES, max(FEWER_SAMPLES, TRIAL_WORK // max(1, work)))
