@@ -18,7 +18,7 @@ def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked
     known = [alike(table, choice) for choice in table.takes if len(choice) == 1]
     options = [picked for picked in known if cost(problem, picked) < cost(problem, found) and _within(problem, picked)]
     nothing = not any(forms_of(table, found).values())
-    if nothing and trials.late:
+    if nothing and trials.space.goal.late:
         options, far = sorted(options, key=problem.error)[:1], float("inf")
     else:
         options = sorted(options, key=lambda picked: cost(problem, picked))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.judge import outputs
@@ -31,16 +31,19 @@ def candidates(space: Space) -> list[Candidate[Choice]]:
 
 def choice_errors(space: Space, choices: Sequence[Choice]) -> dict[Choice, dict[str, float]]:
     """What each of ``choices`` does alone to the network's output, for each layer that can have it."""
-    single = {c: _errors(space, c) for c in choices if len(c) == 1}
-    found: dict[Choice, dict[str, float]] = {}
-    for choice in choices:
-        layers = [n for n in space.layers if choice in space.choices(n)]
-        found[choice] = {n: sum(single[frozenset([form])][n] for form in choice) for n in layers}
-    return found
+    return summed(space, choices, {c: form_errors(space, c) for c in choices if len(c) == 1})
 
 
-def _errors(space: Space, choice: Choice) -> dict[str, float]:
-    """For each layer that has it the divergence of the network's output when that layer alone has ``choice``."""
+def summed(
+    space: Space, choices: Sequence[Choice], single: Mapping[Choice, Mapping[str, float]]
+) -> dict[Choice, dict[str, float]]:
+    """The errors of ``choices`` where those of ``single`` forms are known."""
+    layers = {choice: [n for n in space.layers if choice in space.choices(n)] for choice in choices}
+    return {c: {n: sum(single[frozenset([form])][n] for form in c) for n in layers[c]} for c in choices}
+
+
+def form_errors(space: Space, choice: Choice) -> dict[str, float]:
+    """For each layer that has it the divergence of the network's output when that layer alone has ``choice``, of one form."""
     news(f"what {named(choice)} loses in each layer")
     data: DataSet = space.inputs.subset(runs_within(space.graph, WORK, FEWER_SAMPLES, SAMPLES))
     reference, solved = outputs(space.graph, data), space.alone(space.all_in(choice))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from edgeopt.forms.form import EXACT, FLOAT, Choice
 from edgeopt.forms.sparse import candidates as with_zeros
 from edgeopt.search.allocate import Option, Problem
-from edgeopt.search.candidates import choice_errors
 from edgeopt.search.goal import Goal, Objective
+from edgeopt.search.in_time import errors_in_time
 from edgeopt.search.limits import Figures, Limits
 from edgeopt.search.remembered import Remembered, spelled
 from edgeopt.search.space import Space
@@ -25,15 +25,14 @@ class Table:
 
     def __init__(self, space: Space, known: Remembered) -> None:
         self._space, self._known = space, known
+        errors = errors_in_time(space, known)
         self._profiles = _Profiles(space, known)
         self.exact = self._profiles.figures(EXACT)
         uniform = space.uniform()
         self.takes = {choice: self._taken(choice) for choice in uniform}
-        errors = self._errors()
         self.choices = {layer: [c for c in uniform if c in space.choices(layer)] for layer in space.layers}
         self.options = {
-            layer: [Option(errors[layer, spelled(c)], self.takes[c][layer]) for c in found]
-            for layer, found in self.choices.items()
+            layer: [Option(errors[c][layer], self.takes[c][layer]) for c in found] for layer, found in self.choices.items()
         }
         self.rest = {name: self._rest(name) for name in self.exact}
 
@@ -72,15 +71,6 @@ class Table:
             found = choice_bytes(space, choice)
             self._known.keep(found, "bytes", spelled(choice))
         return dict(found)
-
-    def _errors(self) -> dict[tuple[str, str], float]:
-        """What each choice of each layer alone does to the output."""
-        found = self._known.recall("errors")
-        if found is None:
-            errors = choice_errors(self._space, self._space.uniform())
-            found = [(layer, spelled(choice), error) for choice, row in errors.items() for layer, error in row.items()]
-            self._known.keep(found, "errors")
-        return {(layer, form): error for layer, form, error in found}
 
 
 class _Profiles:

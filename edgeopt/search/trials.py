@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from math import inf, isnan
 from typing import Any
@@ -98,11 +97,6 @@ class Trials:
         if self._remembered is not None:
             self._remembered.keep(value, what, spelled_forms(forms))
 
-    @property
-    def late(self) -> bool:
-        """Whether the time for the search is over."""
-        return self.space.goal.end is not None and time.monotonic() > self.space.goal.end
-
     def bounded(self, forms: Forms, whenever: bool = False) -> float:
         """Percentage points that are lost of as many samples that were not seen, by a one-sided bound of 90 %.
 
@@ -111,7 +105,12 @@ class Trials:
         """
         if not any(forms.values()):
             return 0.0
-        if self.late and not whenever and names_of(forms) not in self._known and self._recalled("trial", forms) is None:
+        if (
+            self.space.goal.late
+            and not whenever
+            and names_of(forms) not in self._known
+            and self._recalled("trial", forms) is None
+        ):
             return inf
         drop = self.before - self.result(forms)[0]
         if isnan(drop) or drop > self.space.goal.max_drop:

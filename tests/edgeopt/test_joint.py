@@ -145,7 +145,10 @@ def test_when_the_time_is_over_the_best_that_is_known_is_taken(cached: None, few
     record = late.manifest["quantization"]
     assert {row["form"] for row in record["layers"]} == {"scaled-7", "float32"}  # the mildest form, where it fits, verified
     assert record["before"] - record["after"] <= 1.0 and record["samples"]
+    (left_out,) = (note for note in late.manifest["notes"] if "no time to judge" in note)
+    assert "codebook-4" in left_out and "scaled-7" not in left_out
     full = compiled(**few)
+    assert not [note for note in full.manifest["notes"] if "no time to judge" in note]
     assert compiled(**few, search_time=1e-3).files["weights.bin"] == full.files["weights.bin"]  # all of it is known
 
 
