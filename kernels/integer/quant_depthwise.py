@@ -53,6 +53,11 @@ class Slide:
     end: Requantize
     flipped: bool
 
+    @property
+    def groups(self) -> tuple[tuple[int, int], ...]:
+        """(first, count) of the taps that are stored together: pieces of one group differ by a shift alone."""
+        return tuple(dict.fromkeys((piece.first, piece.count) for piece in self.pieces))
+
 
 def select(site: Site) -> tuple[KernelCall, ...]:
     """The call for a QuantConv node whose groups hold one channel. Raises Declined for others."""
@@ -79,12 +84,12 @@ def prepare(site: Site) -> Prepared:
     firsts = [v * target.lanes for v in range(vectors)]
     operands: dict[str, Operand] = {
         "x": Input(0),
-        "weights": Packed(_pack(weight, slide, vectors, target)),
+        "weights": Packed(pack(weight, slide, vectors, target)),
         "numbers": Packed(parameters(numbers, firsts, target.lanes)),
         "y": Output(),
     }
     run = vector_function(target, 4, lambda e, x, w, b, y: _emit(e, slide, x, w, b, y))
-    weights, words = slide.rows * len(slide.pieces) * 4 * target.lanes, HEADER + 2 * target.lanes
+    weights, words = slide.rows * len(slide.groups) * target.lanes, HEADER + 2 * target.lanes
     function = walk_planes(run, planes, pixels, slide.row, weights, words)
     per = -(-planes.height // planes.run)
     return Prepared(function, operands, x.shape[0] * vectors * per, per)
@@ -136,13 +141,13 @@ def _reads(window: PlaneWindow, pixels: int, length: int) -> tuple[tuple[tuple[i
     return tuple(made)
 
 
-def _pack(weight: Array, slide: Slide, vectors: int, target: Target) -> Array:
-    """``[vector][window row][piece][lane][4]``."""
-    made = np.zeros((vectors * target.lanes, slide.rows, len(slide.pieces), GROUP), np.int8)
-    for i, piece in enumerate(slide.pieces):
-        taps = weight[:, 0, :, piece.first : piece.first + piece.count]
-        made[: weight.shape[0], :, i, piece.shift : piece.shift + piece.count] = taps
-    return made.reshape(vectors, target.lanes, slide.rows, len(slide.pieces), GROUP).transpose(0, 2, 3, 1, 4)
+def pack(weight: Array, slide: Slide, vectors: int, target: Target) -> Array:
+    """``[vector][window row][group][lane]``: words of the taps of a group, the first one in the lowest byte."""
+    made = np.zeros((vectors * target.lanes, slide.rows, len(slide.groups), GROUP), np.int8)
+    for i, (first, count) in enumerate(slide.groups):
+        made[: weight.shape[0], :, i, :count] = weight[:, 0, :, first : first + count]
+    words = made.view("<i4").reshape(vectors, target.lanes, slide.rows, len(slide.groups))
+    return np.ascontiguousarray(words.transpose(0, 2, 3, 1))
 
 
 def _emit(e: Emitter, slide: Slide, x: Value, w: Value, b: Value, y: Value) -> None:
@@ -151,19 +156,30 @@ def _emit(e: Emitter, slide: Slide, x: Value, w: Value, b: Value, y: Value) -> N
     bias = e.load_as(e.int_vector, b, HEADER)
     total = [bias] * len(slide.reads)
     for row in range(slide.rows):
-        weights = [e.load_as(kind, w, (row * len(slide.pieces) + i) * 4 * e.lanes) for i in range(len(slide.pieces))]
+        weights = _weights(e, slide, w, row)
         line = row * slide.dilation * slide.row
         registers: dict[int, Value] = {}
         for p, parts in enumerate(slide.reads):
             for begin, piece in parts:
                 if begin not in registers:
                     registers[begin] = _taps(e, slide, e.load_as(kind, x, line + begin * slide.block), order)
-                total[p] = e.dot4(total[p], registers[begin], weights[slide.pieces.index(piece)])
+                total[p] = e.dot4(total[p], registers[begin], weights[piece])
     multiplier = e.builder.bitcast(e.load_as(e.int_vector, b, HEADER + e.lanes), e.vector)
     for first in range(0, len(total), 4):
         part = total[first : first + 4]
         places = [(first + i) * slide.block for i in range(len(part))]
         emit_end(e, slide.end, part, [multiplier] * len(part), b, [], y, places)
+
+
+def _weights(e: Emitter, slide: Slide, w: Value, row: int) -> dict[Piece, Value]:
+    """The taps of a window row, moved to the bytes of the pixels that they meet."""
+    kind, made = ir.VectorType(I8, 4 * e.lanes), dict[Piece, Value]()
+    for piece in slide.pieces:
+        place = row * len(slide.groups) + slide.groups.index((piece.first, piece.count))
+        words = e.load_as(e.int_vector, w, place * e.lanes)
+        moved = e.builder.shl(words, ir.Constant(e.int_vector, [8 * piece.shift] * e.lanes)) if piece.shift else words
+        made[piece] = e.builder.bitcast(moved, kind)
+    return made
 
 
 def _taps(e: Emitter, slide: Slide, codes: Value, order: Value) -> Value:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from edgeopt.ir import Attribute
-from edgeopt.kernels.integer.quant_depthwise import KERNEL
+from edgeopt.kernels.integer.quant_depthwise import KERNEL, Piece, Slide, pack
 from edgeopt.kernels.integer.quant_depthwise_wide import KERNEL as WIDE
+from edgeopt.kernels.integer.requantize import Requantize
 from edgeopt.target import target
 from tests.kernels.integer.test_quant_conv import Shape, check
 from tests.kernels.quant_harness import Grid
@@ -47,3 +49,12 @@ def test_channels_around_the_vector_width(channels: int) -> None:
 def test_dilated_windows_multiply_words(kernel: int, x: Grid) -> None:
     attributes: dict[str, Attribute] = {"pads": [kernel - 1] * 4, "dilations": [2, 2], "group": 20}
     check((1, 20, 11, 9), (20, 1, kernel, kernel), attributes, [KERNEL, WIDE], x=x, y=Grid(0.02, 131))
+
+
+def test_outputs_that_share_a_register_share_the_weights() -> None:
+    slide = Slide(((), ()), (Piece(0, 3, 0), Piece(0, 3, 1)), 3, 160, 1, 16, Requantize("uint8"), False)
+    weight = np.arange(1, 1 + 17 * 9).reshape(17, 1, 3, 3) % 100
+    packed = pack(weight, slide, 2, target("host"))
+    assert packed.shape == (2, 3, 1, 16)
+    assert packed[0, 1, 0, 2] == weight[2, 0, 1, 0] + (weight[2, 0, 1, 1] << 8) + (weight[2, 0, 1, 2] << 16)
+    assert not packed[1, :, :, 1:].any()
