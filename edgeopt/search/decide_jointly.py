@@ -83,7 +83,8 @@ def _found(space: Space, trials: Trials, table: Table) -> Decision:
     found, forms = decided(space, Start(space.first()), choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
-    return replace(made, samples=trials.data.samples, max_drop=space.goal.max_drop, tried=_tried(trials, table, forms))
+    goal, tried = space.goal, _tried(trials, table, forms)
+    return replace(made, samples=trials.data.samples, max_drop=goal.max_drop, tried=tried, late=goal.late)
 
 
 def opened_search(

@@ -16,6 +16,7 @@ from edgeopt.search.stored import LayerBytes
 from edgeopt.search.timing import Profile, layer_name
 
 LOSES = "loses too much"
+UNTRIED = "loses too much, as far as there was time to try"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Decision:
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
     no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
     measured on samples that were kept apart from the search. ``tried`` are the metric and the figures, summed over layers, of the
-    networks that a joint search measured; ``search`` is a digest of all that this search depends on but its bounds.
+    networks that a joint search measured; ``search`` is a digest of all that this search depends on but its bounds; it was
+    ``late`` where its time was over before it ended.
     """
 
     solved: Solved
@@ -78,6 +80,7 @@ class Decision:
     held: Held | None = None
     tried: Sequence[Mapping[str, float]] = ()
     search: str = ""
+    late: bool = False
 
     @property
     def changed(self) -> list[str]:
@@ -165,13 +168,14 @@ def _totals(profile: Profile) -> dict[str, Any]:
 
 def _layer(found: Decision, name: str) -> dict[str, Any]:
     form, stem, rejected = found.forms[name], layer_name(name), found.costs.get("rejected")
+    loses = UNTRIED if found.late else LOSES
     cost = (found.costs[FLOAT].layer(name), (rejected or found.costs["result"]).layer(name))
     less = price(cost[1], found.objective) < price(cost[0], found.objective)
     reason = f"{'the network ' if rejected is not None and less else ''}would {MORE[found.objective]}"
     return {
         "layer": stem,
         "form": form,
-        "reason": found.refused.get(name, LOSES if name in found.given_back else reason if form == FLOAT else ""),
+        "reason": found.refused.get(name, loses if name in found.given_back else reason if form == FLOAT else ""),
         "error": _finite(found.errors.get(name)),
         "float_seconds": cost[0].seconds,
         "seconds": cost[1].seconds,
