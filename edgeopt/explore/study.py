@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeopt.errors import EdgeoptError
 from edgeopt.explore.point import FIGURES, Point, front, point_of
 from edgeopt.explore.trial import RANGES, Subject
@@ -36,12 +38,14 @@ class Study:
         place = journal.resolve()  # of a name that is not whole optuna makes a lock that, left behind, is waited for for ever
         _mend(place)
         storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(place)))
-        sampler = optuna.samplers.NSGAIISampler(seed=seed, population_size=20)
-        asked: dict[str, Any] = {"study_name": STUDY, "directions": DIRECTIONS, "sampler": sampler, "load_if_exists": True}
+        asked: dict[str, Any] = {"study_name": STUDY, "directions": DIRECTIONS, "load_if_exists": True}
         self._study, self._subject = optuna.create_study(storage=storage, **asked), subject
-        known = self._study.user_attrs.get("subject", repr(subject))
-        if known != repr(subject):
-            raise EdgeoptError(f"'{journal}' is the journal of another exploration: {known}; name another file with -o")
+        known = len(self._study.get_trials(deepcopy=False))  # a sampler that begins anew would propose the same once more
+        drawn = int(np.random.SeedSequence([seed, known]).generate_state(1)[0]) if known else seed
+        self._study.sampler = optuna.samplers.NSGAIISampler(seed=drawn, population_size=20)
+        other = self._study.user_attrs.get("subject", repr(subject))
+        if other != repr(subject):
+            raise EdgeoptError(f"'{journal}' is the journal of another exploration: {other}; name another file with -o")
         self._study.set_user_attr("subject", repr(subject))
         self._revive()
 
@@ -54,9 +58,9 @@ class Study:
                 self._study.enqueue_trial(trial.params)
 
     def begin(self, contents: str) -> None:
-        """Raises EdgeoptError where the journal is of a network or samples with other ``contents``, by the same names."""
+        """Raises EdgeoptError where the journal is of a network, samples or forms with other ``contents``, by the same names."""
         if self._study.user_attrs.get("contents", contents) != contents:
-            other = "of another network, or of other samples, that had the same names"
+            other = "of another network, of other samples that had the same names, or of an edgeopt with other forms"
             raise EdgeoptError(f"'{self._journal}' is the journal {other}; remove it, or name another file with -o")
         self._study.set_user_attr("contents", contents)
 

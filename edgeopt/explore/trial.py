@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,7 +14,7 @@ from edgeopt.search.alike import forms_of
 from edgeopt.search.allocate import Problem, cheapest
 from edgeopt.search.limits import Figures, Limits
 from edgeopt.search.opened import Search, open_model
-from edgeopt.search.remembered import contents
+from edgeopt.search.remembered import contents, spelled
 from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.trials import compiled_outputs
 from edgeopt.target import target as find_target
@@ -38,10 +39,15 @@ class Subject:
         return _opened(self)
 
     def contents(self) -> str:
-        """A digest of what its files hold now: the exact network, whose weights may lie in others, and all samples."""
+        """A digest of what its files hold now, the exact network, whose weights may lie in others, and all samples; and of the
+
+        forms that layers may have.
+        """
         _opened.cache_clear()
         search = self.opened()
-        return contents(search.space.graph, (search.calibrating, search.trials.data, search.held))
+        forms = repr([(layer, *map(spelled, search.space.choices(layer))) for layer in search.space.layers])
+        samples = search.calibrating, search.trials.data, search.held
+        return hashlib.sha256((contents(search.space.graph, samples) + forms).encode()).hexdigest()
 
 
 @lru_cache(maxsize=1)

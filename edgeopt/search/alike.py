@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from math import isfinite
+
 from edgeopt.forms.form import EXACT, Choice
 from edgeopt.search.allocate import Picked, Problem, cost
 from edgeopt.search.table import Table
@@ -13,15 +16,17 @@ FAR = 4.0  # times the sum of errors that was found, beyond which nothing is tri
 def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked) -> Picked:
     """``found``, or the cheapest network of layers in one form of one technique that keeps limits and budget, if that is cheaper.
 
-    When the time is over before anything was found, the mildest one of these is verified all the same.
+    When the time is over before anything was found, those are taken that are known, or the mildest one is verified all the same.
     """
-    known = [alike(table, choice) for choice in table.takes if len(choice) == 1]
+    known = [alike(problem, table, choice) for choice in table.takes if len(choice) == 1]
     options = [picked for picked in known if cost(problem, picked) < cost(problem, found) and _within(problem, picked)]
+    cheap = partial(cost, problem)
     nothing = not any(forms_of(table, found).values())
     if nothing and trials.space.goal.late:
-        options, far = sorted(options, key=problem.error)[:1], float("inf")
+        tried = [picked for picked in options if trials.known(forms_of(table, picked))]
+        options, far = sorted(tried, key=cheap) or sorted(options, key=problem.error)[:1], float("inf")
     else:
-        options = sorted(options, key=lambda picked: cost(problem, picked))
+        options = sorted(options, key=cheap)
         far = float("inf") if nothing else FAR * problem.error(found)
     near = (picked for picked in options if problem.error(picked) <= far)
     most = trials.space.goal.max_drop
@@ -31,19 +36,32 @@ def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked
 def look_first(problem: Problem, trials: Trials, table: Table) -> None:
     """Try all layers in each form of values, or in the mildest form where none changes values, before anything else.
 
-    The margin of what is looked at first is the smallest.
+    The margin of what is looked at first is the smallest. The mildest of them is tried though the time is over, if none is known.
     """
     values = {session.technique.name for session in trials.space.sessions if session.technique.axis == "values"}
     known = [choice for choice in table.takes if len(choice) == 1]
     first = [choice for choice in known if {form.technique for form in choice} <= values]
-    mildest = sorted(known, key=lambda choice: problem.error(alike(table, choice)))[:1]
+    each = {choice: alike(problem, table, choice) for choice in known}
+    mildest = sorted(first or known, key=lambda choice: problem.error(each[choice]))[:1]
     for choice in first or mildest:
-        trials.bounded(forms_of(table, alike(table, choice)))
+        trials.bounded(forms_of(table, each[choice]), whenever=choice in mildest and not trials.measured())
 
 
-def alike(table: Table, choice: Choice) -> Picked:
-    """Every layer in ``choice`` where it has that, else exact."""
-    return {layer: found.index(choice if choice in found else EXACT) for layer, found in table.choices.items()}
+def alike(problem: Problem, table: Table, choice: Choice) -> Picked:
+    """Every layer in ``choice`` where it may have that, else as it was."""
+    picked = unchanged(problem, table)
+    for layer, found in table.choices.items():
+        if choice in found and isfinite(problem.options[layer][found.index(choice)].error):
+            picked[layer] = found.index(choice)
+    return picked
+
+
+def unchanged(problem: Problem, table: Table) -> Picked:
+    """Every layer exact, or in the form that it must have."""
+    made = {layer: found.index(EXACT) for layer, found in table.choices.items()}
+    for layer in (n for n, k in made.items() if not isfinite(problem.options[n][k].error)):
+        made[layer] = next((k for k, option in enumerate(problem.options[layer]) if isfinite(option.error)), made[layer])
+    return made
 
 
 def forms_of(table: Table, picked: Picked) -> dict[str, Choice]:

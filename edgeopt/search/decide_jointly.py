@@ -26,6 +26,7 @@ from edgeopt.search.space import Space
 from edgeopt.search.start import Start
 from edgeopt.search.table import Table, needs_energy
 from edgeopt.search.trials import Trials, compiled_outputs
+from edgeopt.search.unjudged import keep_gentle
 from edgeopt.target import Target
 
 PARTS = (0.5, 0.25)  # of the budget, for the searches after one that samples held out contradict
@@ -67,7 +68,7 @@ def _held_to(space: Space, trials: Trials, table: Table, found: Decision, held: 
     for looks, part in enumerate((*PARTS, 0.0), 1):
         known = judged(space.graph, space.carried_out(found.solved), held, goal.target, goal.level)
         found = replace(found, held=replace(known, looks=looks), max_drop=goal.max_drop, reference=reference)
-        if not part or known.bound is None or known.bound <= goal.max_drop:
+        if not part * goal.max_drop or known.bound is None or known.bound <= goal.max_drop:
             break
         space.goal = replace(goal, max_drop=part * goal.max_drop)
         try:
@@ -79,12 +80,12 @@ def _held_to(space: Space, trials: Trials, table: Table, found: Decision, held: 
 
 def _found(space: Space, trials: Trials, table: Table) -> Decision:
     """What is chosen within the budget of ``space``."""
-    choice = joint(space, trials, table)
+    choice, late = joint(space, trials, table), space.goal.late
     found, forms = decided(space, Start(space.first()), choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
-    goal, tried = space.goal, _tried(trials, table, forms)
-    return replace(made, samples=trials.data.samples, max_drop=goal.max_drop, tried=tried, late=goal.late)
+    tried = _tried(trials, table, forms)
+    return replace(made, samples=trials.data.samples, max_drop=space.goal.max_drop, tried=tried, late=late)
 
 
 def opened_search(
@@ -98,6 +99,7 @@ def opened_search(
     """What a joint search works with: all that layers may become, the exact results, trials, and what choices take and lose."""
     stage("choosing how to approximate")
     space = Space(graph, goal, sessions(), allowed)
+    keep_gentle(space, chosen)
     stage("running the float network")
     reference = compiled_outputs(graph, chosen, goal.target, goal.level)
     check_reference(reference, chosen.labels, goal.accept_chance)
@@ -125,7 +127,7 @@ def _plain(figures: Figures) -> dict[str, float]:
 
 def _facts(space: Space, evidence: Evidence) -> tuple[object, ...]:
     """What else decides what is measured; not the bounds, so that a search with others finds it all."""
-    goal, choices = space.goal, sorted(spelled(choice) for choice in space.uniform())
+    goal, choices = space.goal, [(layer, *map(spelled, space.choices(layer))) for layer in space.layers]
     target = astuple(replace(goal.target, ram=0, flash=0))
     return target, goal.level, evidence.method, needs_energy(goal), choices
 

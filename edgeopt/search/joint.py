@@ -12,8 +12,9 @@ from dataclasses import replace
 from math import inf
 
 from edgeopt.forms.form import EXACT, Choice
+from edgeopt.frontend.notes import add_note
 from edgeopt.search import budget
-from edgeopt.search.alike import at_least_alike, forms_of, look_first
+from edgeopt.search.alike import alike, at_least_alike, forms_of, look_first, unchanged
 from edgeopt.search.allocate import Picked, Problem, cheapest, cost, mildest, nearest
 from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits, infeasible
@@ -33,11 +34,10 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     Where no forms do: the nearest ones within the budget, if the limits are stretched; else raises Infeasible, which names them.
     """
     limits = space.goal.limits or Limits()
-    problem = table.problem(limits, space.goal.objective)
-    problem = loosened(problem) if space.goal.target.bare else problem
-    look_first(problem, trials, table)
-    gentle = mildest(problem)
-    found = None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
+    problem, found = _within(space, trials, table, limits)
+    if found is None and space.pinned:
+        add_note(space.graph, "not all layers have the form that was asked for: the budget or the bounds would not be kept")
+        problem, found = _within(space, trials, table, limits, free=True)
     if found is not None:
         found = at_least_alike(problem, trials, table, found)
         hopeless = _beaten(problem, trials, found, EXCHANGED)
@@ -57,6 +57,15 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
         )
     )
     return budget.Choice(made, lossy, trials.bounded(made))
+
+
+def _within(space: Space, trials: Trials, table: Table, limits: Limits, free: bool = False) -> tuple[Problem, Picked | None]:
+    """What is to be solved, and the options of the largest sum of errors that keep the budget."""
+    problem = table.problem(limits, space.goal.objective, free)
+    problem = loosened(problem) if space.goal.target.bare else problem
+    look_first(problem, trials, table)
+    gentle = mildest(problem)
+    return problem, None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
 
 
 def loosened(problem: Problem) -> Problem:
@@ -99,8 +108,12 @@ def _beaten(problem: Problem, trials: Trials, picked: Picked, part: float = 1.0)
 
 def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
     """The options within the budget of accuracy that come nearest to the bounds; at worst all layers stay exact."""
-    exact = {layer: found.index(EXACT) for layer, found in table.choices.items()}
-    return _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
+    exact = unchanged(problem, table)
+    found = _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
+    each = (alike(problem, table, choice) for choice in table.takes if len(choice) == 1)
+    tried = [picked for picked in each if trials.known(forms_of(table, picked))]
+    within = [p for p in tried if trials.bounded(forms_of(table, p)) <= trials.space.goal.max_drop]
+    return min([found, *within], key=lambda picked: problem.limits.excess(problem.takes(picked)))
 
 
 def _refused(problem: Problem, trials: Trials, table: Table) -> Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from typing import Any
 
@@ -42,11 +42,17 @@ def contents(graph: Graph, samples: Iterable[DataSet | None]) -> str:
     """A digest of the exact graph and of the samples."""
     made = hashlib.sha256(export(graph).SerializeToString(deterministic=True))
     for data in samples:
-        for array in () if data is None else (*data.arrays.values(), *([] if data.labels is None else [data.labels])):
-            made.update(repr((array.shape, array.dtype)).encode())
+        for name, array in () if data is None else _named(data):
+            made.update(repr((name, array.shape, array.dtype)).encode())
             made.update(np.ascontiguousarray(array).tobytes())
         made.update(b";")
     return made.hexdigest()
+
+
+def _named(data: DataSet) -> Iterator[tuple[str, Array]]:
+    """The arrays of inputs, and the labels by the output that they belong to: errors are measured there, without labels, too."""
+    yield from data.arrays.items()
+    yield f" {data.output}", np.empty(0) if data.labels is None else data.labels
 
 
 def digest(graph: Graph, samples: Iterable[DataSet | None], more: object) -> str:

@@ -114,7 +114,15 @@ class Decision:
         return f"{held.before:.2f} % -> {held.after:.2f} % on {held.samples} others that {seen}{most}"
 
     def caution(self) -> str:
-        """What to say where one sample weighs more than the budget, or than a point; "" where the samples are enough."""
+        """What to say where samples do not make the budget sure; "" where they do, or nothing changes."""
+        held, most = self.held, self.max_drop or 0.0
+        if held is None or held.bound is None or held.bound <= most or not self.changed:
+            return self._few()
+        unsure = f"of samples that the search did not see up to {held.bound:.1f} points may be lost (one-sided bound of 90 %)"
+        return f"{unsure}, {most:g} are allowed; give more samples in --data, or a smaller --max-drop"
+
+    def _few(self) -> str:
+        """What to say where one sample weighs more than the budget, or than a point."""
         weight = 100 / self.samples if self.samples else 0.0
         if self.reach is None or not self.changed or weight <= max(self.max_drop or 0.0, 1.0):
             return ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import inf
 
-from edgeopt.forms.form import EXACT, FLOAT, Choice
+from edgeopt.forms.form import EXACT, FLOAT, Choice, Form
 from edgeopt.forms.sparse import candidates as with_zeros
 from edgeopt.search.allocate import Option, Problem
 from edgeopt.search.goal import Goal, Objective
@@ -36,11 +38,19 @@ class Table:
         }
         self.rest = {name: self._rest(name) for name in self.exact}
 
-    def problem(self, limits: Limits, prefer: Objective) -> Problem:
-        """What to solve to make ``prefer`` small within ``limits``."""
+    def problem(self, limits: Limits, prefer: Objective, free: bool = False) -> Problem:
+        """What to solve to make ``prefer`` small within ``limits``; layers that must have a form stay exact only where all are
+
+        ``free`` to.
+        """
+        options = {n: found if free else self._as_asked(n, found) for n, found in self.options.items()}
         counted = {prefer: 1.0, **{name: OTHERS for name in self.exact if name != prefer}}
         weights = {name: weight / (self.exact[name] or 1.0) for name, weight in counted.items()}
-        return Problem(self.options, self.rest, limits, weights)
+        return Problem(options, self.rest, limits, weights)
+
+    def _as_asked(self, layer: str, found: list[Option]) -> list[Option]:
+        exact = self.choices[layer].index(EXACT) if layer in self._space.pinned and len(found) > 1 else -1
+        return [replace(option, error=inf) if k == exact else option for k, option in enumerate(found)]
 
     def _rest(self, name: Objective) -> float:
         """What all else takes than the layers, which is nothing of RAM: that is looked at in the finished network.
@@ -74,7 +84,7 @@ class Table:
 
 
 class _Profiles:
-    """Time, RAM and energy of uniform choices; what storage does costs none of them."""
+    """Time, RAM and energy of uniform choices; what storage does to integers costs none of them."""
 
     def __init__(self, space: Space, known: Remembered) -> None:
         self._space, self._energy = space, needs_energy(space.goal)
@@ -106,7 +116,9 @@ class _Profiles:
         return float(constants_bytes(self._space.graph))
 
     def _timed(self, choice: Choice) -> Choice:
-        """The part of ``choice`` that decides time: not storage, and no zeros that no kernel skips.
+        """The part of ``choice`` that decides time: no zeros that no kernel skips, and storage only where values stay float.
+
+        Kernels look those up in tables.
 
         Zeros count beside the first form of values alone: each combination takes a compilation, and others gain less by them.
         Where time decides nothing, no zeros do.
@@ -114,10 +126,17 @@ class _Profiles:
         axes = {session.technique.name: session.technique.axis for session in self._space.sessions}
         kept = frozenset(form for form in choice if axes[form.technique] != "storage")
         masks = frozenset(form for form in kept if axes[form.technique] == "mask")
-        values = kept - masks
+        values, stored = kept - masks, choice - kept
+        if stored and not values and needs_time(self._space.goal):
+            return frozenset(map(self._alike, stored))
         first = values <= self._first if "values" in axes.values() else True
         counts = masks and first and (values or "values" not in axes.values()) and needs_time(self._space.goal)
         return values | (frozenset(form for form in masks if self._skipped(form.key, masks)) if counts else frozenset())
+
+    def _alike(self, form: Form) -> Form:
+        """The first form of the same kind, which runs by the same kernels: "codebook-3" for "codebook-4"."""
+        forms = sorted({other for choice in self._space.uniform() for other in choice if other.technique == form.technique})
+        return next(other for other in forms if _kind(other) == _kind(form))
 
     def _skipped(self, key: str, choice: Choice) -> bool:
         """Whether some layer's zeros lie in blocks."""
@@ -141,6 +160,10 @@ class _Profiles:
             each = [(s, _row(cost.seconds, cost.ram, cost.stored, joule.joule)) for s, cost, joule in parts]
             rows[layer] = {name: sum(share * row[name] for share, row in each) for name in rows[""]}
         return rows
+
+
+def _kind(form: Form) -> str:
+    return form.key.partition("-")[0]
 
 
 def _row(seconds: float, ram: float, stored: float, joule: float) -> dict[str, float]:

@@ -61,6 +61,10 @@ class Trials:
         """The forms whose results are known, with the metric."""
         return [(dict(key), found[0]) for key, found in self._known.items()]
 
+    def known(self, forms: Forms) -> bool:
+        """Whether this network was tried, by this search or by one that it goes on from."""
+        return names_of(forms) in self._known or self._recalled("trial", forms) is not None
+
     def _measured(self, forms: Forms) -> tuple[float, float, list[int]]:
         goal = self.space.goal
         news(f"network {len(self._known) + 1}")
@@ -105,12 +109,7 @@ class Trials:
         """
         if not any(forms.values()):
             return 0.0
-        if (
-            self.space.goal.late
-            and not whenever
-            and names_of(forms) not in self._known
-            and self._recalled("trial", forms) is None
-        ):
+        if self.space.goal.late and not whenever and not self.known(forms):
             return inf
         drop = self.before - self.result(forms)[0]
         if isnan(drop) or drop > self.space.goal.max_drop:

@@ -47,6 +47,8 @@ def check(budget: Budget) -> None:
     if budget.objective != "size" or set(budget.limits.given) - {"size"} or budget.data is None:
         wants = "after a joint search --train prunes and shares further: give --prefer size, --data and no bound but --max-size"
         raise EdgeoptError(f"{wants}; or name a form that is wanted and give no bounds")
+    if budget.pins.floats or budget.pins.forms:
+        raise EdgeoptError("after a joint search --train prunes and shares all layers: give no --keep-float and no --form")
 
 
 def trained_jointly(result: tuple[Graph, Decision | None], given: Given) -> tuple[Graph, Decision | None]:

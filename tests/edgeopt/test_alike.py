@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from edgeopt.forms.form import EXACT, Choice, Form
-from edgeopt.search.alike import at_least_alike, look_first
+from edgeopt.search.alike import alike, at_least_alike, look_first, unchanged
 from edgeopt.search.allocate import Option, Picked, Problem
 from edgeopt.search.limits import Limits
 
@@ -32,13 +33,19 @@ class Trials:
     """What is lost is that of the worst layer; which networks were tried is kept."""
 
     def __init__(self, late: bool = False) -> None:
-        self.space, self.late, self.tried = SimpleNamespace(goal=SimpleNamespace(max_drop=1.0)), late, list[list[Choice]]()
+        self.space, self.tried = SimpleNamespace(goal=SimpleNamespace(max_drop=1.0, late=late)), list[list[Choice]]()
 
     def bounded(self, forms: dict[str, Choice], whenever: bool = False) -> float:
-        if self.late and not whenever:
+        if self.space.goal.late and not whenever and not self.known(forms):
             return float("inf")
         self.tried.append(list(forms.values()))
         return max(LOST[choice] for choice in forms.values())
+
+    def known(self, forms: dict[str, Choice]) -> bool:
+        return list(forms.values()) in self.tried
+
+    def measured(self) -> list[list[Choice]]:
+        return self.tried
 
 
 @pytest.mark.parametrize(
@@ -66,3 +73,19 @@ def test_what_has_the_smallest_margin(axis: str, tried: list[list[Choice]]) -> N
     trials.space.sessions = [SimpleNamespace(technique=SimpleNamespace(name="quantize", axis=axis))]
     look_first(problem(), cast(Any, trials), table())
     assert trials.tried == tried
+
+
+def test_one_network_is_tried_whatever_the_time() -> None:
+    trials = Trials(late=True)
+    trials.space.sessions = [SimpleNamespace(technique=SimpleNamespace(name="quantize", axis="values"))]
+    look_first(problem(), cast(Any, trials), table())
+    assert trials.tried == [[MIDDLE, MIDDLE]]
+
+
+def test_a_layer_that_must_have_a_form_has_it_in_every_network() -> None:
+    asked = problem()
+    options = [Option(inf, {"size": 8.0}), asked.options["a"][1]]
+    only = SimpleNamespace(takes=table().takes, choices={"a": [EXACT, SMALL], "b": [EXACT, SMALL, MIDDLE]})
+    pinned = Problem({"a": options, "b": asked.options["b"]}, asked.rest, asked.limits, asked.weights)
+    assert unchanged(pinned, cast(Any, only)) == {"a": 1, "b": 0}
+    assert alike(pinned, cast(Any, only), MIDDLE) == {"a": 1, "b": 2}

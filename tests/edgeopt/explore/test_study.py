@@ -55,6 +55,7 @@ def test_a_journal_goes_on_where_it_ended(tmp_path: Path) -> None:
     first, found = run(tmp_path / "a", 8)
     again, more = run(tmp_path / "a", 12)
     assert (len(first.asked), len(again.asked)) == (8, 4) and len(more) >= len(found)
+    assert not [numbers for numbers in again.asked if numbers in first.asked]
     assert run(tmp_path / "b", 8)[0].asked == first.asked and run(tmp_path / "c", 8, 1)[0].asked != first.asked
 
 
