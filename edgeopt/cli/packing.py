@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ def write_pack(
         with progressing(f"compiling point {k + 1} of {len(points)}"):
             models[f"variant-{k}"] = compiled(found, point, *data, backend)
     with working("learning which inputs each is trusted with"):
-        inputs = read(data[0], load(found.model)).arrays
+        inputs = read(data[0], load(found.model, found.shapes or None)).arrays
         selector = learnt(list(models), models.__getitem__, inputs, [point.latency for point in points], wanted[1])
         sizes = save_pack([models[variant.folder] for variant in selector.variants], selector, folder)
     records = [point.record() for point in points]
@@ -61,15 +61,16 @@ def compiled(found: Front, point: Point, data: Path, calibration: Path | None, b
     import edgeopt
     from edgeopt.explore.choice import recipe_text
 
+    shapes = found.shapes or None
+    opened = edgeopt.Options(onnx=False, backend=backend, seed=found.seed, accept_chance=found.accept_chance)
     if not point.forms:
-        return edgeopt.compile(found.model, 2, found.target, options=edgeopt.Options(onnx=False, backend=backend))
+        return edgeopt.compile(found.model, 2, found.target, shapes=shapes, options=opened)
     with tempfile.TemporaryDirectory() as aside:
         recipe = Path(aside) / "point.toml"
         recipe.write_text(recipe_text(point, "a point of a front"), "utf-8")
-        how = {"onnx": False, "backend": backend}
-        on = {"data": data, "calibration": calibration, "max_drop": 100.0}
+        on = {"data": data, "calibration": calibration, "max_drop": 100.0, "shapes": shapes}
         try:
-            return edgeopt.compress(found.model, recipe, level=3, target=found.target, **how, **on)  # type: ignore[arg-type]
+            return edgeopt.compile(found.model, 3, found.target, options=replace(opened, recipe=recipe), **on)  # type: ignore[arg-type]
         except edgeopt.EdgeoptError as error:
             raise edgeopt.EdgeoptError(str(error).replace(f"recipe '{recipe}'", "a point of the front")) from error
 

@@ -58,7 +58,8 @@ def explore(
     stage("timing layers")
     news(f"the front of {len(found)} points")
     points = [measured(subject, p) if k in _spread(len(found)) else p for k, p in enumerate(found)]
-    return Front(str(model), target, len(study.points()), measured(subject, whole), front(points))
+    opened = dict(shapes or {}), seed, accept_chance
+    return Front(str(model), target, len(study.points()), measured(subject, whole), front(points), *opened)
 
 
 def _tried(opened: Callable[[], Workers], study: Study, width: int, trials: int, end: float | None, told: Told) -> list[Point]:

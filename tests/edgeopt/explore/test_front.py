@@ -75,7 +75,7 @@ def test_a_condition_that_nothing_meets_is_named_with_the_nearest_point() -> Non
 
 
 def test_files_are_read_back_and_others_refused(tmp_path: Path) -> None:
-    made = Front("m.onnx", "cortex-m4", 12, POINTS[2], POINTS)
+    made = Front("m.onnx", "cortex-m4", 12, POINTS[2], POINTS, {"x": [1, 64]}, 3, True)
     path = tmp_path / "front.json"
     path.write_text(made.text())
     assert read_front(path) == made and point_of(json.loads(made.text())["exact"]) == POINTS[2]

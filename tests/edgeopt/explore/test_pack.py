@@ -89,17 +89,19 @@ def test_points_are_spread_from_the_fastest_to_the_most_accurate() -> None:
 
 def test_the_command_packs_points(tmp_path: Path) -> None:
     model, data = classifier()
+    sizes = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     np.savez(tmp_path / "d.npz", x=data.arrays["x"], labels=data.labels)  # type: ignore[arg-type]
     forms = {"first": {"quantize": "w8"}}
     points = [Point(90, 1e-4, 1, 1, 1, {**forms, "second": {"quantize": "w8"}}), Point(95, 2e-4, 1, 1, 1, forms)]
-    (tmp_path / "f.json").write_text(Front(str(tmp_path / "m.onnx"), "host", 2, points[1], points).text())
+    (tmp_path / "f.json").write_text(Front(str(tmp_path / "m.onnx"), "host", 2, points[1], points, {"x": sizes}).text())
     given = ("select", str(tmp_path / "f.json"), "--pack", str(tmp_path / "pack"))
     assert command(*given).exit_code == 2  # no data
     made = command(*given, "--data", str(tmp_path / "d.npz"), "--json")
     assert made.exit_code == 0, made.stderr
-    sizes = json.loads(made.stdout)["result"]["bytes"]
-    assert load_pack(tmp_path / "pack").names == ("variant-0", "variant-1") and sizes["pack"] < sizes["apart"]
+    taken = json.loads(made.stdout)["result"]["bytes"]
+    assert load_pack(tmp_path / "pack").names == ("variant-0", "variant-1") and taken["pack"] < taken["apart"]
     gone = [replace(points[0], forms={"gone": {"quantize": "w8"}})]
     (tmp_path / "f.json").write_text(Front(str(tmp_path / "m.onnx"), "host", 2, points[1], gone).text())
     made = command("select", str(tmp_path / "f.json"), "--pack", str(tmp_path / "other"), "--data", str(tmp_path / "d.npz"))
