@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,8 +39,10 @@ class Attempt:
     model: CompiledModel | None
 
 
-def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequence[Make]) -> CompiledModel:
-    """What the first of some ``ways`` to compile makes that keeps ``limits``, with its figures.
+def within_limits(
+    limits: Limits, max_drop: float, target: Target, ways: Sequence[Make], end: float | None = None
+) -> CompiledModel:
+    """What the first of some ``ways`` to compile makes that keeps ``limits``, with its figures; ``end`` as of ``Goal``.
 
     Raises Infeasible for bounds that cannot be kept in any way, with the model that comes nearest of all that were compiled.
     """
@@ -53,7 +56,8 @@ def within_limits(limits: Limits, max_drop: float, target: Target, ways: Sequenc
             stage("reading and optimising")
             news("again, with bounds drawn in by what no sum of layers holds")
     nearest = min(made, key=lambda attempt: limits.excess(attempt.figures))
-    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS)
+    late = end is not None and time.monotonic() > end
+    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS, late)
 
 
 def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:

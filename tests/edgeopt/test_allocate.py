@@ -113,7 +113,7 @@ def test_a_bound_of_ram_that_sums_cannot_keep_is_left_to_the_finished_program() 
     assert loosened(problem([[(1, 1, 1, 3)]], Limits(memory=4.0))).limits.memory == 4.0
 
 
-def attempted(*made: Exception) -> str:
+def attempted(*made: Exception, end: float | None = None) -> str:
     """What is said of 4 kB of flash where attempts to compile, one after the other, end so."""
     attempts = iter(made)
 
@@ -121,7 +121,7 @@ def attempted(*made: Exception) -> str:
         raise next(attempts)
 
     with pytest.raises(Infeasible) as found:
-        within_limits(Limits(size=4000), 1.0, target("cortex-m4"), [make])
+        within_limits(Limits(size=4000), 1.0, target("cortex-m4"), [make], end)
     return str(found.value)
 
 
@@ -142,6 +142,8 @@ def test_what_is_said_of_a_bound_is_what_compiled_networks_take() -> None:
         "max_flash 4 kB of flash cannot be kept within max_drop 1: the nearest network found takes 1 ms, 4.501"
     )
     assert said.endswith("at a loss of 0.75 points; raise the bound or max_drop")
+    said = attempted(too_large(5000, 90.0, 89.5), refused, too_large(4501, 90.0, 89.25), end=0.0)
+    assert said.endswith("raise the bound or max_drop, or search_time, which was over")
 
 
 def test_bounds_of_sums_are_drawn_in_by_what_these_do_not_hold() -> None:
