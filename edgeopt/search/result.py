@@ -16,7 +16,7 @@ from edgeopt.search.stored import LayerBytes
 from edgeopt.search.timing import Profile, layer_name
 
 LOSES = "loses too much"
-UNTRIED = "loses too much, as far as there was time to try"
+UNTRIED = ", as far as there was time to try"
 
 
 @dataclass(frozen=True)
@@ -176,14 +176,14 @@ def _totals(profile: Profile) -> dict[str, Any]:
 
 def _layer(found: Decision, name: str) -> dict[str, Any]:
     form, stem, rejected = found.forms[name], layer_name(name), found.costs.get("rejected")
-    loses = UNTRIED if found.late else LOSES
     cost = (found.costs[FLOAT].layer(name), (rejected or found.costs["result"]).layer(name))
     less = price(cost[1], found.objective) < price(cost[0], found.objective)
-    reason = f"{'the network ' if rejected is not None and less else ''}would {MORE[found.objective]}"
+    costs = f"{'the network ' if rejected is not None and less else ''}would {MORE[found.objective]}"
+    why = "" if form != FLOAT else LOSES if name in found.given_back else costs
     return {
         "layer": stem,
         "form": form,
-        "reason": found.refused.get(name, loses if name in found.given_back else reason if form == FLOAT else ""),
+        "reason": found.refused.get(name, why + UNTRIED if why and found.late else why),
         "error": _finite(found.errors.get(name)),
         "float_seconds": cost[0].seconds,
         "seconds": cost[1].seconds,
