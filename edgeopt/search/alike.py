@@ -10,7 +10,7 @@ from edgeopt.search.allocate import Picked, Problem, cost
 from edgeopt.search.table import Table
 from edgeopt.search.trials import Trials
 
-FAR = 4.0  # times the sum of errors that was found, beyond which nothing is tried; chosen by hand
+FAR = 4.0  # times the sum of errors that was found, beyond which nothing more is tried; chosen by hand
 
 
 def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked) -> Picked:
@@ -28,7 +28,7 @@ def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked
     else:
         options = sorted(options, key=cheap)
         far = float("inf") if nothing else FAR * problem.error(found)
-    near = (picked for picked in options if problem.error(picked) <= far)
+    near = (picked for picked in options if problem.error(picked) <= far or trials.known(forms_of(table, picked)))
     most = trials.space.goal.max_drop
     return next((picked for picked in near if trials.bounded(forms_of(table, picked), whenever=nothing) <= most), found)
 

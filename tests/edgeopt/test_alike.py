@@ -89,3 +89,17 @@ def test_a_layer_that_must_have_a_form_has_it_in_every_network() -> None:
     pinned = Problem({"a": options, "b": asked.options["b"]}, asked.rest, asked.limits, asked.weights)
     assert unchanged(pinned, cast(Any, only)) == {"a": 1, "b": 0}
     assert alike(pinned, cast(Any, only), MIDDLE) == {"a": 1, "b": 2}
+
+
+def test_what_is_known_is_taken_however_far_it_is() -> None:
+    near = Problem(
+        {"a": [Option(0.0, {"size": 8.0}), Option(0.01, {"size": 7.0}), Option(1.0, {"size": 1.0})]},
+        {"size": 0.0},
+        Limits(),
+        {"size": 1.0},
+    )
+    known = SimpleNamespace(takes=dict.fromkeys([EXACT, SMALL, MIDDLE]), choices={"a": [EXACT, SMALL, MIDDLE]})
+    trials = Trials()
+    assert at_least_alike(near, cast(Any, trials), cast(Any, known), {"a": 1}) == {"a": 1} and not trials.tried
+    trials.tried = [[MIDDLE]]
+    assert at_least_alike(near, cast(Any, trials), cast(Any, known), {"a": 1}) == {"a": 2}
