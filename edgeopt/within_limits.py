@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from edgeopt.runtime.model import CompiledModel
 from edgeopt.runtime.object_code import stored_code
 from edgeopt.runtime.reading import WEIGHTS
 from edgeopt.search.attempts import keeping, remember
-from edgeopt.search.goal import Objective
+from edgeopt.search.goal import Objective, is_over
 from edgeopt.search.limits import BOARD, UNITS, Figures, Infeasible, Limits, infeasible
 from edgeopt.search.timing import profiles
 from edgeopt.target import Target
@@ -56,8 +55,7 @@ def within_limits(
             stage("reading and optimising")
             news("again, with bounds drawn in by what no sum of layers holds")
     nearest = min(made, key=lambda attempt: limits.excess(attempt.figures))
-    late = end is not None and time.monotonic() > end
-    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS, late)
+    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS, is_over(end))
 
 
 def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:

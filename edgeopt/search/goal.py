@@ -41,4 +41,9 @@ class Goal:
     @property
     def late(self) -> bool:
         """Whether the time for the search is over."""
-        return self.end is not None and time.monotonic() > self.end
+        return is_over(self.end)
+
+
+def is_over(end: float | None) -> bool:
+    """Whether the time ``end`` by ``time.monotonic`` has come; None never does."""
+    return end is not None and time.monotonic() > end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from edgeopt.lower.select import channels_at_once
 from edgeopt.pipeline import PrintAfter, optimize
 from edgeopt.rewrite import Context
 from edgeopt.search.allowed import Budget
-from edgeopt.search.goal import Goal
+from edgeopt.search.goal import Goal, is_over
 from edgeopt.search.ladders import Keys
 from edgeopt.search.newer_opset import with_opset
 from edgeopt.search.pins import Allowance
@@ -82,7 +81,7 @@ def promising(original: Graph, made: Graph, budget: Budget, target: Target, leve
     Else None, also when the time for the search is over.
     """
     assert budget.recipe is not None
-    if budget.end is not None and time.monotonic() > budget.end:
+    if is_over(budget.end):
         return None
     keys = {name: forms[:1] for name, forms in budget.recipe.keys.items()}
     graph, statistics = exact_graph(clone(original), keys, Context(level=level))
