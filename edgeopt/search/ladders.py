@@ -36,8 +36,8 @@ def ladders(first: Mapping[str, str], recipe: Recipe | None, standard: bool) -> 
     newer one is there from the start, and so are structures, of which one is as good as another to start with.
     """
     if recipe is not None:
-        own = {name: (key,) for name, key in first.items()}  # of techniques that single layers were asked to have
-        return {name: recipe.keys.get(name, own[name]) for name in first}, dict.fromkeys(first, ())
+        # what the recipe does not name is a form that single layers were asked to have
+        return {name: recipe.keys.get(name, (key,)) for name, key in first.items()}, dict.fromkeys(first, ())
     finer = {name: list(techniques()[name].finer(key)) for name, key in first.items()}
     at_once = {name for name in first if techniques()[name].axis in FAR} | set(first if restructuring(first)[0] else ())
     later = {name: () if name in at_once or standard else tuple(finer[name]) for name in first}
