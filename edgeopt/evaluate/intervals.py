@@ -50,9 +50,12 @@ def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY) -> float
     return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
 
 
-def unlikely_after(looks: int) -> float:
-    """What a bound of the last of so many ``looks`` leaves above it: who looks at many networks finds one that is good by chance.
+def unlikely_after(refused: int) -> float:
+    """What a bound leaves above it once so many networks were ``refused`` by theirs.
 
-    That is 0.1 for the first; all later ones share as much, 0.1 / (n (n - 1)), which adds up to that (Bonferroni).
+    Who goes from one network that is accepted to the next, in an order that samples did not choose, is as seldom wrong at all as
+    with the first one: only where one is refused and others are tried instead has chance another occasion (Wiens, A fixed
+    sequence Bonferroni procedure for testing multiple endpoints, 2003). That is 0.1 until then; all later occasions share as
+    much, 0.1 / (n (n + 1)).
     """
-    return UNLIKELY / max(1, looks * (looks - 1))
+    return UNLIKELY / max(1, refused * (refused + 1))

@@ -33,18 +33,22 @@ def at_least_alike(problem: Problem, trials: Trials, table: Table, found: Picked
     return next((picked for picked in near if trials.bounded(forms_of(table, picked), whenever=nothing) <= most), found)
 
 
-def look_first(problem: Problem, trials: Trials, table: Table) -> None:
+def look_first(problem: Problem, trials: Trials, table: Table) -> Picked | None:
     """Try all layers in each form of values, or in the mildest form where none changes values, before anything else.
 
     The margin of what is looked at first is the smallest. The mildest of them is tried though the time is over, if none is known.
+    Returns the one with most errors of those that keep limits and budget.
     """
     values = {session.technique.name for session in trials.space.sessions if session.technique.axis == "values"}
     known = [choice for choice in table.takes if len(choice) == 1]
     first = [choice for choice in known if {form.technique for form in choice} <= values]
     each = {choice: alike(problem, table, choice) for choice in known}
     mildest = sorted(first or known, key=lambda choice: problem.error(each[choice]))[:1]
+    kept = []
     for choice in first or mildest:
-        trials.bounded(forms_of(table, each[choice]), whenever=choice in mildest and not trials.measured())
+        drop = trials.bounded(forms_of(table, each[choice]), whenever=choice in mildest and not trials.measured())
+        kept += [each[choice]] if drop <= trials.space.goal.max_drop and _within(problem, each[choice]) else []
+    return max(kept, key=problem.error, default=None)
 
 
 def alike(problem: Problem, table: Table, choice: Choice) -> Picked:

@@ -24,18 +24,20 @@ def exchange(
     candidates: Sequence[Candidate[F]],
     measure: Callable[[Mapping[str, F]], float],
     max_drop: float,
+    doubtful: Callable[[Mapping[str, F]], bool] = lambda forms: False,
 ) -> Choice[F]:
     """``found``, which was repaired from ``start``, with cheaper forms whose measured drop is at most ``max_drop`` all the same.
 
     ``measure(forms)`` is asked ``TRIALS`` times at most. A step that failed alone is not tried again, nor is one of its layer to
-    a form that costs no more and is expected to lose no less. Forms whose error is not finite are never tried.
+    a form that costs no more and is expected to lose no less. Forms whose error is not finite are never tried. Nothing more is
+    tried when what was found is ``doubtful``.
     """
     known = [c for c in candidates if isfinite(c.error)]
     costs = {(c.layer, c.form): c.cost for c in known}
     failed: list[Candidate[F]] = []
     lost: list[Mapping[str, F]] = []
     most, asked = 1, 0
-    while asked < TRIALS and (steps := _steps(found.forms, known, failed, most)):
+    while asked < TRIALS and not doubtful(found.forms) and (steps := _steps(found.forms, known, failed, most)):
         forms = {**found.forms, **{step.layer: step.form for step in steps}}
         if not any(_beyond(forms, other, costs) for other in lost):
             drop, asked = measure(forms), asked + 1

@@ -1,13 +1,13 @@
 """The joint choice of a form for every layer, over all techniques and under several bounds at once.
 
 What layers take and lose is added up to choose, and the whole network is measured to decide: the sum of errors that may be made
-is halved and doubled until the network just keeps its budget, forms that were passed over are tried in turn, and where sums were
-wrong about a bound, the bound is drawn in by as much.
+grows as long as the network keeps its budget, forms that were passed over are tried in turn, and where sums were wrong about a
+bound, the bound is drawn in by as much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
@@ -22,8 +22,9 @@ from edgeopt.search.space import Space
 from edgeopt.search.table import Table
 from edgeopt.search.trials import Trials
 
-HALVINGS = 7  # of the interval in which the sum of errors is looked for, on a logarithmic scale; chosen by hand
-SMALLEST = 1e-5  # of the largest sum, where the interval begins
+STEP = 2.0  # times the sum of errors from one network to the next; chosen by hand
+SMALLEST = 1e-5  # of the largest sum, where the steps begin
+MISSES = 2  # networks that do not keep the budget, after which none with more errors is tried; chosen by hand
 EXCHANGED = 0.9  # of what a network takes, which forms tried in turn hardly get below; chosen by hand
 Solve = Callable[[float], Picked | None]  # the options for a sum of errors
 
@@ -63,9 +64,8 @@ def _within(space: Space, trials: Trials, table: Table, limits: Limits, free: bo
     """What is to be solved, and the options of the largest sum of errors that keep the budget."""
     problem = table.problem(limits, space.goal.objective, free)
     problem = loosened(problem) if space.goal.target.bare else problem
-    look_first(problem, trials, table)
-    gentle = mildest(problem)
-    return problem, None if gentle is None else _largest(problem, trials, table, lambda most: cheapest(problem, most), gentle)
+    start = look_first(problem, trials, table) or mildest(problem)
+    return problem, None if start is None else largest(problem, trials, table, lambda most: cheapest(problem, most), start)
 
 
 def loosened(problem: Problem) -> Problem:
@@ -79,25 +79,34 @@ def loosened(problem: Problem) -> Problem:
     return replace(problem, limits=replace(problem.limits, memory=max(bound, 1.01 * problem.takes(least)["memory"])))
 
 
-def _largest(problem: Problem, trials: Trials, table: Table, solve: Solve, gentle: Picked) -> Picked | None:
-    """The options of the largest sum of errors that keep the budget; None where even the ``gentle`` ones do not."""
-    best, most = solve(inf), trials.space.goal.max_drop
-    if best is None or trials.bounded(forms_of(table, best)) <= most:
-        return best
-    if trials.bounded(forms_of(table, gentle), whenever=True) > most:
-        return None
-    high, found = problem.error(best), gentle
-    low = max(problem.error(gentle), SMALLEST * high)
-    for _ in range(HALVINGS):
-        middle = (low * high) ** 0.5
-        tried = solve(middle)
-        if tried is not None and trials.bounded(forms_of(table, tried)) <= most:
-            low, found = middle, tried
-        elif tried is not None and _beaten(problem, trials, tried):
-            break  # those of less error take more
+def largest(problem: Problem, trials: Trials, table: Table, solve: Solve, start: Picked) -> Picked | None:
+    """The options of the largest sum of errors that keep the budget, step by step from the ``start``; None where none do.
+
+    Networks are tried in an order that no sample has chosen, from those that are likely to do to the others: so the bound of each
+    may be that of the first one until some are refused.
+    """
+    best, found, missed = solve(inf), None, 0
+    high = 0.0 if best is None else problem.error(best)
+    for tried in (start, *_steps(problem, solve, problem.error(start), high)):
+        if missed == MISSES:
+            break
+        if tried is not start and _beaten(problem, trials, tried):
+            continue  # those of more errors take less
+        if trials.bounded(forms_of(table, tried), whenever=tried is start) <= trials.space.goal.max_drop:
+            found = tried
         else:
-            high = middle
+            missed += 1
     return found
+
+
+def _steps(problem: Problem, solve: Solve, low: float, high: float) -> Iterator[Picked]:
+    """What is solved for one sum of errors after the other, each larger by a step."""
+    error = max(low, SMALLEST * high)
+    while error < high:
+        error = min(high, STEP * error)
+        tried = solve(error)
+        if tried is not None:
+            yield tried
 
 
 def _beaten(problem: Problem, trials: Trials, picked: Picked, part: float = 1.0) -> bool:
@@ -109,7 +118,7 @@ def _beaten(problem: Problem, trials: Trials, picked: Picked, part: float = 1.0)
 def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
     """The options within the budget of accuracy that come nearest to the bounds; at worst all layers stay exact."""
     exact = unchanged(problem, table)
-    found = _largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
+    found = largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
     each = (alike(problem, table, choice) for choice in table.takes if len(choice) == 1)
     tried = [picked for picked in each if trials.known(forms_of(table, picked))]
     within = [p for p in tried if trials.bounded(forms_of(table, p)) <= trials.space.goal.max_drop]
@@ -137,4 +146,4 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
 
     forms = forms_of(table, found)
     start = budget.Choice(forms, (), 0.0)
-    return exchange(forms, start, known, measure, trials.space.goal.max_drop).forms
+    return exchange(forms, start, known, measure, trials.space.goal.max_drop, trials.doubtful).forms

@@ -34,8 +34,8 @@ from edgeopt.search.result import Decision
 from edgeopt.search.samples import samples
 from edgeopt.search.sketch import cheaper, exact_graph, facts_of, opened, promising, sketched
 from edgeopt.search.space import merged
+from edgeopt.search.sparsity import stored_profiles
 from edgeopt.search.stored import constants_size, weights_by_layer
-from edgeopt.search.timing import profiles
 from edgeopt.search.together import together
 from edgeopt.search.unused import note_unmeasured
 from edgeopt.target import Target
@@ -127,7 +127,7 @@ def _two_stages(
     compared = budget.objective != "size" and output == "integer" and second is not None
     if compared and first is not None and first.changed:
         simple = sketched(clone(graph), ",".join(others.values()), target, context.level)[1]
-        costs = profiles({"simple": simple, "both": made}, target, context.level, budget.objective == "energy")
+        costs = stored_profiles({"simple": simple, "both": made}, target, context.level, budget.objective == "energy")
         if more := worse_than(costs["simple"], costs["both"], budget.objective):
             add_note(graph, f"{' and '.join(structures)}: not with {' and '.join(others)}: {more}")
             return _stage(graph, late, context, target, output, print_after)

@@ -25,10 +25,12 @@ from edgeopt.search.price import price, shown
 from edgeopt.search.result import Decision
 from edgeopt.search.samples import samples
 from edgeopt.search.space import Space
-from edgeopt.search.timing import profiles
+from edgeopt.search.sparsity import stored_profiles
+from edgeopt.search.stored import constants_bytes
 from edgeopt.target import Target
 
 TILES = 4  # lanes of a vector that recurrent layers need to multiply integers (``kernels.recurrent.recurrent_codes``)
+BYTES = 0.1  # the power of bytes beside time or energy: half as many are worth 7 % of it; chosen by hand
 MUCH = 0.85  # of the price of what was found, above which no other forms are tried; chosen by hand
 
 
@@ -91,7 +93,7 @@ def promising(original: Graph, made: Graph, budget: Budget, target: Target, leve
     evidence = Evidence(graph, calibration, statistics, method=budget.method, timed=True, **facts_of(target))
     space = Space(graph, Goal(target, level), opened(evidence, keys))
     rough, objective = space.carried_out(space.rough(space.first())), budget.objective
-    found = profiles({"made": made, "rough": rough}, target, level, objective == "energy")
+    found = stored_profiles({"made": made, "rough": rough}, target, level, objective == "energy")
     takes = price(found["made"], objective)
     return takes if price(found["rough"], objective) < MUCH * takes else None
 
@@ -99,11 +101,15 @@ def promising(original: Graph, made: Graph, budget: Budget, target: Target, leve
 def cheaper(
     one: tuple[Graph, Decision | None], other: tuple[Graph, Decision | None], budget: Budget, target: Target, level: int
 ) -> tuple[Graph, Decision | None]:
-    """The one of two networks that takes less, measured in turns; the ``other`` was found by ``budget``, which is noted."""
+    """The one of two networks that takes less, measured in turns; the ``other`` was found by ``budget``, which is noted.
+
+    Bytes as constants are stored count a little: a few hundredths of the time are not worth twice as many.
+    """
     assert budget.recipe is not None
     objective = budget.objective
-    found = profiles({"one": one[0], "other": other[0]}, target, level, objective == "energy")
-    better = price(found["other"], objective) < price(found["one"], objective)
+    found = stored_profiles({"one": one[0], "other": other[0]}, target, level, objective == "energy")
+    takes = [price(found[name], objective) * constants_bytes(made[0]) ** BYTES for name, made in (("one", one), ("other", other))]
+    better = takes[1] < takes[0]
     said = f"recipe '{budget.recipe.name}': {shown(found['other'], objective)} against {shown(found['one'], objective)} without"
     add_note((other if better else one)[0], said)
     return other if better else one

@@ -18,7 +18,7 @@ from edgeopt.search.start import choice_bytes, rough_costs
 from edgeopt.search.stored import constants_bytes
 from edgeopt.search.timing import Profile
 
-OTHERS = 0.05  # the weight of what is not preferred, each by its share of the exact network: it decides where time is equal
+OTHERS = 0.15  # the weight of what is not preferred, each by its share of the exact network: it decides where time is equal
 Layers = Mapping[str, Figures]
 
 

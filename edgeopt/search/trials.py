@@ -42,7 +42,8 @@ class Trials:
         self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
         self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
         self._planned: dict[frozenset[tuple[str, Choice]], int] = {}
-        self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were within the budget so far
+        self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were refused before by their bounds
+        self._refused: set[frozenset[tuple[str, Choice]]] = set()
 
     @property
     def about(self) -> str:
@@ -104,8 +105,8 @@ class Trials:
     def bounded(self, forms: Forms, whenever: bool = False) -> float:
         """Percentage points that are lost of as many samples that were not seen, by a one-sided bound of 90 %.
 
-        It grows with the networks that were within the budget by what is seen. Infinite for forms that are not known when the
-        time is over, unless they may be tried ``whenever``; nothing where all layers are exact.
+        It grows with the networks that were within the budget by what is seen, and refused by their bounds. Infinite for forms
+        that are not known when the time is over, unless they may be tried ``whenever``; nothing where all layers are exact.
         """
         if not any(forms.values()):
             return 0.0
@@ -116,17 +117,28 @@ class Trials:
             return inf if isnan(drop) else drop
         if self.reference[0].size == 1:
             return drop
-        return drop_bound(*self._right(forms), unlikely_after(self._look(forms)))
+        found = drop_bound(*self._right(forms), unlikely_after(self._look(forms)))
+        if found > self.space.goal.max_drop:
+            self._refused.add(names_of(forms))
+        return found
+
+    def doubtful(self, forms: Forms) -> bool:
+        """Whether these ``forms`` would be refused, were they looked at now: none that changes more decisions will do."""
+        if not any(forms.values()) or self.reference[0].size == 1:
+            return False
+        self.result(forms)
+        return drop_bound(*self._right(forms), unlikely_after(len(self._refused))) > self.space.goal.max_drop
 
     def _look(self, forms: Forms) -> int:
-        """The how many-th it was of those within the budget when it was first looked at, if by a search with other bounds.
+        """How many networks were refused when it was first looked at, if by a search with other bounds.
 
         So what that one said of bounds that can be kept holds for a search that is asked to keep these.
         """
         key = names_of(forms)
         if key not in self._looks:
-            self._looks[key] = self._recalled("look", forms) or len(self._looks) + 1
-            self._keep(self._looks[key], "look", forms)
+            known = self._recalled("refused", forms)
+            self._looks[key] = len(self._refused) if known is None else known
+            self._keep(self._looks[key], "refused", forms)
         return self._looks[key]
 
     def _right(self, forms: Forms) -> tuple[Array, Array]:

@@ -71,8 +71,8 @@ def test_what_has_the_smallest_margin(axis: str, tried: list[list[Choice]]) -> N
     """All forms of values; of what only changes how weights are stored, which has many forms, the mildest."""
     trials = Trials()
     trials.space.sessions = [SimpleNamespace(technique=SimpleNamespace(name="quantize", axis=axis))]
-    look_first(problem(), cast(Any, trials), table())
-    assert trials.tried == tried
+    start = look_first(problem(), cast(Any, trials), table())
+    assert trials.tried == tried and start == {"a": 2, "b": 2}
 
 
 def test_one_network_is_tried_whatever_the_time() -> None:

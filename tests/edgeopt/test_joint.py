@@ -188,9 +188,9 @@ def test_a_margin_for_samples_that_are_not_seen() -> None:
     after[:4] = False
     spread = np.sqrt(4 - 16 / 400)
     assert drop_bound(before, after) == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 400, rel=1e-4)
-    tenth = drop_bound(before, after, unlikely_after(10))
+    tenth = drop_bound(before, after, unlikely_after(9))
     assert tenth == pytest.approx(100 * (4 + 3.0588 * spread - 0.5) / 400, rel=1e-4)
-    assert unlikely_after(1) == 0.1 and sum(map(unlikely_after, range(2, 1000))) == pytest.approx(0.1, rel=2e-3)
+    assert unlikely_after(0) == 0.1 and sum(map(unlikely_after, range(1, 1000))) == pytest.approx(0.1, rel=2e-3)
     assert drop_bound(after, before) == pytest.approx(100 * (1.2816 * spread - 0.5) / 400, rel=1e-4)  # better is chance
 
 

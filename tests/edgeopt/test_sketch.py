@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import onnx
 import pytest
 
 import edgeopt
 from edgeopt.frontend import load
 from edgeopt.ir import Graph
-from edgeopt.search import joint, run, sketch
+from edgeopt.pipeline import optimize
+from edgeopt.rewrite import Context
+from edgeopt.search import joint, run, sketch, sparsity
 from edgeopt.search.allowed import Budget
 from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import CODEWORDS, read_recipe
-from edgeopt.search.timing import Profile
+from edgeopt.search.timing import Profile, profiles
 from edgeopt.target import host
 from tests.edgeopt.test_exchange import classifier
 
@@ -39,7 +42,7 @@ def test_a_sketch_of_all_layers_in_codewords_decides(seconds: float, much: bool,
         drawn.append(graphs["rough"])
         return {"made": Profile(1.0, 0, 0, True), "rough": Profile(seconds, 0, 0, True)}
 
-    monkeypatch.setattr(sketch, "profiles", timed)
+    monkeypatch.setattr(sketch, "stored_profiles", timed)
     graph, (other,) = load(classifier()[0]), JOINT.others()
     assert sketch.promising(graph, graph, other, host(), 3) == (1.0 if much else None)
     assert [node.op for node in drawn[0].nodes].count("LookupGemm") == 2
@@ -49,12 +52,35 @@ def test_a_sketch_of_all_layers_in_codewords_decides(seconds: float, much: bool,
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
 def test_the_cheaper_network_is_taken_and_both_are_named(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     times = {"one": Profile(1.0, 0, 0, True), "other": Profile(seconds, 0, 0, True)}
-    monkeypatch.setattr(sketch, "profiles", lambda *given: times)
+    monkeypatch.setattr(sketch, "stored_profiles", lambda *given: times)
     (one, other), (budget,) = [(load(classifier()[0]), None) for _ in range(2)], JOINT.others()
     taken = sketch.cheaper(one, other, budget, host(), 3)
     assert taken is (other if seconds < 1 else one)
     said = f"recipe 'joint-codewords': {1e3 * seconds:.3g} ms against 1e+03 ms without"
     assert taken[0].metadata["edgeopt.notes"].endswith(said)
+
+
+def test_zeros_count_when_networks_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code that skips zeros is made after the choice; what it will take is what is compared."""
+    model, _ = classifier()
+    half = onnx.numpy_helper.to_array(model.graph.initializer[0]).copy()
+    half[:, 16:] = 0.0
+    sparse = onnx.ModelProto.FromString(model.SerializeToString())
+    sparse.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(half, "u"))
+    (budget,) = JOINT.others()
+    asked = list[str]()
+
+    def timed(graphs: Mapping[str, Graph], *rest: Any) -> dict[str, Profile]:
+        asked.extend(graphs)
+        return profiles(graphs, *rest)
+
+    monkeypatch.setattr(sparsity, "profiles", timed)
+    one, other = load(model), load(sparse)
+    for graph in (one, other):
+        optimize(graph, 3, Context(level=3))
+    sketch.cheaper((one, None), (other, None), budget, host(), 3)
+    ways = {name: [made.split()[1] for made in asked if made.startswith(name)] for name in ("one", "other")}
+    assert ways["one"] == ["dense"] and len(ways["other"]) > 1
 
 
 @pytest.mark.parametrize(("seconds", "searches"), [(1.0, 2), (1e-12, 1)])

@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_interval
+from edgeopt.evaluate.intervals import drop_bound, drop_interval, unlikely_after
 from edgeopt.forms.form import EXACT, Form
 from edgeopt.search.trials import Trials
 
@@ -28,7 +28,7 @@ class Remembered:
 def trials(max_drop: float) -> Trials:
     reference = np.tile(np.array([1, 0], np.float32), (200, 1))
     data = DataSet({"x": np.zeros((200, 1), np.float32)}, labels=np.zeros(200, np.int64))
-    space = SimpleNamespace(goal=SimpleNamespace(max_drop=max_drop))
+    space = SimpleNamespace(goal=SimpleNamespace(max_drop=max_drop, late=False))
     return Trials(cast(Any, space), data, reference, cast(Any, Remembered()))
 
 
@@ -46,3 +46,13 @@ def test_networks_beyond_the_budget_could_not_be_picked() -> None:
     made.result({"b": LAYER["a"]})
     assert made.reach(LAYER) == drop_interval(np.ones(200, bool), np.arange(200) >= 4)[1]
     assert made.reach({"a": EXACT}) is not None
+
+
+def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
+    made, wrong = trials(4.0), np.arange(200) >= 4
+    bounds = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in range(4)]
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abc"] == bounds[:1] * 3
+    made = trials(bounds[0] - 0.01)
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [*bounds[:3], bounds[0]]
+    assert made.doubtful({"a": LAYER["a"]}) and not made.doubtful({"a": EXACT})
+    assert not trials(4.0).doubtful({"a": LAYER["a"]})

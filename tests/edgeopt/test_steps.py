@@ -1,0 +1,53 @@
+"""The steps of a joint search: from networks that are likely to keep the budget to others, until some do not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edgeopt.search.allocate import Option, Picked, Problem
+from edgeopt.search.joint import MISSES, STEP, largest
+from edgeopt.search.limits import Limits
+
+RUNGS = 12  # forms of the only layer: each takes less, and twice the error
+
+
+def searched(lost: dict[int, float], start: int = 0, known: float | None = None) -> tuple[Picked | None, list[int]]:
+    """What is found where rungs lose this much, else nothing, and the rungs that were tried."""
+    options = [Option(STEP**rung, {"size": float(RUNGS - rung)}) for rung in range(RUNGS)]
+    problem, tried = Problem({"a": options}, {"size": 0.0}, Limits(), {"size": 1.0}), list[int]()
+
+    def bounded(forms: dict[str, int], whenever: bool = False) -> float:
+        tried.append(forms["a"])
+        return lost.get(forms["a"], 0.0)
+
+    trials: Any = SimpleNamespace(
+        space=SimpleNamespace(goal=SimpleNamespace(max_drop=1.0, known=known, objective="size")), bounded=bounded
+    )
+    table: Any = SimpleNamespace(choices={"a": list(range(RUNGS))})
+
+    def solve(most: float) -> Picked:
+        return {"a": max(rung for rung in range(RUNGS) if options[rung].error <= most)}
+
+    return largest(problem, trials, table, solve, {"a": start}), tried
+
+
+def test_all_steps_are_taken_while_the_budget_holds() -> None:
+    assert searched({}) == ({"a": RUNGS - 1}, list(range(RUNGS)))
+
+
+def test_a_network_that_fails_by_chance_is_passed_over_and_no_more_than_that() -> None:
+    assert searched({2: 2.0, 4: 2.0, 5: 2.0}) == ({"a": 3}, [0, 1, 2, 3, 4])
+    assert MISSES == 2
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_the_start_may_fail_too(start: int) -> None:
+    failing = dict.fromkeys(range(RUNGS), 2.0)
+    assert searched(failing, start) == (None, [start, start + 1])
+
+
+def test_what_takes_more_than_the_network_of_another_search_is_not_tried() -> None:
+    assert searched({}, known=3.5) == ({"a": RUNGS - 1}, [0, 9, 10, 11])
