@@ -31,7 +31,7 @@ from edgeopt.target import Target
 
 TILES = 4  # lanes of a vector that recurrent layers need to multiply integers (``kernels.recurrent.recurrent_codes``)
 BYTES = 0.1  # the power of bytes beside time or energy: half as many are worth 7 % of it; chosen by hand
-MUCH = 0.85  # of the price of what was found, above which no other forms are tried; chosen by hand
+MUCH = 0.95  # of the price of what was found, above which no other forms are tried; chosen by hand
 
 
 def facts_of(target: Target) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_codewords_are_another_way_where_time_counts_and_nothing_else_was_asked(
     assert not any(replace(JOINT, **change).others() for change in changed)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("seconds", "much"), [(0.8, True), (0.9, False)])
+@pytest.mark.parametrize(("seconds", "much"), [(0.9, True), (0.97, False)])
 def test_a_sketch_of_all_layers_in_codewords_decides(seconds: float, much: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = list[Graph]()
 
