@@ -16,6 +16,7 @@ from edgeopt.forms.form import Evidence, Forms, Session
 from edgeopt.ir import Array, Graph
 from edgeopt.progress import stage
 from edgeopt.search.decide import decided
+from edgeopt.search.elsewhere import elsewhere
 from edgeopt.search.goal import Goal
 from edgeopt.search.joint import joint
 from edgeopt.search.limits import Figures, Infeasible, Limits
@@ -107,7 +108,8 @@ def opened_search(
     facts, calibration = _facts(space, evidence), evidence.calibration
     prices = Remembered(digest(graph, (calibration,), facts))  # whatever samples choose
     results = Remembered(digest(graph, (calibration, chosen), facts))
-    return space, reference, Trials(space, chosen, reference, results), Table(space, prices)
+    others = elsewhere(graph, calibration, chosen, lambda made, data: compiled_outputs(made, data, goal.target, goal.level))
+    return space, reference, Trials(space, chosen, reference, results, others), Table(space, prices)
 
 
 def _tried(trials: Trials, table: Table, chosen: Forms) -> list[Mapping[str, float]]:

@@ -35,14 +35,12 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     Where no forms do: the nearest ones within the budget, if the limits are stretched; else raises Infeasible, which names them.
     """
     limits = space.goal.limits or Limits()
-    problem, found = _within(space, trials, table, limits)
-    if found is None and space.pinned:
+    problem, kept = _within(space, trials, table, limits)
+    if not kept and space.pinned:
         add_note(space.graph, "not all layers have the form that was asked for: the budget or the bounds would not be kept")
-        problem, found = _within(space, trials, table, limits, free=True)
-    if found is not None:
-        found = at_least_alike(problem, trials, table, found)
-        hopeless = _beaten(problem, trials, found, EXCHANGED)
-        made = forms_of(table, found) if hopeless else _exchanged(problem, trials, table, found)
+        problem, kept = _within(space, trials, table, limits, free=True)
+    if kept:
+        made = _improved(problem, trials, table, kept)
     elif limits.stretched:
         made = forms_of(table, _nearest(problem, trials, table))
     else:
@@ -60,12 +58,12 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
     return budget.Choice(made, lossy, trials.bounded(made))
 
 
-def _within(space: Space, trials: Trials, table: Table, limits: Limits, free: bool = False) -> tuple[Problem, Picked | None]:
-    """What is to be solved, and the options of the largest sum of errors that keep the budget."""
+def _within(space: Space, trials: Trials, table: Table, limits: Limits, free: bool = False) -> tuple[Problem, list[Picked]]:
+    """What is to be solved, and the options of sums of errors that keep the budget, the largest last."""
     problem = table.problem(limits, space.goal.objective, free)
     problem = loosened(problem) if space.goal.target.bare else problem
     start = look_first(problem, trials, table) or mildest(problem)
-    return problem, None if start is None else largest(problem, trials, table, lambda most: cheapest(problem, most), start)
+    return problem, [] if start is None else climbed(problem, trials, table, lambda most: cheapest(problem, most), start)
 
 
 def loosened(problem: Problem) -> Problem:
@@ -79,13 +77,13 @@ def loosened(problem: Problem) -> Problem:
     return replace(problem, limits=replace(problem.limits, memory=max(bound, 1.01 * problem.takes(least)["memory"])))
 
 
-def largest(problem: Problem, trials: Trials, table: Table, solve: Solve, start: Picked) -> Picked | None:
-    """The options of the largest sum of errors that keep the budget, step by step from the ``start``; None where none do.
+def climbed(problem: Problem, trials: Trials, table: Table, solve: Solve, start: Picked) -> list[Picked]:
+    """The options of rising sums of errors that keep the budget, step by step from the ``start``.
 
     Networks are tried in an order that no sample has chosen, from those that are likely to do to the others: so the bound of each
     may be that of the first one until some are refused.
     """
-    best, found, missed = solve(inf), None, 0
+    best, found, missed = solve(inf), list[Picked](), 0
     high = 0.0 if best is None else problem.error(best)
     for tried in (start, *_steps(problem, solve, problem.error(start), high)):
         if missed == MISSES:
@@ -93,7 +91,7 @@ def largest(problem: Problem, trials: Trials, table: Table, solve: Solve, start:
         if tried is not start and _beaten(problem, trials, tried):
             continue  # those of more errors take less
         if trials.bounded(forms_of(table, tried), whenever=tried is start) <= trials.space.goal.max_drop:
-            found = tried
+            found.append(tried)
         else:
             missed += 1
     return found
@@ -118,7 +116,7 @@ def _beaten(problem: Problem, trials: Trials, picked: Picked, part: float = 1.0)
 def _nearest(problem: Problem, trials: Trials, table: Table) -> Picked:
     """The options within the budget of accuracy that come nearest to the bounds; at worst all layers stay exact."""
     exact = unchanged(problem, table)
-    found = largest(problem, trials, table, lambda most: nearest(problem, most), exact) or exact
+    found = [exact, *climbed(problem, trials, table, lambda most: nearest(problem, most), exact)][-1]
     each = (alike(problem, table, choice) for choice in table.takes if len(choice) == 1)
     tried = [picked for picked in each if trials.known(forms_of(table, picked))]
     within = [p for p in tried if trials.bounded(forms_of(table, p)) <= trials.space.goal.max_drop]
@@ -132,7 +130,22 @@ def _refused(problem: Problem, trials: Trials, table: Table) -> Exception:
     return infeasible(problem.limits, problem.takes(found), drop, trials.space.goal.max_drop)
 
 
-def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) -> dict[str, Choice]:
+def _improved(problem: Problem, trials: Trials, table: Table, kept: list[Picked]) -> dict[str, Choice]:
+    """The last of the networks that a climb ``kept``, or one of layers that are all alike, after forms passed over were tried.
+
+    Where it began with layers that change next to nothing, and ended where no other network would do by the margin that there is
+    by then, they are tried from the last one on that is sure.
+    """
+    found = at_least_alike(problem, trials, table, kept[-1])
+    if _beaten(problem, trials, found, EXCHANGED):
+        return forms_of(table, found)
+    sure = [picked for picked in kept if not trials.doubtful(forms_of(table, picked))]
+    slow = kept[0] == mildest(problem) and trials.doubtful(forms_of(table, found))
+    made = _exchanged(problem, trials, table, sure[-1] if slow and sure else found)
+    return forms_of(table, min(found, made, key=lambda picked: cost(problem, picked)))
+
+
+def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) -> Picked:
     """``found`` after cheaper forms that were passed over were tried, within the limits."""
     known = [
         budget.Candidate(layer, choice, cost(problem, {layer: k}), problem.options[layer][k].error)
@@ -140,10 +153,12 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
         for k, choice in enumerate(choices)
     ]
 
+    def places(forms: Mapping[str, Choice]) -> Picked:
+        return {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
+
     def measure(forms: Mapping[str, Choice]) -> float:
-        picked = {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
-        return inf if problem.limits.exceeded(problem.takes(picked)) else trials.bounded(forms)
+        return inf if problem.limits.exceeded(problem.takes(places(forms))) else trials.bounded(forms)
 
     forms = forms_of(table, found)
     start = budget.Choice(forms, (), 0.0)
-    return exchange(forms, start, known, measure, trials.space.goal.max_drop, trials.doubtful).forms
+    return places(exchange(forms, start, known, measure, trials.space.goal.max_drop, trials.doubtful).forms)

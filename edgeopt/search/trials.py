@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from math import inf, isnan
 from typing import Any
 
@@ -28,19 +29,28 @@ SIMULATED = 64  # samples
 class Trials:
     """What is lost with some forms, against the ``reference`` results of the exact network.
 
-    What is measured is kept among what the search has ``remembered``, if anything. With ``arenas`` each network's RAM is found
-    while it is there.
+    What is measured is kept among what the search has ``remembered``, if anything. ``elsewhere`` tells the share of decisions
+    that a network changes on other samples. With ``arenas`` each network's RAM is found while it is there.
     """
 
     arenas = False
 
-    def __init__(self, space: Space, data: DataSet, reference: Array, remembered: Remembered | None = None) -> None:
+    def __init__(
+        self,
+        space: Space,
+        data: DataSet,
+        reference: Array,
+        remembered: Remembered | None = None,
+        elsewhere: Callable[[Graph], float] = lambda changed: 0.0,
+    ) -> None:
         self.space, self.data, self.reference, self._remembered = space, data, reference, remembered
+        self._elsewhere = elsewhere
         single = reference[0].size == 1
         self.metric = "accuracy" if data.labels is not None else "same value" if single else "same decision"
         self.before = self._metric(self.reference)
         self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
         self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
+        self._shares: dict[frozenset[tuple[str, Choice]], float] = {}  # of decisions that change on other samples
         self._planned: dict[frozenset[tuple[str, Choice]], int] = {}
         self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were refused before by their bounds
         self._refused: set[frozenset[tuple[str, Choice]]] = set()
@@ -56,6 +66,7 @@ class Trials:
         if key not in self._known:
             found = self._recalled("trial", forms) or self._measured(forms)
             self._known[key], self._decided[key] = (found[0], found[1]), np.array(found[2], np.int64)
+            self._shares[key] = found[3]
         return self._known[key]
 
     def measured(self) -> list[tuple[Forms, float]]:
@@ -66,12 +77,13 @@ class Trials:
         """Whether this network was tried, by this search or by one that it goes on from."""
         return names_of(forms) in self._known or self._recalled("trial", forms) is not None
 
-    def _measured(self, forms: Forms) -> tuple[float, float, list[int]]:
+    def _measured(self, forms: Forms) -> tuple[float, float, list[int], float]:
         goal = self.space.goal
         news(f"network {len(self._known) + 1}")
         changed = self.space.carried_out(self.space.solve(forms))
         made = compiled_outputs(changed, self.data, goal.target, goal.level)
-        found = self._metric(made), metrics.agreement(made, self.reference), packed(metrics.decisions(made))
+        share = self._elsewhere(changed)
+        found = self._metric(made), metrics.agreement(made, self.reference), packed(metrics.decisions(made)), share
         self._keep(found, "trial", forms)
         if self.arenas:
             self._plan(changed, forms)
@@ -117,7 +129,7 @@ class Trials:
             return inf if isnan(drop) else drop
         if self.reference[0].size == 1:
             return drop
-        found = drop_bound(*self._right(forms), unlikely_after(self._look(forms)))
+        found = self._bound(forms, self._look(forms))
         if found > self.space.goal.max_drop:
             self._refused.add(names_of(forms))
         return found
@@ -127,7 +139,11 @@ class Trials:
         if not any(forms.values()) or self.reference[0].size == 1:
             return False
         self.result(forms)
-        return drop_bound(*self._right(forms), unlikely_after(len(self._refused))) > self.space.goal.max_drop
+        return self._bound(forms, len(self._refused)) > self.space.goal.max_drop
+
+    def _bound(self, forms: Forms, refused: int) -> float:
+        """The bound of a network that is looked at after so many were refused."""
+        return drop_bound(*self._right(forms), unlikely_after(refused), self._shares[names_of(forms)])
 
     def _look(self, forms: Forms) -> int:
         """How many networks were refused when it was first looked at, if by a search with other bounds.

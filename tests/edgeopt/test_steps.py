@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgeopt.search.allocate import Option, Picked, Problem
-from edgeopt.search.joint import MISSES, STEP, largest
+from edgeopt.search.joint import MISSES, STEP, climbed
 from edgeopt.search.limits import Limits
 
 RUNGS = 12  # forms of the only layer: each takes less, and twice the error
@@ -31,7 +31,8 @@ def searched(lost: dict[int, float], start: int = 0, known: float | None = None)
     def solve(most: float) -> Picked:
         return {"a": max(rung for rung in range(RUNGS) if options[rung].error <= most)}
 
-    return largest(problem, trials, table, solve, {"a": start}), tried
+    made = climbed(problem, trials, table, solve, {"a": start})
+    return made[-1] if made else None, tried
 
 
 def test_all_steps_are_taken_while_the_budget_holds() -> None:
