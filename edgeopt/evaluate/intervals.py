@@ -12,6 +12,7 @@ from edgeopt.ir import Array
 Z = 1.959963985  # the quantile of the normal distribution that leaves 2.5 % above it
 ONE_SIDED = 1.645  # standard errors of a one-sided bound of 95 %
 UNLIKELY = 0.1  # what a one-sided bound of 90 % leaves above it
+FIRST = -1  # in place of how many networks were refused
 
 
 def share_interval(right: int, samples: int) -> tuple[float, float]:
@@ -51,11 +52,11 @@ def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, share: f
 
 
 def unlikely_after(refused: int) -> float:
-    """What a bound leaves above it once so many networks were ``refused`` by theirs.
+    """What a bound leaves above it once so many networks were ``refused`` by theirs; ``FIRST``: of the first network of all.
 
     Who goes from one network that is accepted to the next, in an order that samples did not choose, is as seldom wrong at all as
-    with the first one: only where one is refused and others are tried instead has chance another occasion (Wiens, A fixed
-    sequence Bonferroni procedure for testing multiple endpoints, 2003). That is 0.1 until then; all later occasions share as
-    much, 0.1 / (n (n + 1)).
+    with one of them: only where one is refused and others are tried instead has chance another occasion (Wiens, A fixed
+    sequence Bonferroni procedure for testing multiple endpoints, 2003). The first network has 0.1, as it is asked for by itself;
+    the two occasions of a climb, until the second refusal, share as much; all later ones together half of it.
     """
-    return UNLIKELY / max(1, refused * (refused + 1))
+    return UNLIKELY if refused == FIRST else UNLIKELY / max(2, refused * (refused + 1))

@@ -12,7 +12,7 @@ import numpy as np
 from edgeopt.assembly import assemble
 from edgeopt.evaluate import metrics
 from edgeopt.evaluate.data import DataSet, fitted
-from edgeopt.evaluate.intervals import drop_bound, drop_interval, unlikely_after
+from edgeopt.evaluate.intervals import FIRST, drop_bound, drop_interval, unlikely_after
 from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
@@ -130,7 +130,7 @@ class Trials:
         if self.reference[0].size == 1:
             return drop
         found = self._bound(forms, self._look(forms))
-        if found > self.space.goal.max_drop:
+        if found > self.space.goal.max_drop and self._looks[names_of(forms)] != FIRST:
             self._refused.add(names_of(forms))
         return found
 
@@ -146,14 +146,14 @@ class Trials:
         return drop_bound(*self._right(forms), unlikely_after(refused), self._shares[names_of(forms)])
 
     def _look(self, forms: Forms) -> int:
-        """How many networks were refused when it was first looked at, if by a search with other bounds.
+        """How many networks but the first were refused when it was first looked at, if by a search with other bounds.
 
         So what that one said of bounds that can be kept holds for a search that is asked to keep these.
         """
         key = names_of(forms)
         if key not in self._looks:
             known = self._recalled("refused", forms)
-            self._looks[key] = len(self._refused) if known is None else known
+            self._looks[key] = (len(self._refused) if self._looks else FIRST) if known is None else known
             self._keep(self._looks[key], "refused", forms)
         return self._looks[key]
 

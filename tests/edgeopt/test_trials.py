@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_bound, drop_interval, unlikely_after
+from edgeopt.evaluate.intervals import FIRST, drop_bound, drop_interval, unlikely_after
 from edgeopt.forms.form import EXACT, Form
 from edgeopt.search.elsewhere import elsewhere
 from edgeopt.search.trials import Trials
@@ -53,10 +53,10 @@ def test_networks_beyond_the_budget_could_not_be_picked() -> None:
 
 def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
     made, wrong = trials(4.0), np.arange(200) >= 4
-    bounds = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in range(4)]
-    assert [made.bounded({layer: LAYER["a"]}) for layer in "abc"] == bounds[:1] * 3
+    first, *bounds = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in (FIRST, 0, 1, 2)]
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [first, *bounds[:1] * 2, first]
     made = trials(bounds[0] - 0.01)
-    assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [*bounds[:3], bounds[0]]
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abcda"] == [first, *bounds, first]
     assert made.doubtful({"a": LAYER["a"]}) and not made.doubtful({"a": EXACT})
     assert not trials(4.0).doubtful({"a": LAYER["a"]})
 
