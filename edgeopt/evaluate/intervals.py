@@ -40,14 +40,15 @@ def drop_interval(before: Array, after: Array, networks: int = 1) -> tuple[float
     return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
 
 
-def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, share: float = 0.0) -> float:
+def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, others: tuple[int, int] = (0, 0)) -> float:
     """Percentage points that are lost of as many other samples, more than which is as ``unlikely``; 0 where nothing changes.
 
     An approximation does not make a network better: more right decisions than before are chance. Half a sample is for counts
-    being whole. A larger ``share`` of decisions that it changes elsewhere says that few changes here are luck.
+    being whole. How many decisions change is known the better, the more ``others``, (those that change, of how many), are known.
     """
     lost, won = float(np.sum(before & ~after)), float(np.sum(after & ~before))
-    spread = sqrt(max(0.0, lost + won - (lost - won) ** 2 / len(before), share * len(before)))
+    changes, samples = lost + won - (lost - won) ** 2 / len(before) + others[0], len(before) + others[1]
+    spread = sqrt(max(0.0, changes * len(before) / samples))
     return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
 
 

@@ -11,16 +11,23 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array, Graph
 
 Outputs = Callable[[Graph, DataSet], Array]
+Changes = Callable[[Graph], tuple[int, int]]
 
 
-def elsewhere(exact: Graph, calibration: DataSet | None, chosen: DataSet, outputs: Outputs) -> Callable[[Graph], float]:
-    """What tells of a changed graph how large a share of the decisions on ``calibration`` turns right or wrong by it.
+def elsewhere(exact: Graph, calibration: DataSet | None, chosen: DataSet, outputs: Outputs) -> Changes:
+    """What tells of a changed graph how many decisions on ``calibration`` turn right or wrong by it, and of how many.
 
-    0 where that is unknown: for samples that are labelled where the ``chosen`` ones are not, or the other way round, or the same.
+    None of none where that is unknown: for samples that are labelled where the ``chosen`` ones are not, or the other way round, or
+    the same.
     """
     if calibration is None or calibration is chosen or (calibration.labels is None) != (chosen.labels is None):
-        return lambda changed: 0.0
+        return lambda changed: (0, 0)
     data = calibration
     before = metrics.decisions(outputs(exact, data))
     wanted = before if data.labels is None else data.labels
-    return lambda changed: float(np.mean((metrics.decisions(outputs(changed, data)) == wanted) != (before == wanted)))
+
+    def changes(changed: Graph) -> tuple[int, int]:
+        right = metrics.decisions(outputs(changed, data)) == wanted
+        return int(np.sum(right != (before == wanted))), len(wanted)
+
+    return changes

@@ -114,7 +114,7 @@ def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, Any
 def test_a_search_that_was_stopped_goes_on(cached: None, few: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked, measured = list[object](), trials.Trials._measured
 
-    def counted(self: trials.Trials, forms: Forms) -> tuple[float, float, list[int], float]:
+    def counted(self: trials.Trials, forms: Forms) -> tuple[float, float, list[int], int, int]:
         if len(asked) == 3:
             raise KeyboardInterrupt
         asked.append(forms)

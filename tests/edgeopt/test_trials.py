@@ -12,7 +12,7 @@ from edgeopt.forms.form import EXACT, Form
 from edgeopt.search.elsewhere import elsewhere
 from edgeopt.search.trials import Trials
 
-SHARE = 0.0  # of decisions that networks change elsewhere
+OTHERS = (0, 0)  # decisions that networks change elsewhere, and of how many
 LAYER = {"a": frozenset([Form("quantize", "w8a8")])}
 
 
@@ -22,7 +22,7 @@ class Remembered:
     about = "these samples"
 
     def recall(self, what: str, *_: object) -> Any:
-        return [98.0, 98.0, [1] * 4 + [0] * 196, SHARE] if what == "trial" else None
+        return [98.0, 98.0, [1] * 4 + [0] * 196, *OTHERS] if what == "trial" else None
 
     def keep(self, *_: object) -> None:
         """Nothing is kept."""
@@ -61,19 +61,23 @@ def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
     assert not trials(4.0).doubtful({"a": LAYER["a"]})
 
 
-def test_decisions_that_change_elsewhere_widen_a_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decisions_that_change_elsewhere_count(monkeypatch: pytest.MonkeyPatch) -> None:
     right, wrong = np.ones(200, bool), np.arange(200) >= 4
-    monkeypatch.setattr("tests.edgeopt.test_trials.SHARE", 0.1)
-    assert trials(6.0).bounded(LAYER) == drop_bound(right, wrong, share=0.1) > drop_bound(right, wrong)
-    assert drop_bound(right, wrong, share=0.01) == drop_bound(right, wrong)  # fewer are luck, too
+    monkeypatch.setattr("tests.edgeopt.test_trials.OTHERS", (40, 200))
+    assert trials(6.0).bounded(LAYER) == drop_bound(right, wrong, others=(40, 200)) > drop_bound(right, wrong)
+    assert drop_bound(right, wrong, others=(0, 200)) < drop_bound(right, wrong)  # some of those here are chance
+    spread = np.sqrt((4 - 16 / 200 + 40) / 2)
+    assert drop_bound(right, wrong, others=(40, 200)) == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 200, rel=1e-4)
 
 
-@pytest.mark.parametrize(("labelled", "share"), [((True, True), 0.25), ((False, False), 0.5), ((True, False), 0.0)])
-def test_a_share_of_changes_is_of_samples_that_are_judged_alike(labelled: tuple[bool, bool], share: float) -> None:
+@pytest.mark.parametrize(
+    ("labelled", "changes"), [((True, True), (1, 4)), ((False, False), (2, 4)), ((True, False), (0, 0)), ((False, True), (0, 0))]
+)
+def test_changes_are_of_samples_that_are_judged_alike(labelled: tuple[bool, bool], changes: tuple[int, int]) -> None:
     """Decisions [0, 0, 1, 1] become [0, 1, 1, 2]; by the labels all are right before, or those of 1 wrong before and after."""
     outputs = {"exact": np.eye(3)[[0, 0, 1, 1]], "changed": np.eye(3)[[0, 1, 1, 2]]}
     labels = np.array([0, 0, 2, 0])
     calibration, chosen = (DataSet({"x": np.zeros((4, 1))}, labels=labels if known else None) for known in labelled)
     tell = elsewhere(cast(Any, "exact"), calibration, chosen, lambda graph, data: outputs[cast(Any, graph)])
-    assert tell(cast(Any, "changed")) == share
-    assert elsewhere(cast(Any, "exact"), chosen, chosen, cast(Any, None))(cast(Any, "changed")) == 0.0
+    assert tell(cast(Any, "changed")) == changes
+    assert elsewhere(cast(Any, "exact"), chosen, chosen, cast(Any, None))(cast(Any, "changed")) == (0, 0)
