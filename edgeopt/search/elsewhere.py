@@ -17,8 +17,8 @@ Changes = Callable[[Graph], tuple[int, int]]
 def elsewhere(exact: Graph, calibration: DataSet | None, chosen: DataSet, outputs: Outputs) -> Changes:
     """What tells of a changed graph how many decisions on ``calibration`` turn right or wrong by it, and of how many.
 
-    None of none where that is unknown: for samples that are labelled where the ``chosen`` ones are not, or the other way round, or
-    the same.
+    None of none where that is unknown: for samples that are labelled where the ``chosen`` ones are not, or the other way round,
+    and for the same ones.
     """
     if calibration is None or calibration is chosen or (calibration.labels is None) != (chosen.labels is None):
         return lambda changed: (0, 0)
