@@ -95,7 +95,7 @@ def compile(
             return _compiled(source, level, facts, shapes, replace(asked, limits=limits), counted)
 
         ways = [partial(make, asked) for asked in (budget, *budget.smaller())]
-        return within_limits(budget.limits, max_drop, facts, ways, budget.end)
+        return within_limits(budget.limits, max_drop, facts, ways, budget.end, budget.blind)
 
 
 def _budget(options: Options, level: int, facts: Target, data: Data | None, calibration: Data | None, max_drop: float) -> Budget:

@@ -39,9 +39,11 @@ class Attempt:
 
 
 def within_limits(
-    limits: Limits, max_drop: float, target: Target, ways: Sequence[Make], end: float | None = None
+    limits: Limits, max_drop: float, target: Target, ways: Sequence[Make], end: float | None = None, blind: bool = False
 ) -> CompiledModel:
     """What the first of some ``ways`` to compile makes that keeps ``limits``, with its figures; ``end`` as of ``Goal``.
+
+    It is ``blind`` where there are no samples.
 
     Raises Infeasible for bounds that cannot be kept in any way, with the model that comes nearest of all that were compiled.
     """
@@ -55,7 +57,7 @@ def within_limits(
             stage("reading and optimising")
             news("again, with bounds drawn in by what no sum of layers holds")
     nearest = min(made, key=lambda attempt: limits.excess(attempt.figures))
-    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS, is_over(end))
+    raise infeasible(limits, nearest.figures, nearest.drop, max_drop, BOARD if target.bare else UNITS, is_over(end), blind)
 
 
 def _attempts(limits: Limits, target: Target, make: Make) -> Iterator[Attempt]:

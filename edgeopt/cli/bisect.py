@@ -37,7 +37,7 @@ MAX_DROP = "Look for the layer whose change in --forms takes more than this many
 )
 @options.data
 @options.calibration
-@click.option("--max-drop", type=options.Real(min=0), metavar="PP", help=MAX_DROP)
+@click.option("--max-drop", type=options.Points(min=0), metavar="PP", help=MAX_DROP)
 @click.option("--forms", default="w8a8", show_default=True, metavar="A,B", help="With --max-drop: the forms of all layers.")
 @options.as_json
 def bisect(

@@ -57,7 +57,7 @@ WEIGHTS = "coded (default): entropy-coded, small; raw (default for microcontroll
 @options.raw_inputs
 @options.data
 @options.calibration
-@click.option("--max-drop", type=options.Real(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
+@click.option("--max-drop", type=options.Points(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("--train", type=options.EXISTING_FILE, metavar="FILE.npz", help=TRAIN)
 @click.option("--quantize", metavar="SCHEME", help=QUANTIZE)
 @click.option("--forms", metavar="A,B", help=FORMS)

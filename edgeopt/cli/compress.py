@@ -26,7 +26,7 @@ MAX_DROP = "Percentage points of accuracy (without labels: of equal decisions) t
 @click.option("--recipe", default="deep-compression", show_default=True, metavar="NAME|FILE.toml", help=RECIPE)
 @options.data
 @options.calibration
-@click.option("--max-drop", type=options.Real(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
+@click.option("--max-drop", type=options.Points(min=0), default=1.0, show_default=True, metavar="PP", help=MAX_DROP)
 @click.option("-o", "--output", type=options.NEW, help="Directory to write, or file with --emit onnx.  [default: MODEL.edgeopt]")
 @options.level
 @options.target

@@ -24,7 +24,7 @@ ENGINE = "What runs an ONNX file of --against.  [default: onnxruntime where inst
 @click.argument("model", type=options.EXISTING)
 @click.option("--data", type=options.EXISTING_FILE, required=True, metavar="FILE.npz", help=options.DATA)
 @click.option("--against", type=options.EXISTING, metavar="MODEL", help=AGAINST)
-@click.option("--max-drop", type=options.Real(min=0), metavar="PP", help=MAX_DROP)
+@click.option("--max-drop", type=options.Points(min=0), metavar="PP", help=MAX_DROP)
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="At most so many samples, drawn from all.")
 @click.option("--engine", type=click.Choice(["onnxruntime", "onnx.reference"]), help=ENGINE)
 @options.threads

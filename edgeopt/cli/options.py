@@ -44,6 +44,13 @@ class Real(click.FloatRange):
         return number
 
 
+class Points(Real):
+    """Percentage points, with or without the sign."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value.removesuffix("%") if isinstance(value, str) else value, param, ctx)
+
+
 DATA = "Evaluation data: one array per input, leading axis = samples, optional 'labels'."
 
 

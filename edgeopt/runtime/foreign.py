@@ -10,7 +10,7 @@ def foreign(target: Target, manifest: Manifest) -> str:
     """Why a model for ``target`` cannot be run in this process, and what to do."""
     why = f"the model is compiled for '{target.name}' and cannot run in this process"
     if target.architecture != host().architecture:
-        return f"{why}; the commands run, eval and verify do so in an emulator: edgeopt run DIR --input FILE.npz --emulate"
+        return f"{why}; the commands run, eval and verify do so in an emulator: add --emulate"
     again = f"edgeopt compile {manifest.get('model') or 'MODEL'}.onnx --target host -O{manifest.get('level', 1)} -o DIR"
     if not target.lacking:
         return f"{why}, since it has only the C library; compile it for this process: {again}"

@@ -50,13 +50,19 @@ class Budget:
 
     def __post_init__(self) -> None:
         arguments.share("max_drop", self.max_drop)
-        with_data = self.data is not None or self.calibration is not None
-        found = names(self.forms, self.objective, self.recipe, with_data)
+        found = names(self.forms, self.objective, self.recipe, not self.blind)
         object.__setattr__(self, "names", self.pins.names(found))
         object.__setattr__(self, "general", frozenset(found))
 
+    @property
+    def blind(self) -> bool:
+        """Whether there are no samples."""
+        return self.data is None and self.calibration is None
+
     def smaller(self) -> list[Budget]:
         """What to allow where a bound of bytes cannot be kept otherwise: bytes alone count then."""
+        if self.blind and self.limits is not None and self.limits.size is not None and self.objective != "size":
+            return [replace(self, objective="size")]
         if self.recipe is None or self.recipe.name != JOINT or self.limits is None or self.limits.size is None:
             return []
         return [replace(self, recipe=read_recipe(SMALLEST), objective="size")]
@@ -65,7 +71,7 @@ class Budget:
         """What to search for besides where it may take less: codewords, where time or energy counts and nothing else is asked."""
         if self.recipe is None or self.recipe.name != JOINT or self.objective not in ("latency", "energy") or self.pins != Pins():
             return []
-        return [] if self.data is None and self.calibration is None else [replace(self, recipe=read_recipe(CODEWORDS))]
+        return [] if self.blind else [replace(self, recipe=read_recipe(CODEWORDS))]
 
     def goal(self, target: Target, level: int) -> Goal:
         """What the search is for: what was asked for by name is taken everywhere, unless all is chosen jointly."""

@@ -61,7 +61,7 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
 def _within(space: Space, trials: Trials, table: Table, limits: Limits, free: bool = False) -> tuple[Problem, list[Picked]]:
     """What is to be solved, and the options of sums of errors that keep the budget, the largest last."""
     problem = table.problem(limits, space.goal.objective, free)
-    problem = loosened(problem) if space.goal.target.bare else problem
+    problem = loosened(problem)
     start = look_first(problem, trials, table) or mildest(problem)
     return problem, [] if start is None else climbed(problem, trials, table, lambda most: cheapest(problem, most), start)
 

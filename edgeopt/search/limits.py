@@ -86,17 +86,24 @@ def shown(figures: Figures, units: Units = UNITS) -> str:
 
 
 def infeasible(
-    limits: Limits, nearest: Figures, drop: float | None, max_drop: float, units: Units = UNITS, late: bool = False
+    limits: Limits,
+    nearest: Figures,
+    drop: float | None,
+    max_drop: float,
+    units: Units = UNITS,
+    late: bool = False,
+    blind: bool = False,
 ) -> Infeasible:
     """What to say of ``limits`` to which the ``nearest`` network comes, with a ``drop`` of percentage points if known.
 
-    The search may have ended ``late``, before it had tried all that there is.
+    The search may have ended ``late``, before it had tried all that there is, or was ``blind``, without samples.
     """
     over = limits.exceeded(nearest)
     bounds = " and ".join(f"{units[name][2]} {amount(name, limits.given[name], units)}" for name in over or limits.given)
     within = f" within max_drop {max_drop:g}" if drop is not None else ""
     lost = "" if drop is None else f" at a loss of {drop:.2f} points" if drop >= 0 else f", which gains {-drop:.2f} points"
     way = "raise the bound" + (" or max_drop" if drop is not None else "") + (", or search_time, which was over" if late else "")
+    way += ", or give data: with samples more forms are tried" if blind else ""
     said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest, units)}{lost}; {way}"
     return Infeasible(said, nearest)
 

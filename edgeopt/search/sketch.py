@@ -106,10 +106,12 @@ def cheaper(
     Bytes as constants are stored count a little: a few hundredths of the time are not worth twice as many.
     """
     assert budget.recipe is not None
-    objective = budget.objective
-    found = stored_profiles({"one": one[0], "other": other[0]}, target, level, objective == "energy")
-    takes = [price(found[name], objective) * constants_bytes(made[0]) ** BYTES for name, made in (("one", one), ("other", other))]
-    better = takes[1] < takes[0]
-    said = f"recipe '{budget.recipe.name}': {shown(found['other'], objective)} against {shown(found['one'], objective)} without"
-    add_note((other if better else one)[0], said)
-    return other if better else one
+    objective, made = budget.objective, {"one": one[0], "other": other[0]}
+    found = stored_profiles(made, target, level, objective == "energy")
+    sizes = {name: constants_bytes(graph) for name, graph in made.items()}
+    takes = {name: price(found[name], objective) * sizes[name] ** BYTES for name in made}
+    best = min(made, key=lambda name: takes[name])
+    words = {name: f"{shown(found[name], objective)} and {1e-3 * sizes[name]:.3g} kB of constants" for name in made}
+    why = ", taken" if best == "other" else ", not taken"
+    add_note(made[best], f"recipe '{budget.recipe.name}': {words['other']} against {words['one']} without{why}")
+    return other if best == "other" else one

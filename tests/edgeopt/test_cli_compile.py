@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
 
+from edgeopt.cli.options import Points
 from edgeopt.frontend import load
 from edgeopt.interpret import interpret
 from tests.edgeopt.command_line import DIGITS, EVALUATION, compiled, edgeopt
@@ -107,3 +109,9 @@ def test_an_onnx_file_replaces_nothing_but_its_like(name: str, message: str, tmp
     result = edgeopt("compile", str(model), "--emit", "onnx", "-o", str(tmp_path / name))
     assert result.exit_code == 1 and message in result.stderr
     assert (tmp_path / name).read_bytes() == before
+
+
+def test_points_may_have_the_sign_of_percent() -> None:
+    assert Points(min=0).convert("1.5%", None, None) == 1.5
+    with pytest.raises(click.BadParameter, match="'x%'|'x'"):
+        Points(min=0).convert("x%", None, None)

@@ -18,6 +18,7 @@ from edgeopt.forms.form import Forms
 from edgeopt.report.quantization import summary_rows
 from edgeopt.report.record import summary_of
 from edgeopt.runtime.emulate import Emulator
+from edgeopt.runtime.object_code import stored_code
 from edgeopt.search import decide_jointly, trials
 from edgeopt.search.decide_jointly import ENOUGH, apart
 from edgeopt.search.joint import joint
@@ -86,6 +87,23 @@ def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
         compiled(max_size=100)
     assert amount("size", bytes_ := refused.value.nearest["size"]) in str(refused.value)
     assert compiled(max_size=int(bytes_)).manifest["limits"]["figures"]["size"] <= bytes_  # code and weights, as compiled
+
+
+def test_a_bound_of_bytes_is_kept_without_data_by_forms_that_gain_no_time() -> None:
+    model, _ = classifier()
+    free = edgeopt.compile(model, 3, options=edgeopt.Options(quantize="w8", objective="size", onnx=False))
+    size = len(free.files["weights.bin"]) + stored_code(free.files)
+    kept = edgeopt.compile(model, 3, options=edgeopt.Options(quantize="w8", max_size=size + 512, onnx=False))
+    assert kept.manifest["limits"]["figures"]["size"] <= size + 512
+    with pytest.raises(Infeasible, match="raise the bound, or give data: with samples more forms are tried"):
+        edgeopt.compile(model, 3, options=edgeopt.Options(quantize="w8", max_size=100))
+
+
+def test_what_a_network_takes_of_memory_can_be_asked_for() -> None:
+    """A sum over layers may say more of RAM than the finished network takes, which is measured."""
+    free = compiled(prefer="speed").manifest["limits"]["figures"]
+    kept = compiled(prefer="speed", max_ram=int(free["memory"])).manifest["limits"]["figures"]
+    assert kept["memory"] <= free["memory"]
 
 
 def test_a_bound_of_energy_holds_where_nothing_is_searched() -> None:

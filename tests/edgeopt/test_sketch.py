@@ -20,6 +20,7 @@ from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits
 from edgeopt.search.pins import Pins
 from edgeopt.search.recipe import CODEWORDS, read_recipe
+from edgeopt.search.stored import constants_bytes
 from edgeopt.search.timing import Profile, profiles
 from edgeopt.target import host
 from tests.edgeopt.test_exchange import classifier
@@ -56,8 +57,9 @@ def test_the_cheaper_network_is_taken_and_both_are_named(seconds: float, monkeyp
     (one, other), (budget,) = [(load(classifier()[0]), None) for _ in range(2)], JOINT.others()
     taken = sketch.cheaper(one, other, budget, host(), 3)
     assert taken is (other if seconds < 1 else one)
-    said = f"recipe 'joint-codewords': {1e3 * seconds:.3g} ms against 1e+03 ms without"
-    assert taken[0].metadata["edgeopt.notes"].endswith(said)
+    size, word = constants_bytes(one[0]) / 1e3, ", taken" if seconds < 1 else ", not taken"
+    said = f"{1e3 * seconds:.3g} ms and {size:.3g} kB of constants against 1e+03 ms and {size:.3g} kB of constants without{word}"
+    assert taken[0].metadata["edgeopt.notes"].endswith(f"recipe 'joint-codewords': {said}")
 
 
 def test_zeros_count_when_networks_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
