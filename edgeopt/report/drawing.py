@@ -76,7 +76,8 @@ def timeline(buffers: Sequence[Sequence[int]], steps: int, arena: int) -> str:
     """The arena over the steps: each buffer (offset, size, first, last) from its first step to its last; "" without any."""
     if not buffers or not arena:
         return ""
-    blocks = [_block(i, buffer, WIDTH / max(1, steps), HIGH / arena) for i, buffer in enumerate(buffers)]
+    scale = WIDTH / max(1, steps), HIGH / arena
+    blocks = [_block(i, buffer, _seen(buffer, buffers[i + 1 :]), *scale) for i, buffer in enumerate(buffers)]
     below = HIGH + 14
     axis = (
         f'<text x="0" y="{below}">step 0</text><text x="{WIDTH}" y="{below}" text-anchor="end">{steps - 1}</text>'
@@ -87,15 +88,22 @@ def timeline(buffers: Sequence[Sequence[int]], steps: int, arena: int) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {HIGH + UNDER}" role="img" style="max-width:44rem">{body}</svg>'
 
 
-def _block(index: int, buffer: Sequence[int], wide: float, high: float) -> str:
-    """A buffer: ``wide`` is a step, ``high`` a byte. Its size stands in it where there is room."""
+def _seen(buffer: Sequence[int], later: Sequence[Sequence[int]]) -> int:
+    """The last step in which no ``later`` buffer is drawn over this one: a result may lie where its operand was."""
+    offset, size, first, last = buffer
+    over = [begin for at, bytes_, begin, _ in later if at < offset + size and offset < at + bytes_]
+    return min([last, *(begin - 1 for begin in over if begin > first)])
+
+
+def _block(index: int, buffer: Sequence[int], seen: int, wide: float, high: float) -> str:
+    """A buffer: ``wide`` is a step, ``high`` a byte. Its size stands in it where there is room in the steps that are ``seen``."""
     offset, size, first, last = buffer
     x, width, height = wide * first, wide * (last - first + 1), max(0.5, high * size)
-    y = HIGH - high * (offset + size)
+    y, room = HIGH - high * (offset + size), wide * (seen - first + 1)
     title = f"<title>{size:,} bytes at {offset:,}, steps {first} to {last}</title>"
     place = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}"'
     made = f'<rect class="{"after" if index % 2 else "before"} frame" {place}>{title}</rect>'
-    if width < LEGIBLE[0] or height < LEGIBLE[1]:
+    if room < LEGIBLE[0] or height < LEGIBLE[1]:
         return made
-    middle = f'x="{x + width / 2:.1f}" y="{y + height / 2 + 4:.1f}" text-anchor="middle"'
+    middle = f'x="{x + room / 2:.1f}" y="{y + height / 2 + 4:.1f}" text-anchor="middle"'
     return f'<g>{made}<text class="on" {middle}>{size:,}</text></g>'

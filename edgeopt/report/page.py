@@ -105,12 +105,10 @@ def _layers(report: Mapping[str, Any]) -> list[str]:
     legend = f"µs of one inference, {how}: grey in float, coloured as {_form(layers)}, red where that is slower"
     parts = [section("Time of each layer", f'<p class="about">{legend}</p>{bars(times, nothing=TOO_SHORT)}')]
     if errors:
-        text = (
-            '<p class="about">error at the output of each layer in the quantised network, % of its signal (root mean square)</p>'
-        )
+        text = '<p class="about">error at the output of each layer in the changed network, % of its signal (root mean square)</p>'
         parts.append(section("Error of each layer", text + bars([(name, 0.0, error) for name, error in errors], "%")))
     if found := report["tried"]:
-        parts.append(section("Networks that were tried", tried(found)))
+        parts.append(section("Networks that were tried", tried(found, summary["metric"])))
     rows = [(*row[:-1], *_bytes(layer), row[-1]) for row, layer in zip(layer_rows(layers), layers, strict=True)]
     parts.append(section("Layers", table((*LAYERS[:-1], *BYTES, LAYERS[-1]), rows, {2, 3, 4, 5, 6, 7})))
     return parts

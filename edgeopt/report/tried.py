@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from edgeopt.report.lines import Axis
 from edgeopt.report.scatter import Dot, scatter
 
-UNITS = {"latency": ("ms", 1e3), "size": ("kB stored", 1e-3)}
+UNITS = {"latency": ("ms", 1e3), "size": ("kB of constants", 1e-3)}
 SHOWN = 20.0  # points below the exact network, beyond which a picture would show little else
 NAMES = ("tried", "exact network", "chosen")
 
 
-def tried(found: Sequence[Mapping[str, float]]) -> str:
-    """Two pictures: against time and against bytes. The first of ``found`` is the exact network, the last one the chosen.
+def tried(found: Sequence[Mapping[str, float]], metric: str) -> str:
+    """Two pictures of the ``metric``: against time and against bytes.
 
-    What all networks take the same of is not drawn.
+    The first of ``found`` is the exact network, the last one the chosen. What all networks take the same of is not drawn.
     """
     least = found[0]["metric"] - SHOWN
     below = sum(p["metric"] < least for p in found)
@@ -30,5 +30,5 @@ def tried(found: Sequence[Mapping[str, float]]) -> str:
             for p, kind in zip(found, kinds, strict=True)
             if p[name] > 0 and p["metric"] >= least
         ]
-        parts.append(scatter(dots, Axis(unit, True), Axis("metric, %"), NAMES))
+        parts.append(scatter(dots, Axis(unit, True), Axis(f"{metric}, %"), NAMES))
     return "".join(parts)

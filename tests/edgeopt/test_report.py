@@ -112,6 +112,15 @@ def test_the_graph_is_drawn_by_form_and_the_arena_over_the_steps(compiled: edgeo
     assert "@media print" in html and "max-width:30rem" in html
 
 
+def test_a_size_stands_where_no_other_block_covers_it() -> None:
+    """Eight results, each in the place of its operand: of all but the last one a step is seen, too little for a number."""
+    chain = [(0, 8000, step, step + 1) for step in range(7)]
+    shown = [text.text for text in ElementTree.fromstring(timeline([*chain, (0, 8000, 7, 12)], 13, 8000)).iter("text")]
+    assert shown.count("8,000") == 1
+    apart = [(0, 4000, 0, 12), (4000, 4000, 0, 12)]
+    assert [text.text for text in ElementTree.fromstring(timeline(apart, 13, 8000)).iter("text")].count("4,000") == 2
+
+
 def test_buffers_of_the_timeline_lie_in_the_arena_apart(compiled: edgeopt.CompiledModel) -> None:
     arena, buffers = compiled.manifest["arena_bytes"], compiled.manifest["buffers"]
     assert buffers and max(offset + size for offset, size, _, _ in buffers) <= arena

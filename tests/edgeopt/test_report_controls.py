@@ -20,7 +20,7 @@ def test_the_script_names_elements_that_are_there() -> None:
 
 def test_what_was_tried_is_drawn_with_the_exact_and_the_chosen_network_marked() -> None:
     points = [{"metric": 99.0 - k, "latency": 1e-3 / (k + 1), "size": 1e4 / (k + 1)} for k in range(4)]
-    page = tried(points)
+    page = tried(points, "accuracy")
     assert page.count('<svg class="plot"') == 2
     assert page.count("<circle") == 2 * (2 + 1) and page.count("<polygon") == 2 * (2 + 2)  # one more of each kind in the key
-    assert tried(points[:1]).count("<polygon") == 2 * (1 + 2)
+    assert tried(points[:1], "accuracy").count("<polygon") == 2 * (1 + 2)
