@@ -11,7 +11,12 @@ from edgeopt.report.page import document, section, table
 from edgeopt.report.scatter import Dot, scatter
 
 Record = Mapping[str, Any]
-FIGURES = {"latency": ("ms", 1e3), "size": ("kB of constants", 1e-3), "energy": ("mJ, estimated", 1e3), "memory": ("kB of RAM", 1e-3)}
+FIGURES = {
+    "latency": ("ms", 1e3),
+    "size": ("kB of constants", 1e-3),
+    "energy": ("mJ, estimated", 1e3),
+    "memory": ("kB of RAM", 1e-3),
+}
 COLUMNS = ("", "accuracy %", "unseen %", "ms", "kB of constants", "mJ", "kB of RAM", "forms")
 KINDS = ("front", "exact network", "other tools")
 

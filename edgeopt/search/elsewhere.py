@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeopt.evaluate import metrics
+from edgeopt.evaluate.chance import chance
 from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array, Graph
 
@@ -18,12 +19,15 @@ def elsewhere(exact: Graph, calibration: DataSet | None, chosen: DataSet, output
     """What tells of a changed graph how many decisions on ``calibration`` turn right or wrong by it, and of how many.
 
     None of none where that is unknown: for samples that are labelled where the ``chosen`` ones are not, or the other way round,
-    and for the same ones.
+    for the same ones, and for labels that are met no more often than by guessing: they are of something else.
     """
     if calibration is None or calibration is chosen or (calibration.labels is None) != (chosen.labels is None):
         return lambda changed: (0, 0)
     data = calibration
-    before = metrics.decisions(outputs(exact, data))
+    made = outputs(exact, data)
+    if data.labels is not None and metrics.accuracy(made, data.labels) <= chance(made, data.labels):
+        return lambda changed: (0, 0)
+    before = metrics.decisions(made)
     wanted = before if data.labels is None else data.labels
 
     def changes(changed: Graph) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """What a search says of samples that it did not see."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -71,13 +72,19 @@ def test_decisions_that_change_elsewhere_count(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("labelled", "changes"), [((True, True), (1, 4)), ((False, False), (2, 4)), ((True, False), (0, 0)), ((False, True), (0, 0))]
+    ("labelled", "changes"),
+    [((True, True), (10, 40)), ((False, False), (20, 40)), ((True, False), (0, 0)), ((False, True), (0, 0))],
 )
 def test_changes_are_of_samples_that_are_judged_alike(labelled: tuple[bool, bool], changes: tuple[int, int]) -> None:
-    """Decisions [0, 0, 1, 1] become [0, 1, 1, 2]; by the labels all are right before, or those of 1 wrong before and after."""
-    outputs = {"exact": np.eye(3)[[0, 0, 1, 1]], "changed": np.eye(3)[[0, 1, 1, 2]]}
-    labels = np.array([0, 0, 2, 0])
-    calibration, chosen = (DataSet({"x": np.zeros((4, 1))}, labels=labels if known else None) for known in labelled)
-    tell = elsewhere(cast(Any, "exact"), calibration, chosen, lambda graph, data: outputs[cast(Any, graph)])
-    assert tell(cast(Any, "changed")) == changes
-    assert elsewhere(cast(Any, "exact"), chosen, chosen, cast(Any, None))(cast(Any, "changed")) == (0, 0)
+    """Decisions [0, 0, 1, 1] become [0, 1, 1, 2], ten times; by the labels those of 0 are right before, and one of 1."""
+    outputs = {"exact": np.eye(3)[[0, 0, 1, 1] * 10], "changed": np.eye(3)[[0, 1, 1, 2] * 10]}
+    labels = np.array([0, 0, 1, 0] * 10)
+    calibration, chosen = (DataSet({"x": np.zeros((40, 1))}, labels=labels if known else None) for known in labelled)
+
+    def tell(samples: DataSet) -> tuple[int, int]:
+        made = elsewhere(cast(Any, "exact"), samples, chosen, lambda graph, data: outputs[cast(Any, graph)])
+        return made(cast(Any, "changed"))
+
+    assert tell(calibration) == changes
+    assert tell(chosen) == (0, 0)
+    assert tell(replace(calibration, labels=labels[::-1] + 1)) == (0, 0)  # labels of something else
