@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from edgeopt.evaluate.data import RANGES, DataSet, admit, read
 from edgeopt.frontend.notes import add_note
 from edgeopt.ir import Graph
@@ -20,8 +22,14 @@ def samples(
     if evaluating is not None and calibrating is None:
         return evaluating.split(seed, part)
     if evaluating is not None and calibrating is not None:
+        if _same(evaluating, calibrating):
+            add_note(graph, "the samples that calibrate also judge, so others may lose more: give others or no --calibration")
         calibrating = replace(calibrating, output=evaluating.output)
     return calibrating, evaluating
+
+
+def _same(one: DataSet, other: DataSet) -> bool:
+    return all(name in other.arrays and np.array_equal(array, other.arrays[name]) for name, array in one.arrays.items())
 
 
 def _read(source: Data | None, graph: Graph) -> DataSet | None:
