@@ -79,7 +79,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, faster: float, both: float = 0.0) -> 
 
     monkeypatch.setattr(start, "stored_profiles", profiles)
     monkeypatch.setattr("edgeopt.search.decide.stored_profiles", profiles)
-    monkeypatch.setattr("edgeopt.search.run.profiles", profiles)
+    monkeypatch.setattr("edgeopt.search.run.stored_profiles", profiles)
 
 
 def searched(graph: Graph, forms: str, max_drop: float = 5.0, **more: object) -> tuple[Graph, Decision]:
