@@ -13,7 +13,6 @@ Z = 1.959963985  # the quantile of the normal distribution that leaves 2.5 % abo
 ONE_SIDED = 1.645  # standard errors of a one-sided bound of 95 %
 UNLIKELY = 0.1  # what a one-sided bound of 90 % leaves above it
 FIRST = -1  # in place of how many networks were refused
-OCCASIONS = 3  # that chance has in a climb, which ends when so many networks were refused; chosen by hand
 
 
 def share_interval(right: int, samples: int) -> tuple[float, float]:
@@ -59,8 +58,6 @@ def unlikely_after(refused: int) -> float:
     Who goes from one network that is accepted to the next, in an order that samples did not choose, is as seldom wrong at all as
     with one of them: only where one is refused and others are tried instead has chance another occasion (Wiens, A fixed
     sequence Bonferroni procedure for testing multiple endpoints, 2003). The first network has 0.1, as it is asked for by itself;
-    each of the ``OCCASIONS`` of a climb has two thirds of that, all later ones together one third.
+    the two occasions of a climb, until the second refusal, share as much; all later ones together half of it.
     """
-    if refused < OCCASIONS:
-        return UNLIKELY if refused == FIRST else UNLIKELY * 2 / 3
-    return UNLIKELY / (refused * (refused + 1))
+    return UNLIKELY if refused == FIRST else UNLIKELY / max(2, refused * (refused + 1))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
-from edgeopt.evaluate.intervals import OCCASIONS
 from edgeopt.forms.form import EXACT, Choice
 from edgeopt.frontend.notes import add_note
 from edgeopt.search import budget
@@ -25,6 +24,7 @@ from edgeopt.search.trials import Trials
 
 STEP = 2.0  # times the sum of errors from one network to the next; chosen by hand
 SMALLEST = 1e-5  # of the largest sum, where the steps begin
+MISSES = 2  # networks that do not keep the budget, after which none with more errors is tried; chosen by hand
 EXCHANGED = 0.9  # of what a network takes, which forms tried in turn hardly get below; chosen by hand
 Solve = Callable[[float], Picked | None]  # the options for a sum of errors
 
@@ -86,7 +86,7 @@ def climbed(problem: Problem, trials: Trials, table: Table, solve: Solve, start:
     best, found, missed = solve(inf), list[Picked](), 0
     high = 0.0 if best is None else problem.error(best)
     for tried in (start, *_steps(problem, solve, problem.error(start), high)):
-        if missed == OCCASIONS:
+        if missed == MISSES:
             break
         if tried is not start and _beaten(problem, trials, tried):
             continue  # those of more errors take less

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgeopt.evaluate.intervals import OCCASIONS
 from edgeopt.search.allocate import Option, Picked, Problem
-from edgeopt.search.joint import STEP, climbed
+from edgeopt.search.joint import MISSES, STEP, climbed
 from edgeopt.search.limits import Limits
 
 RUNGS = 12  # forms of the only layer: each takes less, and twice the error
@@ -41,14 +40,14 @@ def test_all_steps_are_taken_while_the_budget_holds() -> None:
 
 
 def test_a_network_that_fails_by_chance_is_passed_over_and_no_more_than_that() -> None:
-    assert searched({2: 2.0, 4: 2.0, 5: 2.0, 6: 2.0}) == ({"a": 3}, [0, 1, 2, 3, 4, 5])
-    assert OCCASIONS == 3
+    assert searched({2: 2.0, 4: 2.0, 5: 2.0}) == ({"a": 3}, [0, 1, 2, 3, 4])
+    assert MISSES == 2
 
 
 @pytest.mark.parametrize("start", [0, 3])
 def test_the_start_may_fail_too(start: int) -> None:
     failing = dict.fromkeys(range(RUNGS), 2.0)
-    assert searched(failing, start) == (None, [start, start + 1, start + 2])
+    assert searched(failing, start) == (None, [start, start + 1])
 
 
 def test_what_takes_more_than_the_network_of_another_search_is_not_tried() -> None:
