@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from math import isfinite
 
@@ -71,6 +72,11 @@ def unchanged(problem: Problem, table: Table) -> Picked:
 def forms_of(table: Table, picked: Picked) -> dict[str, Choice]:
     """The choices at these places."""
     return {layer: table.choices[layer][place] for layer, place in picked.items()}
+
+
+def places_of(table: Table, forms: Mapping[str, Choice]) -> Picked:
+    """The places of these choices."""
+    return {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
 
 
 def _within(problem: Problem, picked: Picked) -> bool:

@@ -15,6 +15,7 @@ from edgeopt.evaluate.intervals import drop_bound, drop_interval
 from edgeopt.forms.form import Evidence, Forms, Session
 from edgeopt.ir import Array, Graph
 from edgeopt.progress import stage
+from edgeopt.search.alike import places_of
 from edgeopt.search.decide import decided
 from edgeopt.search.elsewhere import elsewhere
 from edgeopt.search.goal import Goal
@@ -115,11 +116,9 @@ def opened_search(
 def _tried(trials: Trials, table: Table, chosen: Forms) -> list[Mapping[str, float]]:
     """The metric of every network that was measured, and the figures of its layers together; the chosen one comes last."""
     problem = table.problem(Limits(), "latency")
-    places = {layer: {choice: k for k, choice in enumerate(found)} for layer, found in table.choices.items()}
     found: list[Mapping[str, float]] = [{"metric": trials.before, **_plain(table.exact)}]
     for forms, metric in sorted(trials.measured(), key=lambda pair: pair[0] == dict(chosen)):
-        picked = {layer: places[layer][choice] for layer, choice in forms.items()}
-        found.append({"metric": metric, **_plain(problem.takes(picked))})
+        found.append({"metric": metric, **_plain(problem.takes(places_of(table, forms)))})
     return found
 
 

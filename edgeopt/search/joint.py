@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from math import inf
 
 from edgeopt.forms.form import EXACT, Choice
 from edgeopt.frontend.notes import add_note
 from edgeopt.search import budget
-from edgeopt.search.alike import alike, at_least_alike, forms_of, look_first, unchanged
+from edgeopt.search.alike import alike, at_least_alike, forms_of, look_first, places_of, unchanged
 from edgeopt.search.allocate import Picked, Problem, cheapest, cost, mildest, nearest
 from edgeopt.search.exchange import exchange
 from edgeopt.search.limits import Limits, infeasible
@@ -60,8 +61,7 @@ def joint(space: Space, trials: Trials, table: Table) -> budget.Choice[Choice]:
 
 def _within(space: Space, trials: Trials, table: Table, limits: Limits, free: bool = False) -> tuple[Problem, list[Picked]]:
     """What is to be solved, and the options of sums of errors that keep the budget, the largest last."""
-    problem = table.problem(limits, space.goal.objective, free)
-    problem = loosened(problem)
+    problem = loosened(table.problem(limits, space.goal.objective, free))
     start = look_first(problem, trials, table) or mildest(problem)
     return problem, [] if start is None else climbed(problem, trials, table, lambda most: cheapest(problem, most), start)
 
@@ -80,12 +80,12 @@ def loosened(problem: Problem) -> Problem:
 def climbed(problem: Problem, trials: Trials, table: Table, solve: Solve, start: Picked) -> list[Picked]:
     """The options of rising sums of errors that keep the budget, step by step from the ``start``.
 
-    Networks are tried in an order that no sample has chosen, from those that are likely to do to the others: so the bound of each
-    may be that of the first one until some are refused.
+    Networks are tried in an order that no sample has chosen, from those that are likely to do to the others: so all may have the
+    same bound until some are refused.
     """
     best, found, missed = solve(inf), list[Picked](), 0
     high = 0.0 if best is None else problem.error(best)
-    for tried in (start, *_steps(problem, solve, problem.error(start), high)):
+    for tried in chain([start], _steps(problem, solve, problem.error(start), high)):  # solved when it is their turn
         if missed == MISSES:
             break
         if tried is not start and _beaten(problem, trials, tried):
@@ -153,12 +153,9 @@ def _exchanged(problem: Problem, trials: Trials, table: Table, found: Picked) ->
         for k, choice in enumerate(choices)
     ]
 
-    def places(forms: Mapping[str, Choice]) -> Picked:
-        return {layer: table.choices[layer].index(choice) for layer, choice in forms.items()}
-
     def measure(forms: Mapping[str, Choice]) -> float:
-        return inf if problem.limits.exceeded(problem.takes(places(forms))) else trials.bounded(forms)
+        return inf if problem.limits.exceeded(problem.takes(places_of(table, forms))) else trials.bounded(forms)
 
     forms = forms_of(table, found)
     start = budget.Choice(forms, (), 0.0)
-    return places(exchange(forms, start, known, measure, trials.space.goal.max_drop, trials.doubtful).forms)
+    return places_of(table, exchange(forms, start, known, measure, trials.space.goal.max_drop, trials.doubtful).forms)

@@ -115,7 +115,7 @@ class Trials:
             self._remembered.keep(value, what, spelled_forms(forms))
 
     def bounded(self, forms: Forms, whenever: bool = False) -> float:
-        """Percentage points that are lost of as many samples that were not seen, by a one-sided bound of 90 %.
+        """Percentage points that are lost of as many samples that were not seen, by a one-sided bound.
 
         It grows with the networks that were within the budget by what is seen, and refused by their bounds. Infinite for forms
         that are not known when the time is over, unless they may be tried ``whenever``; nothing where all layers are exact.

@@ -14,8 +14,10 @@ from edgeopt.search.limits import Limits
 RUNGS = 12  # forms of the only layer: each takes less, and twice the error
 
 
-def searched(lost: dict[int, float], start: int = 0, known: float | None = None) -> tuple[Picked | None, list[int]]:
-    """What is found where rungs lose this much, else nothing, and the rungs that were tried."""
+def searched(
+    lost: dict[int, float], start: int = 0, known: float | None = None, solved: list[float] | None = None
+) -> tuple[Picked | None, list[int]]:
+    """What is found where rungs lose this much, else nothing, and the rungs that were tried; ``solved`` gets what was asked."""
     options = [Option(STEP**rung, {"size": float(RUNGS - rung)}) for rung in range(RUNGS)]
     problem, tried = Problem({"a": options}, {"size": 0.0}, Limits(), {"size": 1.0}), list[int]()
 
@@ -29,6 +31,8 @@ def searched(lost: dict[int, float], start: int = 0, known: float | None = None)
     table: Any = SimpleNamespace(choices={"a": list(range(RUNGS))})
 
     def solve(most: float) -> Picked:
+        if solved is not None:
+            solved.append(most)
         return {"a": max(rung for rung in range(RUNGS) if options[rung].error <= most)}
 
     made = climbed(problem, trials, table, solve, {"a": start})
@@ -52,3 +56,9 @@ def test_the_start_may_fail_too(start: int) -> None:
 
 def test_what_takes_more_than_the_network_of_another_search_is_not_tried() -> None:
     assert searched({}, known=3.5) == ({"a": RUNGS - 1}, [0, 9, 10, 11])
+
+
+def test_no_more_is_solved_than_is_tried() -> None:
+    solved = list[float]()
+    found, tried = searched({1: 2.0, 2: 2.0}, solved=solved)
+    assert found == {"a": 0} and len(solved) <= 1 + len(tried)  # the farthest one, which bounds the sums, and the steps
