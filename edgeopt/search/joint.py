@@ -25,7 +25,7 @@ from edgeopt.search.trials import Trials
 
 STEP = 2.0  # times the sum of errors from one network to the next; chosen by hand
 SMALLEST = 1e-5  # of the largest sum, where the steps begin
-MISSES = 2  # networks that do not keep the budget, after which none with more errors is tried; chosen by hand
+MISSES = 3  # networks that do not keep the budget, after which none with more errors is tried; chosen by hand
 EXCHANGED = 0.9  # of what a network takes, which forms tried in turn hardly get below; chosen by hand
 Solve = Callable[[float], Picked | None]  # the options for a sum of errors
 
@@ -83,13 +83,14 @@ def climbed(problem: Problem, trials: Trials, table: Table, solve: Solve, start:
     Networks are tried in an order that no sample has chosen, from those that are likely to do to the others: so all may have the
     same bound until some are refused.
     """
-    best, found, missed = solve(inf), list[Picked](), 0
+    best, found, seen, missed = solve(inf), list[Picked](), list[Picked](), 0
     high = 0.0 if best is None else problem.error(best)
     for tried in chain([start], _steps(problem, solve, problem.error(start), high)):  # solved when it is their turn
         if missed == MISSES:
             break
-        if tried is not start and _beaten(problem, trials, tried):
+        if tried in seen or tried is not start and _beaten(problem, trials, tried):
             continue  # those of more errors take less
+        seen.append(tried)
         if trials.bounded(forms_of(table, tried), whenever=tried is start) <= trials.space.goal.max_drop:
             found.append(tried)
         else:

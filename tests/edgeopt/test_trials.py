@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import FIRST, drop_bound, drop_interval, unlikely_after
+from edgeopt.evaluate.intervals import FIRST, OCCASIONS, drop_bound, drop_interval, unlikely_after
 from edgeopt.forms.form import EXACT, Form
 from edgeopt.search.elsewhere import elsewhere
 from edgeopt.search.trials import Trials
@@ -54,10 +54,10 @@ def test_networks_beyond_the_budget_could_not_be_picked() -> None:
 
 def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
     made, wrong = trials(4.0), np.arange(200) >= 4
-    first, *bounds = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in (FIRST, 0, 1, 2)]
-    assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [first, *bounds[:1] * 2, first]
-    made = trials(bounds[0] - 0.01)
-    assert [made.bounded({layer: LAYER["a"]}) for layer in "abcda"] == [first, *bounds, first]
+    first, few, many = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in (FIRST, 0, OCCASIONS)]
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [first, few, few, first]
+    made = trials(few - 0.01)
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abcdea"] == [first, few, few, few, many, first]
     assert made.doubtful({"a": LAYER["a"]}) and not made.doubtful({"a": EXACT})
     assert not trials(4.0).doubtful({"a": LAYER["a"]})
 
