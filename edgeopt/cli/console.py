@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeopt.cli.mode import mode
+from edgeopt.cli.option_names import as_typed
 from edgeopt.errors import EdgeoptError
 from edgeopt.progress import Listener, listening
 
@@ -54,6 +55,7 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """One line on stderr, which --quiet leaves out; when nobody can read it, the work goes on."""
+    text = as_typed(text)
     mode().notes.append(text)
     if not mode().quiet:
         complain(text)
@@ -61,8 +63,9 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """One line on stderr that --quiet does not leave out."""
-    mode().notes.append(f"warning: {text}")
-    complain(f"warning: {text}")
+    text = f"warning: {as_typed(text)}"
+    mode().notes.append(text)
+    complain(text)
 
 
 def complain(text: str) -> None:

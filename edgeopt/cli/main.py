@@ -29,6 +29,7 @@ from edgeopt.cli.forms import forms
 from edgeopt.cli.inspect import inspect
 from edgeopt.cli.mode import mode
 from edgeopt.cli.ops import ops
+from edgeopt.cli.option_names import as_typed
 from edgeopt.cli.partition import partition
 from edgeopt.cli.passes import passes
 from edgeopt.cli.profile import profile
@@ -76,6 +77,10 @@ def _reported(ctx: click.Context) -> Iterator[None]:
         vars(error)["message"] = visible(_with_place(error))  # the attribute is declared final
         finish(error.exit_code, USAGE, error.format_message())
         raise
+    except KeyboardInterrupt:
+        if ctx.invoked_subcommand == "compile":
+            complain("stopped: nothing was written; at -O3 the same command goes on from what was tried")
+        raise
     except (click.Abort, BrokenPipeError):
         raise
     except Exception as error:
@@ -95,7 +100,8 @@ def _failure(error: Exception, ctx: click.Context) -> click.ClickException:
     if ctx.params.get("debug"):
         complain("".join(traceback.format_exception(error)))
     known = isinstance(error, EdgeoptError)
-    text = str(error) if known else f"internal error, {type(error).__name__}: {error} ('edgeopt --debug ...' shows the traceback)"
+    said = as_typed(str(error), main.commands.get(ctx.invoked_subcommand or ""))
+    text = said if known else f"internal error, {type(error).__name__}: {error} ('edgeopt --debug ...' shows the traceback)"
     made = click.ClickException(visible(text))
     odd = isinstance(error, UnknownName)
     code = click.UsageError.exit_code if odd else EXIT_CODES.get(ctx.invoked_subcommand or "", 1)
