@@ -46,7 +46,11 @@ td:first-child{min-width:6rem}div.points td:last-child{min-width:11rem}
 @media print{:root{--ink:#000;--paper:#fff;--line:#999;--soft:#444;--before:#999;--after:#444;--mid:#ccc;--bad:#000}
   section{break-inside:avoid-page}body{max-width:none;margin:0}.bad{stroke:#000;stroke-dasharray:3 2;fill:#fff}}
 svg text.inside{fill:#fff}svg text.on{pointer-events:none}rect.after~text.on{fill:var(--paper)}
-.before{fill:var(--before)}.after{fill:var(--after)}.bad{fill:var(--bad)}div.wide{overflow-x:auto}
+.before{fill:var(--before)}.after{fill:var(--after)}.bad{fill:var(--bad)}
+div.wide{overflow-x:auto;background:linear-gradient(90deg,var(--paper) 30%,transparent) 0 0/2rem 100% no-repeat local,
+  linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0/2rem 100% no-repeat local,
+  linear-gradient(90deg,var(--soft),transparent) 0 0/.5rem 100% no-repeat,
+  linear-gradient(270deg,var(--soft),transparent) 100% 0/.5rem 100% no-repeat}
 """
 
 
