@@ -31,11 +31,20 @@ def linked(
     for text in texts:
         module.link_in(parse(text, target))
     _internalise(module, public, linkage)
+    if target.small:
+        _for_size(module)
     module.verify()
     machine = target_machine(target)
     _specialise(module, machine)
     (_fold if shaped else _optimise)(module, machine)
     return module
+
+
+def _for_size(module: llvm.ModuleRef) -> None:
+    """Loops stay rolled up: kernels are in the shape they are to have, and lose little by it."""
+    for function in module.functions:
+        if not function.is_declaration:
+            function.add_function_attribute("optsize")
 
 
 def _fold(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:

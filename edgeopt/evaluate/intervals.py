@@ -42,16 +42,18 @@ def drop_interval(before: Array, after: Array, networks: int = 1) -> tuple[float
     return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
 
 
-def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, others: tuple[int, int] = (0, 0)) -> float:
+def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, others: tuple[int, int, int] = (0, 0, 0)) -> float:
     """Percentage points that are lost of as many other samples, more than which is as ``unlikely``; 0 where nothing changes.
 
     An approximation does not make a network better: more right decisions than before are chance. Half a sample is for counts
-    being whole. How many decisions change is known the better, the more ``others``, (those that change, of how many), are known.
+    being whole. How many decisions turn wrong, and right, is known the better, the more ``others``, (turned wrong, turned right,
+    of how many), are known.
     """
     lost, won = float(np.sum(before & ~after)), float(np.sum(after & ~before))
-    changes, samples = lost + won - (lost - won) ** 2 / len(before) + others[0], len(before) + others[1]
-    spread = sqrt(max(0.0, changes * len(before) / samples))
-    return 100 * (max(0.0, lost - won) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
+    part = len(before) / (len(before) + others[2])
+    net = part * (lost - won + others[0] - others[1])
+    spread = sqrt(max(0.0, part * (lost + won - (lost - won) ** 2 / len(before) + others[0] + others[1])))
+    return 100 * (max(0.0, net) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
 
 
 def unlikely_after(refused: int) -> float:

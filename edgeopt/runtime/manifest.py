@@ -13,6 +13,7 @@ from edgeopt.report.layers import work
 from edgeopt.target import Target
 
 Manifest = dict[str, Any]
+TARGET_FACTS = tuple(f.name for f in dataclasses.fields(Target) if f.name != "small")  # that one is no fact of a processor
 
 
 def describe(graph: Graph, program: Program, target: Target, level: int, fired: Mapping[str, int]) -> Manifest:
@@ -24,7 +25,7 @@ def describe(graph: Graph, program: Program, target: Target, level: int, fired: 
         "outputs": [{**_as_in(graph, output), **_claim(graph, output["name"])} for output in memory["outputs"]],
         "model": graph.name,
         "level": level,
-        "target": dataclasses.asdict(target),
+        "target": {name: fact for name, fact in dataclasses.asdict(target).items() if name in TARGET_FACTS},
         "arena_lower_bound": program.lower_bound,
         "memory_limit": graph.memory_limit,
         "source_bytes": None,

@@ -14,7 +14,7 @@ from typing import Any
 from edgeopt.codegen.identifiers import is_identifier
 from edgeopt.errors import EdgeoptError
 from edgeopt.ir import numpy_dtype
-from edgeopt.runtime.manifest import Manifest
+from edgeopt.runtime.manifest import TARGET_FACTS, Manifest
 from edgeopt.runtime.marks import OWN_FILES
 from edgeopt.target import Target
 
@@ -181,7 +181,7 @@ _CONSTANT = record(
     }
 )
 _OF_TYPES: dict[object, Check] = {"str": text, "int": whole(0, 1 << 62), "float": number, "bool": flag}
-_TARGET = {field.name: _OF_TYPES[field.type] for field in dataclasses.fields(Target)} | {"cores": whole(1, CORES)}
+_TARGET = {f.name: _OF_TYPES[f.type] for f in dataclasses.fields(Target) if f.name in TARGET_FACTS} | {"cores": whole(1, CORES)}
 
 INTERFACE = record(
     {

@@ -1,4 +1,4 @@
-"""How often decisions change on the samples that calibrated: it tells how far chance goes on those that choose."""
+"""How many decisions turn wrong, and right, on the samples that calibrated: more evidence than those that choose give alone."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from edgeopt.evaluate.data import DataSet
 from edgeopt.ir import Array, Graph
 
 Outputs = Callable[[Graph, DataSet], Array]
-Changes = Callable[[Graph], tuple[int, int]]
+Changes = Callable[[Graph], tuple[int, int, int]]
+UNKNOWN = (0, 0, 0)
 
 
 def elsewhere(exact: Graph, calibration: DataSet | None, chosen: DataSet, outputs: Outputs) -> Changes:
-    """What tells of a changed graph how many decisions on ``calibration`` turn right or wrong by it, and of how many.
+    """What tells of a changed graph how many decisions on ``calibration`` turn wrong by it, how many right, and of how many.
 
     None of none where that is unknown: for samples that are labelled where the ``chosen`` ones are not, or the other way round,
     for the same ones, and for labels that are met no more often than by guessing: they are of something else.
     """
     if calibration is None or calibration is chosen or (calibration.labels is None) != (chosen.labels is None):
-        return lambda changed: (0, 0)
+        return lambda changed: UNKNOWN
     data = calibration
     made = outputs(exact, data)
     if data.labels is not None and metrics.accuracy(made, data.labels) <= chance(made, data.labels):
-        return lambda changed: (0, 0)
-    before = metrics.decisions(made)
-    wanted = before if data.labels is None else data.labels
+        return lambda changed: UNKNOWN
+    decided = metrics.decisions(made)
+    wanted = decided if data.labels is None else data.labels
+    before = decided == wanted
 
-    def changes(changed: Graph) -> tuple[int, int]:
-        right = metrics.decisions(outputs(changed, data)) == wanted
-        return int(np.sum(right != (before == wanted))), len(wanted)
+    def changes(changed: Graph) -> tuple[int, int, int]:
+        after = metrics.decisions(outputs(changed, data)) == wanted
+        return int(np.sum(before & ~after)), int(np.sum(after & ~before)), len(wanted)
 
     return changes

@@ -17,7 +17,7 @@ from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
 from edgeopt.progress import news
-from edgeopt.search.elsewhere import Changes
+from edgeopt.search.elsewhere import UNKNOWN, Changes
 from edgeopt.search.remembered import Remembered, packed, spelled_forms
 from edgeopt.search.space import Space, merged, names_of
 from edgeopt.search.timing import profiles
@@ -29,8 +29,9 @@ SIMULATED = 64  # samples
 class Trials:
     """What is lost with some forms, against the ``reference`` results of the exact network.
 
-    What is measured is kept among what the search has ``remembered``, if anything. ``elsewhere`` tells how many
-    decisions a network changes on other samples, and of how many. With ``arenas`` each network's RAM is found while it is there.
+    What is measured is kept among what the search has ``remembered``, if anything. ``elsewhere`` tells how many decisions a
+    network turns wrong, and right, on other samples, and of how many. With ``arenas`` each network's RAM is found while it is
+    there.
     """
 
     arenas = False
@@ -41,7 +42,7 @@ class Trials:
         data: DataSet,
         reference: Array,
         remembered: Remembered | None = None,
-        elsewhere: Changes = lambda changed: (0, 0),
+        elsewhere: Changes = lambda changed: UNKNOWN,
     ) -> None:
         self.space, self.data, self.reference, self._remembered = space, data, reference, remembered
         self._elsewhere = elsewhere
@@ -50,7 +51,7 @@ class Trials:
         self.before = self._metric(self.reference)
         self._known: dict[frozenset[tuple[str, Choice]], tuple[float, float]] = {}
         self._decided: dict[frozenset[tuple[str, Choice]], Array] = {}
-        self._others: dict[frozenset[tuple[str, Choice]], tuple[int, int]] = {}  # decisions that change elsewhere
+        self._others: dict[frozenset[tuple[str, Choice]], tuple[int, int, int]] = {}  # decisions that change elsewhere
         self._planned: dict[frozenset[tuple[str, Choice]], int] = {}
         self._looks: dict[frozenset[tuple[str, Choice]], int] = {}  # how many were refused before by their bounds
         self._refused: set[frozenset[tuple[str, Choice]]] = set()
@@ -66,7 +67,7 @@ class Trials:
         if key not in self._known:
             found = self._recalled("trial", forms) or self._measured(forms)
             self._known[key], self._decided[key] = (found[0], found[1]), np.array(found[2], np.int64)
-            self._others[key] = found[3], found[4]
+            self._others[key] = found[3], found[4], found[5]
         return self._known[key]
 
     def measured(self) -> list[tuple[Forms, float]]:
@@ -77,7 +78,7 @@ class Trials:
         """Whether this network was tried, by this search or by one that it goes on from."""
         return names_of(forms) in self._known or self._recalled("trial", forms) is not None
 
-    def _measured(self, forms: Forms) -> tuple[float, float, list[int], int, int]:
+    def _measured(self, forms: Forms) -> tuple[float, float, list[int], int, int, int]:
         goal = self.space.goal
         news(f"network {len(self._known) + 1}")
         changed = self.space.carried_out(self.space.solve(forms))

@@ -82,6 +82,12 @@ def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it(few: dict[str, Any
     assert row[0] == f"code and weights kB, bound {bound / 1e3:,.6g}" and row[3].endswith("% of it")
 
 
+def test_few_bytes_are_wanted_of_code_too_where_no_time_is_bounded(few: dict[str, Any]) -> None:
+    said = "code takes few bytes"
+    assert any(said in note for note in compiled(**few).manifest["notes"])
+    assert not any(said in note for note in compiled(**few, max_latency=1.0).manifest["notes"])
+
+
 def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
     with pytest.raises(Infeasible, match=f"max_size 0.1 kB stored cannot be kept within max_drop 1: {RAISED}") as refused:
         compiled(max_size=100)
@@ -132,7 +138,7 @@ def test_a_second_search_measures_nothing_again(cached: None, few: dict[str, Any
 def test_a_search_that_was_stopped_goes_on(cached: None, few: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked, measured = list[object](), trials.Trials._measured
 
-    def counted(self: trials.Trials, forms: Forms) -> tuple[float, float, list[int], int, int]:
+    def counted(self: trials.Trials, forms: Forms) -> tuple[float, float, list[int], int, int, int]:
         if len(asked) == 3:
             raise KeyboardInterrupt
         asked.append(forms)
@@ -232,7 +238,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     )
     assert two.exit_code == 1 and "name two things to make small" in two.stderr
     unused = command("compile", "examples/digits.onnx", "-O1", "--max-latency", "20ms", "-o", str(tmp_path / "a"))
-    assert unused.exit_code == 0 and "max_latency has no effect" in unused.stderr
+    assert unused.exit_code == 0 and "--max-latency has no effect" in unused.stderr
     unused = command("compile", "examples/digits.onnx", "--prefer", "size", "-o", str(tmp_path / "b"))
     assert unused.exit_code == 0 and "prefer has no effect: below -O3" in unused.stderr
 

@@ -10,10 +10,10 @@ import pytest
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.intervals import FIRST, OCCASIONS, drop_bound, drop_interval, unlikely_after
 from edgeopt.forms.form import EXACT, Form
-from edgeopt.search.elsewhere import elsewhere
+from edgeopt.search.elsewhere import UNKNOWN, elsewhere
 from edgeopt.search.trials import Trials
 
-OTHERS = (0, 0)  # decisions that networks change elsewhere, and of how many
+OTHERS = (0, 0, 0)  # decisions that networks turn wrong and right elsewhere, and of how many
 LAYER = {"a": frozenset([Form("quantize", "w8a8")])}
 
 
@@ -64,27 +64,30 @@ def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
 
 def test_decisions_that_change_elsewhere_count(monkeypatch: pytest.MonkeyPatch) -> None:
     right, wrong = np.ones(200, bool), np.arange(200) >= 4
-    monkeypatch.setattr("tests.edgeopt.test_trials.OTHERS", (40, 200))
-    assert trials(6.0).bounded(LAYER) == drop_bound(right, wrong, others=(40, 200)) > drop_bound(right, wrong)
-    assert drop_bound(right, wrong, others=(0, 200)) < drop_bound(right, wrong)  # some of those here are chance
+    more = (30, 10, 200)
+    monkeypatch.setattr("tests.edgeopt.test_trials.OTHERS", more)
+    assert trials(12.0).bounded(LAYER) == drop_bound(right, wrong, others=more) > drop_bound(right, wrong)
+    assert drop_bound(right, wrong, others=(0, 0, 200)) < drop_bound(right, wrong)  # some of those here are chance
     spread = np.sqrt((4 - 16 / 200 + 40) / 2)
-    assert drop_bound(right, wrong, others=(40, 200)) == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 200, rel=1e-4)
+    assert drop_bound(right, wrong, others=more) == pytest.approx(100 * (24 / 2 + 1.2816 * spread - 0.5) / 200, rel=1e-4)
+    better = drop_bound(right, wrong, others=(10, 30, 200))
+    assert better == pytest.approx(100 * (1.2816 * spread - 0.5) / 200, rel=1e-4)  # what is won elsewhere is chance here
 
 
 @pytest.mark.parametrize(
     ("labelled", "changes"),
-    [((True, True), (10, 40)), ((False, False), (20, 40)), ((True, False), (0, 0)), ((False, True), (0, 0))],
+    [((True, True), (10, 10, 40)), ((False, False), (20, 0, 40)), ((True, False), UNKNOWN), ((False, True), UNKNOWN)],
 )
-def test_changes_are_of_samples_that_are_judged_alike(labelled: tuple[bool, bool], changes: tuple[int, int]) -> None:
-    """Decisions [0, 0, 1, 1] become [0, 1, 1, 2], ten times; by the labels those of 0 are right before, and one of 1."""
-    outputs = {"exact": np.eye(3)[[0, 0, 1, 1] * 10], "changed": np.eye(3)[[0, 1, 1, 2] * 10]}
+def test_changes_are_of_samples_that_are_judged_alike(labelled: tuple[bool, bool], changes: tuple[int, int, int]) -> None:
+    """Decisions [0, 0, 1, 1] become [0, 1, 1, 0], ten times; by the labels those of 0 are right before, and one of 1."""
+    outputs = {"exact": np.eye(3)[[0, 0, 1, 1] * 10], "changed": np.eye(3)[[0, 1, 1, 0] * 10]}
     labels = np.array([0, 0, 1, 0] * 10)
     calibration, chosen = (DataSet({"x": np.zeros((40, 1))}, labels=labels if known else None) for known in labelled)
 
-    def tell(samples: DataSet) -> tuple[int, int]:
+    def tell(samples: DataSet) -> tuple[int, int, int]:
         made = elsewhere(cast(Any, "exact"), samples, chosen, lambda graph, data: outputs[cast(Any, graph)])
         return made(cast(Any, "changed"))
 
     assert tell(calibration) == changes
-    assert tell(chosen) == (0, 0)
-    assert tell(replace(calibration, labels=labels[::-1] + 1)) == (0, 0)  # labels of something else
+    assert tell(chosen) == UNKNOWN
+    assert tell(replace(calibration, labels=labels[::-1] + 1)) == UNKNOWN  # labels of something else
