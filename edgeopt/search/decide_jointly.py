@@ -109,7 +109,9 @@ def opened_search(
     facts, calibration = _facts(space, evidence), evidence.calibration
     prices = Remembered(digest(graph, (calibration,), facts))  # whatever samples choose
     results = Remembered(digest(graph, (calibration, chosen), facts))
-    others = elsewhere(graph, calibration, chosen, lambda made, data: compiled_outputs(made, data, goal.target, goal.level))
+    others = elsewhere(
+        graph, calibration, chosen, reference, lambda made, data: compiled_outputs(made, data, goal.target, goal.level)
+    )
     return space, reference, Trials(space, chosen, reference, results, others), Table(space, prices)
 
 

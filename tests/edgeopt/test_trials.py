@@ -80,14 +80,16 @@ def test_decisions_that_change_elsewhere_count(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_changes_are_of_samples_that_are_judged_alike(labelled: tuple[bool, bool], changes: tuple[int, int, int]) -> None:
     """Decisions [0, 0, 1, 1] become [0, 1, 1, 0], ten times; by the labels those of 0 are right before, and one of 1."""
-    outputs = {"exact": np.eye(3)[[0, 0, 1, 1] * 10], "changed": np.eye(3)[[0, 1, 1, 0] * 10]}
+    exact = np.eye(3)[[0, 0, 1, 1] * 10]
+    outputs = {"exact": exact, "changed": np.eye(3)[[0, 1, 1, 0] * 10]}
     labels = np.array([0, 0, 1, 0] * 10)
     calibration, chosen = (DataSet({"x": np.zeros((40, 1))}, labels=labels if known else None) for known in labelled)
 
     def tell(samples: DataSet) -> tuple[int, int, int]:
-        made = elsewhere(cast(Any, "exact"), samples, chosen, lambda graph, data: outputs[cast(Any, graph)])
+        made = elsewhere(cast(Any, "exact"), samples, chosen, exact, lambda graph, data: outputs[cast(Any, graph)])
         return made(cast(Any, "changed"))
 
     assert tell(calibration) == changes
     assert tell(chosen) == UNKNOWN
     assert tell(replace(calibration, labels=labels[::-1] + 1)) == UNKNOWN  # labels of something else
+    assert tell(replace(calibration, labels=np.array([0, 0, 1, 1] * 10))) == UNKNOWN  # learnt by heart
