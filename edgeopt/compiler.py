@@ -94,9 +94,10 @@ def compile(
             counted = replace(options, objective=asked.objective, prefer=None)
             return _compiled(source, level, way, shapes, replace(asked, limits=limits), counted)
 
-        ways = [partial(make, asked, facts) for asked in (budget, *budget.smaller())]
+        budgets = [budget, *budget.smaller()]
+        ways = [partial(make, asked, facts) for asked in budgets]
         if budget.limits.size is not None and not facts.bare and not facts.small:
-            ways.append(partial(make, budget, replace(facts, small=True)))
+            ways.append(partial(make, budgets[-1], replace(facts, small=True)))
         return within_limits(budget.limits, max_drop, facts, ways, budget.end, budget.blind)
 
 
