@@ -25,7 +25,7 @@ from edgeopt.search.trials import Trials
 
 STEP = 2.0  # times the sum of errors from one network to the next; chosen by hand
 SMALLEST = 1e-5  # of the largest sum, where the steps begin
-MISSES = 3  # networks that do not keep the budget, after which none with more errors is tried; chosen by hand
+MISSES = 2  # networks that do not keep the budget, after which none with more errors is tried; chosen by hand
 EXCHANGED = 0.9  # of what a network takes, which forms tried in turn hardly get below; chosen by hand
 Solve = Callable[[float], Picked | None]  # the options for a sum of errors
 

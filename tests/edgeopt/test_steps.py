@@ -54,14 +54,14 @@ def test_all_steps_are_taken_while_the_budget_holds() -> None:
 
 
 def test_a_network_that_fails_by_chance_is_passed_over_and_no_more_than_that() -> None:
-    assert searched({2: 2.0, 3: 2.0, 5: 2.0, 7: 2.0}) == ({"a": 4}, [0, 1, 2, 3, 4, 5])
-    assert MISSES == 3
+    assert searched({2: 2.0, 4: 2.0, 5: 2.0}) == ({"a": 3}, [0, 1, 2, 3, 4])
+    assert MISSES == 2
 
 
 @pytest.mark.parametrize("start", [0, 3])
 def test_the_start_may_fail_too(start: int) -> None:
     failing = dict.fromkeys(range(RUNGS), 2.0)
-    assert searched(failing, start) == (None, [start, start + 1, start + 2])
+    assert searched(failing, start) == (None, [start, start + 1])
 
 
 def test_what_takes_more_than_the_network_of_another_search_is_not_tried() -> None:
@@ -70,5 +70,5 @@ def test_what_takes_more_than_the_network_of_another_search_is_not_tried() -> No
 
 def test_no_more_is_solved_than_is_tried() -> None:
     solved = list[float]()
-    found, tried = searched({1: 2.0, 2: 2.0, 3: 2.0}, solved=solved)
+    found, tried = searched({1: 2.0, 2: 2.0}, solved=solved)
     assert found == {"a": 0} and len(solved) <= 1 + len(tried)  # the farthest one, which bounds the sums, and the steps

@@ -57,7 +57,7 @@ def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
     first, few, many = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in (FIRST, 0, OCCASIONS)]
     assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [first, few, few, first]
     made = trials(few - 0.01)
-    assert [made.bounded({layer: LAYER["a"]}) for layer in "abcdea"] == [first, few, few, few, many, first]
+    assert [made.bounded({layer: LAYER["a"]}) for layer in "abcda"] == [first, few, few, many, first]
     assert made.doubtful({"a": LAYER["a"]}) and not made.doubtful({"a": EXACT})
     assert not trials(4.0).doubtful({"a": LAYER["a"]})
 
