@@ -24,7 +24,7 @@ import numpy as np
 
 import edgeopt
 from benchmarks.front_peers import Network, peers, seconds
-from benchmarks.joint import code_bytes, decided, halves
+from benchmarks.joint import decided, halves
 from edgeopt.evaluate.data import DataSet, read
 from edgeopt.explore.choice import recipe_text
 from edgeopt.explore.front_file import Front, read_front
@@ -33,6 +33,7 @@ from edgeopt.files import replacing
 from edgeopt.frontend import load
 from edgeopt.report.front import front_page
 from edgeopt.runtime.model import CompiledModel
+from edgeopt.runtime.object_code import stored_code
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def compiled(model: Path, point: Point, data: Path, calibration: Path, folder: P
 
 def network(name: str, made: CompiledModel) -> Network:
     """A compiled model as what is compared."""
-    stored = len(made.files["weights.bin"]) + code_bytes(made)
+    stored = len(made.files["weights.bin"]) + stored_code(made.files)
     return Network(name, stored, lambda data: decided(made, data), lambda one: lambda: made.run(one))
 
 
