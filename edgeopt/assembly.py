@@ -52,7 +52,7 @@ def assemble(
     if not is_identifier(symbol):
         raise EdgeoptError(f"{symbol!r} cannot begin the names of C functions; give letters, digits and underscores")
     lowered = lower_streamed if interface.rows else lower
-    program = lowered(graph, target, symbol, kernels_for(level, target.small), select, interface)
+    program = lowered(graph, target, symbol, kernels_for(level), select, interface)
     give_back(program.weights_bytes)
     form.check(program)
     files: Files = {}

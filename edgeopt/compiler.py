@@ -190,8 +190,7 @@ def _bounded(facts: Target, options: Options, level: int) -> Target:
         name = asked[0]
         raise EdgeoptError(f"{name} is for microcontrollers; '{facts.name}' runs an operating system")
     bounds = (flash or facts.flash, options.max_size)
-    small = options.approximates(level) and options.prefer == "size" and options.max_latency is None
-    facts = replace(facts, small=facts.small or small)
+    facts = replace(facts, small=facts.small or (options.approximates(level) and options.prefer == "size"))
     return replace(facts, ram=ram or facts.ram, flash=min(filter(None, bounds), default=0)) if facts.bare else facts
 
 
@@ -269,16 +268,12 @@ def _check_budget(data: object, calibration: object, max_drop: object) -> None:
 
 def _assembled(graph: Graph, facts: Target, level: int, context: Context, options: Options, symbol: str) -> CompiledModel:
     library = options.emit == C_LIBRARY or not facts.runs_here
-    tuner = Tuner(facts, kernels_for(level, facts.small)) if options.tune else None
+    tuner = Tuner(facts, kernels_for(level)) if options.tune else None
     interface = Interface("codes" in options.interface, "arena" in options.interface, options.stream_input)
     form, backend = FileForm(_coded(options, facts), options.onnx), find_backend(options.backend)
     made = assemble(
         graph, facts, level, context, symbol if library else SYMBOL, library, tuner or by_rule, form, backend, interface
     )
-    if facts.small:
-        made.manifest["notes"].append(
-            "code takes few bytes and may run longer: a bound of time, or another preference, has it fast"
-        )
     if tuner is not None:
         made.manifest["tuning"] = {"calls": tuner.calls, "measured": tuner.measured}
     return made

@@ -23,9 +23,6 @@ FAMILIES = (sparse, conv, packed, channels_last, integer, lookup, pool, gemm, at
 TABLE: tuple[Kernel, ...] = tuple(kernel for family in FAMILIES for kernel in family.KERNELS)
 
 
-def kernels_for(level: int, small: bool = False) -> tuple[Kernel, ...]:
-    """The table at an optimisation level: below 2 without the kernels whose rounding is gated by measurement (Winograd).
-
-    So it is where code is to be ``small``: Winograd's transforms are the most code there is.
-    """
-    return tuple(kernel for kernel in TABLE if kernel.level <= (min(level, 1) if small else level))
+def kernels_for(level: int) -> tuple[Kernel, ...]:
+    """The table at an optimisation level: below 2 without the kernels whose rounding is gated by measurement (Winograd)."""
+    return tuple(kernel for kernel in TABLE if kernel.level <= level)

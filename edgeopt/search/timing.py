@@ -101,13 +101,13 @@ def _measured(graph: Graph, model: CompiledModel, runs: list[float], steps: list
     for kernel, took in zip(model.manifest["kernels"], steps, strict=bool(steps)):
         name = layer_name(kernel["node"])
         seconds[name] = seconds.get(name, 0.0) + took
-    sizes = _sizes(lower(graph, target, SYMBOL, kernels_for(level, target.small))) if steps else {}
+    sizes = _sizes(lower(graph, target, SYMBOL, kernels_for(level))) if steps else {}
     layers = {name: replace(sizes.get(name, LayerCost()), seconds=time) for name, time in seconds.items()}
     return Profile(min(runs), model.manifest["weights_bytes"], model.manifest["arena_bytes"], True, layers)
 
 
 def _estimated(graph: Graph, target: Target, level: int) -> Profile:
-    program = lower(graph, target, SYMBOL, kernels_for(level, target.small))
+    program = lower(graph, target, SYMBOL, kernels_for(level))
     found, layers = estimate(program, graph, target), _sizes(program)
     for cost in found.layers:
         known = layers[layer_name(cost.name)]

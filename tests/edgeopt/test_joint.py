@@ -82,12 +82,6 @@ def test_size_is_kept_and_is_smaller_than_one_recipe_makes_it(few: dict[str, Any
     assert row[0] == f"code and weights kB, bound {bound / 1e3:,.6g}" and row[3].endswith("% of it")
 
 
-def test_few_bytes_are_wanted_of_code_too_where_no_time_is_bounded(few: dict[str, Any]) -> None:
-    said = "code takes few bytes"
-    assert any(said in note for note in compiled(**few).manifest["notes"])
-    assert not any(said in note for note in compiled(**few, max_latency=1.0).manifest["notes"])
-
-
 def test_a_bound_beyond_reach_says_the_nearest_point_which_is_there() -> None:
     with pytest.raises(Infeasible, match=f"max_size 0.1 kB stored cannot be kept within max_drop 1: {RAISED}") as refused:
         compiled(max_size=100)
