@@ -47,11 +47,11 @@ def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, others: 
 
     An approximation does not make a network better: more right decisions than before are chance. Half a sample is for counts
     being whole. How many decisions turn wrong, and right, is known the better, the more ``others``, (turned wrong, turned right,
-    of how many), are known.
+    of how many), are known. That these lose less does not make up for what is lost here.
     """
     lost, won = float(np.sum(before & ~after)), float(np.sum(after & ~before))
     part = len(before) / (len(before) + others[2])
-    net = part * (lost - won + others[0] - others[1])
+    net = max(lost - won, part * (lost - won + others[0] - others[1]))
     spread = sqrt(max(0.0, part * (lost + won - (lost - won) ** 2 / len(before) + others[0] + others[1])))
     return 100 * (max(0.0, net) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
 
