@@ -71,7 +71,7 @@ def test_decisions_that_change_elsewhere_count(monkeypatch: pytest.MonkeyPatch) 
     spread = np.sqrt((4 - 16 / 200 + 40) / 2)
     assert drop_bound(right, wrong, others=more) == pytest.approx(100 * (24 / 2 + 1.2816 * spread - 0.5) / 200, rel=1e-4)
     better = drop_bound(right, wrong, others=(10, 30, 200))
-    assert better == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 200, rel=1e-4)  # what is won elsewhere is lost here
+    assert better == pytest.approx(100 * (4 + 1.2816 * spread - 0.5) / 200, rel=1e-4)  # that others lose less changes nothing
 
 
 @pytest.mark.parametrize(
