@@ -13,8 +13,6 @@ Z = 1.959963985  # the quantile of the normal distribution that leaves 2.5 % abo
 ONE_SIDED = 1.645  # standard errors of a one-sided bound of 95 %
 UNLIKELY = 0.1  # what a one-sided bound of 90 % leaves above it
 FIRST = -1  # in place of how many networks were refused
-OCCASIONS = 2  # networks that may be refused before the bounds grow; chosen by hand
-EARLY = 0.05  # what the bounds leave above them until then; chosen by hand, see docs/search.md
 
 
 def share_interval(right: int, samples: int) -> tuple[float, float]:
@@ -61,9 +59,7 @@ def unlikely_after(refused: int) -> float:
 
     Who goes from one network that is accepted to the next, in an order that samples did not choose, is as seldom wrong at all as
     with one of them: only where one is refused and others are tried instead has chance another occasion (Wiens, A fixed
-    sequence Bonferroni procedure for testing multiple endpoints, 2003). The first network has 0.1, as it is asked for by itself,
-    the ``OCCASIONS`` occasions of a climb as much together; all later ones together have half of it.
+    sequence Bonferroni procedure for testing multiple endpoints, 2003). The first network has 0.1, as it is asked for by itself;
+    the two occasions of a climb, until the second refusal, share as much; all later ones together half of it.
     """
-    if refused == FIRST:
-        return UNLIKELY
-    return EARLY if refused < OCCASIONS else UNLIKELY / (refused * (refused + 1))
+    return UNLIKELY if refused == FIRST else UNLIKELY / max(2, refused * (refused + 1))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import FIRST, OCCASIONS, drop_bound, drop_interval, unlikely_after
+from edgeopt.evaluate.intervals import FIRST, drop_bound, drop_interval, unlikely_after
 from edgeopt.forms.form import EXACT, Form
 from edgeopt.search.elsewhere import UNKNOWN, elsewhere
 from edgeopt.search.trials import Trials
@@ -54,7 +54,7 @@ def test_networks_beyond_the_budget_could_not_be_picked() -> None:
 
 def test_a_margin_grows_with_the_networks_that_were_refused_alone() -> None:
     made, wrong = trials(4.0), np.arange(200) >= 4
-    first, few, many = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in (FIRST, 0, OCCASIONS)]
+    first, few, many = [drop_bound(np.ones(200, bool), wrong, unlikely_after(refused)) for refused in (FIRST, 0, 2)]
     assert [made.bounded({layer: LAYER["a"]}) for layer in "abca"] == [first, few, few, first]
     made = trials(few - 0.01)
     assert [made.bounded({layer: LAYER["a"]}) for layer in "abcda"] == [first, few, few, many, first]
