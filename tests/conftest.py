@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.drawing import begin_again
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # Tests see no object that other code made, and other code sees none of theirs: each run begins with an empty cache, in place
@@ -35,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not KEPT and not STARTED:
         shutil.rmtree(os.environ["EDGEOPT_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def drawn_anew() -> None:
+    """A test draws the same numbers, whichever ran before."""
+    begin_again()
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def test_a_stopped_compilation_says_what_is_left(tmp_path: Path, monkeypatch: py
     def stop(*given: object, **more: object) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setenv("EDGEOPT_CACHE", str(tmp_path / "cache"))  # another test may have compiled the same
     monkeypatch.setattr("edgeopt.compiler.compile", stop)
     monkeypatch.setattr("edgeopt.compile", stop)
     stopped = CliRunner().invoke(cli.main, ["compile", "examples/digits.onnx", "-o", str(tmp_path / "a")])

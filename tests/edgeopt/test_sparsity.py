@@ -23,7 +23,8 @@ from edgeopt.search.stored import constants_bytes
 from edgeopt.search.timing import LayerCost, Profile
 from edgeopt.search.timing import profiles as timed
 from edgeopt.target import host
-from tests.kernels.harness import RNG, single
+from tests.drawing import RNG
+from tests.kernels.harness import single
 from tests.kernels.sparse.test_sparse_products import quantised
 from tests.kernels.sparse_harness import thinned
 

@@ -16,10 +16,8 @@ from edgeopt.lower.lowering import lower
 from edgeopt.lower.memory import aligned_bytes
 from edgeopt.ops import infer_types
 from edgeopt.target import Target, target
+from tests.drawing import RNG
 from tests.kernels.back_end import build
-
-SEED = 7
-RNG = np.random.default_rng(SEED)
 
 
 def uniform(*shape: int) -> Array:

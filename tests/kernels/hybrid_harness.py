@@ -8,7 +8,8 @@ import numpy as np
 
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value, numpy_dtype
 from edgeopt.ops import infer_types
-from tests.kernels.harness import RNG, uniform
+from tests.drawing import RNG
+from tests.kernels.harness import uniform
 
 KINDS = ("float16", "int8", "int4", "int2", "binary")
 RANGES = {"int8": (-127, 127), "int4": (-8, 7), "int2": (-1, 1)}

@@ -10,7 +10,7 @@ import numpy as np
 from edgeopt.interpret import interpret
 from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph, TensorType, Value, numpy_dtype
 from edgeopt.ops import infer_types
-from tests.kernels.harness import RNG
+from tests.drawing import RNG
 
 
 @dataclass(frozen=True)

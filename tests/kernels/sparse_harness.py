@@ -11,7 +11,8 @@ from edgeopt.ir.block_rows import Block, encode
 from edgeopt.kernels.call import Kernel
 from edgeopt.ops import infer_types
 from edgeopt.target import target
-from tests.kernels.harness import RNG, check, single, uniform
+from tests.drawing import RNG
+from tests.kernels.harness import check, single, uniform
 
 AVX2 = pytest.param("x86-64-v3", marks=pytest.mark.skipif(not target("x86-64-v3").runs_here, reason="this is no AVX2 processor"))
 EVERYWHERE = pytest.mark.parametrize("where", ["host", AVX2])

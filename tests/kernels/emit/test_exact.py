@@ -16,7 +16,8 @@ from edgeopt.kernels.emit.emitter import F32, Emitter, Value
 from edgeopt.kernels.emit.exact import exactly
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.target import Target, host
-from tests.kernels.harness import RNG, run, single
+from tests.drawing import RNG
+from tests.kernels.harness import run, single
 
 ROWS, LANES = 64, 4
 

@@ -17,7 +17,8 @@ from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.integer import dynamic_plain, dynamic_product
 from edgeopt.ops import infer_types
 from edgeopt.runtime.emulate import Emulator
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import codes
 
 FAST, PLAIN = list(dynamic_product.KERNELS), [dynamic_plain.KERNEL]

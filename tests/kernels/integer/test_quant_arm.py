@@ -13,7 +13,8 @@ from edgeopt.ir import Array, Attribute, Graph
 from edgeopt.ir.clone import clone
 from edgeopt.kernels.integer.quant_product_plain import KERNELS as PLAIN
 from edgeopt.runtime.emulate import Emulator
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.integer.test_quant_blocked import behind_copies
 from tests.kernels.integer.test_quant_gemm import product
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected

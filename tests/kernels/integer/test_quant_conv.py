@@ -11,7 +11,8 @@ from edgeopt.kernels.integer.quant_conv import KERNEL
 from edgeopt.kernels.integer.quant_product_plain import KERNELS as PLAIN
 from edgeopt.ops import infer_types
 from edgeopt.target import Target
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
 
 Shape = tuple[int, ...]

@@ -8,7 +8,8 @@ import pytest
 from edgeopt.ir import Array, Attribute
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.integer import quant_add, quant_lookup, quant_mul, quant_softmax, quantize_vector
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.harness import single as float_single
 from tests.kernels.integer.test_quant_plain import single
 from tests.kernels.quant_harness import Grid, codes, compare, expected

@@ -10,7 +10,8 @@ from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.integer.quant_gemm import KERNEL
 from edgeopt.kernels.integer.quant_gemm_narrow import KERNEL as NARROW
 from edgeopt.kernels.integer.quant_product_plain import KERNELS as PLAIN
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.integer.test_quant_plain import agrees, single
 from tests.kernels.quant_harness import Grid, codes, expected
 

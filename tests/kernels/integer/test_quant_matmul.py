@@ -17,8 +17,6 @@ from tests.kernels.harness import run
 from tests.kernels.integer.test_quant_plain import single
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
-pytestmark = pytest.mark.usefixtures("drawn_anew")
-
 WHERE = pytest.mark.parametrize("where", ["host", "x86-64-v3"])
 SHAPES = [
     ((3, 49, 36), (3, 36, 49)),

@@ -15,7 +15,8 @@ from edgeopt.kernels.integer.quant_product_plain import KERNELS as PLAIN
 from edgeopt.lower.lowering import lower
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.target import host, target
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.integer.test_quant_plain import single
 from tests.kernels.quant_harness import Grid, codes, conv_graphs
 

@@ -14,11 +14,10 @@ from edgeopt.kernels.integer.quant_transpose import KERNEL
 from edgeopt.kernels.integer.quant_transpose_plain import KERNEL as PLAIN
 from edgeopt.ops import infer_types
 from edgeopt.runtime.emulate import Emulator
+from tests.drawing import RNG
 from tests.kernels.conv.test_conv_transpose_blocked import CASES
-from tests.kernels.harness import RNG, run
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import Grid, codes, compare, expected
-
-pytestmark = pytest.mark.usefixtures("drawn_anew")
 
 X, Y = Grid(0.02, 117), Grid(0.08, 131)
 TOOLS = ("qemu-aarch64", "aarch64-linux-gnu-gcc")

@@ -22,10 +22,10 @@ from edgeopt.kernels.integer import (
 )
 from edgeopt.ops import infer_types
 from edgeopt.runtime.emulate import Emulator
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import Grid, codes
 
-pytestmark = pytest.mark.usefixtures("drawn_anew")
 PLAIN = list(quant_product_plain.KERNELS)
 TILES = [*(m.KERNEL for m in (quant_depthwise, quant_depthwise_wide, quant_conv, quant_gemm)), *quant_split.KERNELS]
 TABLES = pytest.mark.parametrize("table", [TILES, PLAIN], ids=["tiles", "plain"])

@@ -7,7 +7,8 @@ from edgeopt.ir import OWN_DOMAIN, Graph, TensorType, Value
 from edgeopt.kernels.integer import quant_conv, quant_stem, quantize, quantize_stem
 from edgeopt.ops import infer_types
 from edgeopt.target import target
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 
 AVX2 = target("x86-64-v3").runs_here and target("host").lookup in ("pshufb", "vpermb")

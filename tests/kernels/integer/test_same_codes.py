@@ -12,11 +12,11 @@ from edgeopt.ir import Array, Attribute, Graph
 from edgeopt.kernels.call import Kernel
 from edgeopt.kernels.integer import quant_add, quant_gemm, quant_mul, quant_product_plain, quant_scale, quant_softmax
 from edgeopt.target import Target, host
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.integer.test_quant_plain import single
 from tests.kernels.quant_harness import Grid, codes
 
-pytestmark = pytest.mark.usefixtures("drawn_anew")
 ROWS, DEPTH, COLUMNS = 200, 12, 320  # sums of many results, of which some lie next to halfway between two codes
 X, Y, Z = Grid(0.0574, -11, "int8"), Grid(0.0256, 60, "int8"), Grid(0.0312, 12, "int8")  # many of whose sums lie close to ties
 FINE, FINER = Grid(0.02 / 256, -300, "int16"), Grid(0.015 / 256, 77, "int16")

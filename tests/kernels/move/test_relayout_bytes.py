@@ -9,7 +9,8 @@ import pytest
 
 from edgeopt.ir import Graph
 from edgeopt.kernels.call import Input, Kernel, KernelCall, Output, Site
-from tests.kernels.harness import RNG, run, single
+from tests.drawing import RNG
+from tests.kernels.harness import run, single
 
 
 def _copied(

@@ -16,7 +16,8 @@ from edgeopt.kernels.move.transposed import transposed_call
 from edgeopt.kernels.walk.strided import row_major
 from edgeopt.runtime.emulate import Emulator
 from edgeopt.target import target as find_target
-from tests.kernels.harness import RNG, run, single
+from tests.drawing import RNG
+from tests.kernels.harness import run, single
 
 CASES = [
     ("uint8", (2, 21, 70), (0, 2, 1)),

@@ -10,8 +10,9 @@ from edgeopt.ir import OWN_DOMAIN, Array, Attribute, Graph
 from edgeopt.ir.block_rows import Block
 from edgeopt.kernels.integer import quant_gemm, quant_product_plain
 from edgeopt.kernels.sparse import sparse_gemm, sparse_quant_gemm
-from tests.kernels.harness import RNG, run, single, uniform
+from tests.drawing import RNG
 from tests.kernels.harness import check as agrees
+from tests.kernels.harness import run, single, uniform
 from tests.kernels.integer.test_quant_plain import single as integer
 from tests.kernels.quant_harness import Grid, codes, compare, expected
 from tests.kernels.sparse_harness import EVERYWHERE, make_sparse, thinned

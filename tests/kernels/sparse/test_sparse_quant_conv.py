@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from edgeopt.ir import Array, Attribute, Graph
 from edgeopt.kernels.integer import quant_conv, quant_product_plain
 from edgeopt.kernels.sparse.sparse_quant_conv import KERNEL
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import Grid, codes, compare, conv_graphs, expected
 from tests.kernels.sparse_harness import EVERYWHERE, make_sparse, thinned
 

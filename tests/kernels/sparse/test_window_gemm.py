@@ -8,7 +8,8 @@ import pytest
 from edgeopt.ir import OWN_DOMAIN, Array, Graph
 from edgeopt.kernels.sparse import window_gemm
 from edgeopt.kernels.sparse.window_entries import best_depth, pack, steps_of
-from tests.kernels.harness import RNG, check, run, single, uniform
+from tests.drawing import RNG
+from tests.kernels.harness import check, run, single, uniform
 from tests.kernels.sparse_harness import EVERYWHERE, make_sparse, thinned
 
 SIZES = [((1,), 64, 1000), ((1,), 37, 17), ((2, 3), 96, 33), ((5,), 32, 16), ((40,), 70, 100)]

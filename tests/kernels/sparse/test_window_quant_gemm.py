@@ -10,7 +10,8 @@ from edgeopt.kernels.integer import quant_gemm, quant_product_plain
 from edgeopt.kernels.sparse import window_quant_gemm
 from edgeopt.kernels.sparse.window_entries import pack, steps_of
 from edgeopt.kernels.sparse.window_quant_tile import EACH
-from tests.kernels.harness import RNG, run
+from tests.drawing import RNG
+from tests.kernels.harness import run
 from tests.kernels.quant_harness import codes, compare, expected
 from tests.kernels.sparse.test_sparse_products import quantised
 from tests.kernels.sparse_harness import EVERYWHERE, make_sparse
