@@ -7,6 +7,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from edgeopt.ir import Array
+from edgeopt.standard_output import kept_clean
 
 WHOLE = 1e-6  # by which a choice of the relaxation may miss 0 or 1
 Terms = list[tuple[int, float]]  # (variable, coefficient)
@@ -60,13 +61,14 @@ class IntegerProgram:
         return self._solved(prices, whole.astype(int))
 
     def _solved(self, prices: Array, integrality: Array) -> Array | None:
-        found = milp(
-            prices,
-            integrality=integrality,
-            bounds=Bounds(0, np.array(self._upper)),
-            constraints=LinearConstraint(self._matrix(), -np.inf, np.array(self._bounds)),
-            options={"mip_rel_gap": 0.0},
-        )
+        with kept_clean():
+            found = milp(
+                prices,
+                integrality=integrality,
+                bounds=Bounds(0, np.array(self._upper)),
+                constraints=LinearConstraint(self._matrix(), -np.inf, np.array(self._bounds)),
+                options={"mip_rel_gap": 0.0},
+            )
         return None if found.x is None else np.asarray(found.x)
 
     def _matrix(self) -> csr_array:

@@ -16,6 +16,7 @@ import numpy as np
 from edgeopt.ir import Array
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import Figures, Limits
+from edgeopt.standard_output import kept_clean
 
 SECONDS, GAP = 5.0, 1e-3  # of one program: what it may take, and how far from the optimum it may end; chosen by hand
 MOST: Objective = "memory"  # of which the largest counts, not the sum
@@ -104,7 +105,8 @@ def _least(prices: Array, places: Sequence[tuple[str, int]], rows: Sequence[Row]
     bounds = [LinearConstraint(_one_each(places), 1.0, 1.0), *(LinearConstraint(row[None], -np.inf, end) for row, end in rows)]
     whole = np.array([*np.ones(len(places)), 0.0])
     asked = {"mip_rel_gap": GAP, "time_limit": SECONDS}
-    found: Array | None = milp(prices, integrality=whole, bounds=free, constraints=bounds, options=asked).x
+    with kept_clean():
+        found: Array | None = milp(prices, integrality=whole, bounds=free, constraints=bounds, options=asked).x
     return found
 
 

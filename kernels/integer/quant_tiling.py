@@ -41,6 +41,12 @@ def _cost(target: Target, tiling: Tiling, vectors: int, words: int) -> float:
     return tiling.across * -(-vectors // tiling.vectors) * tile
 
 
+def words_slots(tiling: Tiling, width: int, vectors: int, words: int) -> float:
+    """Issue slots of a row of ``width`` pixels where words are multiplied."""
+    tile = words * _step("words", tiling.pixels, tiling.vectors) + ENTRY + 3 * tiling.pixels * tiling.vectors
+    return -(-width // tiling.pixels) * -(-vectors // tiling.vectors) * tile
+
+
 def _step(form: str, pixels: int, vectors: int) -> float:
     """Issue slots of a step of four: products of all sums, loads and spreads of x for each pixel, loads of weights."""
     accumulators, loads = pixels * vectors, pixels + vectors

@@ -23,7 +23,7 @@ APPROXIMATE = (
     "edgeopt.assembly",
     "edgeopt.search",
 )
-UPPER = (*CORE, *BACK, *MIDDLE, *APPROXIMATE, "edgeopt.arguments")
+UPPER = (*CORE, *BACK, *MIDDLE, *APPROXIMATE, "edgeopt.arguments", "edgeopt.standard_output")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edgeopt.ir": (),
     "edgeopt.errors": (),
@@ -39,6 +39,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "edgeopt.__version__",
     ),
     "edgeopt.progress": (),
+    "edgeopt.standard_output": (),
     "edgeopt.children": (),
     "edgeopt.coding": ("edgeopt.children", "edgeopt.errors", "edgeopt.compiled"),
     "edgeopt.compiled": ("edgeopt.cache",),
