@@ -179,7 +179,7 @@ def test_calibration_finds_the_rates_that_made_the_times() -> None:
     facts, true = host(), core_of_family(host())
     true = Core(**{name: 1.4 * getattr(true, name) for name in RATES if name != "overlap"}, overlap=3.0, frequency=true.frequency)
     measured = []
-    for model in islice(suite(facts), 2):
+    for model in islice(suite(facts), 3):  # two leave some of the rates open
         graph = read(model)
         optimize(graph, 1)
         program = program_of(graph, facts, 1)
