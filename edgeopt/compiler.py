@@ -96,9 +96,14 @@ def compile(
 
         budgets = [budget, *budget.smaller()]
         ways = [partial(make, asked, facts) for asked in budgets]
-        if budget.limits.size is not None and not facts.bare and not facts.small:
+        if _saves(budget.limits, facts) and not facts.bare and not facts.small:
             ways.append(partial(make, budgets[-1], replace(facts, small=True)))
         return within_limits(budget.limits, max_drop, facts, ways, budget.end, budget.blind)
+
+
+def _saves(limits: Limits, facts: Target) -> bool:
+    """Whether a bound may be kept by kernels that take less: code, or memory where words are multiplied (``quant_winograd``)."""
+    return limits.size is not None or (limits.memory is not None and facts.triple.startswith("x86_64") and not facts.dot4)
 
 
 def _budget(options: Options, level: int, facts: Target, data: Data | None, calibration: Data | None, max_drop: float) -> Budget:
@@ -190,7 +195,8 @@ def _bounded(facts: Target, options: Options, level: int) -> Target:
         name = asked[0]
         raise EdgeoptError(f"{name} is for microcontrollers; '{facts.name}' runs an operating system")
     bounds = (flash or facts.flash, options.max_size)
-    facts = replace(facts, small=facts.small or (options.approximates(level) and options.prefer == "size"))
+    saved = options.approximates(level) and options.prefer in ("size", "memory")
+    facts = replace(facts, small=facts.small or saved or options.objective == "memory")
     return replace(facts, ram=ram or facts.ram, flash=min(filter(None, bounds), default=0)) if facts.bare else facts
 
 

@@ -28,7 +28,8 @@ class Target:
     (``vpdpbusd``, ``sdot`` or empty) and ``lookup`` the byte table look-up (``vpermb``, ``pshufb``, ``tbl``, ``vtbl``);
     caches are bytes per core (``l3`` shared), ``bandwidth`` is bytes/s from memory to one core, ``frequency`` Hz. Of
     microcontrollers ``dsp`` tells of products of 16-bit pairs, ``mve`` of Helium, ``fpu`` of single precision in hardware;
-    ``flash`` and ``ram`` are bytes, 0 where it is no board's business; ``small``: loops of its code stay rolled up.
+    ``flash`` and ``ram`` are bytes, 0 where it is no board's business; ``small``: loops of its code stay rolled up, and no memory
+    is spent to multiply fewer integers.
     """
 
     name: str

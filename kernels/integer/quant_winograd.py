@@ -79,7 +79,7 @@ def _plan(site: Site) -> Plan:
     """How the convolution of ``site`` is cut. Raises Declined where this form does not apply or does not pay."""
     x, y, residual, target = site.given(0), site.outputs[0], site.optional(RESIDUAL), site.target
     if dot_form(target) != "words" or target.small:
-        raise Declined("the target multiplies bytes, or wants little code")
+        raise Declined("the target multiplies bytes, or little code and memory are wanted")
     require_bytes(x)
     require_result(y)
     block = x.layout.block

@@ -78,6 +78,9 @@ def test_digits_without_data() -> None:
     assert accuracy(result, held["labels"]) >= accuracy(plain, held["labels"]) - 0.5
 
 
+@pytest.mark.skipif(
+    host().triple.startswith("x86_64") and not host().dot4, reason="onnxruntime saturates sums of bytes without VNNI (vpmaddubsw)"
+)
 def test_onnxruntime_runs_the_standard_form() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     graph, _ = approximate(load(DIGITS), Budget(forms=SCHEME), Context(level=1), host(), "standard")
