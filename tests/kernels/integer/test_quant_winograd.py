@@ -107,5 +107,6 @@ def test_serves_targets_that_multiply_words(where: str, fast: bool, monkeypatch:
     monkeypatch.undo()
     weight, scale = codes("int8", 64, 64, 3, 3), np.full(64, 0.01, np.float32)
     graph, _ = conv_graphs(Grid(0.02, 7), (1, 64, 8, 8), weight, scale, np.zeros(64, np.int8), None, Grid(0.1, 3), PADDED)
-    steps = lower(graph, target(where), "single", [*FAST, *DIRECT]).native
-    assert any("quant_winograd" in step.call.full_name for step in steps) == fast
+    for facts, expected_fast in ((target(where), fast), (replace(target(where), small=True), False)):
+        steps = lower(graph, facts, "single", [*FAST, *DIRECT]).native
+        assert any("quant_winograd" in step.call.full_name for step in steps) == expected_fast
