@@ -37,7 +37,7 @@ def copy(tmp_path: Path) -> Path:
     """A copy in which the steps of the page to a pass were followed."""
     copied(tmp_path)
     shutil.copytree(ROOT / "tests" / "passes", tmp_path / "tests" / "passes", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("conftest.py", "strategies.py"):
+    for name in ("conftest.py", "drawing.py", "strategies.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     steps = blocks()
     with (tmp_path / PATTERNS).open("a") as patterns:

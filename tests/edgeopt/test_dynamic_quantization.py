@@ -24,6 +24,7 @@ from edgeopt.search.allowed import Budget
 from edgeopt.search.run import approximate
 from edgeopt.target import host
 from tests.edgeopt.command_line import DIGITS, EVALUATION
+from tests.edgeopt.runtime_oracle import SATURATES
 from tests.passes.building import closed
 from tests.strategies import Draft, Seeded
 
@@ -78,9 +79,7 @@ def test_digits_without_data() -> None:
     assert accuracy(result, held["labels"]) >= accuracy(plain, held["labels"]) - 0.5
 
 
-@pytest.mark.skipif(
-    host().triple.startswith("x86_64") and not host().dot4, reason="onnxruntime saturates sums of bytes without VNNI (vpmaddubsw)"
-)
+@pytest.mark.skipif(SATURATES, reason="onnxruntime saturates sums of two products of bytes on this processor")
 def test_onnxruntime_runs_the_standard_form() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     graph, _ = approximate(load(DIGITS), Budget(forms=SCHEME), Context(level=1), host(), "standard")

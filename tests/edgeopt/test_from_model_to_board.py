@@ -15,6 +15,7 @@ from edgeopt.runtime.firmware import build
 from edgeopt.runtime.firmware import command as board_command
 from edgeopt.target import target
 from tests.edgeopt.command_line import CALIBRATION, DIGITS, EVALUATION, answered, edgeopt
+from tests.edgeopt.runtime_oracle import SATURATES
 from tests.edgeopt.test_microcontrollers import needs_board
 
 WHERE = "cortex-m4"
@@ -89,6 +90,8 @@ def test_the_firmware_decides_what_onnxruntime_decides(made: Path, seen: Array) 
     data = np.load(EVALUATION)
     right = np.concatenate([exact.run(None, {"image": image[None]})[0] for image in data["image"]]).argmax(1)
     assert np.mean(seen == right) >= 0.99
+    if SATURATES:
+        return  # what it makes of the codes here is no measure
     coded = runtime.InferenceSession(package.load(made / "d").onnx().SerializeToString(), providers=["CPUExecutionProvider"])
     camera = np.load(made / EVALUATION.name)["image"]
     same = np.concatenate([coded.run(None, {"image": image[None]})[0] for image in camera]).argmax(1)
