@@ -103,7 +103,7 @@ def compile(
 
 def _saves(limits: Limits, facts: Target) -> bool:
     """Whether a bound may be kept by kernels that take less: code, or memory where words are multiplied (``quant_winograd``)."""
-    return limits.size is not None or (limits.memory is not None and facts.triple.startswith("x86_64") and not facts.dot4)
+    return limits.size is not None or (limits.memory is not None and facts.multiplies_words)
 
 
 def _budget(options: Options, level: int, facts: Target, data: Data | None, calibration: Data | None, max_drop: float) -> Budget:

@@ -57,6 +57,11 @@ class Target:
     description: str = ""
 
     @property
+    def multiplies_words(self) -> bool:
+        """Products of bytes are those of words (x86 without VNNI)."""
+        return self.triple.startswith("x86_64") and not self.dot4
+
+    @property
     def lanes(self) -> int:
         """float32 elements in a vector."""
         return self.vector_bytes // 4

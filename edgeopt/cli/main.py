@@ -78,10 +78,11 @@ def _reported(ctx: click.Context) -> Iterator[None]:
         finish(error.exit_code, USAGE, error.format_message())
         raise
     except KeyboardInterrupt:
-        left = "nothing was written; at -O3 the same command goes on from what was tried"
+        said = "stopped"
         if ctx.invoked_subcommand == "compile":
-            complain(f"stopped: {left}")
-        finish(1, FAILURE, f"stopped: {left}" if ctx.invoked_subcommand == "compile" else "stopped")
+            said += ": nothing was written; at -O3 the same command goes on from what was tried"
+            complain(said)
+        finish(1, FAILURE, said)
         raise
     except (click.Abort, BrokenPipeError):
         raise

@@ -59,7 +59,7 @@ def dot_form(target: Target) -> str:
         return "lane"
     if target.multiplies_by_lane:
         return "long"
-    return "words" if not target.dot4 and target.triple.startswith("x86_64") else "spread"
+    return "words" if target.multiplies_words else "spread"
 
 
 def tile_parts(target: Target) -> int:

@@ -32,19 +32,14 @@ def choose(target: Target, width: int, vectors: int, unit: int, words: int) -> T
         for count in range(unit, max(unit, min(vectors, 8)) + 1, unit)
         for pixels in range(1, min(width, pixels_fitting(target, count)) + 1)
     ]
-    return min(options, key=lambda t: _cost(target, t, vectors, words))
+    return min(options, key=lambda t: slots(target, t, vectors, words))
 
 
-def _cost(target: Target, tiling: Tiling, vectors: int, words: int) -> float:
+def slots(target: Target, tiling: Tiling, vectors: int, words: int) -> float:
+    """Issue slots of a row of pixels, about."""
     accumulators = tiling.pixels * tiling.vectors
     tile = words * _step(dot_form(target), tiling.pixels, tiling.vectors) + ENTRY + 3 * accumulators
     return tiling.across * -(-vectors // tiling.vectors) * tile
-
-
-def words_slots(tiling: Tiling, width: int, vectors: int, words: int) -> float:
-    """Issue slots of a row of ``width`` pixels where words are multiplied."""
-    tile = words * _step("words", tiling.pixels, tiling.vectors) + ENTRY + 3 * tiling.pixels * tiling.vectors
-    return -(-width // tiling.pixels) * -(-vectors // tiling.vectors) * tile
 
 
 def _step(form: str, pixels: int, vectors: int) -> float:

@@ -15,7 +15,8 @@ from edgeopt.kernels.emit.emitter import I8, I16, LINE, Emitter, Value
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.integer.quant_tile import QuantTile, accumulate
-from edgeopt.kernels.integer.quant_tiling import Tiling, choose, words_slots
+from edgeopt.kernels.integer.quant_tiling import Tiling, choose
+from edgeopt.kernels.integer.quant_tiling import slots as slots_of_row
 from edgeopt.kernels.integer.requantize import HEADER, Requantize, emit_end
 from edgeopt.kernels.walk.micro import Loop, nest
 from edgeopt.kernels.walk.plane_window import Halo
@@ -115,14 +116,14 @@ def slots(target: Target, plan: Plan) -> float:
     enter = plan.tiles * plan.inputs * ENTER
     leave = plan.tiles * plan.outputs * LEAVE
     weights = plan.weights / (2 * plan.lanes) * WEIGHT
-    product = words_slots(plan.tiling, plan.count, plan.outputs, plan.depth // 4)
+    product = slots_of_row(target, plan.tiling, plan.outputs, plan.depth // 4)
     return enter + leave + weights + POSITIONS * plan.blocks * product
 
 
 def direct_slots(target: Target, plan: Plan) -> float:
     """Those of the direct form."""
     words = TAPS * plan.depth // 4
-    return plan.height * words_slots(choose(target, plan.width, plan.outputs, 1, words), plan.width, plan.outputs, words)
+    return plan.height * slots_of_row(target, choose(target, plan.width, plan.outputs, 1, words), plan.outputs, words)
 
 
 class Integers(Emitter):

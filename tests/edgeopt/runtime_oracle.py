@@ -11,9 +11,7 @@ from onnx import ModelProto
 
 from edgeopt.target import host
 
-SATURATES = (
-    host().triple.startswith("x86_64") and not host().dot4
-)  # sums of two products of bytes (vpmaddubsw), here without VNNI
+SATURATES = host().multiplies_words  # sums of two products of bytes, here by vpmaddubsw
 
 
 def run(model: ModelProto | str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
