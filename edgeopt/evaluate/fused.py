@@ -115,12 +115,10 @@ def _planes(x: Array, w: Array, window: Window, group: int) -> Array:
 
 def _dense(x: Array, matrix: Array, window: Window, y: Array) -> None:
     out = y.reshape(*y.shape[:2], -1) if y.flags.c_contiguous else None
+    shape = matrix.shape[1], y.shape[2] * y.shape[3]
     for index, sample in enumerate(x):
         sample = np.ascontiguousarray(sample)
-        if window.is_point:
-            right = sample.reshape(len(sample), -1)
-        else:
-            right = columns(sample, window, _buffer((matrix.shape[1], int(np.prod(y.shape[2:])))))
+        right = sample.reshape(len(sample), -1) if window.is_point else columns(sample, window, _buffer(shape))
         if out is not None:
             np.dot(matrix, right, out=out[index])
         else:

@@ -67,26 +67,35 @@ def _span(size, count, offset, stride):  # type: ignore[no-untyped-def]
 @compiled
 def _columns(planes, out, size, windows, numbers):  # type: ignore[no-untyped-def]
     kh, kw, sh, sw, dh, dw, top, left = numbers
-    for k in range(len(out)):
-        above, before = k // kw % kh * dh - top, k % kw * dw - left
+    for p in range(kh):
+        above = p * dh - top
         first, last = _span(size[0], windows[0], above, sh)
-        plane, line, start = planes[k // (kh * kw)], out[k], (first * sh + above) * size[1] + before
-        for i in range(first * windows[1]):
-            line[i] = 0
-        for i in range(last * windows[1], line.size):
-            line[i] = 0
-        inside, (low, high) = line[first * windows[1] : last * windows[1]], _span(size[1], windows[1], before, sw)
-        if sh == sw == 1 and size[1] == windows[1]:
-            _run(plane, inside, start, windows[1], low, high)
-        else:
-            _strided(plane, inside, start, windows[1], low, high, sh * size[1], sw)
+        for q in range(kw):
+            before = q * dw - left
+            low, high = _span(size[1], windows[1], before, sw)
+            start = (first * sh + above) * size[1] + before
+            for c in range(len(planes)):
+                plane, line = planes[c], out[(c * kh + p) * kw + q]
+                line[: first * windows[1]] = 0
+                line[last * windows[1] :] = 0
+                inside = line[first * windows[1] : last * windows[1]]
+                if sh == sw == 1 and size[1] == windows[1]:
+                    _run(plane, inside, start, windows[1], low, high)
+                else:
+                    _strided(plane, inside, start, windows[1], low, high, sh * size[1], sw)
+
+
+@compiled
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    """Element by element: places are known not to be negative here, which lets whole vectors move."""
+    for i in range(target.size):
+        target[i] = source[i]
 
 
 @compiled
 def _run(plane, line, start, width, low, high):  # type: ignore[no-untyped-def]
     """The same place of all windows, whose rows are as long as those of the plane: one copy, but for the ends of rows."""
-    for i in range(low, line.size - (width - high)):
-        line[i] = plane[start + i]
+    _copy(plane[start + low :], line[low : line.size - (width - high)])
     for row in range(0, line.size, width):
         for i in range(row, row + low):
             line[i] = 0
@@ -101,8 +110,7 @@ def _strided(plane, line, start, width, low, high, pitch, step):  # type: ignore
         for i in range(low):
             part[i] = 0
         if step == 1:
-            for i in range(low, high):
-                part[i] = plane[begin + i]
+            _copy(plane[begin + low :], part[low:high])
         else:
             for i in range(low, high):
                 part[i] = plane[begin + i * step]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from edgeopt.coding import coded_size
 from edgeopt.evaluate.data import DataSet, generated
 from edgeopt.evaluate.observe import Overlay
+from edgeopt.evaluate.parallel import side_by_side
 from edgeopt.forms.errors import output_errors
 from edgeopt.forms.form import Evidence, Form, Session, Technique, titled
 from edgeopt.forms.responses import Responses
@@ -160,11 +161,12 @@ class Sequential:
 
     def rough(self, forms: Mapping[str, Form], under: Overlay) -> dict[str, Changed]:
         """Solutions by the weights alone."""
-        made = dict[str, Changed]()
-        for node in self._layers(forms):
-            key = self.name_of(under), node.name, forms[node.name]
-            self._rough[key] = made[node.name] = self._rough.get(key) or self._alone(node, forms[node.name], under)
-        return made
+        name, layers = self.name_of(under), self._layers(forms)
+        keys = {node.name: (name, node.name, forms[node.name]) for node in layers}
+        new = [node for node in layers if keys[node.name] not in self._rough]
+        made = side_by_side(lambda node: self._alone(node, forms[node.name], under), new)
+        self._rough.update({keys[node.name]: changed for node, changed in zip(new, made, strict=True)})
+        return {layer: self._rough[key] for layer, key in keys.items()}
 
     def overlay(self, solution: Mapping[str, Changed], layers: Sequence[str] | None = None) -> Overlay:
         """The changed weights and biases."""

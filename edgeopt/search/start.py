@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edgeopt.evaluate.parallel import side_by_side
 from edgeopt.forms.form import EXACT, FLOAT, Choice, Forms, named
 from edgeopt.search.price import price
 from edgeopt.search.space import Space, merged
@@ -83,7 +84,8 @@ def _price(space: Space, layer: str, profile: Profile) -> float:
 def choice_bytes(space: Space, choice: Choice) -> dict[str, float]:
     """The bytes that the weight of each layer that can have ``choice`` takes in it as it is stored."""
     made, nodes = merged(space.rough(space.all_in(choice))), {n.name: n for n in space.graph.nodes}
-    return {name: float(stored_bytes(nodes[name], made)) for name in space.layers if choice in space.choices(name)}
+    layers = [name for name in space.layers if choice in space.choices(name)]
+    return dict(zip(layers, map(float, side_by_side(lambda name: stored_bytes(nodes[name], made), layers)), strict=True))
 
 
 def rough_costs(space: Space, options: Mapping[str, Forms], energy: bool | None = None) -> dict[str, Profile]:
