@@ -120,11 +120,12 @@ class Search:
 
     def _inputs(self, graph: Graph) -> dict[str, Array]:
         from edgeopt import npz
-        from edgeopt.examine.samples import random_inputs
+        from edgeopt.examine.samples import limits_of, random_inputs
 
         if self.source is not None:
             return npz.read(self.source, [value.name for value in graph.inputs])
-        return random_inputs({value.name: value.type for value in graph.inputs if value.type is not None}, 1, self.seed)[0]
+        types = {value.name: value.type for value in graph.inputs if value.type is not None}
+        return random_inputs(types, 1, self.seed, limits_of(graph))[0]
 
     def rewritten(self, count: int | None) -> tuple[Graph, Context]:
         """The model after ``count`` rewrites (all when None)."""

@@ -93,5 +93,7 @@ def _show(made: CompiledModel) -> None:
         if (row := corrected(record)) is not None:
             print_table(CORRECTED, [row], title="the whole network", numbers=range(5))
         say(summary(record))
+        if (reach := (made.manifest.get("quantization") or {}).get("reach")) is not None:
+            say(f"of samples that were not seen at most {reach:.2f} points may be lost, 95 % sure; 'edgeopt eval' counts them")
         if hint := onnx_share(made.manifest["storage"]["tensors"], _bytes(made, MODEL), _bytes(made, WEIGHTS)):
             say(hint)

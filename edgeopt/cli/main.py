@@ -81,9 +81,9 @@ def _reported(ctx: click.Context) -> Iterator[None]:
         said = "stopped"
         if ctx.invoked_subcommand == "compile":
             said += ": nothing was written; at -O3 the same command goes on from what was tried"
-            complain(said)
+        complain(said)
         finish(1, FAILURE, said)
-        raise
+        raise click.exceptions.Exit(1) from None
     except (click.Abort, BrokenPipeError):
         raise
     except Exception as error:

@@ -51,8 +51,19 @@ def summarise(manifest: Manifest, nodes: int, directory: Path) -> None:
         print_table(SUMMARY, summary_rows(summary_of(manifest)), numbers=(1, 2, 3))
     if leaving := manifest.get("exits"):
         print_exits(leaving)
+    if hint := _onnx_share(manifest, directory):
+        note(hint)
     answer({"output": directory, "nodes": nodes, **_figures(manifest, directory)})
     note(f"wrote {directory}: {nodes} nodes, {_sizes(manifest, directory)}")
+
+
+def _onnx_share(manifest: Manifest, directory: Path) -> str:
+    """What of a compressed artifact is there for its ONNX alone, where that is much."""
+    from edgeopt.report.compression import onnx_share
+    from edgeopt.runtime.reading import MODEL, WEIGHTS
+
+    model, weights = ((directory / name).stat().st_size if (directory / name).is_file() else 0 for name in (MODEL, WEIGHTS))
+    return onnx_share(manifest["storage"]["tensors"], model, weights) if manifest.get("quantization") else ""
 
 
 def _figures(manifest: Manifest, directory: Path) -> dict[str, Any]:

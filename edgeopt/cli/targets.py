@@ -29,7 +29,7 @@ def targets(board: str | None, as_json: bool) -> None:
     if as_json:
         answer({t.name: asdict(t) for t in known})
         return None
-    columns = ("name", "vector bytes", "8-bit dot", "look-up", "L1 kB", "L2 kB", "cores", "description")
+    columns = ("name", "vector bytes", "8-bit dot", "look-up", "L1 KiB", "L2 KiB", "cores", "description")
     rows = [
         (t.name, t.vector_bytes, t.dot4 or "-", t.lookup or "-", t.l1 >> 10, t.l2 >> 10, t.cores, t.description) for t in known
     ]
@@ -42,4 +42,4 @@ def _boards(chosen: list[Target], as_json: bool) -> None:
         answer({t.name: asdict(t) for t in chosen})
         return None
     rows = [(t.name, t.cpu, t.flash >> 10, t.ram >> 10, round(t.frequency / 1e6), t.description) for t in chosen]
-    return print_table(("name", "cpu", "flash kB", "RAM kB", "MHz", "description"), rows, numbers=(2, 3, 4))
+    return print_table(("name", "cpu", "flash KiB", "RAM KiB", "MHz", "description"), rows, numbers=(2, 3, 4))

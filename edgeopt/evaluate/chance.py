@@ -53,13 +53,27 @@ def check_labels(outputs: Array, labels: Array, accept_chance: bool) -> float:
 def chance(outputs: Array, labels: Array) -> float:
     """The accuracy in percent that decisions made without looking at the samples may well reach, below 100.
 
-    Expected is the agreement of two independent draws from the decisions and from the labels, as in Cohen's kappa (1960); with
-    labels of a single class, which independent draws would all meet, one in as many as there are classes.
+    Expected is the agreement of the decisions with labels that are shuffled, as in Cohen's kappa (1960); with labels of a single
+    class, which these would all meet, one in as many as there are classes.
     """
     made, count = decisions(outputs), len(labels)
     classes = np.unique(labels)
-    expected = float(sum(np.mean(made == c) * np.mean(labels == c) for c in classes))
+    right, chosen = (np.array([np.sum(of == c) for c in classes]) for of in (labels, made))
+    expected = float(right @ chosen) / max(count, 1) ** 2
+    error = _spread(right, chosen, count) / max(count, 1)
     if len(classes) == 1:
         expected = 1.0 / max(2, outputs[0].size)
-    error = float(np.sqrt(expected * (1.0 - expected) / max(count, 1)))
-    return min(100.0 * (expected + ERRORS * error), 99.999)
+        error = float(np.sqrt(expected * (1.0 - expected) / max(count, 1)))
+    return min(100.0 * (expected + ERRORS * error + 1.0 / max(count, 1)), 99.999)  # counts are whole, and few may be skewed
+
+
+def _spread(right: Array, chosen: Array, count: int) -> float:
+    """The standard deviation of how many of ``count`` decisions meet shuffled labels (Hoeffding, A combinatorial central limit
+
+    theorem, 1951): ``right`` and ``chosen`` count the labels and decisions of each class; other decisions meet none.
+    """
+    other = count - chosen.sum()
+    labels, made = right / count, np.array([*chosen, other]) / count
+    meets = np.eye(len(right), len(made))
+    away = meets - made[: len(right), None].repeat(len(made), 1) - np.array([*labels, 0.0])[None] + labels @ made[: len(right)]
+    return float(np.sqrt((np.outer(right, [*chosen, other]) * away**2).sum() / max(count - 1, 1)))

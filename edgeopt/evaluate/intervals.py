@@ -54,6 +54,11 @@ def drop_bound(before: Array, after: Array, unlikely: float = UNLIKELY, others: 
     return 100 * (max(0.0, net) + max(0.0, NormalDist().inv_cdf(1 - unlikely) * spread - 0.5)) / len(before)
 
 
+def weighs_too_much(samples: int, max_drop: float) -> bool:
+    """Whether one of so many samples is more than the budget, or than a point: that none is lost says little there."""
+    return max(max_drop, 1.0) * samples < 100
+
+
 def unlikely_after(refused: int) -> float:
     """What a bound leaves above it once so many networks were ``refused`` by theirs; ``FIRST``: of the first network of all.
 

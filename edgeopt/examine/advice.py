@@ -42,7 +42,8 @@ def _time(rows: Sequence[LayerBlame]) -> Iterator[str]:
     if slower:
         lost = sum(row.seconds_after - row.seconds_before for row in slower)
         names = ",".join(row.layer for row in slower[:NAMED])
-        yield f"for time: --keep-float {names} saves {1e6 * lost:,.1f} µs, for what they are changed to is slower"
+        why = "what they are changed to is slower; between layers of codes conversions may take that again: compare both"
+        yield f"for time: --keep-float {names} saves at most {1e6 * lost:,.1f} µs, for {why}"
     total = sum(row.seconds_after for row in timed)
     if total:
         most = max(timed, key=lambda r: r.seconds_after)

@@ -11,8 +11,12 @@ import onnx
 from onnx import numpy_helper
 
 from edgeopt.errors import EdgeoptError
+from edgeopt.evaluate.index_limit import index_limit
 from edgeopt.files import PROTOBUF_LIMIT, read_regular
-from edgeopt.ir import Array, TensorType, numpy_dtype
+from edgeopt.ir import Array, Graph, TensorType, numpy_dtype
+from edgeopt.runtime.model import CompiledModel
+
+INTEGERS = 10  # more than the largest of random integers
 
 
 def read_test_data(folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -38,17 +42,35 @@ def _read_proto(path: Path) -> Array:
         raise EdgeoptError(f"cannot read '{path}' as a tensor: {error}") from error
 
 
-def random_inputs(types: Mapping[str, TensorType], samples: int, seed: int) -> list[dict[str, Array]]:
-    """``samples`` sets of inputs: standard normal floats, integers of 0 to 9, either truth value; unknown dimensions are 1."""
+def random_inputs(types: Mapping[str, TensorType], samples: int, seed: int, limits: Mapping[str, int]) -> list[dict[str, Array]]:
+    """``samples`` sets of inputs: standard normal floats, either truth value, integers from 0 to 9 or below their ``limits``.
+
+    Unknown dimensions are 1.
+    """
     rng = np.random.default_rng(seed)
-    return [{name: _random(type_, rng) for name, type_ in types.items()} for _ in range(samples)]
+    return [{name: _random(type_, rng, limits.get(name, INTEGERS)) for name, type_ in types.items()} for _ in range(samples)]
 
 
-def _random(type_: TensorType, rng: np.random.Generator) -> Array:
+def index_limits(model: CompiledModel) -> dict[str, int]:
+    """Below which integers select something of the tables they index, by input; nothing of a model without its ONNX form."""
+    if all(port["dtype"].startswith("float") for port in model.manifest["inputs"]):
+        return {}
+    try:
+        return limits_of(model.graph)
+    except EdgeoptError:
+        return {}
+
+
+def limits_of(graph: Graph) -> dict[str, int]:
+    """``index_limits`` of a graph."""
+    return {value.name: index_limit(value, INTEGERS) for value in graph.inputs}
+
+
+def _random(type_: TensorType, rng: np.random.Generator, limit: int) -> Array:
     dims = [d if isinstance(d, int) else 1 for d in type_.shape or ()]
     dtype = numpy_dtype(type_.dtype)
     if dtype == np.dtype(bool):
         return rng.integers(0, 2, dims).astype(bool)
     if np.issubdtype(dtype, np.integer):
-        return rng.integers(0, 10, dims).astype(dtype)
+        return rng.integers(0, limit, dims).astype(dtype)
     return rng.standard_normal(dims).astype(dtype)

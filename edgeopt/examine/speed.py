@@ -14,7 +14,7 @@ from edgeopt import arguments
 from edgeopt.compiler import compile
 from edgeopt.errors import EdgeoptError
 from edgeopt.examine.engines import ENGINES, engine
-from edgeopt.examine.samples import random_inputs
+from edgeopt.examine.samples import index_limits, random_inputs
 from edgeopt.ir import Array, TensorType
 from edgeopt.ops.macs import macs
 from edgeopt.runtime.artifact import load
@@ -89,7 +89,7 @@ def bench(
         arguments.choice("against", name, ENGINES)
     compiled = _compiled(model, level, shapes)
     types = {i["name"]: TensorType(i["dtype"], tuple(i["shape"])) for i in compiled.manifest["inputs"]}
-    (inputs,) = random_inputs(types, 1, seed=0)
+    (inputs,) = random_inputs(types, 1, 0, index_limits(compiled))
     engines: dict[str, Callable[[], object]] = {SELF: lambda: compiled.run(inputs, threads=threads)}
     with _onnx_file(model) as source:
         engines |= {name: engine(name, source, inputs, threads) for name in against}

@@ -17,7 +17,7 @@ from edgeopt.examine.execution import Execute, execution
 from edgeopt.examine.originals import ORIGINALS, Runner, original_runner
 from edgeopt.examine.raw_inputs import on_raw_inputs
 from edgeopt.examine.rounding_apart import rounding_apart
-from edgeopt.examine.samples import random_inputs, read_test_data
+from edgeopt.examine.samples import index_limits, random_inputs, read_test_data
 from edgeopt.examine.tolerance import TOLERANCE
 from edgeopt.ir import Array, TensorType
 from edgeopt.runtime.artifact import load
@@ -166,7 +166,10 @@ def _samples(
         inputs, expected = read_test_data(Path(data), names, [o["name"] for o in model.manifest["outputs"]])
         return [inputs], [expected]
     types = {i["name"]: TensorType(i["dtype"], tuple(i["shape"])) for i in about}
-    given = random_inputs(types, samples, seed) if data is None else _batches(model, _read(Path(data), names))
+    if data is None:
+        given = random_inputs(types, samples, seed, index_limits(model))
+    else:
+        given = _batches(model, _read(Path(data), names))
     return given, [runner(sample) for sample in given]
 
 

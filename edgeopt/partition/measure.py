@@ -25,7 +25,7 @@ def measure(graph: Graph, level: int = 1, seconds: float = 2.0) -> list[LayerTim
         first = model.manifest["fallbacks"][0]
         raise EdgeoptError(f"{first['op']} '{first['node']}' has no kernel here, so layers cannot be timed one by one")
     types = {value.name: value.type for value in graph.inputs if value.type is not None}
-    clock, end = StepClock(model, random_inputs(types, 1, seed=0)[0]), perf_counter() + seconds
+    clock, end = StepClock(model, random_inputs(types, 1, 0, {})[0]), perf_counter() + seconds
     runs = 0
     while runs < FEWEST or perf_counter() < end:
         clock.sample()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, isfinite
 from typing import Any
 
@@ -47,6 +48,11 @@ class Problem:
     limits: Limits
     weights: Figures
 
+    @cached_property
+    def open(self) -> list[tuple[str, int]]:
+        """(layer, place) of the options worth a look: not those that take and lose no less than another one, and more of one."""
+        return [(layer, k) for layer, found in self.options.items() for k in _unbeaten(found)]
+
     def takes(self, picked: Mapping[str, int]) -> dict[Objective, float]:
         """What the network takes with these options."""
         chosen = [self.options[layer][place].takes for layer, place in picked.items()]
@@ -55,6 +61,13 @@ class Problem:
     def error(self, picked: Mapping[str, int]) -> float:
         """The sum of the layers' errors."""
         return sum(self.options[layer][place].error for layer, place in picked.items())
+
+
+def _unbeaten(found: Sequence[Option]) -> list[int]:
+    """The places of options with a finite error that no other one beats."""
+    every = np.array([[option.error, *option.takes.values()] for option in found])
+    beats: Array = np.all(every[:, None] <= every, axis=2) & np.any(every[:, None] < every, axis=2)
+    return [k for k, option in enumerate(found) if isfinite(option.error) and not beats[:, k].any()]
 
 
 def _total(name: Objective, rest: float, parts: Sequence[float]) -> float:
@@ -87,7 +100,7 @@ def _cost(problem: Problem, option: Option) -> float:
 
 def _solved(problem: Problem, price: Callable[[Option], float], most: float, stretched: bool = False) -> Picked | None:
     """One variable for each option, 1 where it is taken; the last is the factor by which the bounds are ``stretched``."""
-    places = [(layer, k) for layer, found in problem.options.items() for k, o in enumerate(found) if isfinite(o.error)]
+    places = problem.open
     options = [problem.options[layer][k] for layer, k in places]
     prices = np.array([*map(price, options), 1.0 if stretched else 0.0])
     rows = _bounded(problem, places, options, stretched)

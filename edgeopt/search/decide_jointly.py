@@ -86,7 +86,8 @@ def _found(space: Space, trials: Trials, table: Table) -> Decision:
     found, forms = decided(space, Start(space.first()), choice.forms, choice.given_back)
     after, agreement = trials.result(forms)
     made = replace(found, metric=trials.metric, before=trials.before, after=after, agreement=agreement, reach=trials.reach(forms))
-    tried = _tried(trials, table, forms)
+    tried, used = _tried(trials, table, forms), ", ".join(dict.fromkeys(found.forms[layer] for layer in found.changed))
+    made = replace(made, scheme=used or found.scheme)
     return replace(made, samples=trials.data.samples, max_drop=space.goal.max_drop, tried=tried, late=late)
 
 

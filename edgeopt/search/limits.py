@@ -104,6 +104,7 @@ def infeasible(
     lost = "" if drop is None else f" at a loss of {drop:.2f} points" if drop >= 0 else f", which gains {-drop:.2f} points"
     way = "raise the bound" + (" or max_drop" if drop is not None else "") + (", or search_time, which was over" if late else "")
     way += ", or give data: with samples more forms are tried" if blind else ""
+    way += "; codes at the interface and coded weights take less, where not asked for yet" if units is not UNITS else ""
     said = f"{bounds} cannot be kept{within}: the nearest network found takes {shown(nearest, units)}{lost}; {way}"
     return Infeasible(said, nearest)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
 
+from edgeopt.evaluate.intervals import weighs_too_much
 from edgeopt.forms.applied import Solved
 from edgeopt.forms.form import FLOAT, Leaving, Solution
 from edgeopt.ir import Array
@@ -96,7 +97,8 @@ class Decision:
         before, after = self.costs[FLOAT], self.costs["result"]
         if rejected := self.costs.get("rejected"):
             slower = f"{self.scheme} would take {shown(rejected, self.objective)} against {shown(before, self.objective)}"
-            return f"left in float: {slower}; --objective size takes it, weights {_share(rejected.weights, self.source)}"
+            more = "" if self.samples else "; with --data more forms are tried"
+            return f"left in float: {slower}; --objective size takes it, weights {_share(rejected.weights, self.source)}{more}"
         if not self.changed:
             return self._nothing()
         kind: Objective = "latency" if self.objective == "size" else self.objective
@@ -105,7 +107,8 @@ class Decision:
         if not self.samples:
             return f"{self.title} without data: {layers}; the loss is not verified"
         chosen = f"{self.title}: {layers}; {self.metric} {self.before:.2f} % -> {self.after:.2f} % on {self.samples} samples"
-        return chosen + ("" if self.held is None else f"; {self._apart(self.held)}")
+        chosen += "" if self.held is None else f"; {self._apart(self.held)}"
+        return chosen + ("; the search was cut short by its time" if self.late else "")
 
     def _apart(self, held: Held) -> str:
         """What was measured on samples that the search did not see."""
@@ -123,8 +126,8 @@ class Decision:
 
     def _few(self) -> str:
         """What to say where one sample weighs more than the budget, or than a point."""
-        weight = 100 / self.samples if self.samples else 0.0
-        if self.reach is None or not self.changed or weight <= max(self.max_drop or 0.0, 1.0):
+        weight = 100 / max(1, self.samples)
+        if self.reach is None or not self.changed or not weighs_too_much(self.samples, self.max_drop or 0.0):
             return ""
         judged = f"the budget of {self.max_drop or 0.0:g} points is judged on {self.samples} samples"
         return (

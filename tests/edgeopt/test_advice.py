@@ -21,7 +21,7 @@ def test_a_point_is_given_back_by_the_layers_that_gain_most() -> None:
     rows = [blamed("a", -2.4), blamed("b", -2.0, (2e-6, 3e-6)), blamed("c", -3.0)]
     accuracy, slower, time, size = advice(rows, -3.0)
     assert "of 3.00 points lost, --keep-float b gives back 1.00, for -1.0 µs and +3,000 bytes" in accuracy
-    assert "--keep-float b saves 1.0 µs" in slower and "'b' takes most, 3.0 µs, 43 %" in time and "1,000 of 3,000" in size
+    assert "--keep-float b saves at most 1.0 µs" in slower and "'b' takes most, 3.0 µs, 43 %" in time and "1,000 of 3,000" in size
     both = advice([blamed("a", -2.6), blamed("b", -2.5)], -3.0)[0]
     assert "--keep-float b,a gives back 0.90 if what they gain adds up, for +6.0 µs and +6,000 bytes" in both
     assert "no single layer" in advice([blamed("a", -3.0)], -3.0)[0] and "nothing is lost" in advice([blamed("a", 0.0)], 0.0)[0]

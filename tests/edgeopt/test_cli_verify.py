@@ -100,6 +100,17 @@ def test_an_original_with_other_inputs_is_one_message(directory: Path, tmp_path:
     assert result.exit_code == 3 and "two.onnx" in result.stderr and "internal" not in result.stderr
 
 
+def test_integers_select_what_is_in_a_table(tmp_path: Path) -> None:
+    table = numpy_helper.from_array(np.eye(2, 3, dtype=np.float32), "table")
+    nodes = [onnx.helper.make_node("Gather", ["table", "i"], ["y"])]
+    about = [onnx.helper.make_tensor_value_info(n, t, s) for n, t, s in (("i", 7, [5]), ("y", 1, [5, 3]))]
+    graph = onnx.helper.make_graph(nodes, "embedding", about[:1], about[1:], [table])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    assert edgeopt("compile", tmp_path / "m.onnx", "-o", tmp_path / "made").exit_code == 0
+    assert edgeopt("verify", tmp_path / "m.onnx", tmp_path / "made").exit_code == 0
+    assert edgeopt("bisect", tmp_path / "m.onnx").exit_code == 0
+
+
 def test_an_arm_model_agrees_under_emulation(tmp_path: Path) -> None:
     for tool in ("qemu-aarch64", "aarch64-linux-gnu-gcc"):
         if shutil.which(tool) is None:

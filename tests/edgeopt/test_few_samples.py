@@ -7,10 +7,11 @@ import pytest
 
 import edgeopt
 from edgeopt.evaluate.data import DataSet
-from edgeopt.evaluate.intervals import drop_interval
+from edgeopt.evaluate.intervals import drop_interval, weighs_too_much
 from edgeopt.search.result import Decision
 from tests.edgeopt.command_line import DIGITS, EVALUATION
 from tests.edgeopt.command_line import edgeopt as command
+from tests.edgeopt.test_exchange import classifier
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -34,3 +35,12 @@ def test_enough_are_those_of_which_one_weighs_no_more_than_the_budget(samples: i
 def test_why_says_how_many_samples_its_figures_are_of() -> None:
     shown = command("why", DIGITS, "--data", EVALUATION, "--samples", "8")
     assert shown.exit_code == 0 and "what w8a8 costs, on 8 samples" in shown.stdout
+
+
+def test_layers_have_mild_forms_where_few_samples_choose() -> None:
+    model, data = classifier()
+    few, options = data.take(slice(0, 10)), edgeopt.Options(prefer="size", onnx=False)
+    made = edgeopt.compile(model, 3, data=few, calibration=data.take(slice(100, 200)), options=options)
+    assert any("mild forms at most: the 10 samples that choose" in note for note in made.manifest["notes"])
+    assert max(layer["error"] for layer in made.manifest["quantization"]["layers"]) < 0.03
+    assert weighs_too_much(99, 1.0) and not weighs_too_much(100, 0.5) and not weighs_too_much(20, 5.0)

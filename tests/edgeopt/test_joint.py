@@ -36,11 +36,13 @@ from tests.edgeopt.test_microcontrollers import needs_board
 RAISED = "the nearest network found takes"
 
 
-def compiled(seed: int = 0, max_drop: float = 1.0, part: float = RANGES, **given: object) -> edgeopt.CompiledModel:
+def compiled(
+    seed: int = 0, max_drop: float = 1.0, part: float = RANGES, where: str = "host", **given: object
+) -> edgeopt.CompiledModel:
     model, data = classifier()
     calibrating, judging = data.split(seed, part)
     options = edgeopt.Options(seed=seed, **given)  # type: ignore[arg-type]
-    return edgeopt.compile(model, 3, data=judging, calibration=calibrating, max_drop=max_drop, options=options)
+    return edgeopt.compile(model, 3, where, data=judging, calibration=calibrating, max_drop=max_drop, options=options)
 
 
 FEW = """

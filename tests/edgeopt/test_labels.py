@@ -146,6 +146,18 @@ def test_chance_stops_unless_it_is_accepted(shuffled: bool) -> None:
     assert check_labels(outputs, labels, True) < 40.0
 
 
+@pytest.mark.parametrize(("found", "alarms", "knows"), [(4, 1, True), (3, 1, True), (1, 0, False), (0, 0, False), (0, 5, False)])
+def test_labels_of_one_class_for_the_most_part_show_who_knows_the_other(found: int, alarms: int, knows: bool) -> None:
+    labels = (np.arange(100) < 5).astype(int)
+    made = (np.arange(100) < found) | (np.arange(100) >= 100 - alarms)
+    outputs = np.eye(2, dtype=np.float32)[made.astype(int)]
+    if knows:
+        assert check_labels(outputs, labels, False) == 95 + found - alarms
+    else:
+        with pytest.raises(EdgeoptError, match="no more than guessing gives"):
+            check_labels(outputs, labels, False)
+
+
 def test_few_samples_cannot_tell_chance() -> None:
     outputs = np.eye(CLASSES, dtype=np.float32)[[0, 1, 2]]
     assert check_labels(outputs, np.asarray([3, 1, 4]), False) == pytest.approx(100 / 3)
