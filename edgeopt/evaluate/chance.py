@@ -58,12 +58,12 @@ def chance(outputs: Array, labels: Array) -> float:
     """
     made, count = decisions(outputs), len(labels)
     classes = np.unique(labels)
-    right, chosen = (np.array([np.sum(of == c) for c in classes]) for of in (labels, made))
-    expected = float(right @ chosen) / max(count, 1) ** 2
-    error = _spread(right, chosen, count) / max(count, 1)
     if len(classes) == 1:
-        expected = 1.0 / max(2, outputs[0].size)
+        expected = 1.0 / max(2, int(outputs[0].size))
         error = float(np.sqrt(expected * (1.0 - expected) / max(count, 1)))
+    else:
+        right, chosen = (np.array([np.sum(of == c) for c in classes]) for of in (labels, made))
+        expected, error = float(right @ chosen) / max(count, 1) ** 2, _spread(right, chosen, count) / max(count, 1)
     return min(100.0 * (expected + ERRORS * error + 1.0 / max(count, 1)), 99.999)  # counts are whole, and few may be skewed
 
 

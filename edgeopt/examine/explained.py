@@ -14,6 +14,7 @@ from edgeopt.runtime.artifact import load
 from edgeopt.search.goal import Objective
 from edgeopt.search.limits import UNITS, amount
 
+LOOSER = "a larger --max-drop lets it change further"
 FURTHER = "--prefer speed or size looks among all forms"
 CHEAPER = "a recipe with a structure (prune_channels, low_rank, separate_depthwise) has fewer products in it"
 
@@ -89,8 +90,8 @@ def _suggestions(rows: Sequence[LayerStory], manifest: Mapping[str, Any]) -> lis
     if "training" in manifest:
         trained = _learned(record, manifest["training"]), _time(rows, record, CHEAPER), _bytes(rows, stored)
         return [line for line in trained if line]
-    ways = ["a larger --max-drop lets it change further"] if record["max_drop"] else []
-    more = "; ".join([*ways, *([] if record["tried"] else [FURTHER])]) or "no form takes less within the bounds"
+    ways = [LOOSER] if record["tried"] else [LOOSER, FURTHER]
+    more = "; ".join(ways) if record["max_drop"] else FURTHER
     made = [line for line in (_accuracy(rows), _time(rows, record, more), _bytes(rows, stored)) if line]
     return [*made, *_room(record, manifest.get("limits"))]
 
