@@ -10,7 +10,7 @@ from edgeopt.ir import Array
 
 ERRORS = 3.0  # standard errors above what guessing gives
 CLEARLY = 10.0  # percentage points
-FEWEST = 10  # samples; below that neither knowledge nor guessing shows
+FEWEST = 20  # samples; of fewer, guessing may well get most right
 SHIFTS = {
     -1: "when 1 is subtracted from every label: they count from 1, and from 0 is expected; subtract 1",
     1: "when 1 is added to every label: the model has a class in front of them; add 1",

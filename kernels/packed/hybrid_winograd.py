@@ -9,7 +9,7 @@ all weights are transformed first. Declined where a map is too small, or the tra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from edgeopt.kernels.conv.winograd_transform import transform_weights
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, pack_panels, panel_bytes, rows
+from edgeopt.kernels.packed.weight_codes import BITS, STEPS, pack_panels, panel_bytes, rows
 from edgeopt.kernels.packed.weight_panels import WEIGHT, Panels, float_site, on_hybrid, scales_of, storage
 from edgeopt.target import Target
 
@@ -124,26 +124,49 @@ def _function(target: Target, how: Transform) -> Callable[..., None]:
 
 
 def _transform_function(target: Target, how: Transform) -> Any:
-    """The vector function ``(w, s, u)`` that transforms the weights of one vector of outputs."""
-    group, stride = group_bytes(how.kind, 1, target.lanes), how.stride
+    """The vector function ``(w, s, u)`` that transforms the weights of one vector of outputs, one channel after the other."""
+    stride, each = how.stride, panel_bytes(how.kind, STEPS * TAPS, target.lanes)
+    whole = BITS[how.kind] >= 8
 
     def emit(e: Emitter, w: Value, s: Value, u: Value) -> None:
         factor = e.load(s)
 
-        def body(index: Value) -> list[Value]:
-            here = e.at(w, e.builder.mul(index, integer(TAPS * group)))
-            made = e.at(u, e.builder.mul(index, integer(STEPS * how.width)))
-            read = [rows(e, how.kind, e.at(here, i * group), 1) for i in range(TAPS)]
-            for channel in range(STEPS):
-                steps = [divmod(channel * TAPS + tap, STEPS) for tap in range(TAPS)]
-                taps = [e.mul(read[i](k, 0), factor) if how.scaled else read[i](k, 0) for i, k in steps]
-                for position, value in enumerate(transform_weights(e, how.m, taps)):
-                    e.store(value, e.at(made, position * stride + channel * how.width))
+        def transform(made: Value, taps: Sequence[Value]) -> None:
+            scaled = [e.mul(tap, factor) for tap in taps] if how.scaled else taps
+            for position, value in enumerate(transform_weights(e, how.m, scaled)):
+                e.store(value, made, position * stride)
+
+        def channel(index: Value) -> list[Value]:
+            here, made = _places(e, (w, each // STEPS), (u, how.width), index)
+            read = rows(e, how.kind, here, 1)
+            transform(made, [read(tap, 0) for tap in range(TAPS)])
             return []
 
-        e.loop(how.depth // STEPS, [], body)
+        def several(index: Value) -> list[Value]:
+            """Channels whose codes lie in the same words: these are widened into the first positions before all are written."""
+            here, made = _places(e, (w, each), (u, STEPS * how.width), index)
+            for first in range(TAPS):
+                read = rows(e, how.kind, e.at(here, first * each // TAPS), 1)
+                for k in range(STEPS):
+                    at, tap = divmod(first * STEPS + k, TAPS)
+                    e.store(read(k, 0), made, tap * stride + at * how.width)
+
+            def one(index: Value) -> list[Value]:
+                its = e.at(made, e.builder.mul(index, integer(how.width)))
+                transform(its, [e.load(its, tap * stride) for tap in range(TAPS)])
+                return []
+
+            e.loop(STEPS, [], one)
+            return []
+
+        e.loop(how.depth if whole else how.depth // STEPS, [], channel if whole else several)
 
     return vector_function(target, 3, emit)
+
+
+def _places(e: Emitter, read: tuple[Value, int], made: tuple[Value, int], index: Value) -> list[Value]:
+    """The pointers moved on by ``index`` times their steps."""
+    return [e.at(pointer, e.builder.mul(index, integer(step))) for pointer, step in (read, made)]
 
 
 KERNEL = Kernel("hybrid_winograd", ("HybridConv",), select, layout="blocked", hot=True, halo=halo, level=2)
