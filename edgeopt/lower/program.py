@@ -220,7 +220,8 @@ class WeightBlock:
             self._keys.append(key)
             made_again = origin is not None and origin.made_again
             self._contents[self.size] = None if made_again else data.tobytes()
-            self.chunks.append(Chunk(self.size, array.nbytes, array.dtype.itemsize, origin, node))
+            elements = array if origin is None or origin.pack is None else origin.source  # which a kernel may read as bytes
+            self.chunks.append(Chunk(self.size, array.nbytes, elements.dtype.itemsize, origin, node))
             self.size += padded(array.nbytes)
         return Place("weights", self._known[key])
 

@@ -17,7 +17,7 @@ from edgeopt.ir import Array, Value
 from edgeopt.lower.program import Chunk, WeightBlock
 
 LEAST = 1024  # bytes from which a tensor of the ONNX model is referred to and not repeated
-_SHARE = 8  # of a tensor, that its placement may take at most
+_SHARE = 4  # of a tensor, that its placement may take at most
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edgeopt.kernels.call import Kernel, KernelCall, Prepared, Site
 from edgeopt.kernels.conv import conv_blocked, conv_depthwise, conv_stem
-from edgeopt.kernels.packed.weight_panels import Panels, float_site, panel_call, scales_of
+from edgeopt.kernels.packed.weight_panels import WEIGHT, Panels, float_site, panel_call, scales_of
 from edgeopt.kernels.walk.plane_window import conv_halo
 
 
@@ -30,7 +30,8 @@ def _over_panels(site: Site, made: Prepared) -> tuple[KernelCall, ...]:
     """The float product over its packed weight, one panel for each of its leading axis, with a bias for each lane."""
     codes, bias, outputs = made.packed("weights"), made.packed("bias"), site.given(1).shape[0]
     panels = codes.reshape(codes.shape[0], -1, bias.size // codes.shape[0])
-    return (*made.before, panel_call(site, Panels(panels, scales_of(site, outputs, bias.size), outputs, made.per), made))
+    given = Panels(panels, scales_of(site, outputs, bias.size), outputs, made.per)
+    return (*made.before, panel_call(site, given, made, site.constant(WEIGHT)))
 
 
 KERNELS = (

@@ -23,7 +23,7 @@ from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.gemm import gemm, product
 from edgeopt.kernels.packed.code_products import Sums, code_products
-from edgeopt.kernels.packed.weight_codes import pack_panels, panel_bytes, spare_registers, storage_of
+from edgeopt.kernels.packed.weight_codes import BITS, pack_panels, panel_bytes, panels_of, spare_registers, storage_of
 from edgeopt.kernels.packed.weight_panels import BIAS, RESIDUAL, WEIGHT, Panels, float_site, panel_call, scales_of
 from edgeopt.target import Target
 
@@ -82,17 +82,28 @@ def few_rows(
     shape, scaled = (kind, count, depth, columns), matrix.scale is not None
     whole = Tile(*shape, vectors, scaled, added is not None, activation)
     last = Tile(*shape, total - (total - 1) // vectors * vectors, scaled, whole.residual, activation, columns % lanes)
-    packed, numbers = Packed(_pack(matrix.codes, kind, vectors * lanes, total * lanes)), Packed(_numbers(matrix, vectors * lanes))
+    packed, numbers = _packed(matrix.codes, kind, vectors * lanes, total * lanes), Packed(_numbers(matrix, vectors * lanes))
     panels = -(-total // vectors)
     operands = (Input(0), packed, numbers, y if added is None else added, y)
     return KernelCall(_function(target, whole, last, panels), operands, (), panels)
 
 
-def _pack(codes: Array, kind: str, width: int, total: int) -> Array:
+def _packed(codes: Array, kind: str, width: int, total: int) -> Packed:
     """The matrix as panels of ``width`` columns, the last only as wide as it has to be."""
+    if BITS[kind] >= 8:
+        return panels_of(codes, kind, _ordered, width, total)
+    return Packed(np.concatenate([pack_panels(panel, kind) for panel in _panels(codes, width, total)]))
+
+
+def _panels(codes: Array, width: int, total: int) -> list[Array]:
     padded = np.zeros((codes.shape[0], total), codes.dtype)
     padded[:, : codes.shape[1]] = codes
-    return np.concatenate([pack_panels(padded[:, first : first + width], kind) for first in range(0, total, width)])
+    return [padded[:, first : first + width] for first in range(0, total, width)]
+
+
+def _ordered(codes: Array, width: int, total: int) -> Array:
+    """The codes of one panel after the other, as one row."""
+    return np.concatenate([panel.reshape(1, -1) for panel in _panels(codes, width, total)], axis=1)
 
 
 def _numbers(matrix: Coded, width: int) -> Array:
@@ -146,18 +157,22 @@ def _function(target: Target, whole: Tile, last: Tile, panels: int) -> Callable[
 def select_panels(site: Site) -> tuple[KernelCall, ...]:
     """The call for a HybridGemm of many rows. Raises Declined as the float kernel does."""
     columns = site.given(WEIGHT).shape[1]
-    return (many_rows(site, gemm.prepare(float_site(site, "FusedGemm")), scales_of(site, columns, columns)),)
+    made = gemm.prepare(float_site(site, "FusedGemm"))
+    return (many_rows(site, made, scales_of(site, columns, columns), site.constant(WEIGHT)),)
 
 
-def many_rows(site: Site, made: Prepared, scale: Array | None) -> KernelCall:
-    """The call of the float product ``made``, whose weights are codes with a scale for each column, over widened panels."""
+def many_rows(site: Site, made: Prepared, scale: Array | None, codes: Array | None = None) -> KernelCall:
+    """The call of the float product ``made``, whose weights are codes with a scale for each column, over widened panels.
+
+    ``codes`` is the constant whose elements they are, if they are those of one.
+    """
     walk = made.form
     assert isinstance(walk, product.Walk)
     width, depth, columns = walk.vectors * site.target.lanes, walk.product.depth, walk.product.columns
     flat, whole = made.packed("weights").reshape(-1), (walk.panels - 1) * depth * width
-    codes, last = flat[:whole].reshape(-1, depth, width), flat[whole:].reshape(depth, -1)
+    panels, last = flat[:whole].reshape(-1, depth, width), flat[whole:].reshape(depth, -1)
     padded = None if scale is None else np.concatenate([scale, np.zeros(walk.panels * width - columns, np.float32)])
-    return panel_call(site, Panels(codes, padded, columns, made.per, last), made)
+    return panel_call(site, Panels(panels, padded, columns, made.per, last), made, codes)
 
 
 KERNELS = (

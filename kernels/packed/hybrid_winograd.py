@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeopt.ir import Array
 from edgeopt.kernels.call import Declined, Kernel, KernelCall, Packed, Prepared, Site, Temporary
 from edgeopt.kernels.conv import conv_winograd
 from edgeopt.kernels.conv.winograd_phases import product_phase
@@ -23,7 +24,7 @@ from edgeopt.kernels.conv.winograd_transform import transform_weights
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.packed.weight_codes import BITS, STEPS, pack_panels, panel_bytes, rows
+from edgeopt.kernels.packed.weight_codes import BITS, STEPS, panel_bytes, panels_of, rows
 from edgeopt.kernels.packed.weight_panels import WEIGHT, Panels, float_site, on_hybrid, scales_of, storage
 from edgeopt.target import Target
 
@@ -63,16 +64,18 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if cycles(target, plan) + 5 * plan.positions * channels * plan.outputs / x.shape[0] > 0.9 * direct:
         raise Declined("its map is too small to make up for the transform of its weights")
     depth, width = -(-channels // STEPS) * STEPS, plan.tiling.vectors * lanes
-    codes = np.zeros((plan.outputs * lanes, depth, TAPS), np.float32)
-    codes[:outputs, :channels] = site.constant(WEIGHT).reshape(outputs, channels, TAPS)
-    vectors = codes.reshape(plan.outputs, lanes, depth * TAPS).transpose(0, 2, 1)
+    order = plan.outputs, depth, lanes
+    vectors = _vectors(site.constant(WEIGHT), *order)
     scales = scales_of(site, outputs, plan.outputs * lanes)
     kind, panels = storage(site, Panels(vectors, scales, outputs, 1), outputs), plan.outputs * lanes // width
     how = Transform(plan.m, kind, scales is not None, depth, width, *((1, lanes) if plan.whole else (panels, 0)))
     if 4 * how.elements > max(CACHES * target.l2, 4 * (x.elements + y.elements)):
         raise Declined("its transformed weights would take too much memory")
     made = Temporary("transformed", how.elements, per_thread=plan.whole)
-    given = Packed(pack_panels(vectors, kind)), Packed(np.ones(lanes, np.float32) if scales is None else scales)
+    given = (
+        panels_of(site.constant(WEIGHT), kind, _vectors, *order),
+        Packed(np.ones(lanes, np.float32) if scales is None else scales),
+    )
     if not plan.whole:
         return (KernelCall(_function(target, how), (*given, made), (), plan.outputs), *(_reading(p, made) for p in phases))
     first, product, last = phases
@@ -80,6 +83,13 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     share = min(panels, MOST_CHUNKS)
     function = _products(target, how, plan, x.layout.block, panels, share)
     return (first.call(), KernelCall(function, (v, *given, m, made), (), x.shape[0] * share), _reading(last, made))
+
+
+def _vectors(weight: Array, outputs: int, depth: int, lanes: int) -> Array:
+    """The weight as vectors of outputs [vector][channel * tap][lane], filled up with zeros."""
+    made = np.zeros((outputs * lanes, depth, TAPS), weight.dtype)
+    made[: weight.shape[0], : weight.shape[1]] = weight.reshape(*weight.shape[:2], TAPS)
+    return made.reshape(outputs, lanes, depth * TAPS).transpose(0, 2, 1)
 
 
 def _products(target: Target, how: Transform, plan: Plan, block: int, panels: int, share: int) -> Callable[..., None]:

@@ -8,11 +8,13 @@ ones in its lower half, from the lowest bits on, the odd ones in its upper half.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Array
+from edgeopt.kernels.call import Origin, Packed, Packing
 from edgeopt.kernels.emit.emitter import I8, I16, I32, Emitter, Value
 from edgeopt.target import Target
 
@@ -47,6 +49,17 @@ def pack_panels(codes: Array, kind: str) -> Array:
     depth, count = codes.shape[-2:]
     stored = _words(codes, kind) if BITS[kind] < STEPS else codes.astype(np.dtype(kind))
     return np.ascontiguousarray(stored).view(np.uint8).reshape(*codes.shape[:-2], panel_bytes(kind, depth, count))
+
+
+def panels_of(source: Array, kind: str, order: Callable[..., Array], *how: Any) -> Packed:
+    """The panels that ``order(source, *how)`` moves codes into, of any type; ``how`` can be hashed."""
+    packed = pack_panels(order(source, *how), kind)
+    return Packed(packed, Origin(source, Packing(order, how)) if lies_whole(source, kind) else None)
+
+
+def lies_whole(codes: Array, kind: str) -> bool:
+    """Whether panels of ``kind`` hold the elements of ``codes`` as they are: not those of less than a byte, which lie by twos."""
+    return BITS[kind] >= 8 and codes.dtype == kind
 
 
 def _words(codes: Array, kind: str) -> Array:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from edgeopt.ir import Array, Node
-from edgeopt.kernels.call import Input, KernelCall, Operand, Packed, Prepared, Site, Temporary
+from edgeopt.kernels.call import Input, KernelCall, Operand, Origin, Packed, Prepared, Site, Temporary
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import inline, offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, pack_panels, panel_bytes, rows, storage_of
+from edgeopt.kernels.packed.weight_codes import STEPS, group_bytes, lies_whole, pack_panels, panel_bytes, rows, storage_of
 from edgeopt.target import Target
 
 WEIGHT, SCALE, BIAS, RESIDUAL = range(1, 5)  # inputs of HybridConv and HybridGemm
@@ -104,8 +104,11 @@ def on_hybrid(operand: Operand) -> Operand:
     return INPUTS.get(operand, operand)
 
 
-def panel_call(site: Site, panels: Panels, made: Prepared) -> KernelCall:
-    """The call of the float product ``made``, whose function is ``(x, w, b, r, y, begin, end)``, over widened panels."""
+def panel_call(site: Site, panels: Panels, made: Prepared, codes: Array | None = None) -> KernelCall:
+    """The call of the float product ``made``, whose function is ``(x, w, b, r, y, begin, end)``, over widened panels.
+
+    ``codes`` is the constant whose elements they are, if they are those of one.
+    """
     (count, depth, width), kind = panels.codes.shape, storage(site, panels, panels.outputs)
     stored, size = panel_bytes(kind, depth, width), depth * width
     scaled = panels.scales is not None
@@ -118,8 +121,21 @@ def panel_call(site: Site, panels: Panels, made: Prepared) -> KernelCall:
     x, b, y = (on_hybrid(made.operands[role]) for role in ("x", "bias", "y"))
     r = on_hybrid(made.operands.get("residual", y))
     scales: Operand = Packed(panels.scales) if panels.scales is not None else b
-    given = (x, Packed(packed), scales, b, r, y, Temporary("panel", size, per_thread=True))
+    given = (x, Packed(packed, _origin(codes, made, kind, packed)), scales, b, r, y, Temporary("panel", size, per_thread=True))
     return KernelCall(function, given, (), made.chunks)
+
+
+def _origin(codes: Array | None, made: Prepared, kind: str, packed: Array) -> Origin | None:
+    """What moves whole ``codes`` to where they are ``packed``: what moves the weights of the float product, if it takes them."""
+    weights = made.operands["weights"]
+    origin = weights.origin if isinstance(weights, Packed) else None
+    if codes is None or not lies_whole(codes, kind) or origin is None or origin.pack is None:
+        return None
+    if not codes.flags.c_contiguous or origin.source.size != codes.size:
+        return None
+    source = codes.reshape(origin.source.shape)
+    again = np.ascontiguousarray(origin.pack(source)).reshape(-1).view(np.uint8)
+    return Origin(source, origin.pack) if np.array_equal(again, packed.reshape(-1)) else None
 
 
 def _function(

@@ -64,6 +64,20 @@ def test_what_is_loaded_is_the_same_bits(compiled: CompiledModel, saved: Path) -
         assert (old.name, old.array.tobytes()) == (new.name, new.array.tobytes())
 
 
+@pytest.mark.parametrize("form", ["w8", "fp16"])
+def test_weights_in_few_bits_are_stored_once(form: str, tmp_path: Path) -> None:
+    """Kernels that widen them have them in another order than the ONNX model."""
+    made = edgeopt.compile(network(lambda shape: RNG.standard_normal(shape) * 0.05), 2, options=edgeopt.Options(quantize=form))
+    made.save(tmp_path / "net")
+    tensors, kernels = stored_bytes(tmp_path / "net").tensors, {kernel["kernel"] for kernel in made.manifest["kernels"]}
+    assert {"hybrid_winograd.kernel", "hybrid_gemm.multiply"} <= kernels
+    assert not [tensor.name for tensor in tensors if not tensor.loaded]
+    again = edgeopt.load(tmp_path / "net")
+    np.testing.assert_array_equal(again.run({"x": X})["y"], made.run({"x": X})["y"])
+    for old, new in zip(made.graph.constants, again.graph.constants, strict=True):
+        assert (old.name, old.array.tobytes()) == (new.name, new.array.tobytes())
+
+
 def test_every_tensor_is_stored_once(saved: Path) -> None:
     found = stored_bytes(saved)
     assert sum(tensor.stored for tensor in found.tensors) < 0.93 * sum(4 * np.prod(s) for s in SHAPES.values())
