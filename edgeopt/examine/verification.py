@@ -182,7 +182,22 @@ def _read(path: Path, names: list[str]) -> Sample:
 
 
 def _batches(model: CompiledModel, inputs: Sample) -> list[Sample]:
-    """``inputs`` cut along the leading axis into pieces of the compiled shapes, which the original takes whatever its batch."""
+    """``inputs`` cut along the leading axis into pieces of the compiled shapes, which the original takes whatever its batch.
+
+    The first samples are repeated to fill the last one.
+    """
+    inputs = _filled(model, inputs)
     count = sample_count(checked(inputs, model.inputs), model.inputs, model.outputs)
     pieces = {name: np.split(array, count) if count > 1 else [array] for name, array in inputs.items()}
     return [{name: pieces[name][k] for name in inputs} for k in range(count)]
+
+
+def _filled(model: CompiledModel, inputs: Sample) -> Sample:
+    """``inputs`` with as many samples as whole batches have, where all have equally many, and each call takes equally many."""
+    batches = {port.shape[0] for port in model.inputs if port.placed and port.shape}
+    counts = {len(array) if array.ndim else 0 for array in inputs.values()}
+    if len(batches) != 1 or len(counts) != 1 or 0 in batches | counts:
+        return inputs
+    (batch,), (count,) = batches, counts
+    index = np.arange(count + -count % batch) % count
+    return inputs if len(index) == count else {name: array[index] for name, array in inputs.items()}

@@ -60,12 +60,13 @@ class Budget:
         return self.data is None and self.calibration is None
 
     def smaller(self) -> list[Budget]:
-        """What to allow where a bound of bytes cannot be kept otherwise: bytes alone count then."""
+        """What to allow where a bound of bytes cannot be kept otherwise: bytes alone count then, or forms whose code is smaller."""
         if self.blind and self.limits is not None and self.limits.size is not None and self.objective != "size":
             return [replace(self, objective="size")]
-        if self.recipe is None or self.recipe.name != JOINT or self.limits is None or self.limits.size is None:
+        others = {JOINT: SMALLEST, SMALLEST: JOINT}
+        if self.recipe is None or self.recipe.name not in others or self.limits is None or self.limits.size is None:
             return []
-        return [replace(self, recipe=read_recipe(SMALLEST), objective="size")]
+        return [replace(self, recipe=read_recipe(others[self.recipe.name]), objective="size")]
 
     def others(self) -> list[Budget]:
         """What to search for besides where it may take less: codewords, where time or energy counts and nothing else is asked."""

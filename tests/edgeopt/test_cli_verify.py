@@ -83,6 +83,16 @@ def test_given_inputs_are_used(directory: Path) -> None:
     assert result.exit_code == 0 and "100.00 %" in result.stdout
 
 
+@pytest.mark.parametrize("count", [1, 7, 8])
+def test_a_last_batch_is_filled(count: int, tmp_path: Path) -> None:
+    """As ``compile`` and ``eval`` fill it."""
+    assert edgeopt("compile", DIGITS, "--shape", "image=4,1,8,8", "-o", tmp_path / "fours").exit_code == 0
+    with np.load(EVALUATION) as data:
+        np.savez(tmp_path / "some.npz", image=data["image"][:count])
+    result = edgeopt("verify", DIGITS, tmp_path / "fours", "--input", tmp_path / "some.npz")
+    assert result.exit_code == 0, result.stderr
+
+
 def test_an_original_of_fixed_batch_takes_many_samples(directory: Path, tmp_path: Path) -> None:
     model = onnx.load(DIGITS)
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1

@@ -11,10 +11,21 @@ from onnx import numpy_helper, parser
 
 import edgeopt
 from edgeopt.evaluate.data import DataSet
+from edgeopt.search.allowed import Budget
+from edgeopt.search.limits import Limits
+from edgeopt.search.recipe import JOINT, SMALLEST, read_recipe
 from tests.edgeopt.test_joint import FEW, compiled
 
 HEADS = '<ir_version: 8, opset_import: ["" : 17]> heads (float[1,64] x) => (float[1,10] y, float[1,8] z) '
 BODY = "{ h = MatMul(x, w) r = Relu(h) y = MatMul(r, v) z = MatMul(r, u) }"
+
+
+@pytest.mark.parametrize(("first", "second"), [(JOINT, SMALLEST), (SMALLEST, JOINT)])
+def test_what_keeps_no_bound_of_bytes_is_tried_with_other_forms(first: str, second: str) -> None:
+    """Integers have less code than tables of values, and round more."""
+    (other,) = Budget(Path("d.npz"), recipe=read_recipe(first), limits=Limits(size=1000)).smaller()
+    assert other.recipe is not None and (other.recipe.name, other.objective) == (second, "size")
+    assert not Budget(Path("d.npz"), recipe=read_recipe(first), limits=Limits()).smaller()
 
 
 @pytest.fixture
