@@ -60,7 +60,7 @@ class Budget:
         return self.data is None and self.calibration is None
 
     def smaller(self) -> list[Budget]:
-        """What to allow where a bound of bytes cannot be kept otherwise: bytes alone count then, or forms whose code is smaller."""
+        """What to allow where a bound of bytes cannot be kept otherwise: bytes alone count then, or forms with less code."""
         if self.blind and self.limits is not None and self.limits.size is not None and self.objective != "size":
             return [replace(self, objective="size")]
         others = {JOINT: SMALLEST, SMALLEST: JOINT}
