@@ -100,13 +100,11 @@ def opened_search(
     allowed: Allowance | None,
 ) -> tuple[Space, Array, Trials, Table]:
     """What a joint search works with: all that layers may become, the exact results, trials, and what choices take and lose."""
-    stage("choosing how to approximate")
+    stage("running the float network")
     space = Space(graph, goal, sessions(), allowed)
     keep_gentle(space, chosen)
-    stage("running the float network")
     reference = compiled_outputs(graph, chosen, goal.target, goal.level)
     check_reference(reference, chosen.labels, goal.accept_chance)
-    stage("timing layers")
     facts, calibration = _facts(space, evidence), evidence.calibration
     prices = Remembered(digest(graph, (calibration,), facts))  # whatever samples choose
     results = Remembered(digest(graph, (calibration, chosen), facts))

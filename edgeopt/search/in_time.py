@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from edgeopt.forms.form import Choice, named
 from edgeopt.frontend.notes import add_note
+from edgeopt.progress import each
 from edgeopt.search.candidates import form_errors, summed
 from edgeopt.search.remembered import Remembered, spelled
 from edgeopt.search.space import Space
@@ -19,7 +20,7 @@ def errors_in_time(space: Space, known: Remembered) -> dict[Choice, dict[str, fl
     Forms that there is no time to judge leave the space, unless layers must have some that were asked for.
     """
     single: dict[Choice, dict[str, float]] = {}
-    for choice in _most_needed(space):
+    for choice in each(_most_needed(space)):
         found = known.recall("errors", spelled(choice))
         if found is None and single and space.goal.late and not space.pinned:
             continue

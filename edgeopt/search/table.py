@@ -8,6 +8,7 @@ from math import inf
 
 from edgeopt.forms.form import EXACT, FLOAT, Choice, Form
 from edgeopt.forms.sparse import candidates as with_zeros
+from edgeopt.progress import stage
 from edgeopt.search.allocate import Option, Problem
 from edgeopt.search.goal import Goal, Objective
 from edgeopt.search.in_time import errors_in_time
@@ -27,7 +28,9 @@ class Table:
 
     def __init__(self, space: Space, known: Remembered) -> None:
         self._space, self._known = space, known
+        stage("choosing how to approximate")
         errors = errors_in_time(space, known)
+        stage("timing layers")
         self._profiles = _Profiles(space, known)
         self.exact = self._profiles.figures(EXACT)
         uniform = space.uniform()

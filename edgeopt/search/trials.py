@@ -16,7 +16,7 @@ from edgeopt.evaluate.judge import by_samples, judged, outputs
 from edgeopt.forms.form import Choice, Forms
 from edgeopt.ir import Array, Graph
 from edgeopt.ir.match import shape_of
-from edgeopt.progress import news
+from edgeopt.progress import news, onward
 from edgeopt.search.elsewhere import UNKNOWN, Changes
 from edgeopt.search.remembered import Remembered, packed, spelled_forms
 from edgeopt.search.space import Space, merged, names_of
@@ -88,6 +88,7 @@ class Trials:
         self._keep(found, "trial", forms)
         if self.arenas:
             self._plan(changed, forms)
+        onward()
         return found
 
     def arena(self, forms: Forms) -> int:

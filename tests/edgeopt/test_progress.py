@@ -14,7 +14,7 @@ from rich.console import Console
 import edgeopt
 from edgeopt.cli import console
 from edgeopt.evaluate.data import DataSet
-from edgeopt.progress import STAGES, each, listening, news, stage
+from edgeopt.progress import STAGES, each, listening, news, onward, stage
 from tests.edgeopt import small_models
 
 
@@ -30,6 +30,15 @@ def test_stages_and_items_lie_in_one_another() -> None:
     assert shares == pytest.approx([first, *(first + width * k / 4 for k in (1, 2, 3, 4)), 0.95])
     assert [share for _, share in told] == sorted(share for _, share in told)
     assert [name for name, _ in told][-2:] == ["running the float network", "generating code"]
+
+
+def test_items_without_a_number_take_part_of_what_is_left() -> None:
+    told: list[float] = []
+    with listening(lambda _, share: told.append(share)):
+        stage("verifying on the samples")
+        for _ in range(3):
+            onward(0.5)
+    assert np.diff(told) == pytest.approx([0.16, 0.08, 0.04])
 
 
 def test_every_stage_that_is_told_is_known() -> None:
@@ -64,7 +73,7 @@ def test_lines_are_written_where_there_is_no_terminal(
         stage("timing layers")
         list(each([1, 2, 3]))
         stage("generating code")
-    assert capsys.readouterr().err.splitlines() == ["compiling net: timing layers (70%)", "compiling net: generating code (95%)"]
+    assert capsys.readouterr().err.splitlines() == ["compiling net: timing layers (50%)", "compiling net: generating code (95%)"]
 
 
 def test_what_is_new_in_a_stage_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +87,7 @@ def test_what_is_new_in_a_stage_is_told_now_and_then(monkeypatch: pytest.MonkeyP
             news(f"network {number}")
             now += console.NEWS / 4
         stage("generating code")
-    lines = [*(f"timing layers: network {number} (70%)" for number in (1, 5)), "generating code (95%)"]
+    lines = [*(f"timing layers: network {number} (50%)" for number in (1, 5)), "generating code (95%)"]
     assert capsys.readouterr().err.splitlines() == [f"compiling net: {line}" for line in lines]
 
 
@@ -89,4 +98,4 @@ def test_the_bar_is_drawn_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> N
     with console.progressing("compiling [red]net"):
         stage("timing layers")
         assert threading.active_count() == threads
-    assert "compiling [red]net: timing layers" in screen.getvalue() and "70%" in screen.getvalue()
+    assert "compiling [red]net: timing layers" in screen.getvalue() and "50%" in screen.getvalue()
