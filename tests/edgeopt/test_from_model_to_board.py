@@ -90,8 +90,11 @@ def test_the_firmware_decides_what_onnxruntime_decides(made: Path, seen: Array) 
     data = np.load(EVALUATION)
     right = np.concatenate([exact.run(None, {"image": image[None]})[0] for image in data["image"]]).argmax(1)
     assert np.mean(seen == right) >= 0.99
-    if SATURATES:
-        return  # what it makes of the codes here is no measure
+
+
+@pytest.mark.skipif(SATURATES, reason="onnxruntime saturates sums of two products of bytes on this processor")
+def test_the_firmware_decides_what_onnxruntime_makes_of_its_codes(made: Path, seen: Array) -> None:
+    runtime = pytest.importorskip("onnxruntime")
     coded = runtime.InferenceSession(package.load(made / "d").onnx().SerializeToString(), providers=["CPUExecutionProvider"])
     camera = np.load(made / EVALUATION.name)["image"]
     same = np.concatenate([coded.run(None, {"image": image[None]})[0] for image in camera]).argmax(1)
