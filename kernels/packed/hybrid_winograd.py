@@ -9,7 +9,7 @@ all weights are transformed first. Declined where a map is too small, or the tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,48 +135,51 @@ def _function(target: Target, how: Transform) -> Callable[..., None]:
 
 def _transform_function(target: Target, how: Transform) -> Any:
     """The vector function ``(w, s, u)`` that transforms the weights of one vector of outputs, one channel after the other."""
-    stride, each = how.stride, panel_bytes(how.kind, STEPS * TAPS, target.lanes)
-    whole = BITS[how.kind] >= 8
-
-    def emit(e: Emitter, w: Value, s: Value, u: Value) -> None:
-        factor = e.load(s)
-
-        def transform(made: Value, taps: Sequence[Value]) -> None:
-            scaled = [e.mul(tap, factor) for tap in taps] if how.scaled else taps
-            for position, value in enumerate(transform_weights(e, how.m, scaled)):
-                e.store(value, made, position * stride)
-
-        def channel(index: Value) -> list[Value]:
-            here, made = _places(e, (w, each // STEPS), (u, how.width), index)
-            read = rows(e, how.kind, here, 1)
-            transform(made, [read(tap, 0) for tap in range(TAPS)])
-            return []
-
-        def several(index: Value) -> list[Value]:
-            """Channels whose codes lie in the same words: these are widened into the first positions before all are written."""
-            here, made = _places(e, (w, each), (u, STEPS * how.width), index)
-            for first in range(TAPS):
-                read = rows(e, how.kind, e.at(here, first * each // TAPS), 1)
-                for k in range(STEPS):
-                    at, tap = divmod(first * STEPS + k, TAPS)
-                    e.store(read(k, 0), made, tap * stride + at * how.width)
-
-            def one(index: Value) -> list[Value]:
-                its = e.at(made, e.builder.mul(index, integer(how.width)))
-                transform(its, [e.load(its, tap * stride) for tap in range(TAPS)])
-                return []
-
-            e.loop(STEPS, [], one)
-            return []
-
-        e.loop(how.depth if whole else how.depth // STEPS, [], channel if whole else several)
-
-    return vector_function(target, 3, emit)
+    write = _whole if BITS[how.kind] >= 8 else _by_words
+    return vector_function(target, 3, lambda e, w, s, u: write(e, how, w, e.load(s), u))
 
 
-def _places(e: Emitter, read: tuple[Value, int], made: tuple[Value, int], index: Value) -> list[Value]:
-    """The pointers moved on by ``index`` times their steps."""
-    return [e.at(pointer, e.builder.mul(index, integer(step))) for pointer, step in (read, made)]
+def _whole(e: Emitter, how: Transform, w: Value, factor: Value, u: Value) -> None:
+    """Each channel has its taps in codes of its own."""
+    stored = panel_bytes(how.kind, TAPS, e.lanes)
+
+    def channel(index: Value) -> list[Value]:
+        read = rows(e, how.kind, _step(e, w, index, stored), 1)
+        return _transform(e, how, [read(tap, 0) for tap in range(TAPS)], factor, _step(e, u, index, how.width))
+
+    e.loop(how.depth, [], channel)
+
+
+def _by_words(e: Emitter, how: Transform, w: Value, factor: Value, u: Value) -> None:
+    """Channels whose codes share words are widened together, into their first positions."""
+    stored = panel_bytes(how.kind, STEPS, e.lanes)
+
+    def channel(made: Value) -> list[Value]:
+        return _transform(e, how, [e.load(made, tap * how.stride) for tap in range(TAPS)], factor, made)
+
+    def several(index: Value) -> list[Value]:
+        here, made = _step(e, w, index, TAPS * stored), _step(e, u, index, STEPS * how.width)
+        for first in range(TAPS):
+            read = rows(e, how.kind, e.at(here, first * stored), 1)
+            for k in range(STEPS):
+                at, tap = divmod(first * STEPS + k, TAPS)
+                e.store(read(k, 0), made, tap * how.stride + at * how.width)
+        e.loop(STEPS, [], lambda index: channel(_step(e, made, index, how.width)))
+        return []
+
+    e.loop(how.depth // STEPS, [], several)
+
+
+def _step(e: Emitter, pointer: Value, index: Value, size: int) -> Value:
+    return e.at(pointer, e.builder.mul(index, integer(size)))
+
+
+def _transform(e: Emitter, how: Transform, taps: list[Value], factor: Value, made: Value) -> list[Value]:
+    """Store what all positions of a channel hold; it carries nothing on."""
+    scaled = [e.mul(tap, factor) for tap in taps] if how.scaled else taps
+    for position, value in enumerate(transform_weights(e, how.m, scaled)):
+        e.store(value, made, position * how.stride)
+    return []
 
 
 KERNEL = Kernel("hybrid_winograd", ("HybridConv",), select, layout="blocked", hot=True, halo=halo, level=2)
