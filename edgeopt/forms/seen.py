@@ -13,6 +13,7 @@ from edgeopt.ir import Array, Node
 from edgeopt.ops.grid import Quantizer
 
 LEAST_DAMPING, SCARCE = 0.01, 0.1  # of the mean of the diagonal; chosen by hand: few rows say little about many columns
+DIGITS = 11
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,12 @@ class Changed:
         return pair if self.grid.dtype == "float16" else (self.grid.quantize(pair[0]), self.grid.quantize(pair[1]))
 
 
+def few_digits(array: Array) -> Array:
+    """float32 with as many binary digits as half precision has, eleven: the others, which are zero, take few bytes coded."""
+    digits, exponent = np.frexp(np.asarray(array, np.float64))
+    return np.asarray(np.ldexp(np.rint(digits * 2.0**DIGITS) / 2.0**DIGITS, exponent), np.float32)
+
+
 def array_of(node: Node, rows: Array) -> Array:
     """Rows [groups, rows, K] in the layout of the node."""
     weight = node.constant(1)
@@ -69,13 +76,13 @@ def array_of(node: Node, rows: Array) -> Array:
 
 
 def corrected_bias(node: Node, rows: Array, seen: Moments | None) -> Array | None:
-    """The bias plus the mean of what the layer lost."""
+    """The bias plus the mean of what the layer lost, in ``few_digits``."""
     bias, weight = node.constant(2), node.constant(1)
     if bias is None or weight is None or seen is None:
         return None
     exact = np.einsum("grk,gk->gr", grouped(node, weight), seen.reference_mean)
     lost = exact - np.einsum("grk,gk->gr", rows, seen.mean)
-    return np.asarray(bias + lost.reshape(-1), np.float32)
+    return few_digits(bias + lost.reshape(-1))
 
 
 def without_moments(node: Node, under: Overlay) -> Seen:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from edgeopt.coding import coded_size
 from edgeopt.evaluate.data import DataSet
 from edgeopt.evaluate.lockstep import Lockstep
 from edgeopt.evaluate.observe import Overlay
@@ -14,6 +15,7 @@ from edgeopt.forms import responses
 from edgeopt.forms import walk as walk_module
 from edgeopt.forms.form import Evidence, Form, Session
 from edgeopt.forms.registry import techniques
+from edgeopt.forms.seen import few_digits
 from edgeopt.forms.sequential import Sequential
 from edgeopt.forms.walk import walk
 from edgeopt.ir import Array, Graph
@@ -119,3 +121,24 @@ def test_the_exact_network_runs_once_for_all_walks(monkeypatch: pytest.MonkeyPat
     assert runs == [1, 1, 1, 1] + [1, 2, 1, 2] + [1, 1, 1, 2]  # runs beside one another, in a walk and ahead of it
     for kept, other in zip(found[:2] * 2, found[2:], strict=True):
         assert kept.keys() == other.keys() and all(np.array_equal(kept[place], other[place]) for place in kept)
+
+
+def test_numbers_beside_the_weights_have_the_digits_of_half_precision() -> None:
+    """In the range of float32: their other bits are zero, which takes few bytes."""
+    values = np.random.default_rng(0).normal(size=256).astype(np.float32)
+    made = few_digits(values)
+    np.testing.assert_array_equal(made, values.astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(few_digits(made), made)
+    np.testing.assert_allclose(few_digits(values * 2.0**-100), made * 2.0**-100, rtol=0)
+    assert few_digits(np.zeros(3)).tolist() == [0.0] * 3 and coded_size(made) < 0.7 * coded_size(values)
+
+
+@pytest.mark.parametrize(("technique", "key"), [("prune", "unstructured-50"), ("share_weights", "scaled-4")])
+def test_corrected_biases_and_steps_have_them(technique: str, key: str) -> None:
+    session = opened(technique, key)
+    solved = session.solve({layer: Form(technique, key) for layer in session.offers()}, Overlay())
+    biases = [made.bias for made in solved.values() if made.bias is not None]
+    steps = [made.grid.scale for made in solved.values() if made.grid is not None]
+    assert len(biases) == 1 and len(steps) == (2 if technique == "share_weights" else 0)
+    for numbers in [*biases, *steps]:
+        np.testing.assert_array_equal(few_digits(numbers), numbers)

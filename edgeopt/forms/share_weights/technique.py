@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from edgeopt.evaluate.codebook import shared
 from edgeopt.forms.form import Axis
 from edgeopt.forms.moments import grouped
-from edgeopt.forms.seen import Changed, Seen
+from edgeopt.forms.seen import Changed, Seen, few_digits
 from edgeopt.forms.sequential import OfWeights
 from edgeopt.ir import Array, Node
 from edgeopt.ops.grid import Quantizer
@@ -75,9 +76,11 @@ class ShareWeights(OfWeights):
         return made
 
     def grid(self, node: Node, key: str, weight: Array) -> Quantizer | None:
-        """int8 with a step for each output channel, for scaled forms of weights that have no table yet."""
-        few = not key.startswith("scaled") or len(np.unique(weight)) <= 2 ** _parsed(key)[0]
-        return None if few else round_weight(node, "int8", True, weight).grid
+        """int8 with a step, of few digits, for each output channel, for scaled forms of weights that have no table yet."""
+        if not key.startswith("scaled") or len(np.unique(weight)) <= 2 ** _parsed(key)[0]:
+            return None
+        found = round_weight(node, "int8", True, weight).grid
+        return replace(found, scale=few_digits(found.scale))
 
     def make(self, solution: Mapping[str, Changed]) -> Pass:
         """Weights of few values."""
