@@ -105,12 +105,12 @@ def decide_without_data(graph: Graph, goal: Goal, sessions: Open, allowed: Allow
 
 def decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...]) -> tuple[Decision, Forms]:
     """The Decision for ``forms``; all exact when giving layers back made the network slower than that."""
-    goal, slow, solved = space.goal, first.slow, space.solve(forms)
+    goal, slow, solved, partly = space.goal, first.slow, space.solve(forms), False
     made = {FLOAT: space.graph, "result": space.carried_out(solved)}
     costs = first.rejected or _costs(made, goal)
     free = not space.pinned and not (goal.limits and goal.limits.given)  # of what was asked for, whatever it costs
     if goal.objective != "size" and free and worse_than(costs[FLOAT], costs["result"], goal.objective):
-        costs = rejection(costs[FLOAT], costs["result"])
+        costs, partly = rejection(costs[FLOAT], costs["result"]), bool(slow or given_back)
         forms, slow, given_back, solved = dict.fromkeys(space.layers, EXACT), tuple(space.layers), (), []
     errors = {layer: error for session, solution in solved for layer, error in session.errors(solution).items()}
     kept = {*space.layers, *space.refused}
@@ -124,6 +124,7 @@ def decided(space: Space, first: Start, forms: Forms, given_back: tuple[str, ...
         given_back,
         slow,
         costs=costs,
+        partly=partly,
         refused=dict(space.refused),
         errors=errors,
         objective=goal.objective,

@@ -44,10 +44,11 @@ class Decision:
     that was wanted for all. ``metric`` names what ``before`` and ``after`` measure, in percent, on ``samples`` samples;
     ``agreement`` is the percentage of equal decisions there. ``samples`` is 0 when there was no data to verify on. ``costs``
     holds the Profile of the exact network (``float32``), of the ``result``, and of what was ``rejected`` because it was not
-    cheaper by the ``objective``. ``errors`` are those at the outputs of the layers, ``stored`` what they take where size was
-    asked for. ``max_drop`` is the budget, if there was one. ``source`` are the bytes of the constants of the network that all
-    began with, ``weights`` those of its layers. ``reference`` are the results that the drop is counted from. ``uncorrected`` is
-    the metric without error correction, where that was asked for.
+    cheaper by the ``objective``, with all layers in the form that was wanted or, ``partly``, those that gain by it. ``errors``
+    are those at the outputs of the layers, ``stored`` what they take where size was asked for. ``max_drop`` is the budget, if
+    there was one. ``source`` are the bytes of the constants of the network that all began with, ``weights`` those of its layers.
+    ``reference`` are the results that the drop is counted from. ``uncorrected`` is the metric without error correction, where
+    that was asked for.
     Where samples are ``leaving`` early, the ``result`` costs what a mean inference does, and ``samples`` are those that chose
     no exit. ``reach`` are the points that may be lost, by the interval of 95 %; None where nothing decides. ``held`` is what was
     measured on samples that were kept apart from the search. ``tried`` are the metric and the figures, summed over layers, of the
@@ -82,6 +83,7 @@ class Decision:
     tried: Sequence[Mapping[str, float]] = ()
     search: str = ""
     late: bool = False
+    partly: bool = False
 
     @property
     def changed(self) -> list[str]:
@@ -96,9 +98,11 @@ class Decision:
         """One line for the user."""
         before, after = self.costs[FLOAT], self.costs["result"]
         if rejected := self.costs.get("rejected"):
-            slower = f"{self.scheme} would take {shown(rejected, self.objective)} against {shown(before, self.objective)}"
+            where = " in the layers that gain by it" if self.partly else ""
+            slower = f"{self.scheme}{where} would take {shown(rejected, self.objective)} against {shown(before, self.objective)}"
             more = "" if self.samples else "; with --data more forms are tried"
-            return f"left in float: {slower}; --objective size takes it, weights {_share(rejected.weights, self.source)}{more}"
+            size = "takes all layers" if self.partly else f"takes it, weights {_share(rejected.weights, self.source)}"
+            return f"left in float: {slower}; --objective size {size}{more}"
         if not self.changed:
             return self._nothing()
         kind: Objective = "latency" if self.objective == "size" else self.objective
