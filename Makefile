@@ -2,9 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-TVM_SHORT := $(addprefix tests/kernels/,conv/test_conv_blocked.py integer/test_quant_gemm.py lookup/test_lookup_conv.py reduce/test_softmax_vector.py)
+TVM_SHORT := $(addprefix tests/kernels/,conv/test_conv_blocked.py conv/test_conv_winograd.py integer/test_quant_gemm.py lookup/test_lookup_conv.py reduce/test_softmax_vector.py)
 TVM_TESTS := $(TVM_SHORT) $(addprefix tests/kernels/,attention conv/test_conv_depthwise.py conv/test_conv_transpose_blocked.py \
-	gemm/test_gemm.py integer/test_quant_depthwise.py integer/test_quantize.py move/test_relayout.py \
+	gemm/test_gemm.py integer/test_quant_depthwise.py integer/test_quantize.py move/test_relayout.py packed/test_hybrid_winograd.py \
 	move/test_transpose.py pointwise/test_unary_vector.py pool/test_pool_blocked.py \
 	recurrent/test_recurrent.py reduce/test_arg_planes.py reduce/test_extreme_vector.py reduce/test_layer_normalization_vector.py sparse/test_csr_conv.py)
 

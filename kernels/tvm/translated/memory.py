@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from tvm import tirx
 from tvm.ir import PointerType, PrimType
 from tvm.tirx.script.builder import ir as build
 
+from edgeopt.kernels.call import Declined
 from edgeopt.kernels.tvm.writer import Value, index
 
 _FLOATS = {ir.HalfType(): "float16", ir.FloatType(): "float32", ir.DoubleType(): "float64"}
@@ -69,6 +71,34 @@ class Pointer:
     def type(self) -> Any:
         """The type that vector functions see."""
         return ir.PointerType(self.pointee)
+
+
+@dataclass(frozen=True, eq=False)
+class Either:
+    """The place ``there`` where the ``condition`` holds, ``otherwise`` another one, of another operand: only one is touched."""
+
+    condition: Value
+    there: Pointer
+    otherwise: Pointer
+
+    def each(self, change: Callable[[Pointer], Pointer]) -> Either:
+        """The same of both places after a ``change``."""
+        return Either(self.condition, change(self.there), change(self.otherwise))
+
+    @property
+    def unit(self) -> int:
+        """Raises Declined: neither is read or written in parts."""
+        raise Declined("its vector code does more with one of two operands than read or write a vector")
+
+    @property
+    def pointee(self) -> Any:
+        """What lies at both."""
+        return self.there.pointee
+
+    @property
+    def type(self) -> Any:
+        """The type that vector functions see."""
+        return self.there.type
 
 
 def bytes_of(kind: Any) -> int:

@@ -17,6 +17,7 @@ from tvm.tirx.script.builder import ir as build
 
 from edgeopt.kernels.call import Declined
 from edgeopt.kernels.tvm.translated.memory import (
+    Either,
     Pointer,
     count_of,
     counted_in,
@@ -57,20 +58,28 @@ class VectorBuilder:
 
     # addresses and memory
 
-    def gep(self, pointer: Pointer, indices: Sequence[Operand], **_: Any) -> Pointer:
+    def gep(self, pointer: Pointer | Either, indices: Sequence[Operand], **_: Any) -> Pointer | Either:
         """The place some elements further."""
         (step,) = indices
         count = step.constant if isinstance(step, ir.Constant) else tirx.Cast("int64", expr(step))
-        further = moved(pointer, count)
-        return further if isinstance(further.offset, int) else with_offset(further, bound(further.offset))
+        return pointer.each(lambda place: _further(place, count)) if isinstance(pointer, Either) else _further(pointer, count)
 
-    def load(self, pointer: Pointer, align: int | None = None, **_: Any) -> Emitted:
+    def load(self, pointer: Pointer | Either, align: int | None = None, **_: Any) -> Emitted:
         """What a pointer points to."""
+        if isinstance(pointer, Either):
+            values = [read(p, pointer.pointee) for p in (pointer.there, pointer.otherwise)]
+            return self._made(pointer.pointee, tirx.if_then_else(pointer.condition, *values))
         return self._made(pointer.pointee, read(pointer, pointer.pointee))
 
-    def store(self, value: Operand, pointer: Pointer, align: int | None = None) -> None:
+    def store(self, value: Operand, pointer: Pointer | Either, align: int | None = None) -> None:
         """Store a value."""
-        write(pointer, expr(value), value.type)
+        if not isinstance(pointer, Either):
+            return write(pointer, expr(value), value.type)
+        with build.If(pointer.condition):
+            with build.Then():
+                write(pointer.there, expr(value), value.type)
+            with build.Else():
+                write(pointer.otherwise, expr(value), value.type)
 
     def alloca(self, kind: Any, size: int = 1, **_: Any) -> Pointer:
         """Memory for ``size`` values, as long as the function runs."""
@@ -127,8 +136,10 @@ class VectorBuilder:
 
     def bitcast(self, value: Operand, kind: Any) -> Any:
         """The same bits as another type."""
+        if isinstance(value, Either):
+            return value.each(lambda place: _seen_as(place, kind))
         if isinstance(value, Pointer):
-            return Pointer(value.memory, value.offset, value.unit, kind.pointee)
+            return _seen_as(value, kind)
         if dtype_of(value.type) == dtype_of(kind):
             return Emitted(kind, expr(value))
         return self._made(kind, tirx.reinterpret(dtype_of(kind), expr(value)))
@@ -136,6 +147,8 @@ class VectorBuilder:
     def select(self, condition: Operand, a: Operand, b: Operand) -> Any:
         """a where the condition holds, else b."""
         if isinstance(a, Pointer) and isinstance(b, Pointer):
+            if a.memory is not b.memory:
+                return Either(expr(condition), a, b)
             unit = min(a.unit, b.unit)
             places = [index(counted_in(p, unit).offset) for p in (a, b)]
             return with_offset(counted_in(a, unit), bound(tirx.Select(expr(condition), *places)))
@@ -290,3 +303,12 @@ _SIGNED: dict[str, Callable[[Value, Value], Value]] = {
 }
 _UNSIGNED: dict[str, Callable[[Value, Value], Value]] = {"lshr": tirx.shift_right, "udiv": tirx.Div, "urem": tirx.Mod}
 _FLOAT: dict[str, Callable[[Value, Value], Value]] = {"fadd": tirx.Add, "fsub": tirx.Sub, "fmul": tirx.Mul, "fdiv": tirx.Div}
+
+
+def _further(pointer: Pointer, count: Any) -> Pointer:
+    further = moved(pointer, count)
+    return further if isinstance(further.offset, int) else with_offset(further, bound(further.offset))
+
+
+def _seen_as(pointer: Pointer, kind: Any) -> Pointer:
+    return Pointer(pointer.memory, pointer.offset, pointer.unit, kind.pointee)
