@@ -100,11 +100,16 @@ def fitted(data: DataSet, graph: Graph) -> DataSet:
     if len(counts) != 1 or len(each) != 1 or 0 in counts:
         return made
     count, batch = counts.pop(), each.pop()
-    index = np.arange(count + -count % batch) % count
+    index = whole_batches(count, batch)
     if len(index) == count:
         return made
     labels = None if data.labels is None else data.labels[index]
     return replace(made, arrays={k: a[index] for k, a in arrays.items()}, labels=labels, repeated=len(index) - count)
+
+
+def whole_batches(count: int, batch: int) -> Array:
+    """The numbers of ``count`` samples, then of as many of the first as fill the last batch."""
+    return np.arange(count + -count % batch) % count
 
 
 def _rows(value: Value) -> int:

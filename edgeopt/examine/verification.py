@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeopt import arguments, npz
 from edgeopt.errors import EdgeoptError
-from edgeopt.evaluate.data import refuse_nan
+from edgeopt.evaluate.data import refuse_nan, whole_batches
 from edgeopt.examine.approximation import Kept, approximation, inside, measured, recorded
 from edgeopt.examine.difference import Difference, compare
 from edgeopt.examine.execution import Execute, execution
@@ -199,5 +199,5 @@ def _filled(model: CompiledModel, inputs: Sample) -> Sample:
     if len(batches) != 1 or len(counts) != 1 or 0 in batches | counts:
         return inputs
     (batch,), (count,) = batches, counts
-    index = np.arange(count + -count % batch) % count
+    index = whole_batches(count, batch)
     return inputs if len(index) == count else {name: array[index] for name, array in inputs.items()}

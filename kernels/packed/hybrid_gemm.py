@@ -23,7 +23,7 @@ from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
 from edgeopt.kernels.gemm import gemm, product
 from edgeopt.kernels.packed.code_products import Sums, code_products
-from edgeopt.kernels.packed.weight_codes import BITS, pack_panels, panel_bytes, panels_of, spare_registers, storage_of
+from edgeopt.kernels.packed.weight_codes import moved_from, pack_panels, panel_bytes, spare_registers, storage_of
 from edgeopt.kernels.packed.weight_panels import BIAS, RESIDUAL, WEIGHT, Panels, float_site, panel_call, scales_of
 from edgeopt.target import Target
 
@@ -90,9 +90,8 @@ def few_rows(
 
 def _packed(codes: Array, kind: str, width: int, total: int) -> Packed:
     """The matrix as panels of ``width`` columns, the last only as wide as it has to be."""
-    if BITS[kind] >= 8:
-        return panels_of(codes, kind, _ordered, width, total)
-    return Packed(np.concatenate([pack_panels(panel, kind) for panel in _panels(codes, width, total)]))
+    packed = np.concatenate([pack_panels(panel, kind) for panel in _panels(codes, width, total)])
+    return Packed(packed, moved_from(codes, kind, _ordered, width, total))
 
 
 def _panels(codes: Array, width: int, total: int) -> list[Array]:
@@ -102,8 +101,8 @@ def _panels(codes: Array, width: int, total: int) -> list[Array]:
 
 
 def _ordered(codes: Array, width: int, total: int) -> Array:
-    """The codes of one panel after the other, as one row."""
-    return np.concatenate([panel.reshape(1, -1) for panel in _panels(codes, width, total)], axis=1)
+    """The codes of one panel after the other."""
+    return np.concatenate([panel.reshape(-1) for panel in _panels(codes, width, total)])
 
 
 def _numbers(matrix: Coded, width: int) -> Array:

@@ -24,7 +24,7 @@ from edgeopt.kernels.conv.winograd_transform import transform_weights
 from edgeopt.kernels.emit.emitter import Emitter, Value, integer
 from edgeopt.kernels.emit.intrinsics import offset
 from edgeopt.kernels.emit.vector_function import vector_function
-from edgeopt.kernels.packed.weight_codes import BITS, STEPS, panel_bytes, panels_of, rows
+from edgeopt.kernels.packed.weight_codes import BITS, STEPS, moved_from, pack_panels, panel_bytes, rows
 from edgeopt.kernels.packed.weight_panels import WEIGHT, Panels, float_site, on_hybrid, scales_of, storage
 from edgeopt.target import Target
 
@@ -64,8 +64,8 @@ def select(site: Site) -> tuple[KernelCall, ...]:
     if cycles(target, plan) + 5 * plan.positions * channels * plan.outputs / x.shape[0] > 0.9 * direct:
         raise Declined("its map is too small to make up for the transform of its weights")
     depth, width = -(-channels // STEPS) * STEPS, plan.tiling.vectors * lanes
-    order = plan.outputs, depth, lanes
-    vectors = _vectors(site.constant(WEIGHT), *order)
+    weight, order = site.constant(WEIGHT), (plan.outputs, depth, lanes)
+    vectors = _vectors(weight, *order)
     scales = scales_of(site, outputs, plan.outputs * lanes)
     kind, panels = storage(site, Panels(vectors, scales, outputs, 1), outputs), plan.outputs * lanes // width
     how = Transform(plan.m, kind, scales is not None, depth, width, *((1, lanes) if plan.whole else (panels, 0)))
@@ -73,7 +73,7 @@ def select(site: Site) -> tuple[KernelCall, ...]:
         raise Declined("its transformed weights would take too much memory")
     made = Temporary("transformed", how.elements, per_thread=plan.whole)
     given = (
-        panels_of(site.constant(WEIGHT), kind, _vectors, *order),
+        Packed(pack_panels(vectors, kind), moved_from(weight, kind, _vectors, *order)),
         Packed(np.ones(lanes, np.float32) if scales is None else scales),
     )
     if not plan.whole:

@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from edgeopt.ir import Array
-from edgeopt.kernels.call import Origin, Packed, Packing
+from edgeopt.kernels.call import Origin, Packing
 from edgeopt.kernels.emit.emitter import I8, I16, I32, Emitter, Value
 from edgeopt.target import Target
 
@@ -51,10 +51,9 @@ def pack_panels(codes: Array, kind: str) -> Array:
     return np.ascontiguousarray(stored).view(np.uint8).reshape(*codes.shape[:-2], panel_bytes(kind, depth, count))
 
 
-def panels_of(source: Array, kind: str, order: Callable[..., Array], *how: Any) -> Packed:
-    """The panels that ``order(source, *how)`` moves codes into, of any type; ``how`` can be hashed."""
-    packed = pack_panels(order(source, *how), kind)
-    return Packed(packed, Origin(source, Packing(order, how)) if lies_whole(source, kind) else None)
+def moved_from(source: Array, kind: str, order: Callable[..., Array], *how: Any) -> Origin | None:
+    """What says that panels of ``kind`` hold ``order(source, *how)``, which can be hashed; None for codes of less than a byte."""
+    return Origin(source, Packing(order, how)) if lies_whole(source, kind) else None
 
 
 def lies_whole(codes: Array, kind: str) -> bool:
